@@ -1,0 +1,61 @@
+// The pipeline from an imported Graph to a Model. compile.cpp is one page and the first file to read.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "compiler/dataset/samples.h"
+#include "compiler/quantize/quantize.h"
+#include "core/base/log.h"
+#include "core/base/thread_pool.h"
+#include "core/model/model.h"
+
+namespace openrknn {
+
+struct CompileOptions {
+  std::string target = "rk3588";
+  bool quantize = true;
+  Scheme scheme = Scheme::W8A8;
+  QuantizedMethod method = QuantizedMethod::Channel;
+  RangeAlgorithm algorithm = RangeAlgorithm::Normal;
+  bool symmetric_weights = false;
+  int optimization_level = 3;
+  std::vector<std::vector<float>> mean, std;  ///< per input; empty = none
+  std::vector<bool> rgb_to_bgr;               ///< per input, images of the dataset only
+  std::string custom_string;
+  std::string source_framework = "ONNX";
+  bool keep_golden = false;
+  bool check = false;                         ///< verify() after every pass
+  std::string dump_after;                     ///< stage or pass name; "all"
+  std::function<void(std::string_view stage, const std::string& text)> dump;
+};
+
+struct StageTime {
+  std::string stage;
+  double seconds = 0;
+};
+struct CompileReport {
+  std::vector<StageTime> times;
+  std::vector<std::string> pass_log, warnings;
+  int64_t nodes_imported = 0, nodes_compiled = 0, quantized_nodes = 0, float_nodes = 0, samples = 0;
+};
+struct Compiled {
+  Model model;
+  Graph golden;  ///< the float32 graph that entered quantize
+  CompileReport report;
+};
+
+/// Ports of an imported graph: names, dtypes, mean and std checked against its inputs (Error ConfigBadMeanStd).
+std::vector<Port> input_ports(const Graph& imported, const CompileOptions&);
+std::vector<Port> output_ports(const Graph& imported);
+std::vector<SampleSpec> sample_specs(const Graph& imported, const CompileOptions&);
+
+/// `samples` may be null when quantize is false. Throws Error.
+Compiled compile(const Graph& imported, const CompileOptions&, const Samples* samples, ThreadPool&,
+                 const Progress& = {});
+
+/// clean, fold and fuse alone: the golden graph.
+Graph optimize(const Graph& imported, const CompileOptions&, CompileReport&);
+
+}  // namespace openrknn

@@ -1,0 +1,40 @@
+// Samples by index: what calibration and accuracy runs read. Dataset files, image folders, arrays from the caller.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/tensor.h"
+#include "core/model/model.h"
+
+namespace openrknn {
+
+/// Thread-safe: get() is called from several workers at once. get(i) gives one tensor per graph input, logical NCHW
+/// order, float32, mean/std already applied; other dtypes for non-float inputs.
+struct Samples {
+  virtual int64_t count() const = 0;
+  virtual std::vector<Tensor> get(int64_t index) const = 0;
+  virtual std::string describe(int64_t index) const = 0;  ///< "dataset.txt:3" for messages
+  virtual ~Samples() = default;
+};
+
+/// What a dataset must deliver for one graph input.
+struct SampleSpec {
+  Port port;
+  Shape shape;                ///< logical
+  DType dtype = DType::Float32;
+  bool rgb_to_bgr = false;    ///< images only, before mean/std
+};
+
+/// Reads a dataset file (toolkit.md 7.1): one sample a line, whitespace-separated paths, one per input (quotes for paths with spaces), relative to the
+/// file's directory, then to the working directory; blank lines and `#` comment lines are skipped; jpg, jpeg, png,
+/// bmp, npy. Checks every path and every array header now and reports all problems together with their lines
+/// (Error DatasetFileMissing, DatasetBadLine, DatasetBadArray, DatasetEmpty, …). Pixels are read in get().
+std::unique_ptr<Samples> open_dataset(const std::filesystem::path&, std::vector<SampleSpec>);
+
+/// Arrays already in memory: samples[i][input], in the port's source order, raw (mean/std are applied).
+std::unique_ptr<Samples> samples_from_arrays(std::vector<std::vector<Tensor>>, std::vector<SampleSpec>);
+
+}  // namespace openrknn

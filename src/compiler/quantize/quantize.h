@@ -1,0 +1,72 @@
+// Quantization is four separate functions, so that search, `auto`, reports and distributed calibration share one
+// calibration run: calibrate (what was seen), assign_precision (what to do), choose (with which ranges), quantize
+// (doing it). lower() then computes every integer the hardware would be given.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "compiler/dataset/samples.h"
+#include "core/base/log.h"
+#include "core/base/thread_pool.h"
+#include "core/graph/graph.h"
+#include "core/targets/targets.h"
+
+namespace openrknn {
+
+/// What a tensor held over the samples. Depends on the samples alone: not on their order, workers or CPU.
+struct Statistics {
+  int64_t samples = 0, elements = 0, not_finite = 0;
+  float lowest = 0, highest = 0;            ///< over finite elements; valid if elements > not_finite
+  int64_t lowest_sample = -1, highest_sample = -1;  ///< which sample showed it (the smallest index), to explain a range
+  void observe(int64_t sample, const Tensor& values);  ///< float32 or float16 values
+  void observe(int64_t sample, std::span<const float> values);
+  void merge(const Statistics&);            ///< commutative and associative
+  std::string bytes() const;                ///< serialised, little endian, versioned
+  static Statistics from_bytes(std::string_view);
+  bool operator==(const Statistics&) const = default;
+};
+using Calibration = std::map<std::string, Statistics>;  ///< by value name of the golden graph
+
+/// Runs the golden graph over all samples, in parallel over samples, and watches every float value. Memory does not grow with the number of
+/// samples. Throws Error (DatasetNotFinite, QuantizeNotFinite naming sample, tensor and first node).
+Calibration calibrate(const Graph& golden, const Samples&, ThreadPool&, const Progress& = {});
+
+enum class RangeAlgorithm : uint8_t { Normal };  ///< kl, mmse, percentile, auto: issue "Quantization that can be trusted"
+struct RangeSpec {
+  RangeAlgorithm algorithm = RangeAlgorithm::Normal;
+  DType dtype = DType::Int8;
+  bool symmetric = false;
+  std::optional<std::pair<double, double>> natural;  ///< range the op cannot leave
+};
+/// Pure. The range is extended to include 0; a constant-zero tensor gets scale 1 and the zero point of an empty range.
+QuantParams choose(const Statistics&, const RangeSpec&);
+QuantParams params_of_range(double lowest, double highest, DType, bool symmetric);
+
+/// The dtype a node computes in, and which rule said so (shown to the user).
+struct Precision {
+  DType dtype = DType::Float16;
+  std::string rule;
+};
+using PrecisionMap = std::map<NodeId, Precision>;
+struct PrecisionRules {
+  Scheme scheme = Scheme::W8A8;
+  bool quantize = true;  ///< false: everything Float16
+};
+PrecisionMap assign_precision(const Graph& golden, const Target&, const PrecisionRules&);
+
+enum class QuantizedMethod : uint8_t { Channel, Layer };
+struct QuantizeOptions {
+  QuantizedMethod method = QuantizedMethod::Channel;
+  RangeSpec activations;
+  bool symmetric_weights = false;  ///< native option; the manual's weights are asymmetric
+};
+/// Golden's ids stay valid: values change dtype and get QuantParams, Convert nodes are added at borders. With every node Float16 this is
+/// the fp16 build. Throws Error (QuantizeNoStatistics, QuantizeHalfOverflow naming the constant, …).
+Graph quantize(const Graph& golden, const PrecisionMap&, const Calibration&, const QuantizeOptions&);
+
+/// Fills Node::fixed, integer biases and lookup tables. Last stage.
+void lower(Graph&, const Target&);
+
+}  // namespace openrknn

@@ -1,0 +1,38 @@
+// Graph -> Plan: how this CPU computes a graph. Layouts, kernels and memory are fixed here; printable, never stored.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/kernels/kernel.h"
+
+namespace openrknn {
+
+struct PlanOptions {
+  CpuFeatures cpu = detect_cpu();
+  bool ideal = false;             ///< integers in real numbers, rounded once (reference kernels)
+  bool reference_only = false;    ///< only kernels/reference: what the fast ones are judged against
+  bool keep_all = false;          ///< every value stays readable after the run (calibration, analysis); more memory
+  std::span<const Kernel> custom; ///< rows of custom operators, preferred over built-in ones
+};
+
+class Plan;
+
+/// Throws Error (KernelMissing) listing every node without a kernel. The Plan keeps what it needs of the graph; the
+/// Weights must outlive it. Immutable afterwards: may be shared by any number of Runs and threads.
+std::shared_ptr<const Plan> plan(const Graph&, const Arithmetic&, const PlanOptions&, Weights&);
+
+struct PlanSummary {
+  int64_t steps = 0;
+  int64_t conversions = 0;      ///< layout conversions that remain
+  int64_t arena_bytes = 0;
+  int64_t reference_steps = 0;  ///< steps left to a reference kernel
+};
+PlanSummary summary(const Plan&);
+/// One line a step: node, kernel, layouts, offsets.
+std::string to_text(const Plan&);
+
+/// Computes one node whose inputs are all constants, by reference kernels: the Evaluator of schema inference and folding.
+std::optional<std::vector<Tensor>> evaluate(const Graph&, NodeId);
+
+}  // namespace openrknn

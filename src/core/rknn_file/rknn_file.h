@@ -1,0 +1,39 @@
+// The .rknn container: write, read, recognise. Layout: docs/rknn_file.md.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/file.h"
+#include "core/model/model.h"
+
+namespace openrknn {
+
+/// Byte-reproducible: equal models give equal bytes. Throws Error (FileUnwritable) from the sink.
+void write(const Model&, Sink&);
+
+/// Verifies the FlatBuffer and every section's hash; constants are views into the mapping. Throws Error (RknnBadMagic, RknnTruncated,
+/// RknnDamaged naming the section, RknnNewerVersion, RknnVendorFile, RknnEncrypted, RknnInvalid).
+Model read(std::shared_ptr<const MappedFile>);
+
+/// What can be said of any .rknn file without running it, vendor-made ones included.
+struct FileDescription {
+  bool ours = false;
+  uint64_t container_version = 0;
+  std::string compiler, runtime_target, framework, json;
+  struct Entry {
+    std::string name, dtype;
+    Shape shape;
+  };
+  std::vector<Entry> inputs, outputs;
+  struct Section {
+    std::string name;
+    uint64_t offset = 0, size = 0, hash = 0;
+  };
+  std::vector<Section> sections;  ///< ours only
+};
+FileDescription describe(const MappedFile&);
+
+}  // namespace openrknn
