@@ -1,7 +1,7 @@
 # Compile options shared by every room, as one interface target.
 add_library(openrknn_options INTERFACE)
 target_compile_options(openrknn_options INTERFACE
-  -Wall -Wextra -Wshadow -Wnon-virtual-dtor
+  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers
   # Results must be the same bits on every CPU: no fusing of a*b+c behind our back (docs/arithmetic.md).
   -ffp-contract=off -fno-fast-math)
 target_include_directories(openrknn_options INTERFACE

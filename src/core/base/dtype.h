@@ -50,9 +50,7 @@ uint16_t float_to_half_bits(float);
 float half_bits_to_float(uint16_t);
 /// bfloat16, round to nearest even.
 uint16_t float_to_bfloat16_bits(float);
-inline float bfloat16_bits_to_float(uint16_t bits) {
-  return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
-}
+inline float bfloat16_bits_to_float(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
 
 struct Float16 {
   uint16_t bits = 0;
@@ -71,10 +69,10 @@ static_assert(sizeof(Float16) == 2 && sizeof(BFloat16) == 2);
 /// The DType that stores C++ type T.
 template <class T>
 constexpr DType dtype_of();
-#define OPENRKNN_DTYPE_OF(T, D) \
-  template <>                   \
+#define OPENRKNN_DTYPE_OF(T, D)   \
+  template <>                     \
   constexpr DType dtype_of<T>() { \
-    return DType::D;            \
+    return DType::D;              \
   }
 OPENRKNN_DTYPE_OF(float, Float32)
 OPENRKNN_DTYPE_OF(Float16, Float16)

@@ -47,6 +47,7 @@ struct Error : std::runtime_error {
   Code code() const { return diagnostics.front().code; }
 };
 
+/// Write the location as Location{.file = …}: bare braces are ambiguous.
 [[noreturn]] void fail(Code, Location where, std::string problem, std::string fix = {});
 [[noreturn]] void fail(Code, std::string problem, std::string fix = {});
 

@@ -18,9 +18,10 @@ class ThreadPool {
   int threads() const { return threads_; }
 
   /// Calls body(task, worker) for task = 0..tasks-1, worker in 0..threads()-1, and returns when all are done.
-  /// Nested calls from inside a body run inline on the caller. If bodies throw, every started task still finishes and the exception
-  /// of the lowest failing task is rethrown. May be called from several threads (calls are serialised). Threads
-  /// restart after fork. Every task runs with the default floating-point environment (nearest, no flush to zero).
+  /// Nested calls from inside a body run inline on the caller. If bodies throw, every started task still finishes and
+  /// the exception of the lowest failing task is rethrown. May be called from several threads (calls are serialised).
+  /// Threads restart after fork. Every task runs with the default floating-point environment (nearest, no flush to
+  /// zero).
   void parallel_for(int64_t tasks, const std::function<void(int64_t task, int worker)>& body);
 
  private:
