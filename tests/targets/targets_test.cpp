@@ -1,0 +1,47 @@
+#include "core/targets/targets.h"
+
+#include <gtest/gtest.h>
+
+namespace openrknn {
+namespace {
+
+TEST(Targets, AreFoundWhateverTheCase) {
+  ASSERT_NE(find_target("RK3588"), nullptr);
+  EXPECT_EQ(find_target("rk3588s"), find_target("rk3588"));
+  EXPECT_EQ(find_target("rv1126"), nullptr);  // the other stack's chip
+  EXPECT_EQ(find_target(""), nullptr);
+}
+
+TEST(Targets, EveryRowNamesAnExistingLaw) {
+  for (const Target& target : all_targets()) {
+    EXPECT_EQ(find_law(arithmetic_of(target)).family, target.law_family) << target.name;
+    EXPECT_EQ(find_target(target.name), &target);
+  }
+}
+
+TEST(Targets, ZeroPointEntersBeforeTheShiftOnRv110xOnly) {
+  for (const Target& target : all_targets()) {
+    const bool is_rv110x = target.name.substr(0, 5) == "rv110";
+    EXPECT_EQ(find_law(arithmetic_of(target)).zero_point_before_shift, is_rv110x) << target.name;
+  }
+}
+
+TEST(Targets, SchemesFollowTheManual) {
+  EXPECT_FALSE(supports(*find_target("rk2118"), Scheme::W8A8));
+  EXPECT_TRUE(supports(*find_target("rk3576"), Scheme::W4A16));
+  EXPECT_TRUE(supports(*find_target("rk3562"), Scheme::W8A16));
+  EXPECT_TRUE(supports(*find_target("rv1106"), Scheme::W16A16I_DFP));
+  EXPECT_FALSE(supports(*find_target("rk3588"), Scheme::W4A16));
+}
+
+TEST(Laws, UnknownVersionsAreRefusedWithASentence) {
+  try {
+    find_law({"rk3588", 999});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::RknnNewerVersion);
+  }
+}
+
+}  // namespace
+}  // namespace openrknn
