@@ -14,8 +14,8 @@ namespace openrknn {
 /// Byte-reproducible: equal models give equal bytes. Throws Error (FileUnwritable) from the sink.
 void write(const Model&, Sink&);
 
-/// Verifies the FlatBuffer and every section's hash; constants are views into the mapping. Throws Error (RknnBadMagic, RknnTruncated,
-/// RknnDamaged naming the section, RknnNewerVersion, RknnVendorFile, RknnEncrypted, RknnInvalid).
+/// Verifies the FlatBuffer and every section's hash; constants are views into the mapping. Throws Error (RknnBadMagic,
+/// RknnTruncated, RknnDamaged naming the section, RknnNewerVersion, RknnVendorFile, RknnEncrypted, RknnInvalid).
 Model read(std::shared_ptr<const MappedFile>);
 
 /// What can be said of any .rknn file without running it, vendor-made ones included.

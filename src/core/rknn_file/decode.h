@@ -1,0 +1,18 @@
+// The FlatBuffer of the "model" section -> Model. Trusts nothing: whoever made the bytes may have meant harm.
+#pragma once
+
+#include "core/model/model.h"
+#include "core/rknn_file/container.h"
+
+namespace openrknn {
+
+struct DecodeSource {
+  std::string file;  ///< for messages
+  Bytes model, weights;
+  std::shared_ptr<const void> owner;  ///< keeps the bytes alive: constants are views into `weights`
+};
+
+/// Throws Error (RknnInvalid, RknnNewerVersion). The result passes verify() and validate().
+Model decode_model(const DecodeSource&, std::span<const Section> extras);
+
+}  // namespace openrknn

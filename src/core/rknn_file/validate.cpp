@@ -1,0 +1,132 @@
+#include "core/rknn_file/validate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace openrknn {
+namespace {
+
+class Validator {
+ public:
+  explicit Validator(const std::string& file) { where_.file = file; }
+
+  void model(const Model&);
+
+ private:
+  void problem(std::string text) {
+    problems_.add(Code::RknnInvalid, where_, std::move(text), "convert the model again");
+  }
+  void graph(const Graph&);
+  void value(const Value&);
+  void quant(const Value&, const QuantParams&);
+  void fixed(const Node&, const FixedPoint&);
+  void ports(const std::vector<Port>&, const Graph&, const std::vector<ValueId>&, const char* side);
+
+  Diagnostics problems_;
+  Location where_;
+};
+
+void Validator::quant(const Value& value, const QuantParams& quant) {
+  const auto wrong = [&](const char* what) { problem(fmt::format("'{}': {}", value.name, what)); };
+  if (is_floating(value.dtype) || value.dtype == DType::Bool)
+    return wrong("a float tensor has quantization parameters");
+  if (quant.scale.empty() || quant.scale.size() != quant.zero_point.size()) {
+    return wrong("it has unequal numbers of scales and zero points");
+  }
+  for (const double scale : quant.scale) {
+    if (!(std::isfinite(scale) && scale > 0)) return wrong("a scale is not a positive number");
+  }
+  const int64_t rank = static_cast<int64_t>(value.shape.size());
+  if (quant.axis < -1 || quant.axis >= std::max<int64_t>(rank, 1) || quant.group < 0) {
+    return wrong("the quantization axis is out of range");
+  }
+  if (quant.axis == -1 || rank == 0) {
+    if (quant.scale.size() != 1) wrong("it has several scales and no axis");
+    return;
+  }
+  const int64_t extent = value.shape[static_cast<size_t>(quant.axis)];
+  const int64_t count = static_cast<int64_t>(quant.scale.size());
+  if (quant.group == 0 && count != 1 && count != extent) wrong("it has another number of scales than channels");
+  if (quant.group > 0 && (extent <= 0 || count % extent != 0)) wrong("it has another number of scales than groups");
+}
+
+void Validator::value(const Value& value) {
+  if (value.quant) quant(value, *value.quant);
+  if (value.constant && (value.constant->dtype() != value.dtype || value.constant->shape() != value.shape)) {
+    problem(fmt::format("'{}': its content has another type or shape than itself", value.name));
+  }
+}
+
+void Validator::fixed(const Node& node, const FixedPoint& fixed) {
+  const auto wrong = [&](const char* what) { problem(fmt::format("node '{}': {}", node.name, what)); };
+  // Bounds of the law (docs/arithmetic.md): shifts of the hardware are five bits, multipliers fifteen.
+  if (fixed.channel_shift < 0 || fixed.channel_shift > 31) wrong("the channel shift is out of range");
+  for (const auto& [multiplier, shift] : fixed.scale) {
+    if (shift < 0 || shift > 31 || multiplier <= -(1 << 15) || multiplier >= (1 << 15)) {
+      wrong("a stored multiplier or shift is out of range");
+    }
+  }
+  for (const uint16_t multiplier : fixed.channel) {
+    if (multiplier > 32767) return wrong("a channel multiplier is out of range");
+  }
+  if (fixed.low > fixed.high) wrong("the output range is empty");
+}
+
+void Validator::graph(const Graph& graph) {
+  for (int32_t i = 0; i < graph.value_count(); ++i) value(graph[ValueId(i)]);
+  for (const NodeId id : graph.order()) {
+    const Node& node = graph[id];
+    if (node.fixed) fixed(node, *node.fixed);
+  }
+}
+
+void Validator::ports(const std::vector<Port>& ports, const Graph& graph, const std::vector<ValueId>& values,
+                      const char* side) {
+  if (ports.size() != values.size()) {
+    problem(fmt::format("the model has {} {} ports for {} of the graph", ports.size(), side, values.size()));
+    return;
+  }
+  for (size_t i = 0; i < ports.size(); ++i) {
+    const Port& port = ports[i];
+    const Shape& shape = graph[values[i]].shape;
+    std::vector<int> order = port.source_order;
+    std::sort(order.begin(), order.end());
+    bool permutation = order.empty() || order.size() == shape.size();
+    for (size_t d = 0; d < order.size(); ++d) permutation = permutation && order[d] == static_cast<int>(d);
+    if (!permutation) problem(fmt::format("{} '{}': the source order is not a permutation", side, port.name));
+    if (!port.mean.empty() && !port.std.empty() && port.mean.size() != port.std.size()) {
+      problem(fmt::format("{} '{}': mean and std have different lengths", side, port.name));
+    }
+    for (const float value : port.mean) {
+      if (!std::isfinite(value)) problem(fmt::format("{} '{}': a mean is not finite", side, port.name));
+    }
+    for (const float value : port.std) {
+      if (!std::isfinite(value) || value == 0)
+        problem(fmt::format("{} '{}': a std is 0 or not finite", side, port.name));
+    }
+  }
+}
+
+void Validator::model(const Model& model) {
+  if (model.variants.empty()) problem("the model has no graph");
+  if (model.batch < 1) problem("the batch is less than 1");
+  for (const Graph& variant : model.variants) {
+    verify(variant);
+    graph(variant);
+    ports(model.inputs, variant, variant.inputs, "input");
+    ports(model.outputs, variant, variant.outputs, "output");
+  }
+  if (model.golden) {
+    verify(*model.golden);
+    graph(*model.golden);
+  }
+  problems_.throw_if_any();
+}
+
+}  // namespace
+
+void validate(const Model& model, const std::string& file) { Validator(file).model(model); }
+
+}  // namespace openrknn
