@@ -1,0 +1,86 @@
+"""Checks the walls: which room may include which (src/README.md), and how long files are.
+
+Reads `#include "..."` lines only. Run by script/lint and by the tests.
+"""
+
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+# room -> rooms it may include; every room may include itself. Order: data flow.
+MAY_INCLUDE = {
+    "core/base": set(),
+    "core/graph": {"core/base"},
+    "core/targets": {"core/base", "core/graph"},
+    "core/kernels": {"core/base", "core/graph", "core/targets"},
+    "core/executor": {"core/base", "core/graph", "core/targets", "core/kernels"},
+    "core/model": {"core/base", "core/graph"},
+    "core/rknn_file": {"core/base", "core/graph", "core/model"},
+    "compiler/dataset": {"core"},
+    "compiler/importers": {"core"},
+    "compiler/passes": {"core"},
+    "compiler/quantize": {"core", "compiler/dataset"},
+    "compiler": {"core", "compiler"},
+    "runtime/engine": {"core", "include"},
+    "runtime/capi": {"runtime/engine", "include"},
+    "runtime/session": {"core/base", "include"},
+    "toolkit": {"core", "compiler", "runtime", "include"},
+    "apps": {"core", "compiler", "runtime", "toolkit", "include"},
+    "python": {"core", "compiler", "runtime", "toolkit", "include"},
+}
+LONGEST_FILE = 500
+
+
+def room_of(path: str) -> str:
+    if path.startswith(("rknn_", "openrknn/")):
+        return "include"
+    best = max((room for room in MAY_INCLUDE if path.startswith(room + "/")), key=len, default="")
+    return best
+
+
+def allowed(room: str, other: str) -> bool:
+    if other == room:
+        return True
+    return any(other == grant or other.startswith(grant + "/") for grant in MAY_INCLUDE[room])
+
+
+def importer_of(path: str) -> str:
+    match = re.match(r"compiler/importers/(\w+)/", path)
+    return match.group(1) if match else ""
+
+
+def problems() -> list[str]:
+    found = []
+    sources = [
+        *ROOT.glob("src/**/*.h"), *ROOT.glob("src/**/*.cpp"), *ROOT.glob("apps/*.cpp"), *ROOT.glob("apps/*.h"),
+        *ROOT.glob("python/**/*.cpp"), *ROOT.glob("python/**/*.h"),
+    ]  # fmt: skip
+    for source in sorted(sources):
+        where = source.relative_to(ROOT).as_posix()
+        inside = where.removeprefix("src/")
+        room = room_of(inside)
+        text = source.read_text()
+        lines = text.count("\n")
+        if lines > LONGEST_FILE:
+            found.append(f"{where}: {lines} lines, at most {LONGEST_FILE}: one idea a file")
+        for number, line in enumerate(text.splitlines(), 1):
+            match = re.match(r'\s*#\s*include\s+"([^"]+)"', line)
+            if not match:
+                continue
+            included = match.group(1)
+            other = room_of(included)
+            if not other:
+                found.append(f"{where}:{number}: include paths begin at src/ or include/, got {included!r}")
+            elif not allowed(room, other):
+                found.append(f"{where}:{number}: {room} may not include {other} ({included})")
+            elif importer_of(inside) and importer_of(included) not in ("", importer_of(inside)):
+                found.append(f"{where}:{number}: importers never include each other ({included})")
+    return found
+
+
+if __name__ == "__main__":
+    listing = problems()
+    print("\n".join(listing) or "rooms: all walls stand")
+    sys.exit(1 if listing else 0)
