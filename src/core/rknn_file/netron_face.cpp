@@ -44,7 +44,7 @@ int32_t dense_bytes(const Value& value) {
 }
 
 /// Text as a JSON string. Bytes that are not UTF-8 become U+FFFD.
-std::string quoted(std::string_view text) {
+std::string json_string(std::string_view text) {
   std::string out = "\"";
   for (size_t i = 0; i < text.size();) {
     const auto byte = static_cast<unsigned char>(text[i]);
@@ -77,7 +77,7 @@ std::string joined(const std::vector<std::string>& items) { return fmt::format("
 
 std::string json_tensor(size_t id, const std::string& name, const Value& value) {
   return fmt::format(R"({{"tensor_id":{},"url":{},"size":[{}],"dtype":{{"vx_type":"{}","qnt_type":"{}"}}}})", id,
-                     quoted(name), fmt::join(value.shape, ","), face_type(value.dtype).word,
+                     json_string(name), fmt::join(value.shape, ","), face_type(value.dtype).word,
                      value.quant ? "asymmetric_affine" : "");
 }
 
@@ -96,13 +96,13 @@ std::string make_json(const Model& model, const Graph& graph) {
   };
   side(graph.inputs, model.inputs, "input");
   side(graph.outputs, model.outputs, "output");
-  const std::string framework = quoted(model.source_framework);
+  const std::string framework = json_string(model.source_framework);
   return fmt::format(
       R"({{"name":"openrknn","version":{},"target_platform":[{}],"network_platform":{},"ori_network_platform":{},)"
       R"("norm_tensor":{},"const_tensor":[],"virtual_tensor":[],)"
       R"("nodes":[{{"op":"RKNN_OP_NNBG","name":"nnbg","nn":{{"nbg":{{"type":"RKNN"}}}}}}],"connection":{},"graph":{}}})",
-      quoted(OPENRKNN_VERSION), quoted(model.target), framework, framework, joined(tensors), joined(connections),
-      joined(edges));
+      json_string(OPENRKNN_VERSION), json_string(model.target), framework, framework, joined(tensors),
+      joined(connections), joined(edges));
 }
 
 class BodyWriter {
