@@ -1,0 +1,60 @@
+// Shared by the Int8 reference kernels: which calls they take, parameters, numpy broadcasting.
+#pragma once
+
+#include <vector>
+
+#include "core/kernels/output_stage.h"
+#include "core/kernels/reference/prepared.h"
+
+namespace openrknn::reference {
+
+/// Int8 codes with one scale and zero point.
+inline bool is_codes(const Operand& operand) {
+  return operand.present && operand.dtype == DType::Int8 && operand.quant != nullptr &&
+         operand.quant->scale.size() == 1;
+}
+inline bool are_codes(std::span<const Operand> operands) {
+  for (const Operand& operand : operands) {
+    if (!is_codes(operand)) return false;
+  }
+  return true;
+}
+/// lower() has been here, or nobody asks for its integers.
+inline bool is_lowered(const Call& call, size_t scales = 1) {
+  return call.ideal || (call.node.fixed && call.node.fixed->scale.size() >= scales && call.law != nullptr);
+}
+
+/// real = (code - zero_point) * scale
+struct CodeParams {
+  double scale = 1;
+  int32_t zero_point = 0;
+
+  CodeParams() = default;
+  explicit CodeParams(const Operand& operand)
+      : scale(operand.quant->scale[0]), zero_point(operand.quant->zero_point[0]) {}
+  double real(int32_t code) const { return (code - zero_point) * scale; }
+  int32_t code(double real) const { return real_to_code(real, scale, zero_point); }
+};
+
+/// Strides of an operand along the output's dimensions, 0 where it is repeated.
+inline std::vector<int64_t> broadcast_strides(const Shape& in, const Shape& out) {
+  std::vector<int64_t> strides(out.size(), 0);
+  int64_t stride = 1;
+  for (size_t i = 0; i < in.size(); ++i) {
+    const size_t from = in.size() - 1 - i, to = out.size() - 1 - i;
+    if (in[from] != 1) strides[to] = stride;
+    stride *= in[from];
+  }
+  return strides;
+}
+/// Element of the operand that output element `index` reads.
+inline int64_t broadcast_offset(int64_t index, const Shape& out, const std::vector<int64_t>& strides) {
+  int64_t offset = 0;
+  for (size_t i = out.size(); i-- > 0;) {
+    offset += index % out[i] * strides[i];
+    index /= out[i];
+  }
+  return offset;
+}
+
+}  // namespace openrknn::reference

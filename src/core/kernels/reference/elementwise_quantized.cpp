@@ -1,0 +1,180 @@
+// Add, Sub, Mul, Max, Min, Where on Int8, operands and result with parameters of their own.
+#include "core/kernels/reference/broadcast.h"
+#include "core/kernels/reference/codes.h"
+#include "core/kernels/tables.h"
+
+namespace openrknn {
+namespace {
+
+using namespace reference;
+
+struct BinaryState {
+  Broadcast plan;  // a, b; Where: condition, x, y
+  CodeParams a, b, y;
+  OutputScale scale_a, scale_b, scale_y;  // what each means: see the op's function
+  std::optional<Curve> curve;             // ideal only
+  bool is_ideal = false;
+  int32_t (*combine)(const BinaryState&, int32_t a, int32_t b) = nullptr;
+  Tiles tiles;
+  Body<BinaryState> body = nullptr;
+};
+
+/// Both operands in a common fine unit, exact; one rounding out of it.
+template <int kSign>
+int32_t add(const BinaryState& s, int32_t a, int32_t b) {
+  const int64_t left = round_shift(int64_t{a - s.a.zero_point} * s.scale_a.multiplier, s.scale_a.shift);
+  const int64_t right = round_shift(int64_t{b - s.b.zero_point} * s.scale_b.multiplier, s.scale_b.shift);
+  return s.scale_y(left + kSign * right);
+}
+int32_t multiply(const BinaryState& s, int32_t a, int32_t b) {
+  return s.scale_y(int64_t{a - s.a.zero_point} * (b - s.b.zero_point));
+}
+/// Each operand in output codes first: Max, Min, Where only choose.
+template <bool kMax>
+int32_t extreme(const BinaryState& s, int32_t a, int32_t b) {
+  const int32_t left = s.scale_a(a - s.a.zero_point), right = s.scale_b(b - s.b.zero_point);
+  return kMax ? std::max(left, right) : std::min(left, right);
+}
+template <class Real>
+int32_t ideal(const BinaryState& s, int32_t a, int32_t b, Real real) {
+  const double v = real(s.a.real(a), s.b.real(b));
+  return s.y.code(s.curve ? apply(*s.curve, v) : v);
+}
+
+struct BinaryOp {
+  std::string_view name;
+  int32_t (*fixed)(const BinaryState&, int32_t, int32_t);
+  int32_t (*ideal)(const BinaryState&, int32_t, int32_t);
+  size_t scales;  // entries of FixedPoint::scale: per operand and output, per operand, or output alone
+};
+constexpr BinaryOp kOps[] = {
+    {"Add", add<1>,
+     [](const BinaryState& s, int32_t a, int32_t b) {
+       return ideal(s, a, b, [](double l, double r) { return l + r; });
+     },
+     3},
+    {"Sub", add<-1>,
+     [](const BinaryState& s, int32_t a, int32_t b) {
+       return ideal(s, a, b, [](double l, double r) { return l - r; });
+     },
+     3},
+    {"Mul", multiply,
+     [](const BinaryState& s, int32_t a, int32_t b) {
+       return ideal(s, a, b, [](double l, double r) { return l * r; });
+     },
+     1},
+    {"Max", extreme<true>,
+     [](const BinaryState& s, int32_t a, int32_t b) {
+       return ideal(s, a, b, [](double l, double r) { return std::max(l, r); });
+     },
+     2},
+    {"Min", extreme<false>,
+     [](const BinaryState& s, int32_t a, int32_t b) {
+       return ideal(s, a, b, [](double l, double r) { return std::min(l, r); });
+     },
+     2},
+};
+
+const BinaryOp& op_of(const Call& call) {
+  for (const BinaryOp& op : kOps) {
+    if (op.name == call.node.op) return op;
+  }
+  fail(Code::Internal, "no Int8 law for " + call.node.op);
+}
+
+void read_scales(BinaryState& state, const Call& call, size_t count) {
+  if (count > 1) {
+    state.scale_a = output_scale(call, 0);
+    state.scale_b = output_scale(call, 1);
+  }
+  if (count != 2) state.scale_y = output_scale(call, count - 1);
+}
+
+void run_binary(const BinaryState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
+  const auto* a = input<int8_t>(buffers, 0);
+  const auto* b = input<int8_t>(buffers, 1);
+  auto* y = output<int8_t>(buffers);
+  for_rows(s.plan, s.tiles.begin(tile), s.tiles.end(tile), [&](int64_t at, int64_t count, const auto& offsets) {
+    const int64_t a_stride = s.plan.strides[0].back(), b_stride = s.plan.strides[1].back();
+    zip(a + offsets[0], a_stride, b + offsets[1], b_stride, y + at, count,
+        [&](int8_t left, int8_t right) { return static_cast<int8_t>(s.combine(s, left, right)); });
+  });
+}
+
+bool accepts_binary(const Call& call) {
+  return are_codes(call.inputs) && is_codes(call.outputs[0]) && is_lowered(call, op_of(call).scales);
+}
+
+Prepared prepare_binary(const Call& call, Weights&) {
+  const BinaryOp& op = op_of(call);
+  BinaryState state;
+  state.plan = Broadcast(call.outputs[0].shape, {&call.inputs[0].shape, &call.inputs[1].shape});
+  state.a = CodeParams(call.inputs[0]);
+  state.b = CodeParams(call.inputs[1]);
+  state.y = CodeParams(call.outputs[0]);
+  state.combine = call.ideal ? op.ideal : op.fixed;
+  state.curve = fused_curve(call.node);
+  if (!call.ideal) read_scales(state, call, op.scales);
+  state.tiles.total = state.plan.total;
+  state.body = run_binary;
+  const int64_t tiles = state.tiles.count();
+  return make_prepared(std::move(state), tiles);
+}
+
+void run_where(const BinaryState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
+  const auto* condition = input<uint8_t>(buffers, 0);
+  const auto* x = input<int8_t>(buffers, 1);
+  const auto* z = input<int8_t>(buffers, 2);
+  auto* y = output<int8_t>(buffers);
+  for_rows(s.plan, s.tiles.begin(tile), s.tiles.end(tile), [&](int64_t at, int64_t count, const auto& offsets) {
+    const auto stride = [&](size_t operand) { return s.plan.strides[operand].back(); };
+    for (int64_t i = 0; i < count; ++i) {
+      const bool first = condition[offsets[0] + i * stride(0)] != 0;
+      const int32_t code = first ? x[offsets[1] + i * stride(1)] : z[offsets[2] + i * stride(2)];
+      const CodeParams& from = first ? s.a : s.b;
+      const OutputScale& scale = first ? s.scale_a : s.scale_b;
+      y[at + i] = static_cast<int8_t>(s.is_ideal ? s.y.code(from.real(code)) : scale(code - from.zero_point));
+    }
+  });
+}
+
+bool accepts_where(const Call& call) {
+  return call.inputs[0].dtype == DType::Bool && are_codes(call.inputs.subspan(1)) && is_codes(call.outputs[0]) &&
+         is_lowered(call, 2);
+}
+
+Prepared prepare_where(const Call& call, Weights&) {
+  BinaryState state;
+  state.plan = Broadcast(call.outputs[0].shape, {&call.inputs[0].shape, &call.inputs[1].shape, &call.inputs[2].shape});
+  state.a = CodeParams(call.inputs[1]);
+  state.b = CodeParams(call.inputs[2]);
+  state.y = CodeParams(call.outputs[0]);
+  state.is_ideal = call.ideal;
+  if (!call.ideal) read_scales(state, call, 2);
+  state.tiles.total = state.plan.total;
+  state.body = run_where;
+  const int64_t tiles = state.tiles.count();
+  return make_prepared(std::move(state), tiles);
+}
+
+constexpr Kernel row(std::string_view op, std::string_view name) {
+  return {.op = op, .name = name, .accepts = accepts_binary, .prepare = prepare_binary, .run = run_body<BinaryState>};
+}
+constexpr Kernel kKernels[] = {
+    row("Add", "add_i8_reference"),
+    row("Sub", "sub_i8_reference"),
+    row("Mul", "mul_i8_reference"),
+    row("Max", "max_i8_reference"),
+    row("Min", "min_i8_reference"),
+    {.op = "Where",
+     .name = "where_i8_reference",
+     .accepts = accepts_where,
+     .prepare = prepare_where,
+     .run = run_body<BinaryState>},
+};
+
+}  // namespace
+
+std::span<const Kernel> elementwise_quantized_kernels() { return kKernels; }
+
+}  // namespace openrknn
