@@ -41,10 +41,11 @@ struct Arithmetic {
 struct FixedPoint {
   std::vector<uint16_t> channel;  ///< multiplier per output channel, <= 32767; empty = all 1 << channel_shift
   int channel_shift = 14;
-  /// {multiplier < 2^15, shift <= 31}. Conv, Mul, Convert, pooling: one. Add, Sub, Concat: one per operand, then one out.
+  /// {multiplier < 2^15, shift <= 31}. Conv, Mul, Convert, pooling: one. Add, Sub, Concat: one per operand, then one
+  /// out.
   std::vector<std::pair<int32_t, int>> scale;
-  std::vector<int32_t> slope;     ///< LeakyRelu / PRelu: round(alpha * 16384), one or one per channel
-  int32_t low = 0, high = 0;      ///< clamp of output codes: saturation, Relu and Clip in one
+  std::vector<int32_t> slope;  ///< LeakyRelu / PRelu: round(alpha * 16384), one or one per channel
+  int32_t low = 0, high = 0;   ///< clamp of output codes: saturation, Relu and Clip in one
   bool operator==(const FixedPoint&) const = default;
 };
 
@@ -52,11 +53,11 @@ struct FixedPoint {
 enum class Placement : uint8_t { Auto, Npu, Cpu, Gpu };
 
 struct Value {
-  std::string name;                  ///< unique in the graph, case-sensitive bytes
+  std::string name;  ///< unique in the graph, case-sensitive bytes
   DType dtype = DType::Float32;
   Shape shape;
   std::optional<QuantParams> quant;
-  std::optional<Tensor> constant;    ///< content, if known. With a producer too: proven by inference, not folded yet
+  std::optional<Tensor> constant;  ///< content, if known. With a producer too: proven by inference, not folded yet
   NodeId producer = NodeId::None;
   std::vector<std::string> aliases;  ///< names of values that were redirected here
 };
@@ -89,7 +90,9 @@ class Graph {
   Node& operator[](NodeId id) { return nodes_[static_cast<size_t>(id)]; }
   Value& operator[](ValueId id) { return values_[static_cast<size_t>(id)]; }
 
-  int64_t value_count() const { return static_cast<int64_t>(values_.size()); }  ///< ids run below this, dead ones included
+  int64_t value_count() const {
+    return static_cast<int64_t>(values_.size());
+  }  ///< ids run below this, dead ones included
   int64_t node_count() const { return static_cast<int64_t>(nodes_.size()); }
   bool alive(NodeId id) const { return alive_[static_cast<size_t>(id)]; }
 
@@ -102,18 +105,25 @@ class Graph {
   bool is_input(ValueId) const;
 
   ValueId add(Value);  ///< the name is made unique ("x", "x_1", …); empty becomes "value"
-  NodeId add(Node);    ///< sets producer of its outputs; the name is made unique
+  /// Sets producer of its outputs; the name is made unique (empty becomes that of the first output). An output that
+  /// had a producer is taken over, as by set_output.
+  NodeId add(Node);
   ValueId add_constant(std::string name, Tensor);
   void set_input(NodeId, size_t index, ValueId);
   void set_inputs(NodeId, std::vector<ValueId>);
+  /// The node computes `value` from now on: its former producer loses it (its output becomes None), and what the node
+  /// gave at this place so far is gone, name included. How a fused node takes the output of what it swallowed.
+  void set_output(NodeId, size_t index, ValueId value);
 
   /// `from` is the same real numbers as `to`: users and graph outputs move to `to`; `from`'s names become names of `to`
-  /// (a graph output keeps its own name as the primary one).
+  /// (a graph output keeps its own name as the primary one, unless `to` is itself an input or output). `from` lives on
+  /// under a new name until its producer goes.
   void redirect(ValueId from, ValueId to);
-  /// `part` is now computed by `into` (fused: one, decomposed: many, nobody: empty): its origins move there and it dies.
-  /// Its outputs must have no users left.
+  /// `part` is now computed by `into` (fused: one, decomposed: many, nobody: empty): its origins move there and it
+  /// dies. Its outputs must have no users left.
   void absorb(NodeId part, std::span<const NodeId> into);
-  /// Removes nodes whose outputs nothing uses (their origins become unplaced). True if any was.
+  /// Removes nodes whose outputs nothing uses (origins nobody else holds become unplaced) and releases constants
+  /// nothing reads. True if a node was removed.
   bool remove_unused();
 
   /// A value by name or alias; None if there is none.
@@ -125,12 +135,17 @@ class Graph {
 
  private:
   std::string unique_name(std::string wanted, bool node);
+  void link(NodeId user, ValueId);
+  void unlink(NodeId user, ValueId);
+  void forget(ValueId);  // nothing computes it any more: its names are free
+  void kill(NodeId);
   std::vector<Value> values_;
   std::vector<Node> nodes_;
   std::vector<bool> alive_;
   std::vector<std::vector<NodeId>> users_;  // by value
   std::map<std::string, ValueId, std::less<>> value_names_;
   std::map<std::string, NodeId, std::less<>> node_names_;
+  std::map<std::string, int64_t, std::less<>> next_suffix_;  // so that many equal names stay cheap
   friend void verify(const Graph&);
 };
 

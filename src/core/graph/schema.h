@@ -26,8 +26,9 @@ inline constexpr int kMany = 1 << 20;
 
 /// How a node may be computed on permuted (channels-last) data.
 enum class LayoutRule : uint8_t {
-  Any,           ///< elementwise with broadcasting: any common permutation of all operands
-  Axis,          ///< any permutation, once the attributes the schema names (axis, axes, perm, per-dimension lists) are permuted too
+  Any,   ///< elementwise with broadcasting: any common permutation of all operands
+  Axis,  ///< any permutation, once the attributes the schema names (axis, axes, perm, per-dimension lists) are permuted
+         ///< too
   ChannelsLast,  ///< kernels exist for channels-last data inputs and outputs only
   Logical,       ///< needs the logical order (Reshape, MatMul, …)
 };
@@ -51,6 +52,7 @@ class Inference {
   size_t input_count() const { return node_.inputs.size(); }
   bool has(size_t input) const;
   DType dtype(size_t input) const;
+  bool quantized(size_t input) const;  ///< has QuantParams
   const Shape& shape(size_t input) const;
   /// The content of an input, if it is known; else null.
   const Tensor* constant(size_t input) const;
@@ -72,20 +74,26 @@ class Inference {
 };
 
 struct OpSchema {
-  std::string_view name;
+  std::string_view name = {};
   int version = 1;  ///< stored in files; an older meaning keeps an upgrade function
-  std::span<const AttributeSpec> attributes;
-  Arity inputs, outputs;
+  std::span<const AttributeSpec> attributes = {};
+  Arity inputs = {}, outputs = {};
   LayoutRule layout = LayoutRule::Logical;
   /// Bit i: input i is data that follows the layout (the others, weights and tables, stay logical).
   uint32_t data_inputs = 1;
-  /// Comma-separated attributes that name dimensions: "axis:one", "axes:list", "perm:permutation", "pads:begin-end per dimension",
-  /// "sizes:per dimension". The executor permutes them for LayoutRule::Axis.
-  std::string_view dimension_attributes;
+  /// Attributes that name dimensions of data input 0, as "name:kind" separated by commas without spaces, e.g.
+  /// "axis:one" or "sizes:per dimension,scales:per dimension". The executor permutes them whenever it runs the node on
+  /// permuted data. Kinds (p(d) = place of logical dimension d in the physical order):
+  ///   one                      int d becomes p(d)
+  ///   list                     every entry d becomes p(d); entries are sorted again
+  ///   permutation              perm: output dimension i shows input dimension perm[i]; both sides are permuted
+  ///   per dimension            entry d moves to place p(d) (ints or floats, rank entries)
+  ///   begin-end per dimension  two lists of rank entries, one after the other, each as "per dimension"
+  std::string_view dimension_attributes = {};
   QuantRule quant = QuantRule::Float;
   void (*infer)(Inference&) = nullptr;
   /// One sentence for docs/operators.md.
-  std::string_view summary;
+  std::string_view summary = {};
 };
 
 /// All rows, sorted by name. Immutable: thread-safe.
@@ -93,6 +101,10 @@ std::span<const OpSchema> all_schemas();
 const OpSchema* find_schema(std::string_view op);
 /// Throws Error (GraphUnknownOp).
 const OpSchema& schema_of(const Node&);
+
+/// What the schema says about the outputs of `node`, which need not be part of the graph yet (its inputs must be).
+/// Checks arity and attributes first. Throws Error (GraphUnknownOp, GraphBadAttribute, GraphInferenceFailed).
+std::vector<Inference::Output> inferred_outputs(const Graph&, const Node& node);
 
 /// Computes a node whose inputs are all known; nullopt if it cannot. Passed in, because kernels live above the graph.
 using Evaluator = std::function<std::optional<std::vector<Tensor>>(const Graph&, NodeId)>;

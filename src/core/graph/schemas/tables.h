@@ -1,0 +1,21 @@
+// One table of rows per operator family; registry.cpp joins them.
+#pragma once
+
+#include <span>
+
+#include "core/graph/schema.h"
+
+namespace openrknn::schemas {
+
+std::span<const OpSchema> convolution();    ///< Conv, ConvTranspose, MatMul
+std::span<const OpSchema> pooling();        ///< MaxPool, AveragePool, Global…Pool
+std::span<const OpSchema> arithmetic();     ///< two operands: Add … Min, comparisons, logic; Where
+std::span<const OpSchema> elementwise();    ///< one operand: functions, activations, Cast, Convert
+std::span<const OpSchema> normalization();  ///< BatchNormalization … LogSoftmax
+std::span<const OpSchema> reduction();      ///< Reduce…, ArgMax, ArgMin
+std::span<const OpSchema> movement();       ///< Reshape, Transpose, Concat, Split, Slice, Pad, Expand, Tile
+std::span<const OpSchema> indexing();       ///< Gather…, ScatterND, OneHot, Trilu
+std::span<const OpSchema> spatial();        ///< Resize, DepthToSpace, SpaceToDepth
+std::span<const OpSchema> sources();        ///< Range, ConstantOfShape, Shape, Size
+
+}  // namespace openrknn::schemas
