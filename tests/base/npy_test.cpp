@@ -68,5 +68,27 @@ TEST(Npy, NamesTheFileAndTheProblem) {
             std::string::npos);
 }
 
+TEST(Npy, AShapeThatOverflowsIsATruncatedFile) {
+  try {
+    parse(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (9999999999, 9999999999), }\n", ""));
+    FAIL() << "was read";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::BadNpy);
+    EXPECT_EQ(error.diagnostics.front().where.file, "x.npy");
+  }
+}
+
+TEST(Npy, InspectReadsTheHeaderAlone) {
+  const std::filesystem::path path = std::filesystem::path(testing::TempDir()) / "inspect.npy";
+  const std::string whole = to_npy(Tensor::zeros(DType::Int16, {2, 3}));
+  write_file(path, whole);
+  const NpyInfo info = inspect_npy(path);
+  EXPECT_EQ(info.dtype, DType::Int16);
+  EXPECT_EQ(info.shape, (Shape{2, 3}));
+  write_file(path, whole.substr(0, whole.size() - 1));
+  EXPECT_THROW(inspect_npy(path), Error) << "the data must be there in full";
+  std::filesystem::remove(path);
+}
+
 }  // namespace
 }  // namespace openrknn

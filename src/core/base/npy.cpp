@@ -24,6 +24,7 @@ struct Header {
   DType dtype;
   bool big_endian = false, fortran = false;
   Shape shape;
+  size_t data_at = 0;
 };
 
 DType dtype_of_descr(std::string_view descr, const std::string& file, bool& big_endian) {
@@ -91,9 +92,8 @@ void swap_bytes(std::span<std::byte> bytes, size_t element) {
     std::reverse(bytes.begin() + i, bytes.begin() + i + element);
 }
 
-}  // namespace
-
-Tensor parse_npy(std::span<const std::byte> bytes, const std::string& file) {
+// The header of a file that holds as many bytes as the header says.
+Header checked_header(std::span<const std::byte> bytes, const std::string& file) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (text.substr(0, kMagic.size()) != kMagic)
     bad(file, "not a .npy file (the magic bytes are missing)", "save it with numpy.save");
@@ -108,22 +108,36 @@ Tensor parse_npy(std::span<const std::byte> bytes, const std::string& file) {
   if (length > kLongestHeader)
     bad(file, fmt::format("the header claims {} bytes, at most {} are read", length, kLongestHeader));
   if (data_at > text.size()) bad(file, "truncated inside the header");
-  const Header header = parse_header(text.substr(8 + length_bytes, length), file);
+  Header header = parse_header(text.substr(8 + length_bytes, length), file);
+  header.data_at = data_at;
 
-  const int64_t count = element_count(header.shape);
+  int64_t count = 1;
+  for (const int64_t extent : header.shape) {
+    if (__builtin_mul_overflow(count, extent, &count)) {
+      bad(file, fmt::format("truncated: shape {} has more than 2^63 elements", to_string(header.shape)));
+    }
+  }
   const size_t element = static_cast<size_t>(bit_width(header.dtype) / 8);
   const size_t available = text.size() - data_at;
   // Compared by division: an absurd shape must not overflow or be allocated.
-  if (count < 0 || static_cast<uint64_t>(count) > available / element) {
+  if (static_cast<uint64_t>(count) > available / element) {
     bad(file, fmt::format("truncated: shape {} of {} needs {} elements, the file holds {}", to_string(header.shape),
                           numpy_name(header.dtype), count, available / element));
   }
+  return header;
+}
+
+}  // namespace
+
+Tensor parse_npy(std::span<const std::byte> bytes, const std::string& file) {
+  const Header header = checked_header(bytes, file);
+  const size_t element = static_cast<size_t>(bit_width(header.dtype) / 8);
   const bool reversed = header.fortran && header.shape.size() > 1;
   Shape stored = header.shape;
   if (reversed) std::reverse(stored.begin(), stored.end());
   Tensor tensor(header.dtype, stored);
   const std::span<std::byte> target = tensor.mutable_bytes();
-  if (!target.empty()) std::memcpy(target.data(), bytes.data() + data_at, target.size());
+  if (!target.empty()) std::memcpy(target.data(), bytes.data() + header.data_at, target.size());
   if (header.big_endian && element > 1) swap_bytes(target, element);
   if (header.dtype == DType::Bool) {
     for (std::byte& value : target) value = value == std::byte{0} ? std::byte{0} : std::byte{1};
@@ -135,6 +149,12 @@ Tensor parse_npy(std::span<const std::byte> bytes, const std::string& file) {
 }
 
 Tensor read_npy(const std::filesystem::path& path) { return parse_npy(MappedFile::open(path)->bytes(), path.string()); }
+
+NpyInfo inspect_npy(const std::filesystem::path& path) {
+  const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
+  Header header = checked_header(file->bytes(), path.string());
+  return {header.dtype, std::move(header.shape)};
+}
 
 std::string to_npy(const Tensor& given) {
   Tensor tensor = given;
