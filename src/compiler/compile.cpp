@@ -1,0 +1,262 @@
+// The pipeline, top to bottom. Each line is a free function on plain data; the comments between the lines say what the
+// order rests on. `openrknn convert --dump-after=STAGE` prints the graph after any of them.
+#include "compiler/compile.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "compiler/passes/pass.h"
+#include "core/base/version.h"
+#include "core/executor/plan.h"
+#include "core/graph/text.h"
+
+namespace openrknn {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Times stages, dumps graphs and checks them: everything about running the pipeline that is not the pipeline.
+class Stages {
+ public:
+  Stages(const CompileOptions& options, CompileReport& report) : options_(options), report_(report) {}
+
+  template <class Function>
+  void run(std::string_view stage, Graph& graph, const Function& function) {
+    const Clock::time_point start = Clock::now();
+    function();
+    report_.times.push_back({std::string(stage), std::chrono::duration<double>(Clock::now() - start).count()});
+    finished(stage, graph);
+  }
+
+  // Repeats a group of passes until none changes the graph. Every pass removes or simplifies something, so this ends;
+  // the bound turns a pass that breaks that promise into an error instead of a hang.
+  void run_passes(std::string_view stage, std::span<const Pass> passes, Graph& graph) {
+    constexpr int kMostRounds = 100;
+    run(stage, graph, [&] {
+      const PassContext context{.evaluate = evaluate,
+                                .note = [&](std::string_view line) { report_.pass_log.emplace_back(line); }};
+      bool changed = true;
+      for (int round = 0; changed; ++round) {
+        if (round == kMostRounds) fail(Code::Internal, fmt::format("stage '{}' does not come to rest", stage));
+        changed = false;
+        for (const Pass& pass : passes) {
+          if (pass.level > options_.optimization_level) continue;
+          if (!pass.run(graph, context)) continue;
+          changed = true;
+          finished(pass.name, graph);
+        }
+      }
+    });
+  }
+
+ private:
+  void finished(std::string_view stage, const Graph& graph) {
+    if (options_.check) verify(graph);
+    if (options_.dump && (options_.dump_after == stage || options_.dump_after == "all")) {
+      options_.dump(stage, to_text(graph));
+    }
+  }
+
+  const CompileOptions& options_;
+  CompileReport& report_;
+};
+
+void optimize_in_stages(Graph& graph, Stages& stages) {
+  // Glue first: patterns further down should meet one spelling of a network, not every exporter's.
+  stages.run_passes("clean", clean_passes(), graph);
+  // Constants and BatchNorm next: fusion looks for Conv + bias + activation with nothing in between.
+  stages.run_passes("fold", fold_passes(), graph);
+  // What the NPU computes in one go becomes one node, because that changes where numbers are rounded.
+  stages.run_passes("fuse", fuse_passes(), graph);
+  // Fusing leaves glue behind (a Reshape of a folded bias, an unused branch).
+  stages.run_passes("clean again", clean_passes(), graph);
+}
+
+const Target& target_of(const CompileOptions& options) {
+  const Target* target = find_target(options.target);
+  if (target == nullptr) {
+    std::string known;
+    for (const Target& row : all_targets()) known += fmt::format("{}{}", known.empty() ? "" : ", ", row.name);
+    fail(Code::ConfigUnknownPlatform, fmt::format("unknown target '{}'", options.target), "known targets: " + known);
+  }
+  return *target;
+}
+
+void require_scheme(const Target& target, const CompileOptions& options) {
+  if (!options.quantize || supports(target, options.scheme)) return;
+  std::string others;
+  for (const Target& row : all_targets()) {
+    if (supports(row, options.scheme)) others += fmt::format("{}{}", others.empty() ? "" : ", ", row.name);
+  }
+  fail(Code::ConfigUnsupported,
+       fmt::format("{} does not support {} quantization", target.display_name, name(options.scheme)),
+       fmt::format("platforms that do: {}", others));
+}
+
+// A SoC without fp16 convolution cannot run such layers at all: better said now than by rknn_init on the board.
+void require_float16(const Target& target, const Graph& graph) {
+  if (target.float16) return;
+  std::string layers;
+  int64_t count = 0;
+  for (const NodeId id : graph.order()) {
+    const Node& node = graph[id];
+    const bool heavy = node.op == "Conv" || node.op == "ConvTranspose" || node.op == "MatMul";
+    if (!heavy || graph[node.outputs[0]].dtype != DType::Float16) continue;
+    if (++count <= 8) layers += fmt::format("{}'{}'", layers.empty() ? "" : ", ", node.name);
+  }
+  if (count > 8) layers += fmt::format(" and {} more", count - 8);
+  if (count > 0) {
+    fail(Code::ConfigUnsupported,
+         fmt::format("{} has no float16 convolution, but these layers would need it: {}", target.display_name, layers),
+         "build with do_quantization=True, or choose another target_platform");
+  }
+}
+
+}  // namespace
+
+std::vector<Port> input_ports(const Graph& graph, const CompileOptions& options) {
+  Diagnostics problems;
+  std::vector<Port> ports;
+  const auto values_for = [&](const std::vector<std::vector<float>>& all, size_t input, std::string_view what,
+                              int64_t channels) -> std::vector<float> {
+    if (input >= all.size() || all[input].empty()) return {};
+    const Value& value = graph[graph.inputs[input]];
+    if (static_cast<int64_t>(all[input].size()) != channels) {
+      problems.add(Code::ConfigBadMeanStd, Location{.tensor = value.name},
+                   fmt::format("the length of {}_values ([{}]) for input {} is wrong, got {}, expected {}", what,
+                               fmt::join(all[input], ", "), input, all[input].size(), channels),
+                   fmt::format("give one value per channel; the input's shape is {}", to_string(value.shape)));
+      return {};
+    }
+    return all[input];
+  };
+  for (size_t i = 0; i < graph.inputs.size(); ++i) {
+    const Value& value = graph[graph.inputs[i]];
+    // "Channels" of an input that is not an image: its last dimension (toolkit: shape 1x32 expects 32 values).
+    const Shape& shape = value.shape;
+    const int64_t channels = shape.empty() ? 1 : shape.size() == 4 ? shape[1] : shape.back();
+    Port port{.name = value.name, .dtype = value.dtype};
+    port.mean = values_for(options.mean, i, "mean", channels);
+    port.std = values_for(options.std, i, "std", channels);
+    for (const float deviation : port.std) {
+      if (deviation == 0 || !std::isfinite(deviation)) {
+        problems.add(Code::ConfigBadMeanStd, Location{.tensor = value.name},
+                     fmt::format("std_values of input {} hold {}, every pixel is divided by it", i, deviation),
+                     "use 1 where no scaling is wanted");
+      }
+    }
+    for (const float mean : port.mean) {
+      if (!std::isfinite(mean)) {
+        problems.add(Code::ConfigBadMeanStd, Location{.tensor = value.name},
+                     fmt::format("mean_values of input {} hold {}", i, mean), "use 0 where no shift is wanted");
+      }
+    }
+    if ((!port.mean.empty() || !port.std.empty()) && !is_floating(value.dtype)) {
+      // 0/1 vectors are how scripts say "leave this input alone" (toolkit.md 5.1).
+      port.mean.clear();
+      port.std.clear();
+    }
+    ports.push_back(std::move(port));
+  }
+  const size_t most = std::max(options.mean.size(), options.std.size());
+  if (most > graph.inputs.size()) {
+    problems.add(
+        Code::ConfigBadMeanStd, {},
+        fmt::format("mean_values/std_values are given for {} inputs, the model has {}", most, graph.inputs.size()));
+  }
+  problems.throw_if_any();
+  return ports;
+}
+
+std::vector<Port> output_ports(const Graph& graph) {
+  std::vector<Port> ports;
+  for (const ValueId id : graph.outputs) ports.push_back({.name = graph[id].name, .dtype = graph[id].dtype});
+  return ports;
+}
+
+std::vector<SampleSpec> sample_specs(const Graph& graph, const CompileOptions& options) {
+  std::vector<SampleSpec> specs;
+  const std::vector<Port> ports = input_ports(graph, options);
+  for (size_t i = 0; i < graph.inputs.size(); ++i) {
+    const Value& value = graph[graph.inputs[i]];
+    specs.push_back({.port = ports[i],
+                     .shape = value.shape,
+                     .dtype = value.dtype,
+                     .rgb_to_bgr = i < options.rgb_to_bgr.size() && options.rgb_to_bgr[i]});
+  }
+  return specs;
+}
+
+Graph optimize(const Graph& imported, const CompileOptions& options, CompileReport& report) {
+  Graph graph = imported;
+  Stages stages(options, report);
+  optimize_in_stages(graph, stages);
+  return graph;
+}
+
+Compiled compile(const Graph& imported, const CompileOptions& options, const Samples* samples, ThreadPool& pool,
+                 const Progress& progress) {
+  Compiled compiled;
+  CompileReport& report = compiled.report;
+  Stages stages(options, report);
+
+  const Target& target = target_of(options);
+  require_scheme(target, options);
+
+  // Ports before any pass: the outside keeps the names and types of the source model.
+  Model& model = compiled.model;
+  model.inputs = input_ports(imported, options);
+  model.outputs = output_ports(imported);
+  report.nodes_imported = static_cast<int64_t>(imported.origins.size());
+
+  Graph graph = imported;
+  optimize_in_stages(graph, stages);
+  // From here on the float graph stands still: it is golden, and its value ids stay valid in the quantized one.
+  compiled.golden = graph;
+
+  const PrecisionMap precision =
+      assign_precision(graph, target, {.scheme = options.scheme, .quantize = options.quantize});
+  Calibration calibration;
+  if (options.quantize) {
+    if (samples == nullptr) {
+      fail(Code::DatasetMissing, "quantization needs sample data and none was given",
+           "pass a dataset, or build with do_quantization=False");
+    }
+    report.samples = samples->count();
+    stages.run("calibrate", graph, [&] { calibration = calibrate(graph, *samples, pool, progress); });
+  }
+  const QuantizeOptions quantize_options{.method = options.method,
+                                         .activations = {.algorithm = options.algorithm},
+                                         .symmetric_weights = options.symmetric_weights};
+  stages.run("quantize", graph, [&] { graph = quantize(compiled.golden, precision, calibration, quantize_options); });
+  require_float16(target, graph);
+  // Last: integers are computed once, from parameters that no longer change, and stored.
+  stages.run("lower", graph, [&] { lower(graph, target); });
+  if (options.check) verify(graph);
+
+  for (const NodeId id : graph.order()) {
+    ++report.nodes_compiled;
+    const Node& node = graph[id];
+    const DType dtype = graph[node.outputs[0]].dtype;
+    if (graph[node.outputs[0]].quant.has_value()) ++report.quantized_nodes;
+    if (is_floating(dtype)) ++report.float_nodes;
+  }
+  model.target = std::string(target.name);
+  model.arithmetic = arithmetic_of(target);
+  model.custom_string = options.custom_string;
+  model.tool_version = OPENRKNN_VERSION;
+  model.source_framework = options.source_framework;
+  std::string pass_log;
+  for (const std::string& line : report.pass_log) pass_log += line + '\n';
+  model.sections["pass_log"] =
+      Tensor::from<uint8_t>({static_cast<int64_t>(pass_log.size())}, {pass_log.begin(), pass_log.end()});
+  if (options.keep_golden) model.golden = compiled.golden;
+  model.variants.push_back(std::move(graph));
+  return compiled;
+}
+
+}  // namespace openrknn

@@ -1,0 +1,31 @@
+// Runs a graph as it stands on arrays from the outside: golden, `Graph.run`, `run --against`.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "core/executor/run.h"
+
+namespace openrknn {
+
+/// Not thread-safe: one run at a time per object.
+class GraphRunner {
+ public:
+  /// threads 0 = all of the machine. The options let tests ask for reference kernels or another CPU kind.
+  explicit GraphRunner(Graph, int threads = 0, PlanOptions = {}, Arithmetic = {});
+  ~GraphRunner();
+  /// One array per graph input, logical layout, any numeric dtype (converted by value). Throws Error (RuntimeBadInput)
+  /// listing every wrong count, shape and name. Outputs are logical, in the graph's dtypes.
+  std::vector<Tensor> run(const std::vector<Tensor>& inputs);
+  const Graph& graph() const { return graph_; }
+  const Plan& plan() const { return *plan_; }
+
+ private:
+  Graph graph_;
+  ThreadPool pool_;
+  Weights weights_;
+  std::shared_ptr<const Plan> plan_;
+  Run run_;
+};
+
+}  // namespace openrknn

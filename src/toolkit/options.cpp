@@ -1,0 +1,192 @@
+#include "toolkit/options.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "core/base/error.h"
+
+namespace openrknn {
+namespace {
+
+constexpr OptionStatus kRefused = OptionStatus::Refused, kIgnored = OptionStatus::Ignored,
+                       kWarned = OptionStatus::Warned;
+
+// Facts: the RKNN-Toolkit2 API reference 2.3.0; arguments added by 2.3.2 are marked in their note.
+constexpr Option kOptions[] = {
+    {"RKNN", "verbose", "False", "bool", "detailed logs"},
+    {"RKNN", "verbose_file", "None", "path", "also write the log to this file; needs verbose=True"},
+
+    {"config", "mean_values", "None", "list per input of one number a channel, or a flat list for one input",
+     "subtracted from every input channel"},
+    {"config", "std_values", "None", "list per input of one number a channel, or a flat list for one input",
+     "divides every input channel after the mean"},
+    {"config", "quantized_dtype", "'w8a8'", "w8a8 (w8a16, w4a16, w16a16i, w16a16i_dfp: not built yet)",
+     "integer type of weights and activations", OptionStatus::Works, "w8a8: every platform but RK2118"},
+    {"config", "quantized_algorithm", "'normal'", "normal (mmse, kl_divergence, gdq: not built yet)",
+     "how activation ranges are found"},
+    {"config", "quantized_method", "'channel'", "channel or layer (group{SIZE}: not built yet)",
+     "one scale per output channel or per layer"},
+    {"config", "quant_img_RGB2BGR", "False", "bool, or a list of bool per input",
+     "swap the channels of dataset images (jpg, png, bmp) during build"},
+    {"config", "float_dtype", "'float16'", "float16", "type of layers that are not quantized"},
+    {"config", "optimization_level", "3", "0 to 3",
+     "3: all graph rules; lower levels leave out rules that may change accuracy"},
+    {"config", "target_platform", "None",
+     "rk2118 rk3562 rk3566 rk3568 rk3576 rk3588 rk3588s rv1103 rv1103b rv1106 rv1106b rv1126b, any case",
+     "the SoC; None means rk3566 with a warning"},
+    {"config", "custom_string", "None", "text under 1024 bytes",
+     "stored in the model, read by RKNN_QUERY_CUSTOM_STRING"},
+    {"config", "remove_weight", "False", "bool", "emit a model without weights", kRefused},
+    {"config", "compress_weight", "False", "bool", "compress weights", kRefused},
+    {"config", "single_core_mode", "False", "bool", "a smaller file for one core", kIgnored,
+     "the file holds no per-core programs: it is always the small one, and runs on any core"},
+    {"config", "model_pruning", "False", "bool", "remove all-zero channels", kRefused},
+    {"config", "op_target", "None", "dict of output tensor name to cpu, npu, gpu or auto", "where a layer runs",
+     kRefused},
+    {"config", "dynamic_input", "None", "list of shape sets", "several input shapes in one model", kRefused},
+    {"config", "quantize_weight", "False", "bool", "shrink a float model by quantizing weights", kRefused},
+    {"config", "remove_reshape", "False", "bool", "drop Reshape at the model's ends", kRefused},
+    {"config", "sparse_infer", "False", "bool", "use structured sparsity", kRefused},
+    {"config", "enable_flash_attention", "False", "bool", "fuse attention", kRefused},
+    {"config", "auto_hybrid_cos_thresh", "0.98", "0 to 1", "threshold of build(auto_hybrid=True)", kRefused, "2.3.2"},
+    {"config", "auto_hybrid_euc_thresh", "None", "number", "threshold of build(auto_hybrid=True)", kRefused, "2.3.2"},
+    {"config", "inputs_yuv_fmt", "None", "", "YUV input", kWarned},
+    {"config", "quantized_hybrid_level", "0", "", "leave more layers in float", kWarned},
+    {"config", "disable_rules", "None", "", "names of graph rules of another optimizer", kWarned},
+    {"config", "npu_do_output_nhwc", "None", "", "", kWarned},
+    {"config", "target_sub_class", "None", "", "", kWarned},
+    {"config", "batch_size", "None", "", "", kWarned},
+    {"config", "core_num", "None", "", "", kWarned},
+    {"config", "input_attrs", "None", "", "", kWarned},
+    {"config", "output_attrs", "None", "", "", kWarned},
+
+    {"load_onnx", "model", "", "path", "the .onnx file"},
+    {"load_onnx", "inputs", "None", "list of tensor names", "crop: begin the model at these tensors"},
+    {"load_onnx", "input_size_list", "None", "list of shapes", "shapes of the inputs, in order"},
+    {"load_onnx", "input_initial_val", "None", "list of arrays or None", "freeze an input to a constant"},
+    {"load_onnx", "outputs", "None", "list of tensor names", "crop: end the model at these tensors"},
+
+    {"build", "do_quantization", "True", "bool", "quantize, or build in float16"},
+    {"build", "dataset", "None", "path of a dataset file", "samples for calibration"},
+    {"build", "rknn_batch_size", "None", "int", "batch of the built model", kRefused,
+     "1 (and -1, an older spelling of None) mean no batch"},
+    {"build", "auto_hybrid", "False", "bool", "keep bad layers in float automatically", kRefused, "2.3.2"},
+
+    {"export_rknn", "export_path", "", "path", "where the .rknn file goes"},
+    {"export_rknn", "cpp_gen_cfg", "None", "", "accepted and ignored: removed from the toolkit in favour of codegen",
+     kIgnored},
+
+    {"load_rknn", "path", "", "path", "the .rknn file"},
+
+    {"init_runtime", "target", "None", "None: the simulator (boards: not built yet)", "where inference runs", kRefused},
+    {"init_runtime", "device_id", "None", "text", "which board", kRefused},
+    {"init_runtime", "perf_debug", "False", "bool", "per-layer times", kRefused},
+    {"init_runtime", "eval_mem", "False", "bool", "memory evaluation", kRefused},
+    {"init_runtime", "async_mode", "False", "bool", "documented but never implemented by the toolkit", kRefused},
+    {"init_runtime", "core_mask", "0", "RKNN.NPU_CORE_*", "which cores", OptionStatus::Works, "RK3588 and RK3576"},
+    {"init_runtime", "fallback_prior_device", "'cpu'", "cpu or gpu", "device for layers the NPU cannot run", kRefused},
+
+    {"inference", "inputs", "", "list of arrays", "one array per model input"},
+    {"inference", "data_format", "None", "'nhwc' or 'nchw', or a list of them",
+     "layout of 4-D inputs; None means nhwc"},
+    {"inference", "inputs_pass_through", "None", "list of 0 or 1", "1: the array is fed as it is"},
+    {"inference", "get_frame_id", "False", "bool", "", kRefused},
+
+    {"release", "", "", "", "frees everything"},
+};
+
+// Methods of the class that are not built yet: refused by name (toolkit.md 3.3, 3.8 to 3.18).
+constexpr std::string_view kUnbuiltMethods[] = {"load_caffe",
+                                                "load_tensorflow",
+                                                "load_tflite",
+                                                "load_darknet",
+                                                "load_pytorch",
+                                                "eval_perf",
+                                                "eval_memory",
+                                                "get_sdk_version",
+                                                "list_devices",
+                                                "hybrid_quantization_step1",
+                                                "hybrid_quantization_step2",
+                                                "accuracy_analysis",
+                                                "export_encrypted_rknn_model",
+                                                "reg_custom_op",
+                                                "codegen"};
+
+std::string accepted_names(std::string_view method) {
+  std::string names;
+  for (const Option& option : kOptions) {
+    if (option.method == method && option.status != OptionStatus::Warned) {
+      names += fmt::format("{}{}", names.empty() ? "" : ", ", option.name);
+    }
+  }
+  return names;
+}
+
+std::string_view status_text(OptionStatus status) {
+  constexpr std::string_view kTexts[] = {"works", "default only; other values are refused by name",
+                                         "accepted, no effect", "undocumented: accepted with one warning"};
+  return kTexts[static_cast<size_t>(status)];
+}
+
+}  // namespace
+
+std::span<const Option> option_table() { return kOptions; }
+
+const Option* find_option(std::string_view method, std::string_view name) {
+  for (const Option& option : kOptions) {
+    if (option.method == method && option.name == name) return &option;
+  }
+  return nullptr;
+}
+
+OptionValue default_value(const Option& option) { return parse_option_value(option.default_text); }
+
+OptionValues check_options(std::string_view method, const OptionValues& given, std::vector<std::string>& warnings) {
+  Diagnostics problems;
+  OptionValues values;
+  for (const Option& option : kOptions) {
+    if (option.method == method && option.status != OptionStatus::Warned)
+      values[std::string(option.name)] = default_value(option);
+  }
+  for (const auto& [key, value] : given) {
+    const Option* option = find_option(method, key);
+    if (option == nullptr) {
+      problems.add(Code::ConfigBadValue, {}, fmt::format("{}: unknown argument '{}'", method, key),
+                   "accepted: " + accepted_names(method));
+    } else if (option->status == OptionStatus::Warned) {
+      warnings.push_back(fmt::format("'{}' is not a documented argument and has no effect!", key));
+    } else if (option->status == OptionStatus::Refused && !(value == default_value(*option))) {
+      problems.add(Code::ConfigUnsupported, {},
+                   fmt::format("{}: {}={} is not built yet, only the default {} is", method, key, to_string(value),
+                               option->default_text),
+                   fmt::format("leave '{}' out", key));
+    } else {
+      values[key] = value;
+    }
+  }
+  problems.throw_if_any();
+  return values;
+}
+
+std::string compatibility_markdown() {
+  std::string text =
+      "# Compatibility with RKNN-Toolkit2\n\n"
+      "Generated from the option table (`openrknn doctor --compatibility`). *Refused*: any value but the default is\n"
+      "refused by name, never ignored silently.\n\n| method | argument | default | accepts | state "
+      "|\n|---|---|---|---|---|\n";
+  for (const Option& option : kOptions) {
+    if (option.name.empty()) {
+      text += fmt::format("| {} | | | | works |\n", option.method);
+      continue;
+    }
+    text += fmt::format("| {} | {} | {} | {} | {}{}{} |\n", option.method, option.name,
+                        option.default_text.empty() ? "required" : fmt::format("`{}`", option.default_text),
+                        option.accepts, status_text(option.status), option.note.empty() ? "" : "; ", option.note);
+  }
+  for (const std::string_view method : kUnbuiltMethods)
+    text += fmt::format("| {} | | | | refused: not built yet |\n", method);
+  return text;
+}
+
+}  // namespace openrknn

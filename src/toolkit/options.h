@@ -1,0 +1,42 @@
+// The one option table: command line, YAML, native API, rknn.api and docs/compatibility.md all read it.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "toolkit/option_value.h"
+
+namespace openrknn {
+
+enum class OptionStatus : uint8_t {
+  Works,
+  Refused,  ///< any value but the default is refused by name: not built yet
+  Ignored,  ///< documented to have no effect on results here; accepted
+  Warned,   ///< not documented, seen in user scripts: one warning by name
+};
+
+struct Option {
+  std::string_view method;  ///< of the RKNN class: "config", "load_onnx", "build", …
+  std::string_view name;
+  std::string_view default_text;  ///< Python spelling
+  std::string_view accepts;       ///< type and range, for help texts
+  std::string_view sentence;      ///< what it does
+  OptionStatus status = OptionStatus::Works;
+  std::string_view note = {};  ///< platforms, or why it is refused
+};
+
+/// Every documented argument of every method, in the manual's order.
+std::span<const Option> option_table();
+const Option* find_option(std::string_view method, std::string_view name);
+OptionValue default_value(const Option&);
+
+/// Fills in defaults and checks names and refusals for one method. Unknown names: Error (ConfigBadValue) listing the
+/// accepted ones. Refused values: Error (ConfigUnsupported) by name, all together. Adds warnings for undocumented ones.
+OptionValues check_options(std::string_view method, const OptionValues& given, std::vector<std::string>& warnings);
+
+/// docs/compatibility.md: every method and argument as works / refused.
+std::string compatibility_markdown();
+
+}  // namespace openrknn

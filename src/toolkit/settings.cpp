@@ -1,0 +1,263 @@
+#include "toolkit/settings.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+
+namespace openrknn {
+namespace {
+
+using List = std::vector<OptionValue>;
+
+[[noreturn]] void bad_value(std::string_view argument, const OptionValue& got, std::string_view expected) {
+  fail(Code::ConfigBadValue, fmt::format("{}: got {}, expected {}", argument, to_string(got), expected));
+}
+
+std::optional<double> number(const OptionValue& value) {
+  if (const int64_t* i = std::get_if<int64_t>(&value.data)) return static_cast<double>(*i);
+  if (const double* d = std::get_if<double>(&value.data)) return *d;
+  return std::nullopt;
+}
+
+std::string text_of(const OptionValue& value, std::string_view argument) {
+  const std::string* text = std::get_if<std::string>(&value.data);
+  if (text == nullptr) bad_value(argument, value, "text");
+  return *text;
+}
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text;
+}
+
+std::vector<float> numbers_of(const OptionValue& value, std::string_view argument) {
+  if (value.is_none()) return {};
+  const List* list = std::get_if<List>(&value.data);
+  if (list == nullptr) bad_value(argument, value, "a list of numbers per input");
+  std::vector<float> out;
+  for (const OptionValue& item : *list) {
+    const std::optional<double> n = number(item);
+    if (!n) bad_value(argument, item, "a number");
+    out.push_back(static_cast<float>(*n));
+  }
+  return out;
+}
+
+// [[a, b, c], [d]] per input, or the flat form most scripts use for one input.
+std::vector<std::vector<float>> channel_lists(const OptionValue& value, std::string_view argument) {
+  if (value.is_none()) return {};
+  const List* list = std::get_if<List>(&value.data);
+  if (list == nullptr) bad_value(argument, value, "a list like [[a, b, c]], one inner list per input");
+  const bool nested = std::any_of(list->begin(), list->end(), [](const OptionValue& item) {
+    return std::holds_alternative<List>(item.data) || item.is_none();
+  });
+  if (!nested) return {numbers_of(value, argument)};
+  std::vector<std::vector<float>> out;
+  for (const OptionValue& item : *list) out.push_back(numbers_of(item, argument));
+  return out;
+}
+
+std::vector<bool> flags_of(const OptionValue& value, std::string_view argument) {
+  if (const bool* one = std::get_if<bool>(&value.data)) return std::vector<bool>(64, *one);  // for every input
+  const List* list = std::get_if<List>(&value.data);
+  if (list == nullptr) bad_value(argument, value, "a bool, or a list of bool per input");
+  std::vector<bool> out;
+  for (const OptionValue& item : *list) out.push_back(bool_of(item, argument));
+  return out;
+}
+
+Shape shape_of(const OptionValue& value, std::string_view argument) {
+  if (const std::string* text = std::get_if<std::string>(&value.data))
+    return shape_of(parse_option_value("[" + *text + "]"), argument);
+  const List* list = std::get_if<List>(&value.data);
+  if (list == nullptr) bad_value(argument, value, "a shape like [1, 3, 224, 224]");
+  Shape shape;
+  for (const OptionValue& item : *list) {
+    const int64_t* extent = std::get_if<int64_t>(&item.data);
+    if (extent == nullptr || *extent < 0) bad_value(argument, item, "an extent that is a whole number, 0 or more");
+    shape.push_back(*extent);
+  }
+  return shape;
+}
+
+struct SchemeName {
+  std::string_view text;
+  std::optional<Scheme> scheme;
+};
+// The validator's list, with the 1.x alias that every shipped model_config.yml still uses.
+constexpr std::array<SchemeName, 6> kSchemes = {{
+    {"w8a8", Scheme::W8A8},
+    {"w8a16", Scheme::W8A16},
+    {"w16a16i", Scheme::W16A16I},
+    {"w16a16i_dfp", Scheme::W16A16I_DFP},
+    {"w4a16", Scheme::W4A16},
+    {"asymmetric_quantized-8", Scheme::W8A8},
+}};
+constexpr std::string_view kAlgorithms[] = {"normal", "mmse", "kl_divergence", "gdq"};
+
+void set_scheme(CompileOptions& compile, const std::string& text, Diagnostics& problems) {
+  for (const SchemeName& row : kSchemes) {
+    if (row.text != text) continue;
+    compile.scheme = *row.scheme;
+    if (compile.scheme != Scheme::W8A8) {
+      problems.add(Code::ConfigUnsupported, {}, fmt::format("config: quantized_dtype='{}' is not built yet", text),
+                   "use 'w8a8'");
+    }
+    return;
+  }
+  problems.add(
+      Code::ConfigBadValue, {},
+      fmt::format("Invalid quantized_dtype '{}', expect in ['w8a8', 'w8a16', 'w16a16i', 'w16a16i_dfp', 'w4a16']!",
+                  text));
+}
+
+void set_method(CompileOptions& compile, const std::string& text, Diagnostics& problems) {
+  if (text == "channel" || text == "layer") {
+    compile.method = text == "channel" ? QuantizedMethod::Channel : QuantizedMethod::Layer;
+  } else if (text.starts_with("group")) {
+    problems.add(Code::ConfigUnsupported, {}, fmt::format("config: quantized_method='{}' is not built yet", text),
+                 "use 'channel' or 'layer'");
+  } else {
+    problems.add(Code::ConfigBadValue, {},
+                 fmt::format("Invalid quantized_method '{}', expect in ['layer', 'channel', 'group{{SIZE}}']!", text));
+  }
+}
+
+void set_algorithm(const std::string& text, Diagnostics& problems) {
+  if (text == "normal") return;
+  if (std::find(std::begin(kAlgorithms), std::end(kAlgorithms), text) != std::end(kAlgorithms)) {
+    problems.add(Code::ConfigUnsupported, {}, fmt::format("config: quantized_algorithm='{}' is not built yet", text),
+                 "use 'normal'");
+  } else {
+    problems.add(
+        Code::ConfigBadValue, {},
+        fmt::format("Invalid quantized_algorithm '{}', expect in ['normal', 'mmse', 'kl_divergence', 'gdq']!", text));
+  }
+}
+
+void set_platform(Settings& settings, const OptionValue& value, Diagnostics& problems,
+                  std::vector<std::string>& warnings) {
+  if (value.is_none()) {
+    settings.compile.target = "rk3566";
+    warnings.emplace_back(
+        "'target_platform' is None, use rk3566 as default, Please set according to the actual platform!");
+    return;
+  }
+  const std::string text = text_of(value, "config: target_platform");
+  if (const Target* target = find_target(text)) {
+    settings.compile.target = std::string(target->name);
+    settings.platform_given = true;
+    return;
+  }
+  std::string known;
+  for (const Target& row : all_targets()) known += fmt::format("{}{}", known.empty() ? "" : ", ", row.name);
+  const std::string key = lower(text);
+  const bool first_generation = key == "rk1808" || key == "rv1109" || key == "rv1126" || key == "rk3399pro";
+  problems.add(Code::ConfigUnknownPlatform, {}, fmt::format("Invalid target_platform '{}'!", text),
+               first_generation
+                   ? fmt::format("{} belongs to the first NPU generation (RKNN-Toolkit 1); known here: {}", text, known)
+                   : "known: " + known);
+}
+
+}  // namespace
+
+bool bool_of(const OptionValue& value, std::string_view argument) {
+  if (const bool* flag = std::get_if<bool>(&value.data)) return *flag;
+  if (const int64_t* i = std::get_if<int64_t>(&value.data); i != nullptr && (*i == 0 || *i == 1)) return *i == 1;
+  bad_value(argument, value, "True or False");
+}
+
+std::vector<std::string> names_of(const OptionValue& value, std::string_view argument) {
+  if (value.is_none()) return {};
+  if (const std::string* one = std::get_if<std::string>(&value.data)) return {*one};
+  const List* list = std::get_if<List>(&value.data);
+  if (list == nullptr) bad_value(argument, value, "a list of tensor names");
+  std::vector<std::string> names;
+  for (const OptionValue& item : *list) {
+    // YAML and command lines turn names like 378 into numbers.
+    const std::string* text = std::get_if<std::string>(&item.data);
+    names.push_back(text != nullptr ? *text : to_string(item));
+  }
+  return names;
+}
+
+std::vector<Shape> shapes_of(const OptionValue& value, std::string_view argument) {
+  if (value.is_none()) return {};
+  const List* list = std::get_if<List>(&value.data);
+  if (list == nullptr) return {shape_of(value, argument)};
+  const bool flat = !list->empty() && std::all_of(list->begin(), list->end(), [](const OptionValue& item) {
+    return std::holds_alternative<int64_t>(item.data);
+  });
+  if (flat) return {shape_of(value, argument)};
+  std::vector<Shape> shapes;
+  for (const OptionValue& item : *list) shapes.push_back(shape_of(item, argument));
+  return shapes;
+}
+
+Settings make_settings(const OptionValues& given, std::vector<std::string>& warnings) {
+  Settings settings;
+  CompileOptions& compile = settings.compile;
+  Diagnostics problems;
+  OptionValues values;
+  // One bad argument must not hide the others: each is tried on its own.
+  const auto collect = [&](const auto& step) {
+    try {
+      step();
+    } catch (const Error& error) {
+      for (const Diagnostic& diagnostic : error.diagnostics) problems.add(diagnostic);
+    }
+  };
+  collect([&] { values = check_options("config", given, warnings); });
+  problems.throw_if_any();
+  collect([&] { set_platform(settings, values["target_platform"], problems, warnings); });
+  collect([&] { set_scheme(compile, text_of(values["quantized_dtype"], "config: quantized_dtype"), problems); });
+  collect([&] { set_method(compile, text_of(values["quantized_method"], "config: quantized_method"), problems); });
+  collect([&] { set_algorithm(text_of(values["quantized_algorithm"], "config: quantized_algorithm"), problems); });
+  collect([&] { compile.mean = channel_lists(values["mean_values"], "config: mean_values"); });
+  collect([&] { compile.std = channel_lists(values["std_values"], "config: std_values"); });
+  collect([&] { compile.rgb_to_bgr = flags_of(values["quant_img_RGB2BGR"], "config: quant_img_RGB2BGR"); });
+  collect([&] {
+    const std::string dtype = text_of(values["float_dtype"], "config: float_dtype");
+    if (dtype != "float16") bad_value("config: float_dtype", dtype, "'float16'");
+  });
+  collect([&] {
+    const int64_t* level = std::get_if<int64_t>(&values["optimization_level"].data);
+    if (level == nullptr || *level < 0 || *level > 3)
+      bad_value("config: optimization_level", values["optimization_level"], "0, 1, 2 or 3");
+    compile.optimization_level = static_cast<int>(*level);
+  });
+  collect([&] {
+    if (values["custom_string"].is_none()) return;
+    compile.custom_string = text_of(values["custom_string"], "config: custom_string");
+    // rknn_custom_string holds 1024 bytes with its terminator.
+    if (compile.custom_string.size() > 1023) {
+      fail(Code::ConfigBadValue,
+           fmt::format("config: custom_string has {} bytes, at most 1023 fit", compile.custom_string.size()));
+    }
+  });
+  problems.throw_if_any();
+  return settings;
+}
+
+ImportOptions make_import_options(const OptionValues& given, std::vector<std::optional<Tensor>> initial_values,
+                                  std::vector<std::string>& warnings) {
+  OptionValues values = check_options("load_onnx", given, warnings);
+  ImportOptions options;
+  options.inputs = names_of(values["inputs"], "load_onnx: inputs");
+  options.outputs = names_of(values["outputs"], "load_onnx: outputs");
+  options.input_shapes = shapes_of(values["input_size_list"], "load_onnx: input_size_list");
+  options.initial_values = std::move(initial_values);
+  if (!options.inputs.empty() && options.input_shapes.empty()) {
+    fail(Code::ConfigBadValue, "load_onnx: 'inputs' is given, so 'input_size_list' must be given too",
+         "pass one shape per input, for example input_size_list=[[1, 3, 224, 224]]");
+  }
+  if (!options.inputs.empty() && options.inputs.size() != options.input_shapes.size()) {
+    fail(Code::ConfigBadValue, fmt::format("load_onnx: {} inputs but {} shapes in input_size_list",
+                                           options.inputs.size(), options.input_shapes.size()));
+  }
+  return options;
+}
+
+}  // namespace openrknn

@@ -1,0 +1,33 @@
+// From checked option values to what the compiler takes.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compiler/compile.h"
+#include "compiler/importers/importer.h"
+#include "toolkit/options.h"
+
+namespace openrknn {
+
+/// Everything `config` says. Input-dependent checks (channel counts) wait until a model is loaded.
+struct Settings {
+  CompileOptions compile;
+  bool platform_given = false;
+};
+
+/// Checks every argument of `config` and reports all problems together (ConfigUnknownPlatform, ConfigBadValue,
+/// ConfigUnsupported).
+Settings make_settings(const OptionValues& given, std::vector<std::string>& warnings);
+
+/// load_onnx's arguments. `initial_values` are aligned with the inputs; arrays travel beside the option values.
+ImportOptions make_import_options(const OptionValues& given, std::vector<std::optional<Tensor>> initial_values,
+                                  std::vector<std::string>& warnings);
+
+/// Reads shapes as scripts write them: [[1, 3, 224, 224]], ["1,3,224,224"], or one flat list for one input.
+std::vector<Shape> shapes_of(const OptionValue&, std::string_view argument);
+std::vector<std::string> names_of(const OptionValue&, std::string_view argument);
+bool bool_of(const OptionValue&, std::string_view argument);
+
+}  // namespace openrknn

@@ -1,0 +1,34 @@
+// Inference of a built model: the same session over the same C API that a board uses, on the simulator.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/model/ports.h"
+
+namespace openrknn {
+
+/// One array as the caller has it.
+struct SimulatorInput {
+  Tensor array;
+  PortLayout layout = PortLayout::Nhwc;  ///< of 4-D arrays; others are taken as the model has them
+  bool pass_through = false;
+};
+
+/// Not thread-safe: one run at a time per object.
+class Simulator {
+ public:
+  /// `file` is a whole .rknn file in memory; it is copied.
+  explicit Simulator(const std::string& file, int threads = 0);
+  ~Simulator();
+  /// Outputs in the source model's rank and layout: float32 for quantized and fp16 ones, integers and bools as they
+  /// are.
+  std::vector<Tensor> run(const std::vector<SimulatorInput>&);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace openrknn

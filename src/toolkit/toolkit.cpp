@@ -1,0 +1,301 @@
+#include "toolkit/toolkit.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "compiler/importers/importer.h"
+#include "core/rknn_file/rknn_file.h"
+#include "toolkit/settings.h"
+#include "toolkit/simulator.h"
+
+namespace openrknn {
+namespace {
+
+enum class Stage : uint8_t { New, Configured, Loaded, Built, Deployed };
+
+std::string lower_case(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text;
+}
+
+void refuse_not_finite(const Tensor& tensor, const std::string& input) {
+  if (tensor.dtype() != DType::Float32) return;
+  const std::span<const float> values = tensor.values<float>();
+  const auto bad = std::find_if(values.begin(), values.end(), [](float v) { return std::isnan(v); });
+  if (bad == values.end()) return;
+  fail(Code::RuntimeNotFinite, Location{.tensor = input},
+       fmt::format("the input holds NaN, first at element {} of shape {}", bad - values.begin(),
+                   to_string(tensor.shape())),
+       "clean the array before inference");
+}
+
+// The shape an array of this layout must have, in the toolkit's words.
+[[noreturn]] void wrong_shape(const Tensor& array, const std::string& format, const Shape& expected, size_t input) {
+  fail(Code::RuntimeBadInput, Location{.tensor = fmt::format("input {}", input)},
+       fmt::format("The input(ndarray) shape {} is wrong, expect '{}' like {}!", to_string(array.shape()), format,
+                   to_string(expected)),
+       format == "nhwc" && array.rank() == 4 && array.shape()[1] == expected[3]
+           ? "this looks like an nchw array: pass data_format='nchw'"
+           : "");
+}
+
+}  // namespace
+
+struct Toolkit::State {
+  MessageSink sink;
+  Progress progress;
+  ThreadPool pool;
+  int threads;
+
+  Stage stage = Stage::New;
+  Settings settings;
+  Graph imported;
+  std::optional<Compiled> compiled;
+  std::string file;  // the model as .rknn bytes, once it exists
+  Model deployed;    // after load_rknn: ports and target
+  std::unique_ptr<Simulator> simulator;
+
+  State(MessageSink s, Progress p, int t) : sink(std::move(s)), progress(std::move(p)), pool(t), threads(t) {}
+
+  void say(LogLevel level, std::string_view method, std::string_view text) const {
+    if (sink) sink(level, method, text);
+  }
+  void warn(std::string_view method, const std::vector<std::string>& lines) const {
+    for (const std::string& line : lines) say(LogLevel::Warning, method, line);
+  }
+  void require(bool condition, std::string_view method, std::string_view problem, std::string_view fix) const {
+    if (!condition) fail(Code::ConfigWrongState, fmt::format("{}: {}", method, problem), std::string(fix));
+  }
+  const Model& model() const { return stage == Stage::Deployed ? deployed : compiled->model; }
+};
+
+Toolkit::Toolkit(MessageSink sink, Progress progress, int threads)
+    : state_(std::make_unique<State>(std::move(sink), std::move(progress), threads)) {}
+Toolkit::~Toolkit() = default;
+
+void Toolkit::config(const OptionValues& given) {
+  std::vector<std::string> warnings;
+  Settings settings = make_settings(given, warnings);
+  state_->warn("config", warnings);
+  state_->settings = std::move(settings);
+  if (state_->stage == Stage::New) state_->stage = Stage::Configured;
+}
+
+void Toolkit::load_onnx(const std::filesystem::path& path, const OptionValues& given,
+                        std::vector<std::optional<Tensor>> initial_values) {
+  state_->require(state_->stage != Stage::New, "load_onnx", "config has not been called",
+                  "call config(target_platform=...) first");
+  std::vector<std::string> warnings;
+  const ImportOptions options = make_import_options(given, std::move(initial_values), warnings);
+  state_->warn("load_onnx", warnings);
+  load_model(path, options);
+  for (size_t i = 0; i < state_->imported.inputs.size(); ++i) {
+    const CompileOptions& compile = state_->settings.compile;
+    if (compile.mean.empty())
+      state_->say(LogLevel::Warning, "load_onnx",
+                  fmt::format("The config.mean_values is None, zeros will be set for input {}!", i));
+    if (compile.std.empty())
+      state_->say(LogLevel::Warning, "load_onnx",
+                  fmt::format("The config.std_values is None, ones will be set for input {}!", i));
+  }
+}
+
+void Toolkit::load_model(const std::filesystem::path& path, const ImportOptions& options) {
+  const Importer& importer = importer_for(path);
+  Graph graph = importer.import(path, options);
+  state_->settings.compile.source_framework = std::string(importer.framework);
+  input_ports(graph, state_->settings.compile);  // mean and std are checked now, where the user gave the model
+  state_->imported = std::move(graph);
+  state_->compiled.reset();
+  state_->simulator.reset();
+  state_->file.clear();
+  state_->stage = Stage::Loaded;
+}
+
+void Toolkit::build(const OptionValues& given) {
+  OptionValues normalized = given;
+  // 1 and -1 (an older spelling) both mean "no batch".
+  if (const auto batch = normalized.find("rknn_batch_size"); batch != normalized.end()) {
+    if (batch->second == OptionValue(int64_t{1}) || batch->second == OptionValue(int64_t{-1})) batch->second = {};
+  }
+  std::vector<std::string> warnings;
+  OptionValues values = check_options("build", normalized, warnings);
+  const bool quantize = bool_of(values["do_quantization"], "build: do_quantization");
+  const OptionValue& dataset = values["dataset"];
+  if (!dataset.is_none() && !std::holds_alternative<std::string>(dataset.data)) {
+    fail(Code::ConfigBadValue,
+         fmt::format("build: dataset: got {}, expected the path of a dataset file", to_string(dataset)));
+  }
+  if (!quantize && !dataset.is_none()) {
+    warnings.push_back(fmt::format("The dataset={} is ignored because do_quantization = False!", to_string(dataset)));
+  }
+  state_->warn("build", warnings);
+  build(quantize, quantize && !dataset.is_none() ? std::get<std::string>(dataset.data) : "", {});
+}
+
+void Toolkit::build(bool quantize, const std::filesystem::path& dataset, std::vector<std::vector<Tensor>> arrays) {
+  State& state = *state_;
+  state.require(state.stage >= Stage::Loaded && state.stage != Stage::Deployed, "build", "no model has been loaded",
+                "please load a model first, for example with load_onnx");
+  CompileOptions options = state.settings.compile;
+  options.quantize = quantize;
+  std::unique_ptr<Samples> samples;
+  if (quantize) {
+    if (dataset.empty() && arrays.empty()) {
+      fail(Code::DatasetMissing, "build: do_quantization=True needs a dataset, got None",
+           "pass dataset='dataset.txt' (one sample a line), or do_quantization=False");
+    }
+    std::vector<SampleSpec> specs = sample_specs(state.imported, options);
+    samples = arrays.empty() ? open_dataset(dataset, std::move(specs))
+                             : samples_from_arrays(std::move(arrays), std::move(specs));
+  }
+  state.simulator.reset();
+  state.file.clear();
+  state.say(LogLevel::Info, "", "rknn building ...");
+  state.compiled = openrknn::compile(state.imported, options, samples.get(), state.pool, state.progress);
+  state.warn("build", state.compiled->report.warnings);
+  const auto report_dtypes = [&](const std::vector<ValueId>& ids, const std::vector<Port>& ports,
+                                 std::string_view what) {
+    const Graph& graph = state.compiled->model.variants.front();
+    for (size_t i = 0; i < ids.size(); ++i) {
+      const DType now = graph[ids[i]].dtype;
+      if (now != DType::Int8) continue;
+      state.say(
+          LogLevel::Warning, "build",
+          fmt::format("The default {} dtype of '{}' is changed from '{}' to '{}' in rknn model for performance!\n"
+                      "                       Please take care of this change when deploy rknn model with Runtime API!",
+                      what, ports[i].name, numpy_name(ports[i].dtype), numpy_name(now)));
+    }
+  };
+  const Model& model = state.compiled->model;
+  report_dtypes(model.variants.front().inputs, model.inputs, "input");
+  report_dtypes(model.variants.front().outputs, model.outputs, "output");
+  state.say(LogLevel::Info, "", "rknn building done.");
+  state.stage = Stage::Built;
+}
+
+void Toolkit::export_rknn(const std::filesystem::path& path) {
+  state_->require(state_->stage == Stage::Built, "export_rknn", "no model has been built", "call build first");
+  FileSink sink(path);
+  write(state_->compiled->model, sink);
+  sink.commit();
+}
+
+void Toolkit::load_rknn(const std::filesystem::path& path) {
+  const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
+  state_->deployed = read(file);
+  state_->file.assign(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
+  state_->simulator.reset();
+  state_->stage = Stage::Deployed;
+}
+
+void Toolkit::init_runtime(const OptionValues& given) {
+  State& state = *state_;
+  state.require(state.stage >= Stage::Built, "init_runtime", "there is no model to run",
+                "call build, or load_rknn, first");
+  std::vector<std::string> warnings;
+  const OptionValues values = check_options("init_runtime", given, warnings);
+  state.warn("init_runtime", warnings);
+  const Target& target = *find_target(state.model().target);
+  const int64_t* mask = std::get_if<int64_t>(&values.at("core_mask").data);
+  if (mask == nullptr || *mask < 0)
+    fail(Code::ConfigBadValue, fmt::format("init_runtime: core_mask: got {}, expected one of RKNN.NPU_CORE_*",
+                                           to_string(values.at("core_mask"))));
+  const bool all_cores = *mask == 0 || *mask == 0xffff;
+  if (!all_cores && !target.core_mask && *mask != 1) {
+    fail(Code::ConfigUnsupported, fmt::format("init_runtime: core_mask={} is for RK3588 and RK3576, {} has one core",
+                                              *mask, target.display_name));
+  }
+  if (!all_cores && *mask >> target.cores != 0) {
+    fail(Code::ConfigBadValue, fmt::format("init_runtime: core_mask={} names a core that {} does not have, it has {}",
+                                           *mask, target.display_name, target.cores));
+  }
+  state.say(LogLevel::Info, "init_runtime", "Target is None, use simulator!");
+  if (state.file.empty()) {
+    MemorySink sink;
+    write(state.compiled->model, sink);
+    state.file = std::move(sink.data);
+  }
+  state.simulator = std::make_unique<Simulator>(state.file, state.threads);
+}
+
+std::vector<Tensor> Toolkit::inference(std::vector<Tensor> inputs, std::vector<std::string> data_format,
+                                       std::vector<bool> pass_through) {
+  State& state = *state_;
+  if (state.simulator == nullptr) {
+    fail(Code::RuntimeNotInitialized, "inference: The runtime has not been initialized",
+         "please call init_runtime first");
+  }
+  const Model& model = state.model();
+  const Graph& graph = model.variants.front();
+  if (inputs.size() != graph.inputs.size()) {
+    fail(Code::RuntimeBadInput,
+         fmt::format("inference: got {} inputs, the model has {}", inputs.size(), graph.inputs.size()),
+         "pass one array per model input, in a list");
+  }
+  if (!pass_through.empty() && pass_through.size() != inputs.size()) {
+    fail(Code::RuntimeBadInput,
+         fmt::format("inference: inputs_pass_through has {} entries, expected {}", pass_through.size(), inputs.size()));
+  }
+  if (data_format.size() > 1 && data_format.size() != inputs.size()) {
+    fail(Code::RuntimeBadInput,
+         fmt::format("inference: data_format has {} entries, expected {}", data_format.size(), inputs.size()));
+  }
+  std::vector<SimulatorInput> fed;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Value& value = graph[graph.inputs[i]];
+    const Port& port = model.inputs[i];
+    const bool image = value.shape.size() == 4;
+    std::string format = data_format.empty() ? "" : lower_case(data_format[data_format.size() == 1 ? 0 : i]);
+    if (!format.empty() && format != "nhwc" && format != "nchw") {
+      fail(Code::RuntimeBadInput, fmt::format("inference: data_format '{}' is not known", format),
+           "use 'nhwc' or 'nchw'");
+    }
+    if (format.empty()) {
+      if (image)
+        state.say(LogLevel::Warning, "inference", "The 'data_format' is not set, and its default value is 'nhwc'!");
+      format = "nhwc";
+    }
+    const PortLayout layout = !image ? PortLayout::Source : format == "nhwc" ? PortLayout::Nhwc : PortLayout::Nchw;
+    const Shape expected = expected_shape(port, value.shape, layout);
+    Tensor array = std::move(inputs[i]);
+    if (image && array.rank() == 3) {
+      Shape expanded = array.shape();
+      expanded.insert(expanded.begin(), 1);
+      state.say(LogLevel::Warning, "inference",
+                fmt::format("The dims of input(ndarray) shape {} is wrong, expect dims is 4! Try expand dims to {}!",
+                            to_string(array.shape()), to_string(expanded)));
+      array = array.reshaped(expanded);
+    }
+    if (array.shape() != expected) wrong_shape(array, image ? format : "source", expected, i);
+    if (array.dtype() == DType::Float64) array = cast(array, DType::Float32);
+    refuse_not_finite(array, port.name);
+    fed.push_back({std::move(array), layout, !pass_through.empty() && pass_through[i]});
+  }
+  return state.simulator->run(fed);
+}
+
+void Toolkit::release() {
+  state_->simulator.reset();
+  state_->compiled.reset();
+  state_->imported = {};
+  state_->deployed = {};
+  state_->file.clear();
+  state_->settings = {};
+  state_->stage = Stage::New;
+}
+
+CompileOptions& Toolkit::compile_options() {
+  if (state_->stage == Stage::New) state_->stage = Stage::Configured;
+  return state_->settings.compile;
+}
+const Graph& Toolkit::imported() const { return state_->imported; }
+const Compiled& Toolkit::compiled() const {
+  state_->require(state_->compiled.has_value(), "compiled", "no model has been built", "call build first");
+  return *state_->compiled;
+}
+bool Toolkit::is_built() const { return state_->compiled.has_value(); }
+
+}  // namespace openrknn

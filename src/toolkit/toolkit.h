@@ -1,0 +1,61 @@
+// The operations behind the RKNN class and the command line: one object, one model, a small state machine
+//   new --config--> configured --load_onnx--> loaded --build--> built --init_runtime--> running
+//   new --load_rknn--> deployed --init_runtime--> running
+// Every method throws Error; the edges (rknn.api, command line) turn that into return values and exit codes.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compiler/compile.h"
+#include "compiler/importers/importer.h"
+#include "core/base/log.h"
+#include "core/base/tensor.h"
+#include "toolkit/options.h"
+
+namespace openrknn {
+
+/// Lines for the user, already without prefix: (level, method or "", text).
+using MessageSink = std::function<void(LogLevel, std::string_view method, std::string_view text)>;
+
+/// Not thread-safe: one thread at a time per object.
+class Toolkit {
+ public:
+  explicit Toolkit(MessageSink = {}, Progress = {}, int threads = 0);
+  ~Toolkit();
+  Toolkit(const Toolkit&) = delete;
+  Toolkit& operator=(const Toolkit&) = delete;
+
+  void config(const OptionValues&);
+  void load_onnx(const std::filesystem::path&, const OptionValues&,
+                 std::vector<std::optional<Tensor>> initial_values = {});
+  /// Any framework there is an importer for, with options the native API and the command line have.
+  void load_model(const std::filesystem::path&, const ImportOptions&);
+  /// Reads the dataset file, if quantizing. Or samples already in memory: one vector of arrays per sample.
+  void build(const OptionValues&);
+  void build(bool quantize, const std::filesystem::path& dataset, std::vector<std::vector<Tensor>> samples);
+  void export_rknn(const std::filesystem::path&);
+  void load_rknn(const std::filesystem::path&);
+  void init_runtime(const OptionValues&);
+  /// Arrays in the given layouts ("nhwc", "nchw" per input; empty = nhwc for 4-D). Outputs in the source model's rank
+  /// and layout; float32 for quantized and fp16 outputs, integers as they are. NaN inputs are refused.
+  std::vector<Tensor> inference(std::vector<Tensor> inputs, std::vector<std::string> data_format,
+                                std::vector<bool> pass_through);
+  void release();
+
+  /// For the native API and the command line.
+  CompileOptions& compile_options();
+  const Graph& imported() const;
+  const Compiled& compiled() const;
+  bool is_built() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace openrknn
