@@ -10,10 +10,10 @@ namespace openrknn {
 
 struct PlanOptions {
   CpuFeatures cpu = detect_cpu();
-  bool ideal = false;             ///< integers in real numbers, rounded once (reference kernels)
-  bool reference_only = false;    ///< only kernels/reference: what the fast ones are judged against
-  bool keep_all = false;          ///< every value stays readable after the run (calibration, analysis); more memory
-  std::span<const Kernel> custom; ///< rows of custom operators, preferred over built-in ones
+  bool ideal = false;              ///< integers in real numbers, rounded once (reference kernels)
+  bool reference_only = false;     ///< only kernels/reference: what the fast ones are judged against
+  bool keep_all = false;           ///< every value stays readable after the run (calibration, analysis); more memory
+  std::span<const Kernel> custom;  ///< rows of custom operators, preferred over built-in ones
 };
 
 class Plan;
@@ -24,7 +24,7 @@ std::shared_ptr<const Plan> plan(const Graph&, const Arithmetic&, const PlanOpti
 
 struct PlanSummary {
   int64_t steps = 0;
-  int64_t conversions = 0;      ///< layout conversions that remain
+  int64_t conversions = 0;  ///< layout conversions that remain
   int64_t arena_bytes = 0;
   int64_t reference_steps = 0;  ///< steps left to a reference kernel
 };
@@ -32,7 +32,8 @@ PlanSummary summary(const Plan&);
 /// One line a step: node, kernel, layouts, offsets.
 std::string to_text(const Plan&);
 
-/// Computes one node whose inputs are all constants, by reference kernels: the Evaluator of schema inference and folding.
+/// Computes one node whose inputs are all constants, by reference kernels: the Evaluator of schema inference and
+/// folding.
 std::optional<std::vector<Tensor>> evaluate(const Graph&, NodeId);
 
 }  // namespace openrknn

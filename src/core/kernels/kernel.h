@@ -57,6 +57,7 @@ struct Prepared {
   int64_t tiles = 1;                  ///< independent pieces; never depends on the number of threads
   int64_t scratch = 0;                ///< bytes per worker, 64-byte aligned when handed in
   int in_place = -1;                  ///< output 0 may reuse the buffer of this input (read and write of an element coincide)
+  uint32_t unread_inputs = 0;         ///< bit i: run() never reads input i, a constant packed here; its buffer may be null
 };
 
 /// Inputs first, then outputs. data is null for an absent input. Buffers are 64-byte aligned and may be read up to
