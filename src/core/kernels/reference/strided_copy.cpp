@@ -1,0 +1,120 @@
+#include "core/kernels/reference/strided_copy.h"
+
+namespace openrknn::reference {
+namespace {
+
+/// Side of the squares a transposition works in: both sides stay in the first-level cache.
+constexpr int64_t kSquare = 32;
+
+struct CopyState {
+  Body<CopyState> body = nullptr;
+  Broadcast rows;  // the view as operand 0
+  int64_t base = 0;
+  // Transposition: the input runs along dimension `run` of the output, the output along its last.
+  Broadcast others;  // the remaining dimensions: operand 0 the input, operand 1 the output
+  int64_t run_extent = 0, run_out_stride = 0, column_extent = 0, column_in_stride = 0, run_blocks = 0;
+  Tiles tiles;
+};
+
+template <class T>
+void copy_rows(const CopyState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
+  const T* x = input<T>(buffers, 0) + s.base;
+  T* y = output<T>(buffers);
+  const int64_t stride = s.rows.strides[0].back();
+  for_rows(s.rows, s.tiles.begin(tile), s.tiles.end(tile),
+           [&](int64_t position, int64_t count, const std::array<int64_t, kMaxOperands>& at) {
+             const T* from = x + at[0];
+             T* to = y + position;
+             if (stride == 1) {
+               std::memcpy(to, from, static_cast<size_t>(count) * sizeof(T));
+             } else if (stride == 0) {
+               std::fill_n(to, count, *from);
+             } else {
+               for (int64_t i = 0; i < count; ++i) to[i] = from[i * stride];
+             }
+           });
+}
+
+template <class T>
+void copy_squares(const CopyState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
+  const T* x = input<T>(buffers, 0) + s.base;
+  T* y = output<T>(buffers);
+  for (int64_t unit = s.tiles.begin(tile); unit < s.tiles.end(tile); ++unit) {
+    const int64_t other = unit / s.run_blocks, begin = unit % s.run_blocks * kSquare;
+    const int64_t end = std::min(s.run_extent, begin + kSquare);
+    for_rows(s.others, other, other + 1, [&](int64_t, int64_t, const std::array<int64_t, kMaxOperands>& at) {
+      const T* from = x + at[0];
+      T* to = y + at[1];
+      for (int64_t column = 0; column < s.column_extent; column += kSquare) {
+        const int64_t count = std::min(kSquare, s.column_extent - column);
+        for (int64_t r = begin; r < end; ++r) {
+          const T* source = from + r + column * s.column_in_stride;
+          T* target = to + r * s.run_out_stride + column;
+          for (int64_t i = 0; i < count; ++i) target[i] = source[i * s.column_in_stride];
+        }
+      }
+    });
+  }
+}
+
+/// Drops extents of 1 and merges neighbours that are one longer run.
+StridedView simplify(const StridedView& view) {
+  StridedView simple;
+  simple.base = view.base;
+  for (size_t d = 0; d < view.extents.size(); ++d) {
+    if (view.extents[d] == 1) continue;
+    if (!simple.extents.empty() && simple.strides.back() == view.strides[d] * view.extents[d]) {
+      simple.extents.back() *= view.extents[d];
+      simple.strides.back() = view.strides[d];
+    } else {
+      simple.extents.push_back(view.extents[d]);
+      simple.strides.push_back(view.strides[d]);
+    }
+  }
+  if (simple.extents.empty()) {
+    simple.extents = {1};
+    simple.strides = {1};
+  }
+  return simple;
+}
+
+}  // namespace
+
+Prepared prepare_strided_copy(StridedView view, int64_t bytes) {
+  view = simplify(view);
+  CopyState s;
+  s.base = view.base;
+  s.rows.extents = view.extents;
+  s.rows.strides[0] = view.strides;
+  s.rows.total = element_count(view.extents);
+  s.tiles = {s.rows.total};
+  const size_t last = view.extents.size() - 1;
+  const size_t run = static_cast<size_t>(std::find(view.strides.begin(), view.strides.end(), 1) - view.strides.begin());
+  const bool squares = run < last && view.strides[last] > 1 && s.rows.total > 0;
+  if (squares) {
+    const Shape out_strides = strides_of(view.extents);
+    s.others.extents = {1};
+    s.others.strides[0] = s.others.strides[1] = {0};
+    for (size_t d = 0; d < last; ++d) {
+      if (d == run) continue;
+      s.others.extents.push_back(view.extents[d]);
+      s.others.strides[0].push_back(view.strides[d]);
+      s.others.strides[1].push_back(out_strides[d]);
+    }
+    s.run_extent = view.extents[run];
+    s.run_out_stride = out_strides[run];
+    s.run_blocks = (s.run_extent + kSquare - 1) / kSquare;
+    s.column_extent = view.extents[last];
+    s.column_in_stride = view.strides[last];
+    s.tiles = tile_rows(element_count(s.others.extents) * s.run_blocks, kSquare * s.column_extent);
+  }
+  visit_size(bytes, [&]<class T>(Tag<T>) { s.body = squares ? copy_squares<T> : copy_rows<T>; });
+  const int64_t tiles = s.tiles.count();
+  return make_prepared(std::move(s), tiles);
+}
+
+void run_strided_copy(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
+  run_body<CopyState>(prepared, buffers, tile, scratch);
+}
+
+}  // namespace openrknn::reference
