@@ -1,0 +1,125 @@
+#include "runtime/capi/extension.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "runtime/capi/guard.h"
+
+namespace openrknn::capi {
+namespace {
+
+const char* get_last_diagnostic() { return last_diagnostic().c_str(); }
+
+int get_metadata(rknn_context handle, openrknn_text_pair visit, void* user) {
+  return with_context("metadata", handle, [&](ContextState& state) {
+    require_pointer(reinterpret_cast<const void*>(visit), "visit");
+    for (const auto& [key, value] : state.context->graph().metadata) {
+      visit(user, key.data(), key.size(), value.data(), value.size());
+    }
+  });
+}
+
+int get_arithmetic(rknn_context handle, const char** text) {
+  return with_context("arithmetic", handle, [&](ContextState& state) {
+    require_pointer(text, "text");
+    *text = state.arithmetic.c_str();
+  });
+}
+
+int get_target(rknn_context handle, const char** text) {
+  return with_context("target", handle, [&](ContextState& state) {
+    require_pointer(text, "text");
+    *text = state.target.c_str();
+  });
+}
+
+int get_thread_count(rknn_context handle, int32_t* threads) {
+  return with_context("thread_count", handle, [&](ContextState& state) {
+    require_pointer(threads, "threads");
+    *threads = state.context->device().cores().threads();
+  });
+}
+
+int set_profiling(rknn_context handle, int32_t on) {
+  return with_context("set_profiling", handle, [&](ContextState& state) { state.context->set_profiling(on != 0); });
+}
+
+int get_profile(rknn_context handle, openrknn_profile_visitor visit, void* user) {
+  return with_context("profile", handle, [&](ContextState& state) {
+    require_pointer(reinterpret_cast<const void*>(visit), "visit");
+    const Graph& graph = state.context->graph();
+    for (const ProfileRow& row : state.context->profile()) {
+      const Node& node = graph[row.node];
+      const ValueId first = node.outputs.empty() ? ValueId::None : node.outputs.front();
+      const std::string dtype(first == ValueId::None ? "" : name(graph[first].dtype));
+      const openrknn_profile_row shown{node.name.c_str(), node.op.c_str(), dtype.c_str(), row.microseconds};
+      visit(user, &shown);
+    }
+  });
+}
+
+int set_keep_values(rknn_context handle, int32_t on) {
+  return with_context("set_keep_values", handle, [&](ContextState& state) { state.context->set_keep_values(on != 0); });
+}
+
+int read_value(rknn_context handle, const char* value_name, openrknn_value_visitor visit, void* user) {
+  return with_context("read_value", handle, [&](ContextState& state) {
+    require_pointer(value_name, "name");
+    require_pointer(reinterpret_cast<const void*>(visit), "visit");
+    const Tensor tensor = state.context->value(value_name);
+    const std::string dtype(name(tensor.dtype()));
+    const openrknn_value shown{dtype.c_str(), static_cast<uint32_t>(tensor.rank()), tensor.shape().data(),
+                               tensor.bytes().data(), tensor.bytes().size()};
+    visit(user, &shown);
+  });
+}
+
+int get_plan_text(rknn_context handle, openrknn_text_pair visit, void* user) {
+  return with_context("plan_text", handle, [&](ContextState& state) {
+    require_pointer(reinterpret_cast<const void*>(visit), "visit");
+    const std::string text = to_text(*state.context->loaded().plan(0, false));
+    constexpr std::string_view key = "plan";
+    visit(user, key.data(), key.size(), text.data(), text.size());
+  });
+}
+
+int get_core_counters(rknn_context handle, openrknn_core_counters* counters, uint32_t capacity, uint32_t* count) {
+  return with_context("core_counters", handle, [&](ContextState& state) {
+    require_pointer(count, "count");
+    const std::vector<CoreCounters> all = state.context->device().cores().counters();
+    *count = static_cast<uint32_t>(all.size());
+    if (capacity > 0) require_pointer(counters, "counters");
+    for (size_t i = 0; i < std::min<size_t>(capacity, all.size()); ++i) {
+      counters[i] = {all[i].jobs, all[i].busy_microseconds};
+    }
+  });
+}
+
+constexpr openrknn_functions kFunctions = {
+    .size = sizeof(openrknn_functions),
+    .version = OPENRKNN_EXTENSION_VERSION,
+    .last_diagnostic = get_last_diagnostic,
+    .metadata = get_metadata,
+    .arithmetic = get_arithmetic,
+    .target = get_target,
+    .thread_count = get_thread_count,
+    .set_profiling = set_profiling,
+    .profile = get_profile,
+    .set_keep_values = set_keep_values,
+    .read_value = read_value,
+    .plan_text = get_plan_text,
+    .core_counters = get_core_counters,
+};
+
+}  // namespace
+
+void query_extension(void* info, uint32_t size) {
+  require_pointer(info, "info");
+  if (size < sizeof(const openrknn_functions*)) {
+    fail(Code::RuntimeBadArgument, fmt::format("info has {} bytes, a pointer needs {}", size, sizeof(void*)));
+  }
+  *static_cast<const openrknn_functions**>(info) = &kFunctions;
+}
+
+}  // namespace openrknn::capi

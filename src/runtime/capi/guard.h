@@ -1,0 +1,52 @@
+// The edge: exceptions become return codes and log lines, nothing else gets out.
+#pragma once
+
+#include <exception>
+#include <string>
+
+#include "core/base/error.h"
+#include "runtime/capi/state.h"
+
+namespace openrknn::capi {
+
+/// Text of this thread's last failed call.
+const std::string& last_diagnostic();
+
+/// Logs the exception in flight under the function's name, keeps its text for the door, gives the return code.
+int report_current_exception(const char* function) noexcept;
+
+/// An error with a return code of its own, where the documents name one.
+struct ApiError : Error {
+  ApiError(int return_code, Code code, std::string problem, std::string fix = {});
+  int return_code;
+  bool expected = false;  ///< programs ask for this answer on purpose: a warning in the log, no error
+};
+
+/// Throws Error (RuntimeBadArgument) naming the argument.
+void require_pointer(const void* pointer, const char* argument);
+
+/// Runs `body` (returning nothing or a code); every failure is a negative code.
+template <class Body>
+int guard(const char* function, Body&& body) noexcept {
+  try {
+    body();
+    return RKNN_SUCC;
+  } catch (...) {
+    return report_current_exception(function);
+  }
+}
+
+/// As guard, for functions on a context: finds it and holds its mutex.
+template <class Body>
+int with_context(const char* function, rknn_context handle, Body&& body) noexcept {
+  return guard(function, [&] {
+    const std::shared_ptr<ContextState> state = library().find(handle);
+    const std::lock_guard lock(state->mutex);
+    body(*state);
+  });
+}
+
+/// Fails with a sentence that names what is asked for.
+[[noreturn]] void refuse_unbuilt(const std::string& what);
+
+}  // namespace openrknn::capi
