@@ -4,7 +4,11 @@
 #pragma once
 
 #include <map>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "compiler/dataset/samples.h"
@@ -18,22 +22,26 @@ namespace openrknn {
 /// What a tensor held over the samples. Depends on the samples alone: not on their order, workers or CPU.
 struct Statistics {
   int64_t samples = 0, elements = 0, not_finite = 0;
-  float lowest = 0, highest = 0;            ///< over finite elements; valid if elements > not_finite
+  float lowest = 0, highest = 0;                    ///< over finite elements; valid if elements > not_finite
   int64_t lowest_sample = -1, highest_sample = -1;  ///< which sample showed it (the smallest index), to explain a range
+  int64_t not_finite_sample = -1;                   ///< the smallest index with a NaN or infinity
   void observe(int64_t sample, const Tensor& values);  ///< float32 or float16 values
   void observe(int64_t sample, std::span<const float> values);
-  void merge(const Statistics&);            ///< commutative and associative
-  std::string bytes() const;                ///< serialised, little endian, versioned
+  void merge(const Statistics&);  ///< commutative and associative
+  std::string bytes() const;      ///< serialised, little endian, versioned
   static Statistics from_bytes(std::string_view);
   bool operator==(const Statistics&) const = default;
 };
 using Calibration = std::map<std::string, Statistics>;  ///< by value name of the golden graph
 
-/// Runs the golden graph over all samples, in parallel over samples, and watches every float value. Memory does not grow with the number of
-/// samples. Throws Error (DatasetNotFinite, QuantizeNotFinite naming sample, tensor and first node).
+/// Runs the golden graph over all samples, in parallel over samples, and watches every float value. Memory does not
+/// grow with the number of samples. Throws Error (DatasetNotFinite, QuantizeNotFinite naming sample, tensor and first
+/// node).
 Calibration calibrate(const Graph& golden, const Samples&, ThreadPool&, const Progress& = {});
 
-enum class RangeAlgorithm : uint8_t { Normal };  ///< kl, mmse, percentile, auto: issue "Quantization that can be trusted"
+enum class RangeAlgorithm : uint8_t {
+  Normal
+};  ///< kl, mmse, percentile, auto: issue "Quantization that can be trusted"
 struct RangeSpec {
   RangeAlgorithm algorithm = RangeAlgorithm::Normal;
   DType dtype = DType::Int8;
@@ -62,8 +70,9 @@ struct QuantizeOptions {
   RangeSpec activations;
   bool symmetric_weights = false;  ///< native option; the manual's weights are asymmetric
 };
-/// Golden's ids stay valid: values change dtype and get QuantParams, Convert nodes are added at borders. With every node Float16 this is
-/// the fp16 build. Throws Error (QuantizeNoStatistics, QuantizeHalfOverflow naming the constant, …).
+/// Golden's ids stay valid: values change dtype and get QuantParams, Convert nodes are added at borders. With every
+/// node Float16 this is the fp16 build. Throws Error (QuantizeNoStatistics, QuantizeHalfOverflow naming the constant,
+/// …).
 Graph quantize(const Graph& golden, const PrecisionMap&, const Calibration&, const QuantizeOptions&);
 
 /// Fills Node::fixed, integer biases and lookup tables. Last stage.

@@ -68,6 +68,15 @@ Prepared prepare(const Call& call, Weights&) {
   state.group_in = state.window.in_channels / groups;
   state.group_out = state.window.out_channels / groups;
   state.transposed = transposed;
+  if (transposed && state.weight_zero_point.size() > 1) {  // per channel of a group: all groups share them
+    const auto repeat = [&](auto& list) {
+      for (size_t c = list.size(); c < static_cast<size_t>(state.window.out_channels); ++c) {
+        list.push_back(list[c - static_cast<size_t>(state.group_out)]);
+      }
+    };
+    repeat(state.weight_zero_point);
+    if (call.ideal) repeat(state.stage.ideal_factor);
+  }
   state.has_bias = present(call.inputs, 2);
   state.body = run_row;
   const int64_t rows = state.window.out_rows();

@@ -1,0 +1,45 @@
+// Constants in the form a quantized or float16 graph holds them.
+#pragma once
+
+#include <optional>
+
+#include "compiler/quantize/quantize.h"
+
+namespace openrknn {
+
+struct Coded {
+  Tensor codes;
+  QuantParams quant;
+};
+
+/// Per-tensor Int8.
+Coded quantize_constant(const Tensor&, const QuantParams&);
+/// Int8 parameters over the constant's own range. Throws Error (QuantizeNotFinite) naming `where`.
+QuantParams params_of_constant(const Tensor&, bool symmetric, const Location& where);
+
+struct CodedLayer {
+  Coded weights;
+  std::optional<Coded> bias;  ///< Int32 at scale sx·sw, one scale per element
+};
+/// Weights (Int8, asymmetric unless `symmetric`; one scale per index of `axis`, or one) and bias of Conv,
+/// ConvTranspose, MatMul. Bias element i belongs to weight channel i mod channels (grouped ConvTranspose shares them
+/// between groups). Throws Error (QuantizeNotFinite).
+CodedLayer quantize_layer(const Tensor& weights, const Tensor* bias, int axis, double input_scale, QuantizedMethod,
+                          bool symmetric, const Location& where);
+
+struct CodedNormalization {
+  Coded slope;  ///< Int16, symmetric, one scale: scale / sqrt(variance + epsilon)
+  Coded bias;   ///< Int32 at scale sx · slope scale: bias - mean · slope
+};
+CodedNormalization quantize_normalization(std::span<const Tensor> parameters, double epsilon, double input_scale,
+                                          const Location& where);
+
+struct HalfConstant {
+  Tensor values;
+  int64_t overflowing = 0;  ///< finite numbers that became infinite
+  double worst = 0;         ///< the largest of them by magnitude
+};
+/// Float16, rounded to nearest even; with `saturate` overflowing numbers become ±65504.
+HalfConstant to_half(const Tensor&, bool saturate);
+
+}  // namespace openrknn

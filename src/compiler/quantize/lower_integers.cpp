@@ -1,0 +1,82 @@
+#include "compiler/quantize/lower_integers.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "core/kernels/output_stage.h"
+
+namespace openrknn {
+namespace {
+
+constexpr int kMultiplierBits = 15, kLargestShift = 31;
+
+/// Where a curve is judged to have settled, as multiples of the limit.
+constexpr std::array<double, 10> kBeyond = {1.0625, 1.125, 1.25, 1.5, 2, 3, 4, 8, 16, 64};
+constexpr double kSettled = 0.125;  // codes
+
+bool has_settled(const Curve& curve, double x, const QuantParams& output) {
+  const auto code = [&](double at) {
+    return std::clamp(apply(curve, at) / output.scale[0] + output.zero_point[0], -128.0, 127.0);
+  };
+  const double here = code(x);
+  return std::all_of(kBeyond.begin(), kBeyond.end(),
+                     [&](double factor) { return std::abs(code(factor * x) - here) <= kSettled; });
+}
+
+}  // namespace
+
+std::pair<int32_t, int> multiplier_of(double factor) {
+  if (factor <= 0) return {0, 0};
+  int exponent = 0;
+  const double mantissa = std::frexp(factor, &exponent);  // [0.5, 1)
+  int shift = kMultiplierBits - exponent;
+  if (shift < 0) return {(1 << kMultiplierBits) - 1, 0};
+  shift = std::min(shift, kLargestShift);
+  double multiplier = std::nearbyint(std::ldexp(mantissa, exponent + shift));
+  if (multiplier == 1 << kMultiplierBits) {  // 16 bits, but signed: 2^15 would be negative on the wire
+    multiplier /= 2;
+    if (--shift < 0) return {(1 << kMultiplierBits) - 1, 0};
+  }
+  return {static_cast<int32_t>(multiplier), shift};
+}
+
+double pre_activation_limit(const Curve& curve, const QuantParams& output) {
+  constexpr int kFirst = -40, kLast = 160;  // 2^-10 to 2^40
+  for (int k = kFirst; k < kLast; ++k) {
+    // 2^(k/4) as a product of exact powers and a constant: no libm pow in what is stored.
+    constexpr std::array<double, 4> kRoots = {1.0, 0x1.306fe0a31b715p+0, 0x1.6a09e667f3bcdp+0, 0x1.ae89f995ad3adp+0};
+    const int whole = (k - kFirst) / 4 + kFirst / 4;
+    const double limit = std::ldexp(kRoots[static_cast<size_t>((k - kFirst) % 4)], whole);
+    if (has_settled(curve, limit, output) && has_settled(curve, -limit, output)) return limit;
+  }
+  return std::ldexp(1.0, kLast / 4);
+}
+
+std::vector<int16_t> activation_table(const Curve& curve, double limit, const QuantParams& output) {
+  std::vector<int16_t> table;
+  for (int i = 0; i <= 512; ++i) {
+    const double real = apply(curve, (i - 256) * (limit / 256));
+    const double entry = std::nearbyint(real / output.scale[0] * 128);
+    table.push_back(static_cast<int16_t>(std::clamp(entry, -32768.0, 32767.0)));
+  }
+  return table;
+}
+
+std::vector<int8_t> code_table(const Curve& curve, const QuantParams& input, const QuantParams& output) {
+  std::vector<int8_t> table;
+  for (int code = -128; code <= 127; ++code) {
+    const double real = apply(curve, (code - input.zero_point[0]) * input.scale[0]);
+    table.push_back(static_cast<int8_t>(real_to_code(real, output.scale[0], output.zero_point[0])));
+  }
+  return table;
+}
+
+CodeClamp clamp_of(const std::optional<Curve>& curve, const QuantParams& output) {
+  if (!curve || !is_clamp(*curve)) return {};
+  // Infinite bounds saturate to the ends of the range.
+  return {real_to_code(curve->low, output.scale[0], output.zero_point[0]),
+          real_to_code(curve->high, output.scale[0], output.zero_point[0])};
+}
+
+}  // namespace openrknn

@@ -1,0 +1,278 @@
+// Golden graph -> quantized graph: values change dtype and get parameters, constants change form, Convert nodes stand
+// where representations meet. Nothing is decided here that assign_precision and the range classes have not decided.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "compiler/quantize/constants.h"
+#include "compiler/quantize/precision_rules.h"
+#include "compiler/quantize/range_classes.h"
+#include "core/base/hash.h"
+#include "core/graph/schema.h"
+
+namespace openrknn {
+namespace {
+
+bool is_plain_constant(const Graph& graph, ValueId id) {
+  return graph[id].constant.has_value() && graph[id].producer == NodeId::None;
+}
+
+std::string key_of(const QuantParams& quant) { return fmt::format("i8 {:a} {}", quant.scale[0], quant.zero_point[0]); }
+
+/// Ops for which an over-large constant can only mean "infinitely far": saturating it keeps the meaning.
+bool tolerates_saturation(const Node& node) {
+  static constexpr std::string_view kOps[] = {"Add", "Sub", "Max", "Min", "Where", "Concat", "Less", "Greater"};
+  return std::find(std::begin(kOps), std::end(kOps), node.op) != std::end(kOps);
+}
+
+class Quantizer {
+ public:
+  Quantizer(const Graph& golden, const PrecisionMap& precision, const Calibration& calibration,
+            const QuantizeOptions& options)
+      : golden_(golden),
+        precision_(precision),
+        options_(options),
+        classes_(golden, precision, calibration, options.activations),
+        graph_(golden) {}
+
+  Graph run() {
+    store_values();
+    for (const NodeId id : golden_.order()) connect(id);
+    problems_.throw_if_any();
+    return std::move(graph_);
+  }
+
+ private:
+  void store_values();
+  void connect(NodeId);
+  void connect_int8(NodeId);
+  void connect_float(NodeId);
+  void connect_layer(NodeId);
+  void connect_normalization(NodeId);
+  void multiply_instead_of_divide(NodeId);
+
+  ValueId int8_form(ValueId, const QuantParams&);
+  ValueId float_form(ValueId);
+  ValueId convert(ValueId, std::string name, DType, std::optional<QuantParams>);
+  ValueId half_constant(NodeId, ValueId);
+  template <class Make>
+  ValueId constant_form(ValueId, std::string key, std::string_view suffix, Make make);
+
+  const Graph& golden_;
+  const PrecisionMap& precision_;
+  const QuantizeOptions& options_;
+  RangeClasses classes_;
+  Graph graph_;
+  Diagnostics problems_;
+  std::map<std::pair<ValueId, std::string>, ValueId> forms_;  // what a value or constant became, by key
+  std::map<ValueId, std::string> taken_;                      // constants already rewritten in place, and to which form
+};
+
+void Quantizer::store_values() {
+  for (int64_t i = 0; i < golden_.value_count(); ++i) {
+    const ValueId id{static_cast<int32_t>(i)};
+    const bool computed = golden_[id].producer != NodeId::None || golden_.is_input(id);
+    if (!is_real(golden_, id) || !computed) continue;
+    Value& value = graph_[id];
+    value.dtype = storage_of(golden_, precision_, id);
+    value.constant.reset();  // content proven in float32 does not hold for other types
+    if (value.dtype == DType::Int8) value.quant = classes_.params(id);
+  }
+}
+
+void Quantizer::connect(NodeId id) {
+  if (!precision_.contains(id)) {
+    fail(Code::Internal, golden_.where(id), "no precision was assigned to the node");
+  }
+  Node& node = graph_[id];
+  if (node.op == "Cast" && gives_reals(golden_, id)) {
+    node.attributes["to"] = static_cast<int64_t>(graph_[node.outputs[0]].dtype);
+  }
+  if (computes_int8(precision_, id)) {
+    connect_int8(id);
+  } else {
+    connect_float(id);
+  }
+}
+
+void Quantizer::connect_int8(NodeId id) {
+  const Node golden = golden_[id];
+  const QuantRule rule = schema_of(golden).quant;
+  const bool shares = rule == QuantRule::Same || rule == QuantRule::Unify;
+  if (golden.op == "Div") multiply_instead_of_divide(id);
+  for (size_t i = 0; i < golden.inputs.size(); ++i) {
+    const ValueId input = golden.inputs[i];
+    if (role_of(golden_, id, i) != InputRole::Data) continue;
+    if (golden.op == "Div" && i == 1) continue;
+    if (!is_plain_constant(golden_, input)) {
+      const ValueId like = classes_.requantized(id, i) ? golden.outputs[0] : input;
+      graph_.set_input(id, i, int8_form(input, classes_.params(like)));
+      continue;
+    }
+    const Tensor& content = *golden_[input].constant;
+    const Location where{.file = {}, .node = golden.name, .tensor = golden_[input].name};
+    const QuantParams quant = shares ? classes_.params(golden.outputs[0])
+                                     : params_of_constant(content, options_.activations.symmetric, where);
+    graph_.set_input(id, i,
+                     constant_form(input, key_of(quant), "_int8", [&] { return quantize_constant(content, quant); }));
+  }
+  if (role_of(golden_, id, 1) == InputRole::Weights) connect_layer(id);
+  if (golden.op == "BatchNormalization") connect_normalization(id);
+}
+
+/// Division by a constant is multiplication by its reciprocal; the product is the one int8 knows.
+void Quantizer::multiply_instead_of_divide(NodeId id) {
+  const ValueId divisor = golden_[id].inputs[1];
+  Tensor reciprocal(DType::Float32, golden_[divisor].shape);
+  const std::vector<double> values = to_doubles(*golden_[divisor].constant);
+  std::transform(values.begin(), values.end(), reciprocal.mutable_values<float>().begin(),
+                 [](double v) { return static_cast<float>(1 / v); });
+  const Location where{.file = {}, .node = golden_[id].name, .tensor = golden_[divisor].name};
+  const QuantParams quant = params_of_constant(reciprocal, options_.activations.symmetric, where);
+  graph_[id].op = "Mul";
+  graph_.set_input(id, 1, constant_form(divisor, "reciprocal " + key_of(quant), "_reciprocal", [&] {
+                     return quantize_constant(reciprocal, quant);
+                   }));
+}
+
+void Quantizer::connect_layer(NodeId id) {
+  const Node& golden = golden_[id];
+  const ValueId weights = golden.inputs[1];
+  const ValueId bias = golden.inputs.size() > 2 ? golden.inputs[2] : ValueId::None;
+  const double input_scale = graph_[graph_[id].inputs[0]].quant->scale[0];
+  const Tensor* bias_content = bias == ValueId::None ? nullptr : &*golden_[bias].constant;
+  const Location where{.file = {}, .node = golden.name, .tensor = golden_[weights].name};
+  const int axis = weight_axis(golden_, id);
+  const CodedLayer layer = quantize_layer(*golden_[weights].constant, bias_content, axis, input_scale, options_.method,
+                                          options_.symmetric_weights, where);
+  // A bias can widen the scales, so weights shared by two layers may end up in two forms.
+  std::string key = fmt::format("weights {} {}", axis, hash64(std::as_bytes(std::span(layer.weights.quant.scale))));
+  graph_.set_input(id, 1, constant_form(weights, key, "_int8", [&] { return layer.weights; }));
+  if (!layer.bias) return;
+  key += fmt::format(" bias {:a}", input_scale);
+  graph_.set_input(id, 2, constant_form(bias, key, "_int32", [&] { return *layer.bias; }));
+}
+
+/// Brings BatchNormalization to x · slope + bias: mean 0, variance 1, epsilon 0.
+void Quantizer::connect_normalization(NodeId id) {
+  const Node& golden = golden_[id];
+  std::vector<Tensor> parameters;
+  for (size_t i = 1; i < 5; ++i) parameters.push_back(*golden_[golden.inputs[i]].constant);
+  const double epsilon = float_attribute(golden.attributes, "epsilon", 1e-5);
+  const double input_scale = graph_[graph_[id].inputs[0]].quant->scale[0];
+  const Location where{.file = {}, .node = golden.name, .tensor = golden_[golden.inputs[1]].name};
+  const CodedNormalization coded = quantize_normalization(parameters, epsilon, input_scale, where);
+  const std::string key = fmt::format("normalization {}", golden.name);
+  const Shape& shape = parameters[0].shape();
+  const auto fill = [&](float v) {
+    return Coded{Tensor::from<float>(shape, std::vector<float>(static_cast<size_t>(element_count(shape)), v)), {}};
+  };
+  graph_.set_input(id, 1, constant_form(golden.inputs[1], key, "_int16", [&] { return coded.slope; }));
+  graph_.set_input(id, 2, constant_form(golden.inputs[2], key, "_int32", [&] { return coded.bias; }));
+  graph_.set_input(id, 3, constant_form(golden.inputs[3], "f32 zeros", "_zero", [&] { return fill(0); }));
+  graph_.set_input(id, 4, constant_form(golden.inputs[4], "f32 ones", "_one", [&] { return fill(1); }));
+  graph_[id].attributes["epsilon"] = 0.0;
+}
+
+void Quantizer::connect_float(NodeId id) {
+  const Node golden = golden_[id];
+  const bool normalizes = golden.op.size() > 13 && golden.op.ends_with("Normalization");
+  for (size_t i = 0; i < golden.inputs.size(); ++i) {
+    const ValueId input = golden.inputs[i];
+    if (!is_real(golden_, input)) continue;
+    if (!is_plain_constant(golden_, input)) {
+      graph_.set_input(id, i, float_form(input));
+      continue;
+    }
+    // Added to a float32 accumulator: a bias or a variance loses by rounding and gains nothing.
+    const InputRole role = role_of(golden_, id, i);
+    const bool wide = role == InputRole::Bias || (role == InputRole::Parameter && normalizes);
+    graph_.set_input(id, i,
+                     wide ? constant_form(input, "f32", "_float32",
+                                          [&] {
+                                            return Coded{cast(*golden_[input].constant, DType::Float32), {}};
+                                          })
+                          : half_constant(id, input));
+  }
+}
+
+ValueId Quantizer::half_constant(NodeId id, ValueId constant) {
+  const bool saturate = tolerates_saturation(golden_[id]);
+  const HalfConstant half = to_half(*golden_[constant].constant, saturate);
+  if (half.overflowing > 0) {
+    Location where = golden_.where(id);
+    where.tensor = golden_[constant].name;
+    const std::string problem = fmt::format("{} of {} numbers of the constant exceed float16, the largest is {}",
+                                            half.overflowing, half.values.size(), half.worst);
+    if (saturate) {
+      log(LogLevel::Warning, "quantize",
+          to_string(Diagnostic{Code::QuantizeHalfOverflow, Severity::Warning, where, problem,
+                               "they are saturated to 65504, which is right for masks"}));
+    } else {
+      problems_.add(Code::QuantizeHalfOverflow, where, problem, "rescale the layer, or quantize it to int8");
+    }
+  }
+  return constant_form(constant, saturate ? "f16 saturated" : "f16", "_float16", [&] {
+    return Coded{half.values, {}};
+  });
+}
+
+/// The constant in another form. The first form takes the constant's own place, so that its id stays valid and nothing
+/// is stored twice; further ones are constants of their own.
+template <class Make>
+ValueId Quantizer::constant_form(ValueId id, std::string key, std::string_view suffix, Make make) {
+  const auto known = forms_.find({id, key});
+  if (known != forms_.end()) return known->second;
+  const Coded coded = make();
+  const bool in_place = !taken_.contains(id) && !golden_.is_output(id);
+  const ValueId form = in_place ? id : graph_.add_constant(golden_[id].name + std::string(suffix), coded.codes);
+  Value& value = graph_[form];
+  value.dtype = coded.codes.dtype();
+  value.constant = coded.codes;
+  value.quant = coded.quant.scale.empty() ? std::nullopt : std::optional(coded.quant);
+  if (in_place) taken_[id] = key;
+  forms_[{id, std::move(key)}] = form;
+  return form;
+}
+
+ValueId Quantizer::int8_form(ValueId id, const QuantParams& quant) {
+  if (graph_[id].dtype == DType::Int8 && graph_[id].quant == quant) return id;
+  const std::string key = key_of(quant);
+  const auto known = forms_.find({id, key});
+  if (known != forms_.end()) return known->second;
+  const std::string_view suffix = golden_.is_input(id) ? "_int8" : "__int8";
+  return forms_[{id, key}] = convert(id, golden_[id].name + std::string(suffix), DType::Int8, quant);
+}
+
+ValueId Quantizer::float_form(ValueId id) {
+  if (graph_[id].dtype != DType::Int8) return id;
+  const auto known = forms_.find({id, "f16"});
+  if (known != forms_.end()) return known->second;
+  return forms_[{id, "f16"}] = convert(id, golden_[id].name + "__float16", DType::Float16, std::nullopt);
+}
+
+ValueId Quantizer::convert(ValueId from, std::string name, DType dtype, std::optional<QuantParams> quant) {
+  Value to;
+  to.name = std::move(name);
+  to.dtype = dtype;
+  to.shape = golden_[from].shape;
+  to.quant = std::move(quant);
+  const ValueId id = graph_.add(std::move(to));
+  Node node;
+  node.name = graph_[id].name;
+  node.op = "Convert";
+  node.inputs = {from};
+  node.outputs = {id};
+  graph_.add(std::move(node));
+  return id;
+}
+
+}  // namespace
+
+Graph quantize(const Graph& golden, const PrecisionMap& precision, const Calibration& calibration,
+               const QuantizeOptions& options) {
+  return Quantizer(golden, precision, calibration, options).run();
+}
+
+}  // namespace openrknn

@@ -1,0 +1,209 @@
+#include "compiler/quantize/range_classes.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "compiler/quantize/precision_rules.h"
+#include "core/graph/schema.h"
+
+namespace openrknn {
+namespace {
+
+/// Sharing a scale with a neighbour may cost a tensor that others read this much of its resolution. Below it, one
+/// rounding less is worth more than the third of a bit lost; above it, the edge is requantized.
+constexpr double kToleratedWidening = 1.25;
+
+/// A fill value beyond float16 stands for an infinity: it saturates and has no say in the range.
+constexpr double kInfiniteFill = 65504;
+
+bool is_plain_constant(const Graph& graph, ValueId id) {
+  return graph[id].constant.has_value() && graph[id].producer == NodeId::None;
+}
+
+bool has_range(const Statistics& s) { return s.elements > s.not_finite; }
+
+double width_of(const Statistics& s) {
+  if (!has_range(s)) return 0;
+  return std::max(static_cast<double>(s.highest), 0.0) - std::min(static_cast<double>(s.lowest), 0.0);
+}
+
+Statistics range_only(const Statistics& s) {
+  Statistics range;
+  range.lowest = s.lowest;
+  range.highest = s.highest;
+  range.elements = has_range(s) ? 1 : 0;
+  return range;
+}
+
+Statistics clamped(Statistics s, const std::optional<std::pair<double, double>>& natural) {
+  if (!natural || !has_range(s)) return s;
+  s.lowest = std::clamp(s.lowest, static_cast<float>(natural->first), static_cast<float>(natural->second));
+  s.highest = std::clamp(s.highest, static_cast<float>(natural->first), static_cast<float>(natural->second));
+  return s;
+}
+
+Statistics point(double v) {
+  Statistics s;
+  s.elements = 1;
+  s.lowest = s.highest = static_cast<float>(v);
+  return s;
+}
+
+}  // namespace
+
+DType storage_of(const Graph& golden, const PrecisionMap& precision, ValueId id) {
+  if (!is_real(golden, id)) return golden[id].dtype;
+  const NodeId producer = golden[id].producer;
+  if (producer != NodeId::None) return computes_int8(precision, producer) ? DType::Int8 : DType::Float16;
+  for (const NodeId user : golden.users(id)) {
+    const std::vector<ValueId>& inputs = golden[user].inputs;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const bool data = inputs[i] == id && role_of(golden, user, i) == InputRole::Data;
+      if (data && computes_int8(precision, user)) return DType::Int8;
+    }
+  }
+  return DType::Float16;
+}
+
+RangeClasses::RangeClasses(const Graph& golden, const PrecisionMap& precision, const Calibration& calibration,
+                           const RangeSpec& spec)
+    : golden_(golden), precision_(precision), spec_(spec) {
+  const size_t count = static_cast<size_t>(golden.value_count());
+  member_.assign(count, false);
+  own_.resize(count);
+  for (size_t i = 0; i < count; ++i) parent_.push_back(i);
+  add_members();
+
+  Diagnostics problems;
+  list_.resize(count);
+  for (size_t i = 0; i < count; ++i) {
+    if (!member_[i]) continue;
+    const ValueId id{static_cast<int32_t>(i)};
+    const Value& value = golden[id];
+    list_[i] = {id};
+    const auto seen = calibration.find(value.name);
+    if (seen == calibration.end()) {
+      problems.add(Code::QuantizeNoStatistics, Location{.file = {}, .node = {}, .tensor = value.name},
+                   "calibration has not seen this tensor", "calibrate the same graph that is quantized");
+      continue;
+    }
+    // What feeds nothing but a Relu or Clip saturates where the clamp would cut: the clamp's range is enough.
+    const std::span<const NodeId> users = golden.users(id);
+    const bool clamped_away = users.size() == 1 && !golden.is_output(id) && keeps_params(users[0]) &&
+                              (golden[users[0]].op == "Relu" || golden[users[0]].op == "Clip");
+    if (clamped_away) continue;
+    const auto natural = value.producer == NodeId::None ? std::nullopt : natural_range(golden[value.producer]);
+    own_[i] = clamped(range_only(seen->second), natural);
+  }
+  problems.throw_if_any();
+  range_ = own_;
+
+  join_moves();
+  for (const NodeId id : golden.order()) {
+    if (computes_int8(precision, id) && schema_of(golden[id]).quant == QuantRule::Unify) join_choices(id);
+  }
+}
+
+void RangeClasses::add_members() {
+  for (const NodeId id : golden_.order()) {
+    if (!computes_int8(precision_, id)) continue;
+    const Node& node = golden_[id];
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      const bool data = role_of(golden_, id, i) == InputRole::Data;
+      if (data && !is_plain_constant(golden_, node.inputs[i])) member_[static_cast<size_t>(node.inputs[i])] = true;
+    }
+    for (const ValueId output : node.outputs) {
+      if (is_real(golden_, output)) member_[static_cast<size_t>(output)] = true;
+    }
+  }
+}
+
+bool RangeClasses::keeps_params(NodeId id) const {
+  return computes_int8(precision_, id) && schema_of(golden_[id]).quant == QuantRule::Same;
+}
+
+void RangeClasses::join_moves() {
+  for (const NodeId id : golden_.order()) {
+    if (!keeps_params(id)) continue;
+    const Node& node = golden_[id];
+    ValueId first = ValueId::None;
+    for (const ValueId output : node.outputs) {
+      if (!is_real(golden_, output)) continue;
+      if (first != ValueId::None) join(first, output);
+      first = output;
+    }
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      const bool data = role_of(golden_, id, i) == InputRole::Data;
+      if (data && is_member(node.inputs[i])) join(first, node.inputs[i]);
+    }
+    contribute_constants(id);
+  }
+}
+
+void RangeClasses::contribute_constants(NodeId id) {
+  const Node& node = golden_[id];
+  Statistics& range = range_[root(node.outputs[0])];
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    if (role_of(golden_, id, i) != InputRole::Data || !is_plain_constant(golden_, node.inputs[i])) continue;
+    Statistics constant;
+    constant.observe(-1, *golden_[node.inputs[i]].constant);
+    range.merge(range_only(constant));
+  }
+  if (node.op == "Pad" && string_attribute(node.attributes, "mode", "constant") == "constant") {
+    const double fill = float_attribute(node.attributes, "value", 0);
+    if (std::abs(fill) < kInfiniteFill) range.merge(point(fill));
+  }
+}
+
+void RangeClasses::join_choices(NodeId id) {
+  const Node& node = golden_[id];
+  const ValueId output = node.outputs[0];
+  contribute_constants(id);
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    const ValueId input = node.inputs[i];
+    if (role_of(golden_, id, i) != InputRole::Data || !is_member(input) || root(input) == root(output)) continue;
+    Statistics merged = range_[root(output)];
+    merged.merge(range_[root(input)]);
+    const double most = std::min(tolerated_width(input, id), tolerated_width(output, id));
+    if (width_of(merged) <= most) {
+      join(output, input);
+    } else {
+      requantized_.insert({id, i});
+    }
+  }
+}
+
+/// How wide the value's class may become: bounded by each member that something besides `choice` and mere moves reads.
+double RangeClasses::tolerated_width(ValueId id, NodeId choice) const {
+  double most = std::numeric_limits<double>::infinity();
+  for (const ValueId member : list_[root(id)]) {
+    const double width = width_of(own_[static_cast<size_t>(member)]);
+    if (width == 0) continue;
+    const std::span<const NodeId> users = golden_.users(member);
+    const bool read_elsewhere = golden_.is_output(member) || std::any_of(users.begin(), users.end(), [&](NodeId user) {
+                                  return user != choice && !keeps_params(user);
+                                });
+    if (read_elsewhere) most = std::min(most, kToleratedWidening * width);
+  }
+  return most;
+}
+
+size_t RangeClasses::root(ValueId id) const {
+  size_t at = static_cast<size_t>(id);
+  while (parent_[at] != at) at = parent_[at] = parent_[parent_[at]];
+  return at;
+}
+
+void RangeClasses::join(ValueId a, ValueId b) {
+  const size_t keep = std::min(root(a), root(b)), gone = std::max(root(a), root(b));
+  if (keep == gone) return;
+  parent_[gone] = keep;
+  range_[keep].merge(range_[gone]);
+  list_[keep].insert(list_[keep].end(), list_[gone].begin(), list_[gone].end());
+  list_[gone].clear();
+}
+
+QuantParams RangeClasses::params(ValueId id) const { return choose(range_[root(id)], spec_); }
+
+}  // namespace openrknn

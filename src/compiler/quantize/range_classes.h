@@ -1,0 +1,54 @@
+// Which tensors share one scale and zero point, and which range each such class has (operators that only move or choose
+// numbers tie their tensors together).
+#pragma once
+
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "compiler/quantize/quantize.h"
+
+namespace openrknn {
+
+/// The dtype a real value is stored in: that of its producer; a graph input is Int8 if an int8 node reads it.
+DType storage_of(const Graph& golden, const PrecisionMap&, ValueId);
+inline bool computes_int8(const PrecisionMap& precision, NodeId id) {
+  const auto row = precision.find(id);
+  return row != precision.end() && row->second.dtype == DType::Int8;
+}
+
+/// Union-find over the values of the golden graph that have an int8 form.
+class RangeClasses {
+ public:
+  /// Throws Error (QuantizeNoStatistics) listing every tensor calibration did not see.
+  RangeClasses(const Graph& golden, const PrecisionMap&, const Calibration&, const RangeSpec&);
+
+  /// Parameters of the value's int8 form.
+  QuantParams params(ValueId) const;
+  /// The input keeps parameters of its own and is converted to those of the node's output.
+  bool requantized(NodeId node, size_t input) const { return requantized_.contains({node, input}); }
+
+ private:
+  void add_members();
+  void join_moves();
+  void join_choices(NodeId);
+  void contribute_constants(NodeId);
+
+  size_t root(ValueId) const;
+  void join(ValueId a, ValueId b);
+  bool is_member(ValueId id) const { return member_[static_cast<size_t>(id)]; }
+  bool keeps_params(NodeId) const;  // an int8 node whose output has the parameters of its input
+  double tolerated_width(ValueId, NodeId choice) const;
+
+  const Graph& golden_;
+  const PrecisionMap& precision_;
+  const RangeSpec& spec_;
+  std::vector<bool> member_;
+  std::vector<Statistics> own_;  // by value: what it contributes; natural range applied
+  mutable std::vector<size_t> parent_;
+  std::vector<Statistics> range_;           // by root
+  std::vector<std::vector<ValueId>> list_;  // by root
+  std::set<std::pair<NodeId, size_t>> requantized_;
+};
+
+}  // namespace openrknn
