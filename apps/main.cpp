@@ -1,0 +1,120 @@
+// openrknn VERB: argument parsing only. Work and messages are in toolkit/.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <exception>
+
+#include "core/base/error.h"
+#include "core/base/version.h"
+#include "toolkit/options.h"
+#include "apps/verbs.h"
+
+namespace {
+
+using namespace openrknn;
+
+std::string flag_of(std::string_view name) {
+  std::string flag = "--" + std::string(name);
+  std::replace(flag.begin(), flag.end(), '_', '-');
+  return flag;
+}
+
+// Every argument of a toolkit method as a flag: --mean-values "[[0, 0, 0]]".
+void add_flags(CLI::App& app, std::string_view method, OptionValues& values,
+               const std::vector<std::string_view>& leave_out) {
+  for (const Option& option : option_table()) {
+    if (option.method != method || option.status == OptionStatus::Warned) continue;
+    if (std::find(leave_out.begin(), leave_out.end(), option.name) != leave_out.end()) continue;
+    std::string flags = flag_of(option.name);
+    if (option.name == "target_platform") flags += ",-t,--target";
+    const std::string key(option.name);
+    app.add_option_function<std::string>(
+           flags, [&values, key](const std::string& text) { values[key] = parse_option_value(text); },
+           fmt::format("{} ({}; default {})", option.sentence, option.accepts, option.default_text))
+        ->group(std::string(method));
+  }
+}
+
+void add_dimensions(CLI::App& app, std::map<std::string, int64_t>& dimensions) {
+  app.add_option_function<std::vector<std::string>>(
+      "--dimension",
+      [&dimensions](const std::vector<std::string>& items) {
+        for (const std::string& item : items) {
+          const size_t equals = item.rfind('=');
+          if (equals == std::string::npos)
+            throw CLI::ValidationError("--dimension", "expected NAME=NUMBER, got " + item);
+          dimensions[item.substr(0, equals)] = std::stoll(item.substr(equals + 1));
+        }
+      },
+      "value of a symbolic dimension, NAME=NUMBER; may be repeated");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"OpenRKNN: compile, quantize, simulate and serve models for Rockchip NPUs"};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", std::string("openrknn ") + OPENRKNN_VERSION);
+  app.footer("Exit codes: 0 done, 1 refused or failed, 2 wrong usage.");
+
+  ConvertArguments converting;
+  CLI::App* convert_verb = app.add_subcommand("convert", "turn a model file into a .rknn file");
+  convert_verb->add_option("model", converting.model, "model file (.onnx)")->required();
+  convert_verb->add_option("-o,--output", converting.output, "the .rknn file; default: beside the model");
+  convert_verb->add_option("--config", converting.yaml,
+                           "YAML file with any of the options below (underscores); flags win");
+  convert_verb->add_flag("--keep-golden", converting.keep_golden,
+                         "keep the float model in the file, to compare with later");
+  convert_verb->add_flag("--symmetric-weights", converting.symmetric_weights, "weights with zero point 0");
+  convert_verb->add_option("--dump-after", converting.dump_after, "print the graph after this stage or pass ('all')");
+  convert_verb->add_flag("--check", converting.check, "verify the graph after every pass");
+  convert_verb->add_option("--threads", converting.threads, "0 = all");
+  convert_verb->add_flag("--json", converting.json, "the summary as JSON");
+  convert_verb->add_flag("-q,--quiet", converting.quiet, "no progress");
+  add_dimensions(*convert_verb, converting.dimensions);
+  add_flags(*convert_verb, "config", converting.config, {});
+  add_flags(*convert_verb, "load_onnx", converting.load, {"model", "input_initial_val"});
+  add_flags(*convert_verb, "build", converting.build, {});
+  convert_verb->add_flag_callback(
+      "--float", [&] { converting.build["do_quantization"] = false; }, "build in float16, no dataset needed");
+
+  RunArguments running;
+  CLI::App* run_verb = app.add_subcommand("run", "run a model on the simulator (.rknn) or in float32 (other files)");
+  run_verb->add_option("model", running.request.model, ".rknn, or a model file of a framework")->required();
+  run_verb->add_option("-i,--input", running.request.inputs,
+                       "FILE or NAME=FILE per input, npy or image; default: random numbers");
+  run_verb->add_option("--seed", running.request.seed, "of random inputs");
+  run_verb->add_option("--against", running.request.against,
+                       "compare with this model file, or 'golden' of a file converted with --keep-golden");
+  run_verb->add_option("--save", running.save_folder, "write outputs as npy into this folder");
+  run_verb->add_option("--threads", running.request.threads, "0 = all");
+  run_verb->add_flag("--json", running.json, "as JSON");
+  add_dimensions(*run_verb, running.request.dimensions);
+
+  std::string inspected;
+  bool json = false, compatibility = false;
+  CLI::App* inspect_verb = app.add_subcommand("inspect", "print what a .rknn file holds");
+  inspect_verb->add_option("file", inspected, ".rknn file, ours or vendor-made")->required();
+  inspect_verb->add_flag("--json", json, "as JSON");
+  CLI::App* doctor_verb = app.add_subcommand("doctor", "look at this machine and installation");
+  doctor_verb->add_flag("--json", json, "as JSON");
+  doctor_verb->add_flag("--compatibility", compatibility, "print docs/compatibility.md");
+
+  try {
+    app.parse(argc, argv);
+    if (*convert_verb) return convert(converting);
+    if (*run_verb) return run(running);
+    if (*inspect_verb) return inspect(inspected, json);
+    return doctor(json, compatibility);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? 0 : 2;
+  } catch (const Error& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return 1;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return 1;
+  }
+}

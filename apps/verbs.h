@@ -1,0 +1,33 @@
+// The verbs of the command line. Each takes parsed arguments and returns an exit code:
+// 0 done, 1 the input was refused or something failed, 2 wrong usage (CLI11 prints that).
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "toolkit/option_value.h"
+#include "toolkit/run_model.h"
+
+namespace openrknn {
+
+struct ConvertArguments {
+  std::string model, output, yaml, dump_after;
+  OptionValues config, load, build;  ///< only what was given
+  std::map<std::string, int64_t> dimensions;
+  bool keep_golden = false, check = false, symmetric_weights = false, json = false, quiet = false;
+  int threads = 0;
+};
+int convert(const ConvertArguments&);
+
+struct RunArguments {
+  RunRequest request;
+  std::string save_folder;
+  bool json = false;
+};
+int run(const RunArguments&);
+
+int inspect(const std::string& path, bool json);
+int doctor(bool json, bool compatibility);
+
+}  // namespace openrknn

@@ -1,0 +1,182 @@
+#include "toolkit/inspect.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "core/base/hash.h"
+#include "core/executor/plan.h"
+#include "core/graph/schema.h"
+#include "core/model/ports.h"
+#include "core/rknn_file/rknn_file.h"
+
+namespace openrknn {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Everything inspect knows, once; text and JSON are two views of it.
+struct Inspection {
+  FileDescription description;
+  std::optional<Model> model;
+  size_t bytes = 0;
+};
+
+Inspection look(const std::filesystem::path& path) {
+  const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
+  Inspection inspection{.description = describe(*file), .model = {}, .bytes = file->bytes().size()};
+  if (inspection.description.ours) inspection.model = read(file);
+  return inspection;
+}
+
+constexpr std::string_view kVendorSentence =
+    "This file was made by the vendor's toolkit: its programs are for the NPU itself. It can be described here, but "
+    "only a "
+    "file written by OpenRKNN can be simulated.";
+
+std::string quant_text(const Value& value) {
+  if (!value.quant) return "";
+  const QuantParams& quant = *value.quant;
+  if (quant.scale.size() == 1) return fmt::format("scale {:.6g} zp {}", quant.scale[0], quant.zero_point[0]);
+  const auto [low, high] = std::minmax_element(quant.scale.begin(), quant.scale.end());
+  return fmt::format("{} scales {:.3g}..{:.3g} on axis {}", quant.scale.size(), *low, *high, quant.axis);
+}
+
+Json value_json(const Value& value) {
+  Json json{{"name", value.name}, {"dtype", std::string(name(value.dtype))}, {"shape", value.shape}};
+  if (value.quant)
+    json["quant"] = {
+        {"scale", value.quant->scale}, {"zero_point", value.quant->zero_point}, {"axis", value.quant->axis}};
+  return json;
+}
+
+std::vector<std::string> origin_names(const Graph& graph, const Node& node) {
+  std::vector<std::string> names;
+  for (const int32_t origin : node.origins) names.push_back(graph.origins[static_cast<size_t>(origin)].node);
+  return names;
+}
+
+void print_ports(std::string& text, std::string_view title, const Graph& graph, const std::vector<ValueId>& ids,
+                 const std::vector<Port>& ports) {
+  text += fmt::format("\n{}\n", title);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const Value& value = graph[ids[i]];
+    text += fmt::format("  {:<32} {:<5} {:<20} {}\n", ports[i].name, name(value.dtype), to_string(value.shape),
+                        quant_text(value));
+    if (!ports[i].mean.empty()) text += fmt::format("  {:<32} mean [{}]\n", "", fmt::join(ports[i].mean, ", "));
+    if (!ports[i].std.empty()) text += fmt::format("  {:<32} std  [{}]\n", "", fmt::join(ports[i].std, ", "));
+  }
+}
+
+void print_model(std::string& text, const Model& model) {
+  const Graph& graph = model.variants.front();
+  text += fmt::format("target       {} (arithmetic {} version {})\n", model.target, model.arithmetic.family,
+                      model.arithmetic.version);
+  text += fmt::format("made by      OpenRKNN {} from {}\n", model.tool_version, model.source_framework);
+  if (!model.custom_string.empty()) text += fmt::format("custom       {}\n", model.custom_string);
+  text += fmt::format("golden       {}\n",
+                      model.golden ? "kept" : "not kept (convert with --keep-golden to compare layers)");
+  print_ports(text, "Inputs", graph, graph.inputs, model.inputs);
+  print_ports(text, "Outputs", graph, graph.outputs, model.outputs);
+  text += fmt::format("\nOperations\n  {:<4} {:<18} {:<5} {:<22} {:<32} {}\n", "#", "op", "dtype", "output",
+                      "quantization", "computes");
+  int64_t number = 0;
+  for (const NodeId id : graph.order()) {
+    const Node& node = graph[id];
+    const Value& output = graph[node.outputs[0]];
+    const std::string activation = string_attribute(node.attributes, "activation", "");
+    const std::string op = node.op == "Convert" ? "exDataConvert" : node.op + activation;
+    text += fmt::format("  {:<4} {:<18} {:<5} {:<22} {:<32} {}\n", number++, op, name(output.dtype),
+                        to_string(output.shape), quant_text(output), fmt::join(origin_names(graph, node), ", "));
+  }
+}
+
+}  // namespace
+
+std::string inspect_text(const std::filesystem::path& path) {
+  const Inspection inspection = look(path);
+  const FileDescription& description = inspection.description;
+  std::string text =
+      fmt::format("{}\nsize         {:.2f} MB\ncontainer    version {}\ncompiler     {}\n", path.string(),
+                  static_cast<double>(inspection.bytes) / 1e6, description.container_version, description.compiler);
+  if (inspection.model) {
+    print_model(text, *inspection.model);
+    text += "\nSections\n";
+    for (const FileDescription::Section& section : description.sections) {
+      text += fmt::format("  {:<24} {:>12} bytes at {:<12} xxh3 {}\n", section.name, section.size, section.offset,
+                          to_hex(section.hash));
+    }
+    return text;
+  }
+  text += fmt::format("target       {}\nframework    {}\n", description.runtime_target, description.framework);
+  const auto print = [&](std::string_view title, const std::vector<FileDescription::Entry>& entries) {
+    text += fmt::format("\n{}\n", title);
+    for (const FileDescription::Entry& entry : entries)
+      text += fmt::format("  {:<32} {:<9} {}\n", entry.name, entry.dtype, to_string(entry.shape));
+  };
+  print("Inputs", description.inputs);
+  print("Outputs", description.outputs);
+  return text + fmt::format("\n{}\n", kVendorSentence);
+}
+
+std::string inspect_json(const std::filesystem::path& path) {
+  const Inspection inspection = look(path);
+  const FileDescription& description = inspection.description;
+  Json json{{"file", path.string()},
+            {"bytes", inspection.bytes},
+            {"ours", description.ours},
+            {"container_version", description.container_version},
+            {"compiler", description.compiler}};
+  if (!inspection.model) {
+    json["target"] = description.runtime_target;
+    json["framework"] = description.framework;
+    json["note"] = std::string(kVendorSentence);
+    for (const auto& [key, entries] :
+         {std::pair{"inputs", &description.inputs}, std::pair{"outputs", &description.outputs}}) {
+      json[key] = Json::array();
+      for (const FileDescription::Entry& entry : *entries)
+        json[key].push_back({{"name", entry.name}, {"dtype", entry.dtype}, {"shape", entry.shape}});
+    }
+    return json.dump(2);
+  }
+  const Model& model = *inspection.model;
+  const Graph& graph = model.variants.front();
+  json["target"] = model.target;
+  json["arithmetic"] = {{"family", model.arithmetic.family}, {"version", model.arithmetic.version}};
+  json["tool_version"] = model.tool_version;
+  json["custom_string"] = model.custom_string;
+  json["golden"] = model.golden.has_value();
+  json["metadata"] = graph.metadata;
+  const auto ports = [&](const std::vector<ValueId>& ids, const std::vector<Port>& list) {
+    Json array = Json::array();
+    for (size_t i = 0; i < ids.size(); ++i) {
+      Json entry = value_json(graph[ids[i]]);
+      entry["name"] = list[i].name;
+      entry["mean"] = list[i].mean;
+      entry["std"] = list[i].std;
+      array.push_back(std::move(entry));
+    }
+    return array;
+  };
+  json["inputs"] = ports(graph.inputs, model.inputs);
+  json["outputs"] = ports(graph.outputs, model.outputs);
+  json["operations"] = Json::array();
+  for (const NodeId id : graph.order()) {
+    const Node& node = graph[id];
+    json["operations"].push_back({{"name", node.name},
+                                  {"op", node.op},
+                                  {"output", value_json(graph[node.outputs[0]])},
+                                  {"origins", origin_names(graph, node)}});
+  }
+  json["sections"] = Json::array();
+  for (const FileDescription::Section& section : description.sections) {
+    json["sections"].push_back(
+        {{"name", section.name}, {"offset", section.offset}, {"size", section.size}, {"xxh3", to_hex(section.hash)}});
+  }
+  return json.dump(2);
+}
+
+}  // namespace openrknn
