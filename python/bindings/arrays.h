@@ -1,0 +1,28 @@
+// Between numpy arrays and tensors.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/tensor.h"
+#include "toolkit/option_value.h"
+
+namespace openrknn::python {
+
+namespace nb = nanobind;
+
+/// Looks at the array's memory without a copy where it is dense and in native byte order; the tensor keeps the array
+/// alive. Call with the GIL held. Throws Error (InvalidArgument) for object, string and complex arrays, naming `what`.
+Tensor tensor_from_array(nb::handle array, const std::string& what);
+/// A numpy array that owns its memory. bfloat16 becomes float32, 4-bit codes become int8 / uint8.
+nb::object array_from_tensor(Tensor);
+nb::list arrays_from_tensors(std::vector<Tensor>);
+
+/// Python objects as option values: None, bool, int, float, str, os.PathLike, list, tuple, dict; numpy scalars too.
+OptionValue option_from_object(nb::handle, const std::string& what);
+OptionValues options_from_dict(nb::dict);
+
+}  // namespace openrknn::python

@@ -1,0 +1,164 @@
+// openrknn.Model: what a compile gives and a .rknn file holds.
+#include "bindings/model.h"
+
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "bindings/arrays.h"
+#include "bindings/graph.h"
+#include "bindings/subjects.h"
+#include "core/graph/text.h"
+#include "core/model/ports.h"
+#include "toolkit/profile.h"
+#include "toolkit/settings.h"
+
+namespace openrknn::python {
+namespace {
+
+nb::list describe_ports(const Model& model, const std::vector<ValueId>& ids, const std::vector<Port>& ports) {
+  const Graph& graph = model.variants.front();
+  nb::list list;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const Value& value = graph[ids[i]];
+    list.append(nb::make_tuple(ports[i].name, nb::cast(expected_shape(ports[i], value.shape, PortLayout::Source)),
+                               std::string(numpy_name(value.dtype))));
+  }
+  return list;
+}
+
+nb::dict report_dict(const CompileReport& report) {
+  nb::dict times;
+  for (const StageTime& stage : report.times) times[stage.stage.c_str()] = stage.seconds;
+  nb::dict dict;
+  dict["seconds"] = times;
+  dict["pass_log"] = nb::cast(report.pass_log);
+  dict["warnings"] = nb::cast(report.warnings);
+  dict["nodes_imported"] = report.nodes_imported;
+  dict["nodes_compiled"] = report.nodes_compiled;
+  dict["quantized_nodes"] = report.quantized_nodes;
+  dict["float_nodes"] = report.float_nodes;
+  dict["samples"] = report.samples;
+  return dict;
+}
+
+std::vector<std::vector<Tensor>> samples_from_lists(const nb::list& lists) {
+  std::vector<std::vector<Tensor>> samples;
+  for (const nb::handle list : lists) {
+    std::vector<Tensor> sample;
+    for (const nb::handle array : nb::borrow<nb::list>(list)) sample.push_back(tensor_from_array(array, "dataset"));
+    samples.push_back(std::move(sample));
+  }
+  return samples;
+}
+
+PyModel* compile_graph(const PyGraph& graph, const nb::dict& given, bool quantize,
+                       const std::optional<std::string>& dataset, const nb::list& lists, bool symmetric_weights,
+                       bool keep_golden, int threads) {
+  std::vector<std::string> warnings;
+  CompileOptions options = make_settings(options_from_dict(given), warnings).compile;
+  options.quantize = quantize;
+  options.symmetric_weights = symmetric_weights;
+  options.keep_golden = keep_golden;
+  options.source_framework = graph.framework;
+  std::vector<std::vector<Tensor>> arrays = samples_from_lists(lists);
+  const nb::gil_scoped_release release;
+  std::unique_ptr<Samples> samples;
+  if (quantize && dataset) samples = open_dataset(*dataset, sample_specs(graph.graph, options));
+  if (quantize && !arrays.empty()) samples = samples_from_arrays(std::move(arrays), sample_specs(graph.graph, options));
+  ThreadPool pool(threads);
+  Compiled compiled = compile(graph.graph, options, samples.get(), pool);
+  compiled.report.warnings.insert(compiled.report.warnings.begin(), warnings.begin(), warnings.end());
+  return new PyModel(std::move(compiled.model), std::move(compiled.report));
+}
+
+nb::list run_model(PyModel& self, nb::handle feeds, const std::string& layout) {
+  const PortLayout given = layout == "nhwc" ? PortLayout::Nhwc : PortLayout::Source;
+  if (layout != "nhwc" && layout != "source") {
+    fail(Code::InvalidArgument, "layout '" + layout + "' is not known, expected 'source' or 'nhwc'");
+  }
+  std::vector<SimulatorInput> inputs;
+  for (Tensor& tensor : tensors_from_feeds(feeds, self.input_names()))
+    inputs.push_back({std::move(tensor), given, false});
+  std::vector<Tensor> outputs;
+  {
+    const nb::gil_scoped_release release;
+    outputs = self.simulator().run(inputs);
+  }
+  return arrays_from_tensors(std::move(outputs));
+}
+
+nb::list profile_model(const PyModel& self, int threads) {
+  std::vector<StepTime> times;
+  {
+    const nb::gil_scoped_release release;
+    times = profile(self.model, threads);
+  }
+  nb::list list;
+  for (const StepTime& step : times) {
+    nb::dict entry;
+    entry["node"] = step.node;
+    entry["op"] = step.op;
+    entry["dtype"] = step.dtype;
+    entry["shape"] = nb::cast(step.shape);
+    entry["microseconds"] = step.microseconds;
+    list.append(entry);
+  }
+  return list;
+}
+
+}  // namespace
+
+void bind_model(nb::module_& module) {
+  nb::class_<PyModel>(module, "Model", "A compiled model. Not thread-safe: one run at a time per object.")
+      .def_prop_ro(
+          "target", [](const PyModel& self) { return self.model.target; }, "the SoC it was compiled for")
+      .def_prop_ro(
+          "inputs",
+          [](const PyModel& self) {
+            return describe_ports(self.model, self.model.variants.front().inputs, self.model.inputs);
+          },
+          "list of (name, shape in the source model's order, dtype on the NPU)")
+      .def_prop_ro(
+          "outputs",
+          [](const PyModel& self) {
+            return describe_ports(self.model, self.model.variants.front().outputs, self.model.outputs);
+          },
+          "list of (name, shape in the source model's order, dtype on the NPU)")
+      .def_prop_ro(
+          "report", [](const PyModel& self) { return report_dict(self.report); },
+          "what the compile did: times, pass log, counts")
+      .def("__str__", [](const PyModel& self) { return to_text(self.model.variants.front()); })
+      .def("run", &run_model, nb::arg("feeds"), nb::arg("layout") = "source",
+           "run(feeds: dict | list | array, layout='source') -> list of arrays\n\nRuns on the simulator, through the C "
+           "API. Inputs are raw (mean and std are "
+           "applied); layout 'nhwc' takes 4-D inputs as NHWC. Quantized and float16 outputs come as float32.")
+      .def(
+          "save",
+          [](PyModel& self, const nb::object& path) {
+            const std::string target = nb::cast<std::string>(nb::str(path));
+            const nb::gil_scoped_release release;
+            FileSink sink(target);
+            const std::string& bytes = self.bytes();
+            sink.write(std::as_bytes(std::span(bytes.data(), bytes.size())));
+            sink.commit();
+          },
+          nb::arg("path"), "Writes the .rknn file; equal models give equal bytes.")
+      .def(
+          "to_bytes", [](PyModel& self) { return nb::bytes(self.bytes().data(), self.bytes().size()); },
+          "the .rknn file as bytes")
+      .def("profile", &profile_model, nb::arg("threads") = 0,
+           "list of dicts, one per executed node: node, op, dtype, shape, microseconds on this machine");
+  module.def("compile", &compile_graph, nb::arg("graph"), nb::arg("settings"), nb::arg("quantize"),
+             nb::arg("dataset").none(), nb::arg("samples"), nb::arg("symmetric_weights"), nb::arg("keep_golden"),
+             nb::arg("threads"));
+  module.def(
+      "load",
+      [](const std::string& path) {
+        const nb::gil_scoped_release release;
+        return new PyModel(read(MappedFile::open(path)), {});
+      },
+      nb::arg("path"));
+}
+
+}  // namespace openrknn::python

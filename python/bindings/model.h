@@ -1,0 +1,42 @@
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <memory>
+#include <string>
+
+#include "compiler/compile.h"
+#include "core/rknn_file/rknn_file.h"
+#include "toolkit/simulator.h"
+
+namespace openrknn::python {
+
+/// A compiled or loaded model, its .rknn bytes once they were needed, and its simulator once it ran.
+struct PyModel {
+  PyModel(Model given, CompileReport compile_report) : model(std::move(given)), report(std::move(compile_report)) {}
+  const std::string& bytes() {
+    if (file_.empty()) {
+      MemorySink sink;
+      write(model, sink);
+      file_ = std::move(sink.data);
+    }
+    return file_;
+  }
+  Simulator& simulator() {
+    if (!simulator_) simulator_ = std::make_unique<Simulator>(bytes());
+    return *simulator_;
+  }
+  std::vector<std::string> input_names() const {
+    std::vector<std::string> names;
+    for (const Port& port : model.inputs) names.push_back(port.name);
+    return names;
+  }
+  Model model;
+  CompileReport report;
+
+ private:
+  std::string file_;
+  std::unique_ptr<Simulator> simulator_;
+};
+
+}  // namespace openrknn::python

@@ -1,0 +1,15 @@
+// The extension module: one init function a subject, in order of dependence.
+#include <nanobind/nanobind.h>
+
+#include "bindings/subjects.h"
+#include "core/base/version.h"
+
+NB_MODULE(_core, module) {
+  using namespace openrknn::python;
+  module.attr("__version__") = OPENRKNN_VERSION;
+  bind_errors(module);
+  bind_graph(module);
+  bind_model(module);
+  bind_toolkit(module);
+  bind_session(module);
+}

@@ -1,0 +1,94 @@
+"""The native functions: argument forms only, the work is in the extension."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from openrknn import _core
+
+PathLike = str | os.PathLike
+
+
+def import_model(
+    path: PathLike,
+    *,
+    inputs: Sequence[str] | None = None,
+    outputs: Sequence[str] | None = None,
+    input_shapes: Sequence[Sequence[int]] | None = None,
+    dimensions: Mapping[str, int] | None = None,
+) -> _core.Graph:
+    """Reads a model file of any supported framework.
+
+    inputs, outputs: crop the model at these tensors. input_shapes: one shape per input, in order. dimensions: values
+    for symbolic dimensions by name. Raises openrknn.Error listing every problem found.
+    """
+    return _core.import_model(
+        os.fspath(path),
+        list(inputs or []),
+        list(outputs or []),
+        [list(shape) for shape in input_shapes or []],
+        dict(dimensions or {}),
+    )
+
+
+def compile(
+    graph: _core.Graph | PathLike,
+    *,
+    target: str = "rk3588",
+    quantize: str | None = "w8a8",
+    dataset: PathLike | Iterable[Any] | None = None,
+    mean: Sequence | None = None,
+    std: Sequence | None = None,
+    algorithm: str = "normal",
+    method: str = "channel",
+    rgb_to_bgr: bool | Sequence[bool] = False,
+    symmetric_weights: bool = False,
+    optimization_level: int = 3,
+    custom_string: str | None = None,
+    keep_golden: bool = False,
+    threads: int = 0,
+) -> _core.Model:
+    """Compiles an imported graph for a SoC.
+
+    quantize: "w8a8", or None for a float16 build. dataset: a dataset file, or samples: each an array, a list of arrays
+    in input order, or a dict by input name (raw values in the model's own layout; mean and std are applied). mean, std:
+    one list per input, or one flat list for a single input. keep_golden: keep the float32 model in the
+    file (about four times an int8 file). threads: 0 = all. Raises openrknn.Error.
+    """
+    if not isinstance(graph, _core.Graph):
+        graph = import_model(graph)
+    path, samples = None, []
+    if dataset is not None and isinstance(dataset, (str, os.PathLike)):
+        path = os.fspath(dataset)
+    elif dataset is not None:
+        samples = [_in_input_order(sample, graph) for sample in dataset]
+    settings = {
+        "target_platform": target,
+        "quantized_algorithm": algorithm,
+        "quantized_method": method,
+        "quant_img_RGB2BGR": rgb_to_bgr,
+        "optimization_level": optimization_level,
+        "mean_values": mean,
+        "std_values": std,
+        "custom_string": custom_string,
+    }
+    if quantize is not None:
+        settings["quantized_dtype"] = quantize
+    return _core.compile(graph, settings, quantize is not None, path, samples, symmetric_weights, keep_golden, threads)
+
+
+def load(path: PathLike) -> _core.Model:
+    """Reads a .rknn file written by OpenRKNN. Raises openrknn.Error."""
+    return _core.load(os.fspath(path))
+
+
+def _in_input_order(sample: Any, graph: _core.Graph) -> list:
+    names = [name for name, _, _ in graph.inputs]
+    if isinstance(sample, Mapping):
+        missing = [name for name in names if name not in sample]
+        if missing:
+            raise ValueError(f"dataset: a sample lacks the inputs {missing}; it has {list(sample)}")
+        return [sample[name] for name in names]
+    return list(sample) if isinstance(sample, (list, tuple)) else [sample]

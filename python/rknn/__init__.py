@@ -1,0 +1,1 @@
+"""Drop-in modules of RKNN-Toolkit2, by OpenRKNN."""

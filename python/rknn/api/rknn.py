@@ -1,0 +1,241 @@
+"""The RKNN class: argument forms, return values and messages of RKNN-Toolkit2. All work is in openrknn._core."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import traceback
+
+from openrknn import Error, _core
+
+_VERSION = f"{_core.__version__}"
+
+
+class _Log:
+    """Lines as users know them: `I config: text`, to stderr and, with verbose, to a file."""
+
+    def __init__(self, verbose: bool, path: str | None):
+        self.verbose = bool(verbose)
+        self.warnings = 0
+        self.file = open(path, "a", encoding="utf-8") if verbose and path else None  # noqa: SIM115
+        if self.file:
+            self.line("I", "", f"Save log info to: {path}")
+
+    def line(self, level: str, method: str, text: str) -> None:
+        if level == "D" and not self.verbose:
+            return
+        self.warnings += level == "W"
+        message = f"{level} {method}: {text}" if method else f"{level} {text}"
+        print(message, file=sys.stderr)
+        if self.file:
+            print(message, file=self.file, flush=True)
+
+    def block(self, method: str, error: BaseException) -> None:
+        """What a failed call prints: the message, the count of warnings so far, version and traceback."""
+        for part in str(error).splitlines():
+            self.line("E", method, part)
+        self.line(
+            "I" if self.warnings == 0 else "W", "", f"===================== WARN({self.warnings}) ====================="
+        )
+        self.line("E", "", f"rknn-toolkit2 version: {_VERSION} (OpenRKNN)")
+        if self.verbose:
+            self.line("D", method, traceback.format_exc().rstrip())
+
+    def close(self) -> None:
+        if self.file:
+            self.file.close()
+            self.file = None
+
+
+def _status(method):
+    """0 on success; on failure the log block and -1, or the exception itself with OPENRKNN_RAISE=1."""
+
+    @functools.wraps(method)
+    def call(self, *args, **kwargs):
+        try:
+            method(self, *args, **kwargs)
+        except (Error, OSError, ValueError, TypeError) as error:
+            self._log.block(method.__name__, error)
+            if os.environ.get("OPENRKNN_RAISE") == "1":
+                raise
+            return -1
+        return 0
+
+    return call
+
+
+def _logged(method):
+    """Raises, after the log block: for methods whose return value is data."""
+
+    @functools.wraps(method)
+    def call(self, *args, **kwargs):
+        try:
+            return method(self, *args, **kwargs)
+        except (Error, OSError, ValueError, TypeError) as error:
+            self._log.block(method.__name__, error)
+            raise
+
+    return call
+
+
+class RKNN:
+    """Converts a model for a Rockchip NPU and runs it on the simulator.
+
+    One object holds one model; several objects may live side by side. Methods documented with a status return 0, or log
+    the problem and return -1 (OPENRKNN_RAISE=1 raises instead); `config` and `inference` raise ValueError.
+    """
+
+    NPU_CORE_AUTO = 0
+    NPU_CORE_0 = 1
+    NPU_CORE_1 = 2
+    NPU_CORE_2 = 4
+    NPU_CORE_0_1 = 3
+    NPU_CORE_0_1_2 = 7
+    NPU_CORE_ALL = 0xFFFF
+
+    def __init__(self, verbose: bool = False, verbose_file: str | None = None):
+        self._log = _Log(verbose, verbose_file)
+        self._log.line("I", "", f"rknn-toolkit2 version: {_VERSION} (OpenRKNN)")
+        self._core = _core.Toolkit(self._log.line)
+
+    @_logged
+    def config(
+        self,
+        mean_values=None,
+        std_values=None,
+        quantized_dtype="w8a8",
+        quantized_algorithm="normal",
+        quantized_method="channel",
+        quant_img_RGB2BGR=False,
+        float_dtype="float16",
+        optimization_level=3,
+        target_platform=None,
+        custom_string=None,
+        remove_weight=False,
+        compress_weight=False,
+        single_core_mode=False,
+        model_pruning=False,
+        op_target=None,
+        dynamic_input=None,
+        quantize_weight=False,
+        remove_reshape=False,
+        sparse_infer=False,
+        enable_flash_attention=False,
+        auto_hybrid_cos_thresh=0.98,
+        auto_hybrid_euc_thresh=None,
+        **kwargs,
+    ) -> int:
+        """Sets how the model will be converted. Returns 0; raises ValueError listing every bad argument."""
+        values = {key: value for key, value in locals().items() if key not in ("self", "kwargs")}
+        self._core.config({**values, **kwargs})
+        return 0
+
+    @_status
+    def load_onnx(self, model, inputs=None, input_size_list=None, input_initial_val=None, outputs=None):
+        """Loads an ONNX file; `inputs`/`outputs` crop it at any tensor names. Returns 0 or -1."""
+        values = {"inputs": inputs, "input_size_list": input_size_list, "outputs": outputs}
+        self._core.load_onnx(os.fspath(model), values, list(input_initial_val or []))
+
+    @_status
+    def build(self, do_quantization=True, dataset=None, rknn_batch_size=None, auto_hybrid=False):
+        """Builds the model, quantized with `dataset` (one sample a line) or in float16. Returns 0 or -1."""
+        self._core.build(
+            {
+                "do_quantization": do_quantization,
+                "dataset": None if dataset is None else os.fspath(dataset),
+                "rknn_batch_size": rknn_batch_size,
+                "auto_hybrid": auto_hybrid,
+            }
+        )
+
+    @_status
+    def export_rknn(self, export_path, **kwargs):
+        """Writes the built model to a .rknn file. Returns 0 or -1; a failed write leaves no file."""
+        self._core.export_rknn(os.fspath(export_path), kwargs)
+
+    @_status
+    def load_rknn(self, path):
+        """Loads a .rknn file written by OpenRKNN; it runs on the simulator. Returns 0 or -1."""
+        self._core.load_rknn(os.fspath(path))
+
+    @_status
+    def init_runtime(
+        self,
+        target=None,
+        device_id=None,
+        perf_debug=False,
+        eval_mem=False,
+        async_mode=False,
+        core_mask=NPU_CORE_AUTO,
+        fallback_prior_device="cpu",
+    ):
+        """Prepares inference; target=None is the simulator. Returns 0 or -1."""
+        self._core.init_runtime({key: value for key, value in locals().items() if key != "self"})
+
+    @_logged
+    def inference(self, inputs, data_format=None, inputs_pass_through=None, get_frame_id=False):
+        """Runs the model on a list of arrays and returns a list of arrays.
+
+        4-D inputs are NHWC unless data_format says 'nchw' (one string, or one per input). Outputs keep the source
+        model's rank and layout; quantized and float16 outputs come as float32. Raises ValueError.
+        """
+        if not isinstance(inputs, (list, tuple)):
+            self._log.line(
+                "W",
+                "inference",
+                "Inputs should be placed in a list, like [img1, img2], both the img1 and img2 are ndarray.",
+            )
+            inputs = [inputs]
+        if get_frame_id:
+            raise ValueError("inference: get_frame_id=True is not built yet; leave it out")
+        if data_format is None:
+            data_format = []
+        elif isinstance(data_format, str):
+            data_format = [data_format]
+        return self._core.inference(
+            list(inputs), [str(item) for item in data_format], [bool(item) for item in inputs_pass_through or []]
+        )
+
+    def release(self) -> None:
+        """Frees everything the object holds; it may be configured again afterwards."""
+        self._core.release()
+        self._log.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.release()
+
+
+def _refused(name: str):
+    def call(self, *args, **kwargs):
+        error = NotImplementedError(f"RKNN.{name} is not built yet; see docs/compatibility.md")
+        self._log.block(name, error)
+        raise error
+
+    call.__name__ = name
+    call.__doc__ = "Not built yet: raises NotImplementedError."
+    return call
+
+
+for _name in (
+    "load_caffe",
+    "load_tensorflow",
+    "load_tflite",
+    "load_darknet",
+    "load_pytorch",
+    "eval_perf",
+    "eval_memory",
+    "get_sdk_version",
+    "list_devices",
+    "hybrid_quantization_step1",
+    "hybrid_quantization_step2",
+    "accuracy_analysis",
+    "export_encrypted_rknn_model",
+    "reg_custom_op",
+    "codegen",
+):
+    setattr(RKNN, _name, _refused(_name))
+del _name
