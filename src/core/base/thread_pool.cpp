@@ -2,8 +2,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstdlib>
 #include <exception>
 #include <limits>
 #include <mutex>
@@ -132,8 +134,16 @@ struct ThreadPool::State {
   }
 };
 
+int default_thread_count() {
+  if (const char* text = std::getenv("OPENRKNN_THREADS")) {
+    const int wanted = std::atoi(text);
+    if (wanted > 0) return std::min(wanted, 1024);
+  }
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
 ThreadPool::ThreadPool(int threads)
-    : threads_(threads > 0 ? threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()))),
+    : threads_(threads > 0 ? threads : default_thread_count()),
       state_(std::make_unique<State>()) {
   if (threads_ > 1) state_->start(threads_);
 }

@@ -7,9 +7,12 @@
 
 namespace openrknn {
 
+/// OPENRKNN_THREADS if that is a positive number, else what the machine has.
+int default_thread_count();
+
 class ThreadPool {
  public:
-  /// `threads` >= 1 counts the calling thread; 1 starts none. 0 = std::thread::hardware_concurrency().
+  /// `threads` >= 1 counts the calling thread; 1 starts none. 0 = default_thread_count().
   explicit ThreadPool(int threads = 0);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;

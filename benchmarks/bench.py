@@ -1,0 +1,273 @@
+"""Ratios beside onnxruntime, in one run on one machine: python bench.py [infer|build|import|size]...
+
+infer   latency of float golden and of the int8 simulator against onnxruntime fp32, 1 and 2 threads
+build   build(do_quantization=True), loading included, against onnxruntime's quantize_static alone; peak anonymous memory
+import  time and memory of `import rknn.api`
+size    installed size of the wheel without numpy
+
+Times are medians; a ratio under 1 means OpenRKNN is faster. Nothing is asserted.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+MEAN, STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
+
+
+# ---- measured in child processes, so that neither side meets the other's threads, caches or memory ----
+
+
+def peak_anonymous(stop: threading.Event, result: list) -> None:
+    """Samples RssAnon: memory that is ours, file pages apart."""
+    while not stop.is_set():
+        with open("/proc/self/status") as status:
+            anonymous = next(int(line.split()[1]) for line in status if line.startswith("RssAnon"))
+        result[0] = max(result[0], anonymous / 1024)
+        time.sleep(0.002)
+
+
+def timed(work):
+    stop, peak = threading.Event(), [0.0]
+    watcher = threading.Thread(target=peak_anonymous, args=(stop, peak))
+    watcher.start()
+    started = time.perf_counter()
+    work()
+    elapsed = time.perf_counter() - started
+    stop.set()
+    watcher.join()
+    return {"seconds": elapsed, "peak_mb": peak[0]}
+
+
+def child_build(model: str, dataset: str) -> dict:
+    from rknn.api import RKNN
+
+    def work():
+        rknn = RKNN()
+        rknn.config(mean_values=[MEAN], std_values=[STD], target_platform="rk3588")
+        assert rknn.load_onnx(model) == 0
+        assert rknn.build(do_quantization=True, dataset=dataset) == 0
+        rknn.release()
+
+    return timed(work)
+
+
+def prepare_for_peer(model: str, prepared: str) -> None:
+    """What quantize_static needs to work per channel: opset 17, initializers instead of Constants."""
+    import onnx
+    from onnx import version_converter
+
+    loaded = version_converter.convert_version(onnx.load(model), 17)
+    names = {initializer.name for initializer in loaded.graph.initializer}
+    for value in [value for value in loaded.graph.input if value.name in names]:
+        loaded.graph.input.remove(value)
+    for node in [node for node in loaded.graph.node if node.op_type == "Constant"]:
+        tensor = onnx.TensorProto()
+        tensor.CopyFrom(node.attribute[0].t)
+        tensor.name = node.output[0]
+        loaded.graph.initializer.append(tensor)
+        loaded.graph.node.remove(node)
+    onnx.save(loaded, prepared)
+
+
+def child_peer_build(prepared: str, dataset: str, quantized: str) -> dict:
+    import numpy as np
+    import onnxruntime
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from PIL import Image
+
+    onnxruntime.set_default_logger_severity(4)
+    folder = pathlib.Path(dataset).parent
+    name = onnxruntime.InferenceSession(prepared).get_inputs()[0].name
+
+    class Reader(CalibrationDataReader):
+        def __init__(self):
+            self.names = iter(pathlib.Path(dataset).read_text().split())
+
+        def get_next(self):
+            file = next(self.names, None)
+            if file is None:
+                return None
+            pixels = np.asarray(Image.open(folder / file).convert("RGB"), np.float32)
+            normal = (pixels - np.float32(MEAN)) / np.float32(STD)
+            return {name: normal.transpose(2, 0, 1)[None]}
+
+    return timed(
+        lambda: quantize_static(
+            prepared,
+            quantized,
+            Reader(),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
+    )
+
+
+def child_infer(model: str, rknn_file: str, threads: int) -> dict:
+    """Rounds alternate between the three, so that a busy moment hits all of them."""
+    os.environ["OPENRKNN_THREADS"] = str(threads)
+    import numpy as np
+    import onnxruntime
+
+    import openrknn
+
+    onnxruntime.set_default_logger_severity(4)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    peer = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    graph = openrknn.import_model(model)
+    session = openrknn.InferenceSession(rknn_file, provider_options={"layout": "nhwc"})
+    name, shape, _ = graph.inputs[0]
+    x = np.random.RandomState(0).randn(*shape).astype(np.float32)
+    pixels = np.random.RandomState(0).randint(0, 256, (shape[0], shape[2], shape[3], shape[1])).astype(np.uint8)
+    runs = {
+        "onnxruntime": lambda: peer.run(None, {name: x}),
+        "float": lambda: graph.run([x]),
+        "int8": lambda: session.run(None, {name: pixels}),
+    }
+    times = {key: [] for key in runs}
+    for run in runs.values():
+        run()
+        run()
+    started = time.perf_counter()
+    while len(times["float"]) < 15 or time.perf_counter() - started < 2:
+        for key, run in runs.items():
+            begin = time.perf_counter()
+            run()
+            times[key].append(time.perf_counter() - begin)
+    return {key: statistics.median(values) * 1e3 for key, values in times.items()}
+
+
+CHILDREN = {
+    "child-build": child_build,
+    "child-peer-build": child_peer_build,
+    "child-infer": lambda model, rknn_file, threads: child_infer(model, rknn_file, int(threads)),
+}
+
+
+def in_child(name: str, *arguments) -> dict:
+    command = [sys.executable, __file__, name, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)}\n{done.stdout}\n{done.stderr}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+# ---- the tables ----
+
+
+def bench_infer(models: list[pathlib.Path], work: pathlib.Path) -> None:
+    print("\ninfer: median ms a run (ratio to onnxruntime fp32)")
+    print(f"{'model':<16} {'threads':>7} {'onnxruntime':>12} {'float golden':>20} {'int8 simulator':>20}")
+    for model in models:
+        rknn_file = work / f"{model.stem}.rknn"
+        build_rknn(model, rknn_file, work)
+        for threads in (1, 2):
+            ms = in_child("child-infer", model, rknn_file, threads)
+            cells = [f"{ms[key]:8.2f} ({ms[key] / ms['onnxruntime']:.2f}x)" for key in ("float", "int8")]
+            print(f"{model.stem:<16} {threads:>7} {ms['onnxruntime']:>12.2f} {cells[0]:>20} {cells[1]:>20}", flush=True)
+
+
+def dataset_for(model: pathlib.Path, work: pathlib.Path, count: int = 20) -> pathlib.Path:
+    from pictures import write_dataset
+
+    size = 320 if "yolo" in model.stem else 224
+    return write_dataset(work / f"pictures_{size}", size, count)
+
+
+def build_rknn(model: pathlib.Path, target: pathlib.Path, work: pathlib.Path) -> None:
+    import openrknn
+
+    compiled = openrknn.compile(model, target="rk3588", dataset=dataset_for(model, work), mean=[MEAN], std=[STD])
+    compiled.save(target)
+
+
+def bench_build(models: list[pathlib.Path], work: pathlib.Path, rounds: int = 3) -> None:
+    print("\nbuild: 20 pictures; seconds (ratio to quantize_static alone), peak anonymous MB above the model's size")
+    print(f"{'model':<16} {'size MB':>8} {'quantize_static':>16} {'build':>16} {'peak above':>11} {'at 200':>8}")
+    for model in models:
+        prepared, quantized = work / f"{model.stem}_17.onnx", work / f"{model.stem}_qdq.onnx"
+        prepare_for_peer(str(model), str(prepared))
+        few, many = dataset_for(model, work, 20), dataset_for(model, work, 200)
+        ours, peer = [], []
+        for _ in range(rounds):
+            peer.append(in_child("child-peer-build", prepared, few, quantized))
+            ours.append(in_child("child-build", model, few))
+        at_200 = in_child("child-build", model, many)
+        seconds = [statistics.median(run["seconds"] for run in runs) for runs in (peer, ours)]
+        size_mb = model.stat().st_size / 1e6
+        above = [max(run["peak_mb"] for run in runs) * 1.048576 - size_mb for runs in (ours, [at_200])]
+        print(
+            f"{model.stem:<16} {size_mb:>8.1f} {seconds[0]:>16.2f} {seconds[1]:>8.2f} ({seconds[1] / seconds[0]:.2f}x)"
+            f" {above[0]:>11.0f} {above[1]:>8.0f}",
+            flush=True,
+        )
+
+
+def bench_import() -> None:
+    code = (
+        "import resource, time; t = time.perf_counter(); import rknn.api; "
+        "print(time.perf_counter() - t, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    )
+    runs = []
+    for _ in range(7):
+        out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        runs.append(tuple(map(float, out.split())))
+    empty = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    bare = float(subprocess.run([sys.executable, "-c", empty], capture_output=True, text=True, check=True).stdout)
+    seconds, peak = (statistics.median(column) for column in zip(*runs, strict=True))
+    print(f"\nimport rknn.api: {seconds:.3f} s, {peak:.0f} MB in all, {peak - bare:.0f} MB above a bare interpreter")
+
+
+def bench_size() -> None:
+    import importlib.metadata
+
+    files = importlib.metadata.files("openrknn") or []
+    total = sum(file.locate().stat().st_size for file in files if file.locate().exists())
+    print(f"\ninstalled size without numpy: {total / 1e6:.1f} MB in {len(files)} files")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tables", nargs="*", default=["infer", "build", "import", "size"])
+    parser.add_argument("--models", type=pathlib.Path, help="folder of .onnx files; default: generated")
+    parser.add_argument("--only", help="names of models, comma-separated")
+    options = parser.parse_args()
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    with tempfile.TemporaryDirectory() as folder:
+        work = pathlib.Path(folder)
+        models: list[pathlib.Path] = []
+        if {"infer", "build"} & set(options.tables):
+            if options.models is None:
+                from networks import write_all
+
+                options.models = write_all(work / "models")
+            models = sorted(options.models.glob("*.onnx"))
+            if options.only:
+                models = [model for model in models if model.stem in options.only.split(",")]
+        if "infer" in options.tables:
+            bench_infer(models, work)
+        if "build" in options.tables:
+            bench_build(models, work)
+        if "import" in options.tables:
+            bench_import()
+        if "size" in options.tables:
+            bench_size()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1 and sys.argv[1] in CHILDREN:
+        print(json.dumps(CHILDREN[sys.argv[1]](*sys.argv[2:])))
+    else:
+        main()
