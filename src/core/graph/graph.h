@@ -55,11 +55,11 @@ enum class Placement : uint8_t { Auto, Npu, Cpu, Gpu };
 struct Value {
   std::string name;  ///< unique in the graph, case-sensitive bytes
   DType dtype = DType::Float32;
-  Shape shape;
-  std::optional<QuantParams> quant;
-  std::optional<Tensor> constant;  ///< content, if known. With a producer too: proven by inference, not folded yet
+  Shape shape = {};
+  std::optional<QuantParams> quant = {};
+  std::optional<Tensor> constant = {};  ///< content, if known. With a producer too: proven by inference, not folded yet
   NodeId producer = NodeId::None;
-  std::vector<std::string> aliases;  ///< names of values that were redirected here
+  std::vector<std::string> aliases = {};  ///< names of values that were redirected here
 };
 
 /// One layer of the source model, in its order. Never edited after import.
@@ -69,12 +69,13 @@ struct Origin {
 };
 
 struct Node {
-  std::string name, op;
-  std::vector<ValueId> inputs, outputs;  ///< None = optional input left out. Change inputs through Graph::set_input(s)
-  Attributes attributes;
-  std::optional<FixedPoint> fixed;
+  std::string name = {}, op = {};
+  /// None = optional one left out. Change them through Graph::set_input(s) and set_output.
+  std::vector<ValueId> inputs = {}, outputs = {};
+  Attributes attributes = {};
+  std::optional<FixedPoint> fixed = {};
   Placement placement = Placement::Auto;
-  std::vector<int32_t> origins;  ///< indices into Graph::origins: the source layers this node computes
+  std::vector<int32_t> origins = {};  ///< indices into Graph::origins: the source layers this node computes
 };
 
 /// Not thread-safe while it is changed; const access from many threads is safe.

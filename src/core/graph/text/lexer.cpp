@@ -1,4 +1,4 @@
-#include "core/graph/text_lexer.h"
+#include "core/graph/text/lexer.h"
 
 #include <fmt/format.h>
 

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "core/graph/text.h"
-#include "core/graph/text_lexer.h"
+#include "core/graph/text/lexer.h"
 
 namespace openrknn {
 namespace {
@@ -97,7 +97,8 @@ class Printer {
   void constant(ValueId id) {
     if (id == ValueId::None || graph_[id].producer != NodeId::None || !graph_[id].constant) return;
     if (graph_.is_input(id) || !printed_.insert(id).second) return;
-    line(declaration(id) + " = " + content(*graph_[id].constant));
+    const std::string declared = declaration(id);  // first: the order of data(N) is that of the text
+    line(declared + " = " + content(*graph_[id].constant));
   }
 
   std::string content(const Tensor& tensor) {
@@ -144,7 +145,8 @@ class Printer {
   }
 
   std::string quant(const QuantParams& quant) {
-    std::string text = fmt::format("q({}, {}", numbers(quant.scale), numbers(quant.zero_point));
+    const std::string scale = numbers(quant.scale), zero_point = numbers(quant.zero_point);
+    std::string text = fmt::format("q({}, {}", scale, zero_point);
     if (quant.axis != -1) text += fmt::format(", axis={}", quant.axis);
     if (quant.group != 0) text += fmt::format(", group={}", quant.group);
     return text + ")";
