@@ -1,7 +1,7 @@
 """Ratios beside onnxruntime, in one run on one machine: python bench.py [infer|build|import|size]...
 
 infer   latency of float golden and of the int8 simulator against onnxruntime fp32, 1 and 2 threads
-build   build(do_quantization=True), loading included, against onnxruntime's quantize_static alone; peak anonymous memory
+build   build(do_quantization=True), loading included, against onnxruntime's quantize_static alone; peak memory
 import  time and memory of `import rknn.api`
 size    installed size of the wheel without numpy
 
