@@ -1,0 +1,42 @@
+// What OpenRKNN knows about ONNX's operators: one row each, one small function each.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "compiler/importers/onnx/translation.h"
+
+namespace openrknn::onnx {
+
+inline constexpr int kOldestOpset = 7;
+inline constexpr int kNewestOpset = 28;
+
+struct OperatorRow {
+  std::string_view op;
+  int since, until;  ///< opsets in which the operator exists; forms inside that range are told apart by the function
+  void (*translate)(Translation&);
+};
+
+/// The row for an operator of the default domain; null if there is none for this opset.
+const OperatorRow* find_operator(std::string_view op, int64_t opset);
+/// Why a node cannot be imported, as the end of a sentence about it.
+std::string refusal_reason(std::string_view op, std::string_view domain, int64_t opset);
+
+// One family a file.
+std::span<const OperatorRow> elementwise_operators();
+std::span<const OperatorRow> arithmetic_operators();
+std::span<const OperatorRow> convolution_operators();
+std::span<const OperatorRow> pooling_operators();
+std::span<const OperatorRow> matmul_operators();
+std::span<const OperatorRow> normalization_operators();
+std::span<const OperatorRow> reduction_operators();
+std::span<const OperatorRow> shape_operators();
+std::span<const OperatorRow> movement_operators();
+std::span<const OperatorRow> gather_operators();
+std::span<const OperatorRow> resize_operators();
+std::span<const OperatorRow> constant_operators();
+std::span<const OperatorRow> control_operators();
+std::span<const OperatorRow> attention_operators();
+
+}  // namespace openrknn::onnx

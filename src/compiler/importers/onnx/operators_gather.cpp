@@ -1,0 +1,39 @@
+// Reading and writing by index.
+#include <fmt/format.h>
+
+#include "compiler/importers/onnx/operators.h"
+
+namespace openrknn::onnx {
+namespace {
+
+void gather(Translation& t) {
+  t.produce(t.op(), {t.input(0), t.input(1)}, {{"axis", t.axis(t.integer("axis", 0), t.rank(0))}});
+}
+
+void gather_nd(Translation& t) {
+  t.produce("GatherND", {t.input(0), t.input(1)}, {{"batch_dims", t.integer("batch_dims", 0)}});
+}
+
+void scatter_nd(Translation& t) {
+  const std::string reduction = t.text("reduction", "none");
+  t.produce("ScatterND", {t.input(0), t.input(1), t.input(2)}, {{"reduction", reduction}});
+}
+
+/// Inputs: indices, depth, values [off, on]. Indices may be floats in the file; ours are integers.
+void one_hot(Translation& t) {
+  const int64_t depth = t.known_int(1, "depth");
+  const ValueId indices = is_floating(t.dtype(0)) ? t.cast(t.input(0), DType::Int64) : t.input(0);
+  t.produce("OneHot", {indices, t.input(2)},
+            {{"axis", t.axis(t.integer("axis", -1), t.rank(0) + 1)}, {"depth", depth}});
+}
+
+constexpr OperatorRow kRows[] = {
+    {"Gather", 1, 28, gather},         {"GatherElements", 11, 28, gather}, {"GatherND", 11, 28, gather_nd},
+    {"ScatterND", 11, 28, scatter_nd}, {"OneHot", 9, 28, one_hot},
+};
+
+}  // namespace
+
+std::span<const OperatorRow> gather_operators() { return kRows; }
+
+}  // namespace openrknn::onnx
