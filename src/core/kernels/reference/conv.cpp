@@ -33,7 +33,7 @@ struct ConvState {
 template <class T>
 void pack_weights(const ConvState& s, const T* weights, float* packed) {
   const int64_t taps = s.window.taps(), inputs = s.group_inputs(), outputs = s.group_outputs();
-  const bool transposed = s.window.axes[0].transposed;
+  const bool transposed = s.window.axes[2].transposed;  // the axis every rank has
   for (int64_t g = 0; g < s.group; ++g) {
     for (int64_t o = 0; o < outputs; ++o) {
       for (int64_t c = 0; c < inputs; ++c) {
