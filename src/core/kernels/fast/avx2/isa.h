@@ -1,0 +1,56 @@
+// AVX2 with FMA and F16C: 8 floats a vector, 16 registers.
+#pragma once
+
+#include <immintrin.h>
+
+#include "core/kernels/fast/vector.h"
+
+namespace openrknn::avx2 {
+
+struct Isa {
+  static constexpr int kBytes = 32;
+  using Ints = fast::Registers<kBytes>::Ints;
+  static constexpr int kFloatRows = 6, kIntRows = 5;  // rows x 2 vectors of accumulators fit 16 registers
+
+  OPENRKNN_INLINE static __m256 fma(__m256 a, __m256 b, __m256 c) { return _mm256_fmadd_ps(a, b, c); }
+  OPENRKNN_INLINE static __m256 square_root(__m256 a) { return _mm256_sqrt_ps(a); }
+
+  /// Lanes 0 … count-1 all ones, the others zero.
+  OPENRKNN_INLINE static __m256i first(int64_t count) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
+  OPENRKNN_INLINE static void store_first(float* to, __m256 v, int64_t count) {
+    _mm256_maskstore_ps(to, first(count), v);
+  }
+  OPENRKNN_INLINE static __m256 load_first(const float* from, int64_t count) {
+    return _mm256_maskload_ps(from, first(count));
+  }
+
+  OPENRKNN_INLINE static __m256 load_half(const uint16_t* from) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+  }
+  OPENRKNN_INLINE static void store_half(uint16_t* to, __m256 v) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+  }
+  OPENRKNN_INLINE static void widen(const int8_t* from, int16_t* to) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
+                        _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+  }
+
+  /// Codes are widened to int16 first: x * w summed in pairs is exact in int32 (pmaddubsw on bytes saturates).
+  using Code = int16_t;
+  static constexpr int kGroup = 2;
+  static constexpr bool kInterleaved = true;
+  static constexpr int kWeightOffset = 0;
+  OPENRKNN_INLINE static Ints dot(Ints sum, Ints weights, Ints codes) {
+    return (Ints)_mm256_add_epi32((__m256i)sum, _mm256_madd_epi16((__m256i)weights, (__m256i)codes));
+  }
+
+  /// table[index] and table[index + 1] as the low and high half of each lane.
+  OPENRKNN_INLINE static Ints gather_neighbours(const int16_t* table, Ints index) {
+    return (Ints)_mm256_i32gather_epi32(reinterpret_cast<const int*>(table), (__m256i)index, 2);
+  }
+  OPENRKNN_INLINE static Ints multiply_pairs(Ints a, Ints b) { return (Ints)_mm256_madd_epi16((__m256i)a, (__m256i)b); }
+};
+
+}  // namespace openrknn::avx2

@@ -1,0 +1,50 @@
+// AVX-512 F, BW, DQ, VL: 16 floats a vector, 32 registers.
+#pragma once
+
+#include <immintrin.h>
+
+#include "core/kernels/fast/vector.h"
+
+namespace openrknn::avx512 {
+
+struct Isa {
+  static constexpr int kBytes = 64;
+  using Ints = fast::Registers<kBytes>::Ints;
+  static constexpr int kFloatRows = 12, kIntRows = 12;
+
+  OPENRKNN_INLINE static __m512 fma(__m512 a, __m512 b, __m512 c) { return _mm512_fmadd_ps(a, b, c); }
+  OPENRKNN_INLINE static __m512 square_root(__m512 a) { return _mm512_sqrt_ps(a); }
+
+  OPENRKNN_INLINE static __mmask16 first(int64_t count) { return static_cast<__mmask16>((1u << count) - 1); }
+  OPENRKNN_INLINE static void store_first(float* to, __m512 v, int64_t count) {
+    _mm512_mask_storeu_ps(to, first(count), v);
+  }
+  OPENRKNN_INLINE static __m512 load_first(const float* from, int64_t count) {
+    return _mm512_maskz_loadu_ps(first(count), from);
+  }
+
+  OPENRKNN_INLINE static __m512 load_half(const uint16_t* from) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+  }
+  OPENRKNN_INLINE static void store_half(uint16_t* to, __m512 v) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+  }
+  OPENRKNN_INLINE static void widen(const int8_t* from, int16_t* to) {
+    _mm512_storeu_si512(to, _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))));
+  }
+
+  using Code = int16_t;
+  static constexpr int kGroup = 2;
+  static constexpr bool kInterleaved = true;
+  static constexpr int kWeightOffset = 0;
+  OPENRKNN_INLINE static Ints dot(Ints sum, Ints weights, Ints codes) {
+    return (Ints)_mm512_add_epi32((__m512i)sum, _mm512_madd_epi16((__m512i)weights, (__m512i)codes));
+  }
+
+  OPENRKNN_INLINE static Ints gather_neighbours(const int16_t* table, Ints index) {
+    return (Ints)_mm512_i32gather_epi32((__m512i)index, table, 2);
+  }
+  OPENRKNN_INLINE static Ints multiply_pairs(Ints a, Ints b) { return (Ints)_mm512_madd_epi16((__m512i)a, (__m512i)b); }
+};
+
+}  // namespace openrknn::avx512

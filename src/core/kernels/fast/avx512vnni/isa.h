@@ -1,0 +1,19 @@
+// AVX-512 with VNNI: four byte products a lane in one instruction. Float code is that of avx512.
+#pragma once
+
+#include "core/kernels/fast/avx512/isa.h"
+
+namespace openrknn::avx512vnni {
+
+struct Isa : avx512::Isa {
+  /// dpbusd multiplies unsigned by signed bytes and wraps (it never saturates). The weights take the unsigned side, as
+  /// w + 128, so that activations are read as they are; 128 * (sum of the window) is taken off afterwards.
+  using Code = int8_t;
+  static constexpr int kGroup = 4;
+  static constexpr int kWeightOffset = 128;
+  OPENRKNN_INLINE static Ints dot(Ints sum, Ints weights, Ints codes) {
+    return (Ints)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)weights, (__m512i)codes);
+  }
+};
+
+}  // namespace openrknn::avx512vnni

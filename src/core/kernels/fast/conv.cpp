@@ -1,0 +1,202 @@
+// Conv and ConvTranspose as implicit matrix products (product.h): Float32, Float16 and Int8, any groups but depthwise.
+#include "core/kernels/fast/cpus.h"
+#include "core/kernels/fast/product.h"
+#include "core/kernels/reference/codes.h"
+#include "core/kernels/reference/window.h"
+#include "core/kernels/tables.h"
+
+namespace openrknn::fast {
+namespace {
+
+using reference::is_codes;
+using reference::present;
+using reference::Window;
+using reference::WindowAxis;
+
+bool is_transposed(const Call& call) { return call.node.op == "ConvTranspose"; }
+
+Window window_of(const Call& call) {
+  const Shape& w = call.inputs[1].shape;
+  const std::vector<int64_t> kernel(w.begin() + 2, w.end());
+  return reference::make_window(call.node, call.inputs[0], call.outputs[0], kernel, is_transposed(call));
+}
+
+bool fits(const Call& call) {
+  const Operand& w = call.inputs[1];
+  return reference::window_fits(call.inputs[0], call.outputs[0]) && call.inputs[0].shape.size() <= 4 &&
+         w.constant != nullptr && (!present(call.inputs, 2) || call.inputs[2].constant != nullptr);
+}
+bool accepts_float(const Call& call) {
+  return fits(call) && reference::is_float(call.inputs[0]) && reference::is_float(call.inputs[1]) &&
+         reference::same_dtype(call.inputs[0], call.outputs[0]) &&
+         (!present(call.inputs, 2) || reference::is_float(call.inputs[2])) && loop_activation(call.node).has_value();
+}
+
+/// Taps of output phase `phase` of a transposed convolution: output o = phase + i * stride reads input i + offset.
+void take_phase(const WindowAxis& axis, int64_t phase, ProductAxis& out, std::vector<int64_t>& taps) {
+  out = {axis.in, (axis.out - phase + axis.stride - 1) / axis.stride, 1, {}, phase, axis.stride};
+  taps.clear();
+  for (int64_t k = 0; k < axis.kernel; ++k) {
+    const int64_t scaled = phase + axis.pad - k * axis.dilation;
+    if (scaled % axis.stride != 0) continue;
+    out.offsets.push_back(scaled / axis.stride);
+    taps.push_back(k);
+  }
+}
+void take_all(const WindowAxis& axis, ProductAxis& out, std::vector<int64_t>& taps) {
+  out = {axis.in, axis.out, axis.stride, {}, 0, 1};
+  taps.clear();
+  for (int64_t k = 0; k < axis.kernel; ++k) {
+    out.offsets.push_back(k * axis.dilation - axis.pad);
+    taps.push_back(k);
+  }
+}
+
+void add_parts(Product& p, const Window& window) {
+  const WindowAxis &height = window.axes[1], &width = window.axes[2];
+  const bool transposed = height.transposed;
+  std::vector<int64_t> rows, columns;
+  for (int64_t y = 0; y < (transposed ? std::min(height.stride, height.out) : 1); ++y) {
+    for (int64_t x = 0; x < (transposed ? std::min(width.stride, width.out) : 1); ++x) {
+      ProductPart part;
+      if (transposed) {
+        take_phase(height, y, part.height, rows);
+        take_phase(width, x, part.width, columns);
+      } else {
+        take_all(height, part.height, rows);
+        take_all(width, part.width, columns);
+      }
+      for (const int64_t row : rows) {
+        for (const int64_t column : columns) part.taps.push_back(row * width.kernel + column);
+      }
+      p.parts.push_back(std::move(part));
+    }
+  }
+  // A 1x1 convolution that keeps every pixel: one long line, whatever the batch.
+  ProductPart& first = p.parts.front();
+  const bool pointwise = p.parts.size() == 1 && first.taps.size() == 1 && first.height.step == 1 &&
+                         first.width.step == 1 && first.height.offsets[0] == 0 && first.width.offsets[0] == 0 &&
+                         first.height.in == first.height.out && first.width.in == first.width.out;
+  if (!pointwise) return;
+  first.width.in = first.width.out = p.images * first.height.out * first.width.out;
+  first.height.in = first.height.out = p.images = p.out_height = 1;
+  p.out_width = first.width.out;
+}
+
+Product product_of(const Call& call, const InnerLoops& loops, const Gemm& gemm) {
+  const Window window = window_of(call);
+  Product p;
+  p.loops = &loops;
+  p.gemm = &gemm;
+  p.input = call.inputs[0].dtype;
+  p.output = call.outputs[0].dtype;
+  p.images = window.batch;
+  p.in_channels = window.in_channels;
+  p.out_channels = window.out_channels;
+  p.groups = int_attribute(call.node.attributes, "group", 1);
+  p.out_height = window.axes[1].out;
+  p.out_width = window.axes[2].out;
+  add_parts(p, window);
+  return p;
+}
+
+/// Index into [O, I/g, k…] or, transposed, [I, O/g, k…].
+struct WeightIndex {
+  bool transposed;
+  int64_t inputs, outputs, taps;  // of one group
+
+  int64_t operator()(int64_t group, int64_t column, int64_t tap, int64_t channel) const {
+    const int64_t pair =
+        transposed ? (group * inputs + channel) * outputs + column : (group * outputs + column) * inputs + channel;
+    return pair * taps + tap;
+  }
+};
+WeightIndex weight_index(const Call& call, const Product& p) {
+  const Shape& w = call.inputs[1].shape;
+  int64_t taps = 1;
+  for (size_t i = 2; i < w.size(); ++i) taps *= w[i];
+  return {is_transposed(call), p.group_channels(), p.group_columns(), taps};
+}
+std::string key_of(const Call& call, const Product& p) {
+  return "fast_" + call.node.op + ' ' + std::to_string(p.groups) + ' ' + std::to_string(p.parts.size()) + ' ' +
+         Weights::identity(*call.inputs[1].constant);
+}
+
+/// Weights, bias and table are packed: bits 1 to 3.
+constexpr uint32_t kConstants = 0b1110;
+
+Prepared finish(Product p) {
+  const int64_t tiles = p.tiles, scratch = p.scratch;
+  return {std::make_shared<const Product>(std::move(p)), tiles, scratch, -1, kConstants};
+}
+
+template <const InnerLoops& kLoops>
+Prepared prepare_float(const Call& call, Weights& cache) {
+  Product p = product_of(call, kLoops, kLoops.gemm_float);
+  p.bias = padded_bias(p, present(call.inputs, 2) ? call.inputs[2].constant : nullptr);
+  p.activation = *loop_activation(call.node);
+  plan_tiles(p);
+  const WeightIndex index = weight_index(call, p);
+  const Tensor& w = *call.inputs[1].constant;
+  const auto pack = [&](const auto* values) {
+    pack_weights(p, cache, key_of(call, p), [&](int64_t g, int64_t column, int64_t tap, int64_t channel) {
+      return static_cast<float>(values[index(g, column, tap, channel)]);
+    });
+  };
+  reference::visit(reference::FloatTypes{}, w.dtype(),
+                   [&]<class T>(reference::Tag<T>) { pack(reinterpret_cast<const T*>(w.bytes().data())); });
+  return finish(std::move(p));
+}
+
+std::span<const int32_t> code_bias(const Call& call) {
+  return present(call.inputs, 2) ? call.inputs[2].constant->values<int32_t>() : std::span<const int32_t>{};
+}
+/// Int8 ConvTranspose is the reference's: its phases see different taps, hence have different zero point terms.
+bool accepts_codes(const Call& call) {
+  const Operand &x = call.inputs[0], &w = call.inputs[1];
+  if (call.ideal || !fits(call) || !is_codes(x) || !is_codes(call.outputs[0])) return false;
+  if (w.dtype != DType::Int8 || w.quant == nullptr || !reference::is_lowered(call)) return false;
+  if (present(call.inputs, 2) && call.inputs[2].dtype != DType::Int32) return false;
+  return stage_fits(output_stage(call, x, w), code_bias(call), element_count(w.shape) / w.shape[0]);
+}
+template <const InnerLoops& kLoops>
+Prepared prepare_codes(const Call& call, Weights& cache) {
+  Product p = product_of(call, kLoops, kLoops.gemm_codes);
+  const Operand &x = call.inputs[0], &w = call.inputs[1];
+  const WeightIndex index = weight_index(call, p);
+  const int8_t* values = w.constant->values<int8_t>().data();
+  const auto weight_sum = [&](int64_t c) {
+    int64_t sum = 0;
+    for (int64_t i = 0; i < index.inputs * index.taps; ++i) sum += values[c * index.inputs * index.taps + i];
+    return sum;
+  };
+  p.padding = x.quant->zero_point[0];
+  fill_output_stage(p, output_stage(call, x, w), p.padding, w.quant->zero_point, code_bias(call),
+                    index.taps * index.inputs, weight_sum);
+  plan_tiles(p);
+  pack_weights(p, cache, key_of(call, p), [&](int64_t g, int64_t column, int64_t tap, int64_t channel) {
+    return static_cast<float>(values[index(g, column, tap, channel)]);
+  });
+  return finish(std::move(p));
+}
+
+void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
+  run_product(*static_cast<const Product*>(prepared.state.get()), buffers, tile, scratch);
+}
+
+#define CODE_ROWS(cpu, name, needs) {"Conv", "conv_i8_" name, needs, accepts_codes, prepare_codes<cpu::kLoops>, run},
+#define ALL_ROWS(cpu, name, needs)                                                                            \
+  {"Conv", "conv_float_" name, needs, accepts_float, prepare_float<cpu::kLoops>, run},                        \
+      {"ConvTranspose", "conv_transpose_float_" name, needs, accepts_float, prepare_float<cpu::kLoops>, run}, \
+      CODE_ROWS(cpu, name, needs)
+
+constexpr Kernel kRows[] = {OPENRKNN_FAST_CODE_CPUS(CODE_ROWS) OPENRKNN_FAST_CPUS(ALL_ROWS)};
+#undef CODE_ROWS
+#undef ALL_ROWS
+
+}  // namespace
+}  // namespace openrknn::fast
+
+namespace openrknn {
+std::span<const Kernel> fast_conv_kernels() { return fast::kRows; }
+}  // namespace openrknn

@@ -1,0 +1,146 @@
+// Channel by channel convolution: vectors run along the channels, a handful of neighbouring pixels share each weight.
+//
+// Every output has one accumulator and sees its taps ascending. Codes are computed in floats too: a product of two
+// 9-bit integers and the sum of up to 256 of them are exact there.
+#pragma once
+
+#include "core/kernels/fast/activation_loops.h"
+#include "core/kernels/fast/requantize_loops.h"
+
+namespace openrknn::fast {
+
+template <class Isa_>
+struct FloatElement {
+  using Isa = Isa_;
+  using Type = float;
+  OPENRKNN_INLINE static Floats<Isa> read(const DepthwiseLine&, const float* from) { return load<Floats<Isa>>(from); }
+};
+template <class Isa_>
+struct HalfElement {
+  using Isa = Isa_;
+  using Type = uint16_t;
+  OPENRKNN_INLINE static Floats<Isa> read(const DepthwiseLine&, const uint16_t* from) {
+    return Floats<Isa>(Isa::load_half(from));
+  }
+};
+template <class Isa_>
+struct CodeElement {
+  using Isa = Isa_;
+  using Type = int8_t;
+  OPENRKNN_INLINE static Floats<Isa> read(const DepthwiseLine& line, const int8_t* from) {
+    typename Registers<Isa::kBytes>::Codes8 codes;
+    __builtin_memcpy(&codes, from, sizeof(codes));
+    const auto wide = __builtin_convertvector(codes, typename Ints<Isa>::Raw);
+    return Floats<Isa>(__builtin_convertvector(wide, typename Floats<Isa>::Raw)) - Floats<Isa>(line.input_zero_point);
+  }
+};
+
+template <class Isa, int kPixels>
+OPENRKNN_INLINE void finish_pixels(const DepthwiseLine& line, Floats<Isa> (&sums)[kPixels], float* out, int64_t c) {
+  using V = Floats<Isa>;
+  const Function function = line.activation.function;
+  const int64_t count = line.channels - c;
+#pragma GCC unroll 8
+  for (int p = 0; p < kPixels; ++p) {
+    if (function == Function::Relu)
+      sums[p] = select(sums[p] < V(0.0f), V(0.0f), sums[p]);
+    else if (function == Function::Clip)
+      sums[p] = clip(sums[p], V(line.activation.low), V(line.activation.high));
+  }
+  if (function > Function::Clip) {
+    float values[kPixels][V::kLanes];
+    for (int p = 0; p < kPixels; ++p) store(values[p], sums[p]);
+    apply_activation<Isa>(line.activation, values[0], values[0], kPixels * V::kLanes);
+    for (int p = 0; p < kPixels; ++p) sums[p] = load<V>(values[p]);
+  }
+#pragma GCC unroll 8
+  for (int p = 0; p < kPixels; ++p) {
+    if (count >= V::kLanes)
+      store(out + p * line.channels, sums[p]);
+    else
+      store_first(out + p * line.channels, sums[p], count);
+  }
+}
+
+template <class Element, int kPixels>
+OPENRKNN_INLINE void finish_pixels(const DepthwiseLine& line, Floats<typename Element::Isa> (&sums)[kPixels],
+                                   int64_t pixel, int64_t c) {
+  using Isa = typename Element::Isa;
+  using V = Floats<Isa>;
+  if constexpr (sizeof(typename Element::Type) == 1) {
+#pragma GCC unroll 8
+    for (int p = 0; p < kPixels; ++p) {
+      const Ints<Isa> exact(__builtin_convertvector(sums[p].raw, typename Ints<Isa>::Raw));
+      const Ints<Isa> acc = exact + load<Ints<Isa>>(line.requantize.offset + c);
+      store_codes<Isa>(static_cast<int8_t*>(line.out) + (pixel + p) * line.channels + c,
+                       requantize_vector<Isa>(line.requantize, acc, c), line.channels - c);
+    }
+    return;
+  }
+  if (line.bias) {
+    const V bias = load<V>(line.bias + c);
+#pragma GCC unroll 8
+    for (int p = 0; p < kPixels; ++p) sums[p] = sums[p] + bias;
+  }
+  if constexpr (sizeof(typename Element::Type) == 4) {
+    finish_pixels<Isa>(line, sums, static_cast<float*>(line.out) + pixel * line.channels + c, c);
+  } else {
+    float values[kPixels][V::kLanes];
+    for (int p = 0; p < kPixels; ++p) store(values[p], sums[p]);
+    apply_activation<Isa>(line.activation, values[0], values[0], kPixels * V::kLanes);
+    const int64_t count = line.channels - c < V::kLanes ? line.channels - c : V::kLanes;
+    for (int p = 0; p < kPixels; ++p) {
+      float_to_half<Isa>(values[p], static_cast<uint16_t*>(line.out) + (pixel + p) * line.channels + c, count);
+    }
+  }
+}
+
+/// kPixels outputs from `pixel` on, all of whose taps first_tap … end_tap-1 lie inside the line.
+template <class Element, int kPixels>
+OPENRKNN_INLINE void depthwise_pixels(const DepthwiseLine& line, int64_t pixel, int64_t first_tap, int64_t end_tap) {
+  using Isa = typename Element::Isa;
+  using V = Floats<Isa>;
+  using Type = typename Element::Type;
+  const int64_t step = line.stride * line.channels;
+  const int64_t origin = (pixel * line.stride - line.pad) * line.channels;
+  for (int64_t c = 0; c < line.channels; c += V::kLanes) {
+    V sums[kPixels];
+#pragma GCC unroll 8
+    for (int p = 0; p < kPixels; ++p) sums[p] = V(0.0f);
+    for (int64_t l = 0; l < line.line_count; ++l) {
+      const Type* in = static_cast<const Type*>(line.lines[l]) + origin + c;
+      for (int64_t tap = first_tap; tap < end_tap; ++tap) {
+        const V weight = load<V>(line.weights[l] + tap * line.padded_channels + c);
+        const Type* from = in + tap * line.dilation * line.channels;
+#pragma GCC unroll 8
+        for (int p = 0; p < kPixels; ++p) sums[p] = fma(Element::read(line, from + p * step), weight, sums[p]);
+      }
+    }
+    finish_pixels<Element, kPixels>(line, sums, pixel, c);
+  }
+}
+
+template <class Element>
+void run_depthwise(const DepthwiseLine& line) {
+  const int64_t reach = (line.taps - 1) * line.dilation;
+  int64_t pixel = 0;
+  while (pixel < line.out_width) {
+    // Input position of the first tap; `inside`: how many outputs from here on see all of their taps.
+    const int64_t start = pixel * line.stride - line.pad;
+    const int64_t last = line.in_width - 1 - reach - start;
+    int64_t inside = start >= 0 && last >= 0 ? last / line.stride + 1 : 0;
+    if (inside > line.out_width - pixel) inside = line.out_width - pixel;
+    for (; inside >= 8; inside -= 8, pixel += 8) depthwise_pixels<Element, 8>(line, pixel, 0, line.taps);
+    for (; inside >= 4; inside -= 4, pixel += 4) depthwise_pixels<Element, 4>(line, pixel, 0, line.taps);
+    for (; inside >= 1; inside -= 1, pixel += 1) depthwise_pixels<Element, 1>(line, pixel, 0, line.taps);
+    if (pixel == line.out_width) return;
+    int64_t first = 0, end = line.taps;
+    const int64_t at = pixel * line.stride - line.pad;
+    while (first < end && at + first * line.dilation < 0) ++first;
+    while (end > first && at + (end - 1) * line.dilation >= line.in_width) --end;
+    depthwise_pixels<Element, 1>(line, pixel, first, end);
+    ++pixel;
+  }
+}
+
+}  // namespace openrknn::fast

@@ -1,0 +1,227 @@
+// The matrix product's register tile, one template for every element type and CPU kind.
+//
+// A block of rows times a panel of two vectors of columns lives in registers while k runs over all of its range once.
+// Each k step loads two weight vectors and one broadcast activation a row. So every output has one accumulator and sees
+// k ascending: the float result is the reference's, bit for bit.
+#pragma once
+
+#include "core/kernels/fast/activation_loops.h"
+#include "core/kernels/fast/requantize_loops.h"
+
+namespace openrknn::fast {
+
+template <class Isa_>
+struct FloatProduct {
+  using Isa = Isa_;
+  using Sum = Floats<Isa>;
+  using Input = float;
+  static constexpr int kRows = Isa::kFloatRows, kGroup = 1;
+  OPENRKNN_INLINE static Sum broadcast(const Input* from) { return Sum(*from); }
+  OPENRKNN_INLINE static Sum multiply_add(Sum sum, Sum weights, Sum input) { return fma(input, weights, sum); }
+};
+
+template <class Isa_>
+struct CodeProduct {
+  using Isa = Isa_;
+  using Sum = Ints<Isa>;
+  using Input = typename Isa::Code;
+  static constexpr int kRows = Isa::kIntRows, kGroup = Isa::kGroup;
+  static_assert(kGroup * sizeof(Input) == 4, "a group of activations is broadcast as one int32");
+  OPENRKNN_INLINE static Sum broadcast(const Input* from) {
+    int32_t group;
+    __builtin_memcpy(&group, from, sizeof(group));
+    return Sum(group);
+  }
+  OPENRKNN_INLINE static Sum multiply_add(Sum sum, Sum weights, Sum input) {
+    return Sum(Isa::dot(sum.raw, weights.raw, input.raw));
+  }
+};
+
+/// `rows` and `vectors` sized register tile: sums[row][vector].
+template <class Product, int kRows, int kVectors>
+OPENRKNN_INLINE void multiply_block(const GemmTile& tile, const void* const* inputs, const std::byte* weights,
+                                    typename Product::Sum (&sums)[kRows][kVectors]) {
+  using Sum = typename Product::Sum;
+  using Input = typename Product::Input;
+  constexpr int kBytes = Product::Isa::kBytes;
+#pragma GCC unroll 16
+  for (int row = 0; row < kRows; ++row) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) sums[row][v] = Sum(0);
+  }
+  const int64_t length = tile.run_length, stride = tile.block_rows;
+  for (int64_t run = 0; run < tile.runs; ++run, inputs += stride) {
+    const Input* from[kRows];
+#pragma GCC unroll 16
+    for (int row = 0; row < kRows; ++row) from[row] = static_cast<const Input*>(inputs[row]);
+    for (int64_t k = 0; k < length; k += Product::kGroup) {
+      Sum w[kVectors];
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v) w[v] = load<Sum>(weights + v * kBytes);
+      weights += kVectors * kBytes;
+#pragma GCC unroll 16
+      for (int row = 0; row < kRows; ++row) {
+        const Sum input = Product::broadcast(from[row] + k);
+#pragma GCC unroll 2
+        for (int v = 0; v < kVectors; ++v) sums[row][v] = Product::multiply_add(sums[row][v], w[v], input);
+      }
+    }
+  }
+}
+
+/// What one block of rows needs to know about the panel of columns it is computing.
+struct Panel {
+  const std::byte* weights;
+  int64_t first = 0, columns = 0;  ///< within the tile
+};
+
+/// Bias, then the cheap activations in registers; the curved ones and Float16 go over the stored row once more.
+template <class Isa, int kRows, int kVectors>
+OPENRKNN_INLINE void finish_block(const GemmTile& tile, const Panel& panel, int64_t first_row,
+                                  Floats<Isa> (&sums)[kRows][kVectors]) {
+  using V = Floats<Isa>;
+  if (tile.bias) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) {
+      const V bias = load<V>(tile.bias + panel.first + v * V::kLanes);
+#pragma GCC unroll 16
+      for (int row = 0; row < kRows; ++row) sums[row][v] = sums[row][v] + bias;
+    }
+  }
+  const Function function = tile.activation.function;
+  if (function == Function::Relu) {
+#pragma GCC unroll 16
+    for (int row = 0; row < kRows; ++row) {
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v) sums[row][v] = select(sums[row][v] < V(0.0f), V(0.0f), sums[row][v]);
+    }
+  } else if (function == Function::Clip) {
+    const V low(tile.activation.low), high(tile.activation.high);
+#pragma GCC unroll 16
+    for (int row = 0; row < kRows; ++row) {
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v) sums[row][v] = clip(sums[row][v], low, high);
+    }
+  }
+  const bool in_registers = function == Function::Identity || function == Function::Relu || function == Function::Clip;
+  if (in_registers && !tile.half) {
+#pragma GCC unroll 16
+    for (int row = 0; row < kRows; ++row) {
+      float* out = static_cast<float*>(tile.outputs[first_row + row]) + panel.first;
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v) {
+        const int64_t left = panel.columns - v * V::kLanes;
+        if (left >= V::kLanes)
+          store(out + v * V::kLanes, sums[row][v]);
+        else if (left > 0)
+          store_first(out + v * V::kLanes, sums[row][v], left);
+      }
+    }
+    return;
+  }
+  float rows[kRows][kVectors * V::kLanes];
+#pragma GCC unroll 16
+  for (int row = 0; row < kRows; ++row) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) store(&rows[row][v * V::kLanes], sums[row][v]);
+  }
+  if (!in_registers) apply_activation<Isa>(tile.activation, rows[0], rows[0], kRows * kVectors * V::kLanes);
+  for (int row = 0; row < kRows; ++row) {
+    if (tile.half) {
+      float_to_half<Isa>(rows[row], static_cast<uint16_t*>(tile.outputs[first_row + row]) + panel.first, panel.columns);
+    } else {
+      float* out = static_cast<float*>(tile.outputs[first_row + row]) + panel.first;
+      map_floats<Isa>(rows[row], out, panel.columns, [](V x) { return x; });
+    }
+  }
+}
+
+template <class Isa, int kRows, int kVectors>
+OPENRKNN_INLINE void finish_block(const GemmTile& tile, const Panel& panel, int64_t first_row,
+                                  Ints<Isa> (&sums)[kRows][kVectors]) {
+  constexpr int kLanes = Isa::kBytes / 4;
+  int32_t rows[kRows][kVectors * kLanes];
+#pragma GCC unroll 16
+  for (int row = 0; row < kRows; ++row) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) store(&rows[row][v * kLanes], sums[row][v]);
+  }
+  for (int row = 0; row < kRows; ++row) {
+    requantize_row<Isa>(tile.requantize, rows[row], tile.requantize.sum_factor ? tile.sums[first_row + row] : 0,
+                        panel.first, panel.columns, static_cast<int8_t*>(tile.outputs[first_row + row]) + panel.first);
+  }
+}
+
+template <class Product, int kRows, int kVectors>
+[[gnu::noinline]] void run_block(const GemmTile& tile, const Panel& panel, int64_t first_row) {
+  typename Product::Sum sums[kRows][kVectors];
+  const int64_t block = first_row / tile.block_rows;
+  multiply_block<Product>(tile, tile.inputs + block * tile.runs * tile.block_rows, panel.weights, sums);
+  finish_block<typename Product::Isa>(tile, panel, first_row, sums);
+}
+
+/// Chooses the instance for 1 … kRows rows.
+template <class Product, int kVectors, int kRows = Product::kRows>
+void run_rows(const GemmTile& tile, const Panel& panel, int64_t first_row, int64_t rows) {
+  if (rows == kRows) return run_block<Product, kRows, kVectors>(tile, panel, first_row);
+  if constexpr (kRows > 1) run_rows<Product, kVectors, kRows - 1>(tile, panel, first_row, rows);
+}
+
+/// Sum of the activations under each row's window, for zero points of weights.
+template <class Product>
+void sum_windows(const GemmTile& tile) {
+  using Isa = typename Product::Isa;
+  using Input = typename Product::Input;
+  using V = Ints<Isa>;
+  constexpr int64_t kStep = Isa::kBytes / sizeof(Input);
+  struct Masks {
+    Input keep[2 * kStep];
+  };
+  Masks masks;  // all ones, then zeros: read from kStep - n on to keep n
+  for (int64_t i = 0; i < 2 * kStep; ++i) masks.keep[i] = static_cast<Input>(i < kStep ? -1 : 0);
+  const V ones(sizeof(Input) == 1 ? 0x01010101 : 0x00010001);
+  for (int64_t row = 0; row < tile.rows; ++row) {
+    const int64_t block = row / tile.block_rows, in_block = row % tile.block_rows;
+    const void* const* inputs = tile.inputs + block * tile.runs * tile.block_rows + in_block;
+    V sum(0);
+    for (int64_t run = 0; run < tile.runs; ++run) {
+      const Input* from = static_cast<const Input*>(inputs[run * tile.block_rows]);
+      int64_t k = 0;
+      for (; k + kStep <= tile.run_length; k += kStep) {
+        sum = V(Isa::dot(sum.raw, ones.raw, load<V>(from + k).raw));
+      }
+      if (k < tile.run_length) {
+        const V kept = load<V>(masks.keep + kStep - (tile.run_length - k));
+        sum = V(Isa::dot(sum.raw, ones.raw, load<V>(from + k).raw & kept.raw));
+      }
+    }
+    int32_t total = 0;
+    for (int lane = 0; lane < Isa::kBytes / 4; ++lane) total += sum.raw[lane];
+    tile.sums[row] = total;
+  }
+}
+
+/// Panels outermost: a panel stays in the nearest cache while all rows of the tile pass by.
+template <class Product>
+void run_gemm(const GemmTile& tile) {
+  constexpr int kBytes = Product::Isa::kBytes, kLanes = kBytes / 4;
+  if (tile.requantize.sum_factor) {
+    if constexpr (sizeof(typename Product::Input) < 4) sum_windows<Product>(tile);
+  }
+  const int64_t groups = tile.runs * ((tile.run_length + Product::kGroup - 1) / Product::kGroup);
+  Panel panel{.weights = tile.weights};
+  for (panel.first = 0; panel.first < tile.columns; panel.first += 2 * kLanes) {
+    panel.columns = tile.columns - panel.first < 2 * kLanes ? tile.columns - panel.first : 2 * kLanes;
+    const bool wide = panel.columns > kLanes;
+    for (int64_t row = 0; row < tile.rows; row += tile.block_rows) {
+      const int64_t rows = tile.rows - row < tile.block_rows ? tile.rows - row : tile.block_rows;
+      if (wide)
+        run_rows<Product, 2>(tile, panel, row, rows);
+      else
+        run_rows<Product, 1>(tile, panel, row, rows);
+    }
+    panel.weights += groups * (wide ? 2 : 1) * kBytes;
+  }
+}
+
+}  // namespace openrknn::fast

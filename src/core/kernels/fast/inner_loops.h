@@ -1,0 +1,113 @@
+// What the CPU kinds contribute: inner loops as plain functions on plain data. What to compute (geometry, packing,
+// tiles) is decided once, for every CPU, by the .cpp files of this folder; fast/<cpu>/ holds only loops.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace openrknn::fast {
+
+/// Functions of one float that inner loops know; parameters as in reference/activation.h.
+enum class Function : uint8_t {
+  Identity,
+  Relu,
+  Clip,
+  LeakyRelu,
+  Elu,
+  Selu,
+  Celu,
+  HardSigmoid,
+  HardSwish,
+  Sigmoid,
+  Tanh,
+  Softplus,
+  Softsign,
+  SiLU,
+  Mish,
+  GeluErf,
+  GeluTanh,
+  Erf,
+  Exp,
+  Log,
+  Sqrt,
+};
+struct Activation {
+  Function function = Function::Identity;
+  float alpha = 0, beta = 0, gamma = 0, low = 0, high = 0;
+};
+
+/// The output stage of integer kernels (output_stage.h) in doubles. Every step is exact: the products have at most 46
+/// bits, scaling by powers of two costs none, and adding 1.5 * 2^52 rounds half to even like round_shift.
+struct Requantize {
+  const int32_t* offset = nullptr;                     ///< per column: bias and zero point terms
+  const int32_t* sum_factor = nullptr;                 ///< per column: times the sum of the window's codes; null: none
+  const double* channel = nullptr;                     ///< per column: multiplier / 2^channel_shift
+  double slope = 1;                                    ///< of negative values / 2^14 (LeakyRelu)
+  double multiplier = 1;                               ///< multiplier / 2^shift
+  double zero_point_before = 0, zero_point_after = 0;  ///< one of them is the zero point, by the law
+  double low = -128, high = 127;                       ///< clamp after `multiplier` and the zero points
+  const int16_t* table = nullptr;                      ///< 513 entries: low … high is then the int16 pre-activation
+  int32_t table_zero_point = 0, table_low = -128, table_high = 127;
+  bool leaky = false;
+};
+
+/// One tile of an implicit matrix product: outputs[row][column] = sum over k of input[row][k] * weight[k][column].
+/// k runs over `runs` stretches of `run_length` contiguous activations; where a stretch starts differs by row.
+/// Rows come in blocks of `block_rows`: the start of stretch `run` of row `i` in block `b` is
+/// inputs[(b * runs + run) * block_rows + i].
+struct GemmTile {
+  const void* const* inputs = nullptr;
+  int64_t rows = 0, block_rows = 1;
+  int64_t runs = 0, run_length = 0;
+  const std::byte* weights = nullptr;  ///< the tile's first panel (packing.h)
+  int64_t columns = 0;
+  void* const* outputs = nullptr;  ///< per row, where its first column goes
+  // Floats:
+  const float* bias = nullptr;  ///< per column, whole panels; null: none
+  Activation activation;
+  bool half = false;  ///< outputs are Float16: rounded once, after the activation
+  // Integers:
+  Requantize requantize;
+  int32_t* sums = nullptr;  ///< room for one sum per row
+};
+
+/// One output line of a channel by channel convolution: out[x][c] = sum over taps of in[line][x * stride - pad +
+/// tap * dilation][c] * weight[line][tap][c]. Taps beyond the line are skipped; so are lines, by not being listed.
+struct DepthwiseLine {
+  const void* const* lines = nullptr;     ///< input lines, one a kernel row that lies inside the input
+  const float* const* weights = nullptr;  ///< [taps][padded_channels] for each of them
+  int64_t line_count = 0;
+  int64_t taps = 1, stride = 1, dilation = 1, pad = 0;
+  int64_t in_width = 0, out_width = 0;
+  int64_t channels = 0, padded_channels = 0;  ///< the latter: whole vectors
+  void* out = nullptr;
+  const float* bias = nullptr;  ///< floats: null or padded_channels
+  Activation activation;
+  float input_zero_point = 0;  ///< codes
+  Requantize requantize;       ///< codes
+};
+
+/// How one CPU kind wants a matrix product's operands, and its loop.
+struct Gemm {
+  int rows = 1;             ///< output rows a register tile holds at most
+  int lanes = 1;            ///< columns in a vector; a panel is two vectors
+  int group = 1;            ///< consecutive k that one multiply-add takes
+  bool interleaved = true;  ///< a group's k are neighbours within the vector; false: the vector holds k after k
+  int activation_bytes = 4, weight_bytes = 4;
+  int weight_offset = 0;  ///< added to weights when packed; its effect is taken off by sum_factor
+  void (*run)(const GemmTile&) = nullptr;
+};
+
+struct InnerLoops {
+  Gemm gemm_float = {}, gemm_codes = {};
+  int lanes = 1;  ///< floats in a vector
+  void (*depthwise_float)(const DepthwiseLine&) = nullptr;
+  void (*depthwise_half)(const DepthwiseLine&) = nullptr;
+  void (*depthwise_codes)(const DepthwiseLine&) = nullptr;
+  void (*apply)(const Activation&, const float* in, float* out, int64_t count) = nullptr;
+  void (*half_to_float)(const uint16_t* in, float* out, int64_t count) = nullptr;
+  void (*float_to_half)(const float* in, uint16_t* out, int64_t count) = nullptr;
+  void (*widen_codes)(const int8_t* in, int16_t* out, int64_t count) = nullptr;
+};
+
+}  // namespace openrknn::fast

@@ -1,0 +1,40 @@
+// The table of inner loops of one CPU kind, for fast/<cpu>/loops.cpp.
+#pragma once
+
+#include "core/kernels/fast/depthwise_loops.h"
+#include "core/kernels/fast/gemm_loops.h"
+
+namespace openrknn::fast {
+
+template <class Isa>
+constexpr Gemm float_gemm() {
+  using Product = FloatProduct<Isa>;
+  return {.rows = Product::kRows, .lanes = Isa::kBytes / 4, .run = run_gemm<Product>};
+}
+template <class Isa>
+constexpr Gemm code_gemm() {
+  using Product = CodeProduct<Isa>;
+  return {.rows = Product::kRows,
+          .lanes = Isa::kBytes / 4,
+          .group = Product::kGroup,
+          .interleaved = Isa::kInterleaved,
+          .activation_bytes = sizeof(typename Product::Input),
+          .weight_bytes = sizeof(typename Product::Input),
+          .weight_offset = Isa::kWeightOffset,
+          .run = run_gemm<Product>};
+}
+template <class Isa>
+constexpr InnerLoops inner_loops() {
+  return {.gemm_float = float_gemm<Isa>(),
+          .gemm_codes = code_gemm<Isa>(),
+          .lanes = Isa::kBytes / 4,
+          .depthwise_float = run_depthwise<FloatElement<Isa>>,
+          .depthwise_half = run_depthwise<HalfElement<Isa>>,
+          .depthwise_codes = run_depthwise<CodeElement<Isa>>,
+          .apply = apply_activation<Isa>,
+          .half_to_float = half_to_float<Isa>,
+          .float_to_half = float_to_half<Isa>,
+          .widen_codes = widen_codes<Isa>};
+}
+
+}  // namespace openrknn::fast

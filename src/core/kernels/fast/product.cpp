@@ -1,0 +1,339 @@
+#include "core/kernels/fast/product.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace openrknn::fast {
+namespace {
+
+int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t align(int64_t bytes) { return divide_up(bytes, 64) * 64; }
+int64_t extent(const std::vector<int64_t>& offsets) {
+  const auto [low, high] = std::minmax_element(offsets.begin(), offsets.end());
+  return offsets.empty() ? 0 : *high - *low;
+}
+int64_t lowest(const std::vector<int64_t>& offsets) {
+  return offsets.empty() ? 0 : *std::min_element(offsets.begin(), offsets.end());
+}
+/// Positions of one axis that `count` neighbouring outputs read, from the first tap of the first to the last of the
+/// last.
+int64_t reach(const ProductAxis& axis, int64_t count) { return (count - 1) * axis.step + extent(axis.offsets) + 1; }
+
+/// About a millisecond over 60: large enough to hide handing out, small enough to spread over the cores of a board.
+constexpr int64_t kTileProducts = 1 << 20;
+constexpr int64_t kMostTiles = 64;
+constexpr int64_t kMostRows = 384;  // of one tile: its inputs stay in the second-level cache
+
+void tile_part(const Product& p, ProductPart& part) {
+  const int64_t pixels = part.height.out * part.width.out;
+  const int64_t products = p.images * pixels * p.out_channels * p.depth(part) * p.gemm->group;
+  const int64_t wanted = std::clamp<int64_t>(products / kTileProducts, 1, kMostTiles);
+  const int64_t least_rows = 4 * p.gemm->rows;
+  const int64_t rows = std::clamp(divide_up(p.images * pixels * p.groups, wanted), least_rows, kMostRows);
+  if (part.width.out >= rows) {
+    part.column_tiles = divide_up(part.width.out, rows);
+    part.line_tiles = part.height.out;
+  } else {
+    part.column_tiles = 1;
+    part.line_tiles = divide_up(part.height.out, std::max<int64_t>(1, rows / part.width.out));
+  }
+  part.tile_columns = divide_up(part.width.out, part.column_tiles);
+  part.column_tiles = divide_up(part.width.out, part.tile_columns);
+  part.tile_lines = divide_up(part.height.out, part.line_tiles);
+  part.line_tiles = divide_up(part.height.out, part.tile_lines);
+  const int64_t have = p.images * part.line_tiles * part.column_tiles * p.groups;
+  part.tile_panels = divide_up(p.panels(), std::clamp<int64_t>(wanted / std::max<int64_t>(1, have), 1, p.panels()));
+  part.panel_tiles = divide_up(p.panels(), part.tile_panels);
+}
+
+int64_t padded_rows(const Product& p, const ProductPart& part) {
+  return part.tile_lines * part.tile_columns + p.gemm->rows;
+}
+
+// ---- One tile ----
+
+struct Area {
+  int64_t image = 0, line = 0, lines = 0, column = 0, columns = 0, group = 0, panel = 0;
+  int64_t rows() const { return lines * columns; }
+};
+
+Area area_of(const Product& p, const ProductPart& part, int64_t tile) {
+  Area area;
+  area.panel = tile % part.panel_tiles * part.tile_panels;
+  tile /= part.panel_tiles;
+  area.group = tile % p.groups;
+  tile /= p.groups;
+  area.column = tile % part.column_tiles * part.tile_columns;
+  area.columns = std::min(part.tile_columns, part.width.out - area.column);
+  tile /= part.column_tiles;
+  area.line = tile % part.line_tiles * part.tile_lines;
+  area.lines = std::min(part.tile_lines, part.height.out - area.line);
+  area.image = tile / part.line_tiles;
+  return area;
+}
+
+/// The input in memory as the loops read it: pixel (y, x) of the image is at data + (y * width + x) * pixel_bytes.
+struct View {
+  const std::byte* data = nullptr;
+  int64_t width = 0, pixel_bytes = 0;
+  int64_t line = 0, column = 0;  ///< of the image, that `data` points to
+};
+
+void convert(const Product& p, const std::byte* from, int64_t count, std::byte* to) {
+  const int64_t bytes = bit_width(p.input) / 8;
+  if (p.input == DType::Float16) {
+    p.loops->half_to_float(reinterpret_cast<const uint16_t*>(from), reinterpret_cast<float*>(to), count);
+  } else if (bytes != p.gemm->activation_bytes) {
+    p.loops->widen_codes(reinterpret_cast<const int8_t*>(from), reinterpret_cast<int16_t*>(to), count);
+  } else {
+    std::memcpy(to, from, static_cast<size_t>(count * bytes));
+  }
+}
+void fill_padding(const Product& p, std::byte* to, int64_t pixels) {
+  const size_t bytes = static_cast<size_t>(p.group_channels() * p.gemm->activation_bytes);
+  for (int64_t i = 0; i < pixels; ++i) std::memcpy(to + static_cast<size_t>(i) * bytes, p.padding_pixel.data(), bytes);
+}
+
+/// Copies what the tile reads, converted and with its padding, so that every stretch lies whole in memory.
+View stage(const Product& p, const ProductPart& part, const Area& area, const std::byte* x, std::byte* to) {
+  const int64_t channels = p.group_channels(), in_bytes = bit_width(p.input) / 8;
+  const int64_t first_line = area.line * part.height.step + lowest(part.height.offsets);
+  const int64_t first_column = area.column * part.width.step + lowest(part.width.offsets);
+  const int64_t lines = reach(part.height, area.lines), columns = reach(part.width, area.columns);
+  const int64_t pixel_bytes = channels * p.gemm->activation_bytes;
+  const View view{to, columns, pixel_bytes, first_line, first_column};
+  const int64_t left = std::clamp<int64_t>(-first_column, 0, columns);
+  const int64_t right = std::clamp<int64_t>(first_column + columns - part.width.in, 0, columns - left);
+  const int64_t inside = columns - left - right;
+  for (int64_t i = 0; i < lines; ++i, to += columns * pixel_bytes) {
+    const int64_t y = first_line + i;
+    if (y < 0 || y >= part.height.in) {
+      fill_padding(p, to, columns);
+      continue;
+    }
+    fill_padding(p, to, left);
+    fill_padding(p, to + (left + inside) * pixel_bytes, right);
+    const std::byte* from =
+        x + ((y * part.width.in + first_column + left) * p.in_channels + area.group * channels) * in_bytes;
+    if (p.groups == 1) {
+      convert(p, from, inside * channels, to + left * pixel_bytes);
+    } else {
+      for (int64_t j = 0; j < inside; ++j) {
+        convert(p, from + j * p.in_channels * in_bytes, channels, to + (left + j) * pixel_bytes);
+      }
+    }
+  }
+  return view;
+}
+
+/// Where each row's stretches begin, block by block.
+void point_at_inputs(const Product& p, const ProductPart& part, const Area& area, const View& view, int64_t block_rows,
+                     const void** inputs) {
+  const int64_t runs = p.runs(part);
+  int64_t row = 0;
+  for (int64_t line = area.line; line < area.line + area.lines; ++line) {
+    for (int64_t column = area.column; column < area.column + area.columns; ++column, ++row) {
+      const void** at = inputs + row / block_rows * runs * block_rows + row % block_rows;
+      for (const int64_t dy : part.height.offsets) {
+        const int64_t y = line * part.height.step + dy;
+        const bool line_inside = y >= 0 && y < part.height.in;
+        if (p.staged) {
+          const std::byte* first =
+              view.data + ((y - view.line) * view.width + column * part.width.step - view.column) * view.pixel_bytes;
+          if (p.merged) {
+            *at = first + part.width.offsets.front() * view.pixel_bytes;
+            at += block_rows;
+            continue;
+          }
+          for (const int64_t dx : part.width.offsets) {
+            *at = first + dx * view.pixel_bytes;
+            at += block_rows;
+          }
+          continue;
+        }
+        for (const int64_t dx : part.width.offsets) {
+          const int64_t x = column * part.width.step + dx;
+          const bool inside = line_inside && x >= 0 && x < part.width.in;
+          *at = inside ? view.data + (y * view.width + x) * view.pixel_bytes : p.padding_pixel.data();
+          at += block_rows;
+        }
+      }
+    }
+  }
+}
+
+/// Column `column` of the panel, member `member` of a group of k.
+int64_t place_in_panel(const Gemm& gemm, int64_t column, int64_t member) {
+  const int64_t vector = column / gemm.lanes, lane = column % gemm.lanes;
+  return vector * gemm.lanes * gemm.group +
+         (gemm.interleaved ? lane * gemm.group + member : member * gemm.lanes + lane);
+}
+
+/// A computed second operand [K, N]: the tile's panels of it.
+void pack_computed(const Product& p, const ProductPart& part, const Area& area, const std::byte* b, std::byte* to) {
+  const int64_t depth = p.depth(part), n = p.out_channels, width = p.panel_columns();
+  const int64_t bytes = bit_width(p.b) / 8;
+  b += p.b_offsets[static_cast<size_t>(area.image)] * bytes;
+  const int64_t end = std::min(area.panel + part.tile_panels, p.panels());
+  for (int64_t panel = area.panel; panel < end; ++panel) {
+    const int64_t columns = std::min(width, n - panel * width);
+    const int64_t row_floats = columns > p.gemm->lanes ? width : p.gemm->lanes;
+    float* out = reinterpret_cast<float*>(to);
+    for (int64_t k = 0; k < depth; ++k, out += row_floats) {
+      const std::byte* from = b + (k * n + panel * width) * bytes;
+      if (p.b == DType::Float16) {
+        p.loops->half_to_float(reinterpret_cast<const uint16_t*>(from), out, columns);
+      } else {
+        std::memcpy(out, from, static_cast<size_t>(columns) * sizeof(float));
+      }
+    }
+    to += p.panel_bytes(part);
+  }
+}
+
+}  // namespace
+
+void plan_tiles(Product& p) {
+  const ProductPart& first = p.parts.front();
+  const bool converts = bit_width(p.input) != 8 * p.gemm->activation_bytes;
+  // Contiguous taps: neighbouring kernel columns read neighbouring pixels.
+  bool contiguous = p.parts.size() == 1 && first.width.offsets.size() > 1;
+  for (size_t i = 1; i < first.width.offsets.size(); ++i) {
+    contiguous = contiguous && first.width.offsets[i] == first.width.offsets[i - 1] + 1;
+  }
+  // Short stretches (3 channels of an image) cost a pointer each and fill groups badly.
+  const bool is_short = p.group_channels() * p.gemm->activation_bytes < 32 || p.group_channels() % p.gemm->group != 0;
+  p.staged = converts || (contiguous && is_short);
+  p.merged = p.staged && contiguous && p.groups == 1;
+
+  const int64_t pixel_bytes = p.group_channels() * p.gemm->activation_bytes;
+  p.padding_pixel.resize(static_cast<size_t>(pixel_bytes + 64));
+  for (int64_t i = 0; i < pixel_bytes / p.gemm->activation_bytes; ++i) {
+    if (p.gemm->activation_bytes == 1)
+      reinterpret_cast<int8_t*>(p.padding_pixel.data())[i] = static_cast<int8_t>(p.padding);
+    if (p.gemm->activation_bytes == 2)
+      reinterpret_cast<int16_t*>(p.padding_pixel.data())[i] = static_cast<int16_t>(p.padding);
+  }
+
+  int64_t pointers = 0, rows = 0, staging = 0, panels = 0;
+  p.tiles = 0;
+  for (ProductPart& part : p.parts) {
+    tile_part(p, part);
+    part.first_tile = p.tiles;
+    p.tiles += p.images * part.line_tiles * part.column_tiles * p.groups * part.panel_tiles;
+    pointers = std::max(pointers, padded_rows(p, part) * p.runs(part));
+    rows = std::max(rows, padded_rows(p, part));
+    if (!p.b_offsets.empty()) panels = std::max(panels, part.tile_panels * p.panel_bytes(part));
+    if (p.staged) {
+      staging = std::max(staging,
+                         reach(part.height, part.tile_lines) * reach(part.width, part.tile_columns) * pixel_bytes + 64);
+    }
+  }
+  p.inputs_at = align(staging);
+  p.outputs_at = p.inputs_at + align(pointers * static_cast<int64_t>(sizeof(void*)));
+  p.sums_at = p.outputs_at + align(rows * static_cast<int64_t>(sizeof(void*)));
+  p.panels_at = p.sums_at + align(rows * static_cast<int64_t>(sizeof(int32_t)));
+  p.scratch = p.panels_at + align(panels);
+}
+
+void pack_weights(Product& p, Weights& cache, const std::string& key, const WeightAt& weight) {
+  const Gemm& gemm = *p.gemm;
+  int index = 0;
+  for (ProductPart& part : p.parts) {
+    const std::string part_key = key + ' ' + std::to_string(gemm.lanes) + '/' + std::to_string(gemm.group) + '/' +
+                                 std::to_string(gemm.weight_bytes) + '/' + std::to_string(gemm.weight_offset) +
+                                 (gemm.interleaved ? "i" : "k") + (p.merged ? "m" : "s") + std::to_string(index++);
+    part.weights = cache.get(part_key, [&] {
+      std::vector<std::byte> bytes(static_cast<size_t>(p.groups * p.panels() * p.panel_bytes(part) + 64));
+      const int64_t width_taps = static_cast<int64_t>(part.width.offsets.size());
+      const int64_t length = p.run_length(part), runs = p.runs(part), channels = p.group_channels();
+      for (int64_t g = 0; g < p.groups; ++g) {
+        for (int64_t column = 0; column < p.group_columns(); ++column) {
+          const int64_t panel = column / p.panel_columns(), in_panel = column % p.panel_columns();
+          const int64_t columns = p.group_columns() - panel * p.panel_columns();
+          const int64_t step = (columns > gemm.lanes ? 2 : 1) * gemm.lanes * gemm.group;  // elements of one group of k
+          std::byte* base = bytes.data() + (g * p.panels() + panel) * p.panel_bytes(part);
+          int64_t group_of_k = 0;
+          for (int64_t run = 0; run < runs; ++run) {
+            for (int64_t k = 0; k < length; ++k) {
+              const int64_t grid = p.merged ? run * width_taps + k / channels : run;
+              const float value = weight(g, column, part.taps[static_cast<size_t>(grid)], k % channels);
+              const int64_t element =
+                  (group_of_k + k / gemm.group) * step + place_in_panel(gemm, in_panel, k % gemm.group);
+              const int code = static_cast<int>(value) + gemm.weight_offset;
+              if (gemm.weight_bytes == 4) reinterpret_cast<float*>(base)[element] = value;
+              if (gemm.weight_bytes == 2) reinterpret_cast<int16_t*>(base)[element] = static_cast<int16_t>(code);
+              if (gemm.weight_bytes == 1) reinterpret_cast<uint8_t*>(base)[element] = static_cast<uint8_t>(code);
+            }
+            group_of_k += divide_up(length, gemm.group);
+          }
+        }
+      }
+      return bytes;
+    });
+  }
+}
+
+void run_product(const Product& p, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
+  size_t index = p.parts.size() - 1;
+  while (p.parts[index].first_tile > tile) --index;
+  const ProductPart& part = p.parts[index];
+  const Area area = area_of(p, part, tile - part.first_tile);
+
+  const int64_t in_bytes = bit_width(p.input) / 8, out_bytes = bit_width(p.output) / 8;
+  const std::byte* x = buffers[0].data;
+  if (p.a_offsets.empty())
+    x += area.image * part.height.in * part.width.in * p.in_channels * in_bytes;
+  else
+    x += p.a_offsets[static_cast<size_t>(area.image)] * in_bytes;
+
+  View view{x + area.group * p.group_channels() * in_bytes, part.width.in, p.in_channels * in_bytes};
+  if (p.staged) view = stage(p, part, area, x, scratch);
+
+  GemmTile task;
+  task.rows = area.rows();
+  const int64_t blocks = divide_up(task.rows, p.gemm->rows);
+  task.block_rows = divide_up(task.rows, blocks);  // 49 rows are better as 10+10+10+10+9 than as 12+12+12+12+1
+  task.runs = p.runs(part);
+  task.run_length = p.run_length(part);
+  const void** inputs = reinterpret_cast<const void**>(scratch + p.inputs_at);
+  point_at_inputs(p, part, area, view, task.block_rows, inputs);
+  task.inputs = inputs;
+
+  const int64_t first_column = area.panel * p.panel_columns();
+  task.columns = std::min(part.tile_panels * p.panel_columns(), p.group_columns() - first_column);
+  void** outputs = reinterpret_cast<void**>(scratch + p.outputs_at);
+  const ProductAxis &height = part.height, &width = part.width;
+  int64_t row = 0;
+  for (int64_t line = area.line; line < area.line + area.lines; ++line) {
+    const int64_t y = (area.image * p.out_height + height.origin + line * height.spread) * p.out_width + width.origin;
+    for (int64_t column = area.column; column < area.column + area.columns; ++column, ++row) {
+      const int64_t pixel =
+          (y + column * width.spread) * p.out_channels + area.group * p.group_columns() + first_column;
+      outputs[row] = buffers.back().data + pixel * out_bytes;
+    }
+  }
+  task.outputs = outputs;
+
+  if (part.weights) {
+    task.weights = part.weights->data() + (area.group * p.panels() + area.panel) * p.panel_bytes(part);
+  } else {
+    pack_computed(p, part, area, buffers[1].data, scratch + p.panels_at);
+    task.weights = scratch + p.panels_at;
+  }
+  const int64_t parameter = area.group * p.padded_columns() + first_column;
+  task.bias = p.bias.empty() ? nullptr : p.bias.data() + parameter;
+  task.activation = p.activation;
+  task.half = p.output == DType::Float16;
+  task.requantize = p.requantize;
+  if (!p.offset.empty()) {
+    task.requantize.offset = p.offset.data() + parameter;
+    task.requantize.sum_factor = p.sum_factor.empty() ? nullptr : p.sum_factor.data() + parameter;
+    task.requantize.channel = p.channel.data() + parameter;
+    task.requantize.table = p.table.empty() ? nullptr : p.table.data();
+    task.sums = reinterpret_cast<int32_t*>(scratch + p.sums_at);
+  }
+  p.gemm->run(task);
+}
+
+}  // namespace openrknn::fast

@@ -1,0 +1,111 @@
+// Convolution, transposed convolution and matrix product as one thing: output pixels times output channels, where each
+// output pixel names the stretches of input it multiplies. No input is unfolded; loops get pointers into it.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/kernels/fast/inner_loops.h"
+#include "core/kernels/kernel.h"
+#include "core/kernels/output_stage.h"
+
+namespace openrknn::fast {
+
+/// One spatial axis: output o, written to position origin + o * spread, reads input o * step + offsets[tap].
+struct ProductAxis {
+  int64_t in = 1, out = 1;
+  int64_t step = 1;
+  std::vector<int64_t> offsets = {0};
+  int64_t origin = 0, spread = 1;
+};
+
+/// Outputs that share their taps: all of them in a convolution, one phase of the strides in a transposed one.
+struct ProductPart {
+  ProductAxis height, width;
+  std::vector<int64_t> taps;  ///< per run of the grid height x width: index of the tap in the weight constant
+  Weights::Packed weights;    ///< null: the second operand is computed, packed by each tile
+  // Tiling, set by plan_tiles().
+  int64_t tile_lines = 1, tile_columns = 1, tile_panels = 1;
+  int64_t line_tiles = 1, column_tiles = 1, panel_tiles = 1;
+  int64_t first_tile = 0;
+};
+
+struct Product {
+  const InnerLoops* loops = nullptr;  ///< conversions
+  const Gemm* gemm = nullptr;
+  DType input = DType::Float32, output = DType::Float32;
+  int64_t images = 1, in_channels = 1, out_channels = 1, groups = 1;
+  int64_t out_height = 1, out_width = 1;  ///< of the whole output, all parts
+  std::vector<ProductPart> parts;
+
+  // Matrix products with a computed second operand [K, N] per image: element offsets per image, else empty.
+  std::vector<int64_t> a_offsets, b_offsets;
+  DType b = DType::Float32;
+
+  // Output stage. Per-column arrays are laid out [group][panel columns].
+  std::vector<float> bias;
+  Activation activation;
+  std::vector<int32_t> offset, sum_factor;
+  std::vector<double> channel;
+  std::vector<int16_t> table;
+  Requantize requantize;
+
+  // How activations are read, set by plan_tiles().
+  bool staged = false;  ///< a tile copies the input it needs to scratch: converted, with the padding written out
+  bool merged = false;  ///< staged, and all taps of a kernel row are one stretch
+  int32_t padding = 0;  ///< the code that stands for real 0
+  std::vector<std::byte> padding_pixel;
+  int64_t tiles = 1;
+  int64_t inputs_at = 0, outputs_at = 0, sums_at = 0, panels_at = 0, scratch = 0;
+
+  int64_t group_channels() const { return in_channels / groups; }
+  int64_t group_columns() const { return out_channels / groups; }
+  int64_t panel_columns() const { return 2 * gemm->lanes; }
+  int64_t panels() const { return (group_columns() + panel_columns() - 1) / panel_columns(); }
+  int64_t padded_columns() const { return panels() * panel_columns(); }
+  int64_t runs(const ProductPart& part) const {
+    return static_cast<int64_t>(part.height.offsets.size() * (merged ? 1 : part.width.offsets.size()));
+  }
+  int64_t run_length(const ProductPart& part) const {
+    return group_channels() * (merged ? static_cast<int64_t>(part.width.offsets.size()) : 1);
+  }
+  /// Groups of gemm->group activations that one output multiplies.
+  int64_t depth(const ProductPart& part) const {
+    return runs(part) * ((run_length(part) + gemm->group - 1) / gemm->group);
+  }
+  int64_t panel_bytes(const ProductPart& part) const { return depth(part) * 2 * gemm->lanes * 4; }
+};
+
+/// Decides how inputs are read and how outputs are cut into tiles, and lays out scratch. Everything above "set by
+/// plan_tiles()" must be filled in. Depends on shapes alone.
+void plan_tiles(Product&);
+
+/// Weight of output column `column` of `group`, tap `tap` of the constant, channel `channel` of the group.
+using WeightAt = std::function<float(int64_t group, int64_t column, int64_t tap, int64_t channel)>;
+/// Fills ProductPart::weights of every part. `key` names everything that shapes the packed bytes but the CPU kind.
+void pack_weights(Product&, Weights&, const std::string& key, const WeightAt&);
+
+/// True if the integer output stage is exact in the loops: no accumulator of `count` products leaves int32, no value
+/// the exact range of round_half_even(). The reference does the rest.
+bool stage_fits(const OutputStage&, std::span<const int32_t> bias, int64_t count);
+/// The loops' form of it, without the per-column arrays.
+Requantize requantize_of(const OutputStage&);
+/// Fills the product's whole integer output stage. `weight_sum(column)` is the sum of that output channel's weights, of
+/// which there are `count`.
+void fill_output_stage(Product&, const OutputStage&, int32_t input_zero_point,
+                       std::span<const int32_t> weight_zero_point, std::span<const int32_t> bias, int64_t count,
+                       const std::function<int64_t(int64_t)>& weight_sum);
+
+/// One tile; buffers are the node's: x, second operand, …, y last.
+void run_product(const Product&, std::span<const Buffer>, int64_t tile, std::byte* scratch);
+
+/// Bias of a float node, or an empty vector, laid out for `Product::bias`.
+std::vector<float> padded_bias(const Product&, const Tensor* bias);
+
+/// The fused activation of a float node in the form inner loops know; nullopt if they do not.
+std::optional<Activation> loop_activation(const Node&);
+/// The same for a unary operator.
+std::optional<Activation> loop_function(const Node&);
+
+}  // namespace openrknn::fast

@@ -1,0 +1,123 @@
+// Bias, activation and integer output stage of a node, in the form the inner loops take.
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+#include "core/kernels/fast/product.h"
+#include "core/kernels/reference/activation.h"
+
+namespace openrknn::fast {
+namespace {
+
+struct FunctionRow {
+  std::string_view op;
+  Function function;
+};
+constexpr FunctionRow kFunctions[] = {
+    {"Relu", Function::Relu},
+    {"Clip", Function::Clip},
+    {"LeakyRelu", Function::LeakyRelu},
+    {"Elu", Function::Elu},
+    {"Selu", Function::Selu},
+    {"Celu", Function::Celu},
+    {"HardSigmoid", Function::HardSigmoid},
+    {"HardSwish", Function::HardSwish},
+    {"Sigmoid", Function::Sigmoid},
+    {"Tanh", Function::Tanh},
+    {"Softplus", Function::Softplus},
+    {"Softsign", Function::Softsign},
+    {"SiLU", Function::SiLU},
+    {"Mish", Function::Mish},
+    {"Erf", Function::Erf},
+    {"Exp", Function::Exp},
+    {"Log", Function::Log},
+    {"Sqrt", Function::Sqrt},
+    {"Gelu", Function::GeluErf},
+};
+
+std::optional<Activation> find(std::string_view op, const Attributes& attributes, std::string_view prefix) {
+  for (const FunctionRow& row : kFunctions) {
+    if (row.op != op) continue;
+    // The reference knows the defaults.
+    const auto definition = reference::find_unary_function(op, attributes, prefix);
+    if (!definition) return std::nullopt;
+    Activation activation{row.function,      definition->alpha, definition->beta,
+                          definition->gamma, definition->low,   definition->high};
+    const std::string approximate = std::string(prefix) + "approximate";
+    if (op == "Gelu" && string_attribute(attributes, approximate, "none") == "tanh") {
+      activation.function = Function::GeluTanh;
+    }
+    return activation;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Activation> loop_activation(const Node& node) {
+  const std::string name = string_attribute(node.attributes, "activation", "");
+  if (name.empty()) return Activation{};
+  if (!reference::fused_activation(node)) return std::nullopt;
+  return find(name, node.attributes, "activation_");
+}
+std::optional<Activation> loop_function(const Node& node) { return find(node.op, node.attributes, ""); }
+
+std::vector<float> padded_bias(const Product& p, const Tensor* bias) {
+  if (bias == nullptr) return {};
+  const std::vector<double> values = to_doubles(*bias);
+  std::vector<float> padded(static_cast<size_t>(p.groups * p.padded_columns()));
+  for (int64_t c = 0; c < p.out_channels; ++c) {
+    const int64_t at = c / p.group_columns() * p.padded_columns() + c % p.group_columns();
+    padded[static_cast<size_t>(at)] = static_cast<float>(values[values.size() == 1 ? 0 : static_cast<size_t>(c)]);
+  }
+  return padded;
+}
+
+Requantize requantize_of(const OutputStage& stage) {
+  Requantize q;
+  const bool table = stage.kind == OutputStage::Kind::Table;
+  q.leaky = stage.kind == OutputStage::Kind::Leaky;
+  q.slope = std::ldexp(stage.slope, -14);
+  q.multiplier = std::ldexp(stage.scale.multiplier, -stage.scale.shift);
+  q.low = table ? -32768 : stage.low;
+  q.high = table ? 32767 : stage.high;
+  if (!table) (stage.scale.zero_point_before_shift ? q.zero_point_before : q.zero_point_after) = stage.zero_point;
+  q.table_zero_point = stage.zero_point;
+  q.table_low = stage.low;
+  q.table_high = stage.high;
+  return q;
+}
+bool stage_fits(const OutputStage& stage, std::span<const int32_t> bias, int64_t count) {
+  constexpr int32_t kMost = 1 << 18;  // round_half_even() is exact below 2^51; values reach 2^31 times these
+  if (stage.kind == OutputStage::Kind::Ideal || std::abs(stage.slope) > kMost) return false;
+  if (std::abs(stage.scale.multiplier) > kMost || stage.channel_shift < 0 || stage.scale.shift < 0) return false;
+  int64_t largest = 0;
+  for (const int64_t b : bias) largest = std::max(largest, std::abs(b));
+  return count * 255 * 255 + largest <= INT32_MAX;
+}
+
+void fill_output_stage(Product& p, const OutputStage& stage, int32_t input_zero_point,
+                       std::span<const int32_t> weight_zero_point, std::span<const int32_t> bias, int64_t count,
+                       const std::function<int64_t(int64_t)>& weight_sum) {
+  p.requantize = requantize_of(stage);
+  p.table = stage.table;
+  const size_t padded = static_cast<size_t>(p.groups * p.padded_columns());
+  p.offset.assign(padded, 0);
+  p.channel.assign(padded, 1.0);
+  p.sum_factor.assign(padded, 0);
+  bool any_factor = false;
+  for (int64_t c = 0; c < p.out_channels; ++c) {
+    const int64_t b = bias.empty() ? 0 : bias[static_cast<size_t>(c)];
+    const int64_t zw = weight_zero_point[weight_zero_point.size() == 1 ? 0 : static_cast<size_t>(c)];
+    const size_t at = static_cast<size_t>(c / p.group_columns() * p.padded_columns() + c % p.group_columns());
+    // Σ (x-zx)(w-zw) + b = Σ x(w+o) - (zw+o) Σx + [b - zx Σw + n zx zw], all modulo 2^32: the true sum fits.
+    p.offset[at] = static_cast<int32_t>(b - input_zero_point * weight_sum(c) + count * input_zero_point * zw);
+    p.sum_factor[at] = static_cast<int32_t>(-(zw + p.gemm->weight_offset));
+    any_factor = any_factor || p.sum_factor[at] != 0;
+    const int32_t channel = stage.channel.empty() ? 1 << stage.channel_shift : stage.channel[static_cast<size_t>(c)];
+    p.channel[at] = std::ldexp(channel, -stage.channel_shift);
+  }
+  if (!any_factor) p.sum_factor.clear();
+}
+
+}  // namespace openrknn::fast
