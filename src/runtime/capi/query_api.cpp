@@ -150,6 +150,14 @@ using namespace openrknn::capi;
 int rknn_query(rknn_context context, rknn_query_cmd cmd, void* info, uint32_t size) {
   const auto number = static_cast<uint32_t>(cmd);
   if (number == RKNN_QUERY_OPENRKNN) return guard("rknn_query", [&] { query_extension(info, size); });
+  // A program whose rknn_init failed may still want to know whom it is talking to.
+  if (context == 0 && cmd == RKNN_QUERY_SDK_VERSION) {
+    return guard("rknn_query", [&] {
+      find_query(number, info, size);
+      copy_text(api_version(), static_cast<rknn_sdk_version*>(info)->api_version);
+      copy_text("none (no context)", static_cast<rknn_sdk_version*>(info)->drv_version);
+    });
+  }
   return with_context("rknn_query", context, [&](ContextState& state) {
     const Query& query = find_query(number, info, size);
     if ((state.flags & RKNN_FLAG_COLLECT_MODEL_INFO_ONLY) != 0 && !query.with_model_info_only) {

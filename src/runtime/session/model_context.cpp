@@ -1,0 +1,91 @@
+#include "runtime/session/model_context.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+
+#include "runtime/session/door.h"
+#include "runtime/session/status.h"
+
+namespace openrknn::session {
+
+ModelContext::ModelContext(std::shared_ptr<const RuntimeLibrary> runtime, const ModelSource& source)
+    : runtime_(std::move(runtime)) {
+  void* model = nullptr;
+  uint32_t size = 0;
+  if (source.path.empty()) {
+    if (source.bytes.empty()) throw SessionError("The model has no bytes");
+    if (source.bytes.size() > UINT32_MAX) {
+      throw SessionError("A model in memory may have at most 4 GiB; give its path instead");
+    }
+    model = const_cast<std::byte*>(source.bytes.data());  // rknn_init copies and does not write
+    size = static_cast<uint32_t>(source.bytes.size());
+  } else {
+    if (!std::ifstream(source.path, std::ios::binary)) throw SessionError("Failed to open model file: " + source.path);
+    model = const_cast<char*>(source.path.c_str());
+  }
+  const int code = runtime_->init(&handle_, model, size, 0, nullptr);
+  if (code != RKNN_SUCC) handle_ = 0;
+  check(code, "rknn_init");
+}
+
+ModelContext::ModelContext(const ModelContext& original, Duplicate) : runtime_(original.runtime_) {
+  rknn_context source = original.handle_;
+  const int code = runtime_->dup_context(&source, &handle_);
+  if (code != RKNN_SUCC) handle_ = 0;
+  check(code, "rknn_dup_context");
+}
+
+ModelContext::~ModelContext() {
+  if (handle_ != 0) runtime_->destroy(handle_);
+}
+
+void ModelContext::check(int code, const std::string& what) const {
+  if (code >= 0) return;
+  std::string text = what.find(" failed") == std::string::npos ? status_text(what, code) : what + status_name(code);
+  if (const openrknn_functions* door = open_door(*runtime_, handle_)) {
+    const std::string reason = door->last_diagnostic();
+    if (!reason.empty()) text += " " + reason;
+  }
+  throw SessionError(text, code, what.substr(0, what.find_first_of(" (")));
+}
+
+std::vector<rknn_tensor_attr> ModelContext::attributes(bool inputs) const {
+  const auto counts = query<rknn_input_output_num>(RKNN_QUERY_IN_OUT_NUM, "rknn_query(RKNN_QUERY_IN_OUT_NUM)");
+  std::vector<rknn_tensor_attr> result;
+  for (uint32_t i = 0; i < (inputs ? counts.n_input : counts.n_output); ++i) {
+    rknn_tensor_attr request{};
+    request.index = i;
+    result.push_back(query(inputs ? RKNN_QUERY_INPUT_ATTR : RKNN_QUERY_OUTPUT_ATTR,
+                           fmt::format("rknn_query(RKNN_QUERY_{0}_ATTR) failed for {1} attr index {2}: ",
+                                       inputs ? "INPUT" : "OUTPUT", inputs ? "input" : "output", i),
+                           request));
+  }
+  return result;
+}
+
+void ModelContext::set_core_mask(uint32_t mask, int64_t index) const {
+  const int code = runtime_->set_core_mask(handle_, static_cast<rknn_core_mask>(mask));
+  if (code >= 0) return;
+  const bool means_the_only_core = mask == RKNN_NPU_CORE_AUTO || mask == RKNN_NPU_CORE_0;
+  if (code == RKNN_ERR_TARGET_PLATFORM_UNMATCH && means_the_only_core) return;
+  throw SessionError(
+      fmt::format("rknn_set_core_mask failed for thread {}: {}. Maybe you specified a configuration that is "
+                  "not supported by the current platform",
+                  index, status_name(code)),
+      code, "rknn_set_core_mask");
+}
+
+void ModelContext::set_inputs(std::vector<rknn_input>& inputs) const {
+  check(runtime_->inputs_set(handle_, static_cast<uint32_t>(inputs.size()), inputs.data()), "rknn_inputs_set");
+}
+
+void ModelContext::run() const { check(runtime_->run(handle_, nullptr), "rknn_run"); }
+
+void ModelContext::get_outputs(std::vector<rknn_output>& outputs) const {
+  const auto count = static_cast<uint32_t>(outputs.size());
+  check(runtime_->outputs_get(handle_, count, outputs.data(), nullptr), "rknn_outputs_get");
+  check(runtime_->outputs_release(handle_, count, outputs.data()), "rknn_outputs_release");
+}
+
+}  // namespace openrknn::session

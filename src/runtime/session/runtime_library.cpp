@@ -1,0 +1,90 @@
+#include "runtime/session/runtime_library.h"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <vector>
+
+#include "openrknn/session.hpp"
+
+namespace openrknn::session {
+namespace {
+
+constexpr const char* kName = "librknnrt.so";
+
+/// The folder of the file this code was loaded from.
+std::filesystem::path own_folder() {
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<const void*>(&open_runtime), &info) == 0 || info.dli_fname == nullptr) return {};
+  std::error_code ignored;
+  return std::filesystem::absolute(info.dli_fname, ignored).parent_path();
+}
+
+std::vector<std::string> places(const std::string& wanted) {
+  if (!wanted.empty()) return {wanted};
+  for (const char* variable : {"OPENRKNN_RUNTIME", "ZTU_RKNPU2_RUNTIME_LIBRARY"}) {
+    const char* path = std::getenv(variable);
+    if (path != nullptr && *path != '\0') return {path};
+  }
+  std::vector<std::string> result;
+  const std::filesystem::path folder = own_folder();
+  for (const char* relative : {"", "lib"}) {
+    const std::filesystem::path candidate = folder / relative / kName;
+    std::error_code ignored;
+    if (!folder.empty() && std::filesystem::exists(candidate, ignored)) result.push_back(candidate.string());
+  }
+  result.insert(result.end(), {kName, "librknnrt.so.2"});
+  return result;
+}
+
+template <class F>
+bool resolve(void* handle, const char* name, F& function, std::string& missing) {
+  function = reinterpret_cast<F>(dlsym(handle, name));
+  if (function == nullptr) missing += (missing.empty() ? "" : ", ") + std::string(name);
+  return function != nullptr;
+}
+
+/// Names of functions the library lacks, "" if it has all.
+std::string resolve_all(RuntimeLibrary& library) {
+  std::string missing;
+  void* const handle = library.handle;
+  resolve(handle, "rknn_init", library.init, missing);
+  resolve(handle, "rknn_dup_context", library.dup_context, missing);
+  resolve(handle, "rknn_destroy", library.destroy, missing);
+  resolve(handle, "rknn_query", library.query, missing);
+  resolve(handle, "rknn_inputs_set", library.inputs_set, missing);
+  resolve(handle, "rknn_set_core_mask", library.set_core_mask, missing);
+  resolve(handle, "rknn_run", library.run, missing);
+  resolve(handle, "rknn_outputs_get", library.outputs_get, missing);
+  resolve(handle, "rknn_outputs_release", library.outputs_release, missing);
+  return missing;
+}
+
+}  // namespace
+
+RuntimeLibrary::~RuntimeLibrary() {
+  // Never closed: threads of the library may outlive the last session, and some runtimes do not survive dlclose.
+}
+
+std::shared_ptr<const RuntimeLibrary> open_runtime(const std::string& wanted) {
+  std::string tried;
+  for (const std::string& place : places(wanted)) {
+    void* handle = dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (handle == nullptr) {
+      tried += fmt::format("\n  {}", dlerror());
+      continue;
+    }
+    auto library = std::make_shared<RuntimeLibrary>();
+    library->path = place;
+    library->handle = handle;
+    const std::string missing = resolve_all(*library);
+    if (missing.empty()) return library;
+    tried += fmt::format("\n  {}: lacks {}", place, missing);
+  }
+  throw SessionError(fmt::format(
+      "no RKNN runtime library (librknnrt.so) could be opened; set OPENRKNN_RUNTIME to its path. Tried:{}", tried));
+}
+
+}  // namespace openrknn::session
