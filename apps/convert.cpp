@@ -38,7 +38,7 @@ class ProgressPrinter {
 // Sorts a YAML file's keys to the methods they belong to; what a flag says wins.
 void merge_yaml(const std::string& path, ConvertArguments& arguments) {
   for (const auto& [key, value] : read_yaml_options(path)) {
-    OptionValues* target = find_option("config", key) != nullptr      ? &arguments.config
+    ArgumentValues* target = find_option("config", key) != nullptr      ? &arguments.config
                            : find_option("load_onnx", key) != nullptr ? &arguments.load
                            : find_option("build", key) != nullptr     ? &arguments.build
                                                                       : nullptr;

@@ -21,7 +21,7 @@ std::string flag_of(std::string_view name) {
 }
 
 // Every argument of a toolkit method as a flag: --mean-values "[[0, 0, 0]]".
-void add_flags(CLI::App& app, std::string_view method, OptionValues& values,
+void add_flags(CLI::App& app, std::string_view method, ArgumentValues& values,
                const std::vector<std::string_view>& leave_out) {
   for (const Option& option : option_table()) {
     if (option.method != method || option.status == OptionStatus::Warned) continue;
@@ -30,7 +30,7 @@ void add_flags(CLI::App& app, std::string_view method, OptionValues& values,
     if (option.name == "target_platform") flags += ",-t,--target";
     const std::string key(option.name);
     app.add_option_function<std::string>(
-           flags, [&values, key](const std::string& text) { values[key] = parse_option_value(text); },
+           flags, [&values, key](const std::string& text) { values[key] = parse_argument_value(text); },
            fmt::format("{} ({}; default {})", option.sentence, option.accepts, option.default_text))
         ->group(std::string(method));
   }

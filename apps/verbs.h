@@ -6,14 +6,14 @@
 #include <string>
 #include <vector>
 
-#include "toolkit/option_value.h"
+#include "toolkit/argument_value.h"
 #include "toolkit/run_model.h"
 
 namespace openrknn {
 
 struct ConvertArguments {
   std::string model, output, yaml, dump_after;
-  OptionValues config, load, build;  ///< only what was given
+  ArgumentValues config, load, build;  ///< only what was given
   std::map<std::string, int64_t> dimensions;
   bool keep_golden = false, check = false, symmetric_weights = false, json = false, quiet = false;
   int threads = 0;

@@ -87,36 +87,36 @@ nb::list arrays_from_tensors(std::vector<Tensor> tensors) {
   return arrays;
 }
 
-OptionValue option_from_object(nb::handle object, const std::string& what) {
+ArgumentValue argument_from_object(nb::handle object, const std::string& what) {
   if (object.is_none()) return {};
   if (nb::isinstance<nb::bool_>(object)) return nb::cast<bool>(object);
   if (nb::isinstance<nb::int_>(object)) return nb::cast<int64_t>(object);
   if (nb::isinstance<nb::float_>(object)) return nb::cast<double>(object);
   if (nb::isinstance<nb::str>(object)) return nb::cast<std::string>(object);
   if (nb::isinstance<nb::dict>(object)) {
-    std::map<std::string, OptionValue> map;
+    std::map<std::string, ArgumentValue> map;
     for (const auto [key, value] : nb::borrow<nb::dict>(object)) {
-      map[nb::cast<std::string>(nb::str(key))] = option_from_object(value, what);
+      map[nb::cast<std::string>(nb::str(key))] = argument_from_object(value, what);
     }
     return map;
   }
   if (nb::hasattr(object, "__fspath__")) return nb::cast<std::string>(nb::str(object));
   if (nb::hasattr(object, "tolist"))
-    return option_from_object(object.attr("tolist")(), what);  // numpy arrays and scalars
+    return argument_from_object(object.attr("tolist")(), what);  // numpy arrays and scalars
   if (nb::isinstance<nb::list>(object) || nb::isinstance<nb::tuple>(object)) {
-    std::vector<OptionValue> list;
-    for (const nb::handle item : object) list.push_back(option_from_object(item, what));
+    std::vector<ArgumentValue> list;
+    for (const nb::handle item : object) list.push_back(argument_from_object(item, what));
     return list;
   }
   fail(Code::ConfigBadValue,
        fmt::format("{}: cannot use a value of type '{}'", what, nb::cast<std::string>(object.type().attr("__name__"))));
 }
 
-OptionValues options_from_dict(nb::dict dict) {
-  OptionValues values;
+ArgumentValues arguments_from_dict(nb::dict dict) {
+  ArgumentValues values;
   for (const auto [key, value] : dict) {
     const std::string name = nb::cast<std::string>(nb::str(key));
-    values[name] = option_from_object(value, name);
+    values[name] = argument_from_object(value, name);
   }
   return values;
 }

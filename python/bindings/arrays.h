@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/base/tensor.h"
-#include "toolkit/option_value.h"
+#include "toolkit/argument_value.h"
 
 namespace openrknn::python {
 
@@ -22,7 +22,7 @@ nb::object array_from_tensor(Tensor);
 nb::list arrays_from_tensors(std::vector<Tensor>);
 
 /// Python objects as option values: None, bool, int, float, str, os.PathLike, list, tuple, dict; numpy scalars too.
-OptionValue option_from_object(nb::handle, const std::string& what);
-OptionValues options_from_dict(nb::dict);
+ArgumentValue argument_from_object(nb::handle, const std::string& what);
+ArgumentValues arguments_from_dict(nb::dict);
 
 }  // namespace openrknn::python

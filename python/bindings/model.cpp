@@ -56,7 +56,7 @@ PyModel* compile_graph(const PyGraph& graph, const nb::dict& given, bool quantiz
                        const std::optional<std::string>& dataset, const nb::list& lists, bool symmetric_weights,
                        bool keep_golden, int threads) {
   std::vector<std::string> warnings;
-  CompileOptions options = make_settings(options_from_dict(given), warnings).compile;
+  CompileOptions options = make_settings(arguments_from_dict(given), warnings).compile;
   options.quantize = quantize;
   options.symmetric_weights = symmetric_weights;
   options.keep_golden = keep_golden;

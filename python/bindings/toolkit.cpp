@@ -33,7 +33,7 @@ void bind_toolkit(nb::module_& module) {
       .def(
           "__init__", [](Toolkit* self, nb::object log) { new (self) Toolkit(sink_to(std::move(log))); },
           nb::arg("log"))
-      .def("config", [](Toolkit& self, const nb::dict& values) { self.config(options_from_dict(values)); })
+      .def("config", [](Toolkit& self, const nb::dict& values) { self.config(arguments_from_dict(values)); })
       .def("load_onnx",
            [](Toolkit& self, const std::string& path, const nb::dict& values, const nb::list& initial) {
              std::vector<std::optional<Tensor>> tensors;
@@ -41,20 +41,20 @@ void bind_toolkit(nb::module_& module) {
                tensors.push_back(item.is_none() ? std::nullopt
                                                 : std::optional(tensor_from_array(item, "input_initial_val")));
              }
-             const OptionValues options = options_from_dict(values);
+             const ArgumentValues options = arguments_from_dict(values);
              const nb::gil_scoped_release release;
              self.load_onnx(path, options, std::move(tensors));
            })
       .def("build",
            [](Toolkit& self, const nb::dict& values) {
-             const OptionValues options = options_from_dict(values);
+             const ArgumentValues options = arguments_from_dict(values);
              const nb::gil_scoped_release release;
              self.build(options);
            })
       .def("export_rknn",
            [](Toolkit& self, const std::string& path, const nb::dict& values) {
              std::vector<std::string> warnings;
-             check_options("export_rknn", options_from_dict(values), warnings);
+             check_options("export_rknn", arguments_from_dict(values), warnings);
              const nb::gil_scoped_release release;
              self.export_rknn(path);
            })
@@ -62,7 +62,7 @@ void bind_toolkit(nb::module_& module) {
           "load_rknn", [](Toolkit& self, const std::string& path) { self.load_rknn(path); }, Unlocked())
       .def("init_runtime",
            [](Toolkit& self, const nb::dict& values) {
-             const OptionValues options = options_from_dict(values);
+             const ArgumentValues options = arguments_from_dict(values);
              const nb::gil_scoped_release release;
              self.init_runtime(options);
            })

@@ -140,11 +140,11 @@ const Option* find_option(std::string_view method, std::string_view name) {
   return nullptr;
 }
 
-OptionValue default_value(const Option& option) { return parse_option_value(option.default_text); }
+ArgumentValue default_value(const Option& option) { return parse_argument_value(option.default_text); }
 
-OptionValues check_options(std::string_view method, const OptionValues& given, std::vector<std::string>& warnings) {
+ArgumentValues check_options(std::string_view method, const ArgumentValues& given, std::vector<std::string>& warnings) {
   Diagnostics problems;
-  OptionValues values;
+  ArgumentValues values;
   for (const Option& option : kOptions) {
     if (option.method == method && option.status != OptionStatus::Warned)
       values[std::string(option.name)] = default_value(option);

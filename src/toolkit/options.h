@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "toolkit/option_value.h"
+#include "toolkit/argument_value.h"
 
 namespace openrknn {
 
@@ -30,11 +30,11 @@ struct Option {
 /// Every documented argument of every method, in the manual's order.
 std::span<const Option> option_table();
 const Option* find_option(std::string_view method, std::string_view name);
-OptionValue default_value(const Option&);
+ArgumentValue default_value(const Option&);
 
 /// Fills in defaults and checks names and refusals for one method. Unknown names: Error (ConfigBadValue) listing the
 /// accepted ones. Refused values: Error (ConfigUnsupported) by name, all together. Adds warnings for undocumented ones.
-OptionValues check_options(std::string_view method, const OptionValues& given, std::vector<std::string>& warnings);
+ArgumentValues check_options(std::string_view method, const ArgumentValues& given, std::vector<std::string>& warnings);
 
 /// docs/compatibility.md: every method and argument as works / refused.
 std::string compatibility_markdown();

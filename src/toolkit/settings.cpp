@@ -9,19 +9,19 @@
 namespace openrknn {
 namespace {
 
-using List = std::vector<OptionValue>;
+using List = std::vector<ArgumentValue>;
 
-[[noreturn]] void bad_value(std::string_view argument, const OptionValue& got, std::string_view expected) {
+[[noreturn]] void bad_value(std::string_view argument, const ArgumentValue& got, std::string_view expected) {
   fail(Code::ConfigBadValue, fmt::format("{}: got {}, expected {}", argument, to_string(got), expected));
 }
 
-std::optional<double> number(const OptionValue& value) {
+std::optional<double> number(const ArgumentValue& value) {
   if (const int64_t* i = std::get_if<int64_t>(&value.data)) return static_cast<double>(*i);
   if (const double* d = std::get_if<double>(&value.data)) return *d;
   return std::nullopt;
 }
 
-std::string text_of(const OptionValue& value, std::string_view argument) {
+std::string text_of(const ArgumentValue& value, std::string_view argument) {
   const std::string* text = std::get_if<std::string>(&value.data);
   if (text == nullptr) bad_value(argument, value, "text");
   return *text;
@@ -32,12 +32,12 @@ std::string lower(std::string text) {
   return text;
 }
 
-std::vector<float> numbers_of(const OptionValue& value, std::string_view argument) {
+std::vector<float> numbers_of(const ArgumentValue& value, std::string_view argument) {
   if (value.is_none()) return {};
   const List* list = std::get_if<List>(&value.data);
   if (list == nullptr) bad_value(argument, value, "a list of numbers per input");
   std::vector<float> out;
-  for (const OptionValue& item : *list) {
+  for (const ArgumentValue& item : *list) {
     const std::optional<double> n = number(item);
     if (!n) bad_value(argument, item, "a number");
     out.push_back(static_cast<float>(*n));
@@ -46,35 +46,35 @@ std::vector<float> numbers_of(const OptionValue& value, std::string_view argumen
 }
 
 // [[a, b, c], [d]] per input, or the flat form most scripts use for one input.
-std::vector<std::vector<float>> channel_lists(const OptionValue& value, std::string_view argument) {
+std::vector<std::vector<float>> channel_lists(const ArgumentValue& value, std::string_view argument) {
   if (value.is_none()) return {};
   const List* list = std::get_if<List>(&value.data);
   if (list == nullptr) bad_value(argument, value, "a list like [[a, b, c]], one inner list per input");
-  const bool nested = std::any_of(list->begin(), list->end(), [](const OptionValue& item) {
+  const bool nested = std::any_of(list->begin(), list->end(), [](const ArgumentValue& item) {
     return std::holds_alternative<List>(item.data) || item.is_none();
   });
   if (!nested) return {numbers_of(value, argument)};
   std::vector<std::vector<float>> out;
-  for (const OptionValue& item : *list) out.push_back(numbers_of(item, argument));
+  for (const ArgumentValue& item : *list) out.push_back(numbers_of(item, argument));
   return out;
 }
 
-std::vector<bool> flags_of(const OptionValue& value, std::string_view argument) {
+std::vector<bool> flags_of(const ArgumentValue& value, std::string_view argument) {
   if (const bool* one = std::get_if<bool>(&value.data)) return std::vector<bool>(64, *one);  // for every input
   const List* list = std::get_if<List>(&value.data);
   if (list == nullptr) bad_value(argument, value, "a bool, or a list of bool per input");
   std::vector<bool> out;
-  for (const OptionValue& item : *list) out.push_back(bool_of(item, argument));
+  for (const ArgumentValue& item : *list) out.push_back(bool_of(item, argument));
   return out;
 }
 
-Shape shape_of(const OptionValue& value, std::string_view argument) {
+Shape shape_of(const ArgumentValue& value, std::string_view argument) {
   if (const std::string* text = std::get_if<std::string>(&value.data))
-    return shape_of(parse_option_value("[" + *text + "]"), argument);
+    return shape_of(parse_argument_value("[" + *text + "]"), argument);
   const List* list = std::get_if<List>(&value.data);
   if (list == nullptr) bad_value(argument, value, "a shape like [1, 3, 224, 224]");
   Shape shape;
-  for (const OptionValue& item : *list) {
+  for (const ArgumentValue& item : *list) {
     const int64_t* extent = std::get_if<int64_t>(&item.data);
     if (extent == nullptr || *extent < 0) bad_value(argument, item, "an extent that is a whole number, 0 or more");
     shape.push_back(*extent);
@@ -137,7 +137,7 @@ void set_algorithm(const std::string& text, Diagnostics& problems) {
   }
 }
 
-void set_platform(Settings& settings, const OptionValue& value, Diagnostics& problems,
+void set_platform(Settings& settings, const ArgumentValue& value, Diagnostics& problems,
                   std::vector<std::string>& warnings) {
   if (value.is_none()) {
     settings.compile.target = "rk3566";
@@ -163,19 +163,19 @@ void set_platform(Settings& settings, const OptionValue& value, Diagnostics& pro
 
 }  // namespace
 
-bool bool_of(const OptionValue& value, std::string_view argument) {
+bool bool_of(const ArgumentValue& value, std::string_view argument) {
   if (const bool* flag = std::get_if<bool>(&value.data)) return *flag;
   if (const int64_t* i = std::get_if<int64_t>(&value.data); i != nullptr && (*i == 0 || *i == 1)) return *i == 1;
   bad_value(argument, value, "True or False");
 }
 
-std::vector<std::string> names_of(const OptionValue& value, std::string_view argument) {
+std::vector<std::string> names_of(const ArgumentValue& value, std::string_view argument) {
   if (value.is_none()) return {};
   if (const std::string* one = std::get_if<std::string>(&value.data)) return {*one};
   const List* list = std::get_if<List>(&value.data);
   if (list == nullptr) bad_value(argument, value, "a list of tensor names");
   std::vector<std::string> names;
-  for (const OptionValue& item : *list) {
+  for (const ArgumentValue& item : *list) {
     // YAML and command lines turn names like 378 into numbers.
     const std::string* text = std::get_if<std::string>(&item.data);
     names.push_back(text != nullptr ? *text : to_string(item));
@@ -183,24 +183,24 @@ std::vector<std::string> names_of(const OptionValue& value, std::string_view arg
   return names;
 }
 
-std::vector<Shape> shapes_of(const OptionValue& value, std::string_view argument) {
+std::vector<Shape> shapes_of(const ArgumentValue& value, std::string_view argument) {
   if (value.is_none()) return {};
   const List* list = std::get_if<List>(&value.data);
   if (list == nullptr) return {shape_of(value, argument)};
-  const bool flat = !list->empty() && std::all_of(list->begin(), list->end(), [](const OptionValue& item) {
+  const bool flat = !list->empty() && std::all_of(list->begin(), list->end(), [](const ArgumentValue& item) {
     return std::holds_alternative<int64_t>(item.data);
   });
   if (flat) return {shape_of(value, argument)};
   std::vector<Shape> shapes;
-  for (const OptionValue& item : *list) shapes.push_back(shape_of(item, argument));
+  for (const ArgumentValue& item : *list) shapes.push_back(shape_of(item, argument));
   return shapes;
 }
 
-Settings make_settings(const OptionValues& given, std::vector<std::string>& warnings) {
+Settings make_settings(const ArgumentValues& given, std::vector<std::string>& warnings) {
   Settings settings;
   CompileOptions& compile = settings.compile;
   Diagnostics problems;
-  OptionValues values;
+  ArgumentValues values;
   // One bad argument must not hide the others: each is tried on its own.
   const auto collect = [&](const auto& step) {
     try {
@@ -241,9 +241,9 @@ Settings make_settings(const OptionValues& given, std::vector<std::string>& warn
   return settings;
 }
 
-ImportOptions make_import_options(const OptionValues& given, std::vector<std::optional<Tensor>> initial_values,
+ImportOptions make_import_options(const ArgumentValues& given, std::vector<std::optional<Tensor>> initial_values,
                                   std::vector<std::string>& warnings) {
-  OptionValues values = check_options("load_onnx", given, warnings);
+  ArgumentValues values = check_options("load_onnx", given, warnings);
   ImportOptions options;
   options.inputs = names_of(values["inputs"], "load_onnx: inputs");
   options.outputs = names_of(values["outputs"], "load_onnx: outputs");

@@ -19,15 +19,15 @@ struct Settings {
 
 /// Checks every argument of `config` and reports all problems together (ConfigUnknownPlatform, ConfigBadValue,
 /// ConfigUnsupported).
-Settings make_settings(const OptionValues& given, std::vector<std::string>& warnings);
+Settings make_settings(const ArgumentValues& given, std::vector<std::string>& warnings);
 
 /// load_onnx's arguments. `initial_values` are aligned with the inputs; arrays travel beside the option values.
-ImportOptions make_import_options(const OptionValues& given, std::vector<std::optional<Tensor>> initial_values,
+ImportOptions make_import_options(const ArgumentValues& given, std::vector<std::optional<Tensor>> initial_values,
                                   std::vector<std::string>& warnings);
 
 /// Reads shapes as scripts write them: [[1, 3, 224, 224]], ["1,3,224,224"], or one flat list for one input.
-std::vector<Shape> shapes_of(const OptionValue&, std::string_view argument);
-std::vector<std::string> names_of(const OptionValue&, std::string_view argument);
-bool bool_of(const OptionValue&, std::string_view argument);
+std::vector<Shape> shapes_of(const ArgumentValue&, std::string_view argument);
+std::vector<std::string> names_of(const ArgumentValue&, std::string_view argument);
+bool bool_of(const ArgumentValue&, std::string_view argument);
 
 }  // namespace openrknn

@@ -75,7 +75,7 @@ Toolkit::Toolkit(MessageSink sink, Progress progress, int threads)
     : state_(std::make_unique<State>(std::move(sink), std::move(progress), threads)) {}
 Toolkit::~Toolkit() = default;
 
-void Toolkit::config(const OptionValues& given) {
+void Toolkit::config(const ArgumentValues& given) {
   std::vector<std::string> warnings;
   Settings settings = make_settings(given, warnings);
   state_->warn("config", warnings);
@@ -83,7 +83,7 @@ void Toolkit::config(const OptionValues& given) {
   if (state_->stage == Stage::New) state_->stage = Stage::Configured;
 }
 
-void Toolkit::load_onnx(const std::filesystem::path& path, const OptionValues& given,
+void Toolkit::load_onnx(const std::filesystem::path& path, const ArgumentValues& given,
                         std::vector<std::optional<Tensor>> initial_values) {
   state_->require(state_->stage != Stage::New, "load_onnx", "config has not been called",
                   "call config(target_platform=...) first");
@@ -114,16 +114,16 @@ void Toolkit::load_model(const std::filesystem::path& path, const ImportOptions&
   state_->stage = Stage::Loaded;
 }
 
-void Toolkit::build(const OptionValues& given) {
-  OptionValues normalized = given;
+void Toolkit::build(const ArgumentValues& given) {
+  ArgumentValues normalized = given;
   // 1 and -1 (an older spelling) both mean "no batch".
   if (const auto batch = normalized.find("rknn_batch_size"); batch != normalized.end()) {
-    if (batch->second == OptionValue(int64_t{1}) || batch->second == OptionValue(int64_t{-1})) batch->second = {};
+    if (batch->second == ArgumentValue(int64_t{1}) || batch->second == ArgumentValue(int64_t{-1})) batch->second = {};
   }
   std::vector<std::string> warnings;
-  OptionValues values = check_options("build", normalized, warnings);
+  ArgumentValues values = check_options("build", normalized, warnings);
   const bool quantize = bool_of(values["do_quantization"], "build: do_quantization");
-  const OptionValue& dataset = values["dataset"];
+  const ArgumentValue& dataset = values["dataset"];
   if (!dataset.is_none() && !std::holds_alternative<std::string>(dataset.data)) {
     fail(Code::ConfigBadValue,
          fmt::format("build: dataset: got {}, expected the path of a dataset file", to_string(dataset)));
@@ -191,12 +191,12 @@ void Toolkit::load_rknn(const std::filesystem::path& path) {
   state_->stage = Stage::Deployed;
 }
 
-void Toolkit::init_runtime(const OptionValues& given) {
+void Toolkit::init_runtime(const ArgumentValues& given) {
   State& state = *state_;
   state.require(state.stage >= Stage::Built, "init_runtime", "there is no model to run",
                 "call build, or load_rknn, first");
   std::vector<std::string> warnings;
-  const OptionValues values = check_options("init_runtime", given, warnings);
+  const ArgumentValues values = check_options("init_runtime", given, warnings);
   state.warn("init_runtime", warnings);
   const Target& target = *find_target(state.model().target);
   const int64_t* mask = std::get_if<int64_t>(&values.at("core_mask").data);

@@ -30,17 +30,17 @@ class Toolkit {
   Toolkit(const Toolkit&) = delete;
   Toolkit& operator=(const Toolkit&) = delete;
 
-  void config(const OptionValues&);
-  void load_onnx(const std::filesystem::path&, const OptionValues&,
+  void config(const ArgumentValues&);
+  void load_onnx(const std::filesystem::path&, const ArgumentValues&,
                  std::vector<std::optional<Tensor>> initial_values = {});
   /// Any framework there is an importer for, with options the native API and the command line have.
   void load_model(const std::filesystem::path&, const ImportOptions&);
   /// Reads the dataset file, if quantizing. Or samples already in memory: one vector of arrays per sample.
-  void build(const OptionValues&);
+  void build(const ArgumentValues&);
   void build(bool quantize, const std::filesystem::path& dataset, std::vector<std::vector<Tensor>> samples);
   void export_rknn(const std::filesystem::path&);
   void load_rknn(const std::filesystem::path&);
-  void init_runtime(const OptionValues&);
+  void init_runtime(const ArgumentValues&);
   /// Arrays in the given layouts ("nhwc", "nchw" per input; empty = nhwc for 4-D). Outputs in the source model's rank
   /// and layout; float32 for quantized and fp16 outputs, integers as they are. NaN inputs are refused.
   std::vector<Tensor> inference(std::vector<Tensor> inputs, std::vector<std::string> data_format,

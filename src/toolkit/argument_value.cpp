@@ -1,4 +1,4 @@
-#include "toolkit/option_value.h"
+#include "toolkit/argument_value.h"
 
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
@@ -12,7 +12,7 @@
 namespace openrknn {
 namespace {
 
-OptionValue scalar(const std::string& text, bool quoted) {
+ArgumentValue scalar(const std::string& text, bool quoted) {
   if (quoted) return text;
   if (text.empty() || text == "None" || text == "null" || text == "~") return {};
   if (text == "True" || text == "true") return true;
@@ -27,24 +27,24 @@ OptionValue scalar(const std::string& text, bool quoted) {
   return text;
 }
 
-std::optional<double> number(const OptionValue& value) {
+std::optional<double> number(const ArgumentValue& value) {
   if (const bool* b = std::get_if<bool>(&value.data)) return *b;
   if (const int64_t* i = std::get_if<int64_t>(&value.data)) return static_cast<double>(*i);
   if (const double* d = std::get_if<double>(&value.data)) return *d;
   return std::nullopt;
 }
 
-OptionValue convert(const YAML::Node& node) {
+ArgumentValue convert(const YAML::Node& node) {
   switch (node.Type()) {
     case YAML::NodeType::Scalar:
       return scalar(node.Scalar(), node.Tag() == "!");  // "!" marks a quoted scalar
     case YAML::NodeType::Sequence: {
-      std::vector<OptionValue> list;
+      std::vector<ArgumentValue> list;
       for (const YAML::Node& item : node) list.push_back(convert(item));
       return list;
     }
     case YAML::NodeType::Map: {
-      std::map<std::string, OptionValue> map;
+      std::map<std::string, ArgumentValue> map;
       for (const auto& item : node) map[item.first.Scalar()] = convert(item.second);
       return map;
     }
@@ -55,25 +55,25 @@ OptionValue convert(const YAML::Node& node) {
 
 }  // namespace
 
-bool OptionValue::operator==(const OptionValue& other) const {
+bool ArgumentValue::operator==(const ArgumentValue& other) const {
   const std::optional<double> a = number(*this), b = number(other);
   if (a && b) return *a == *b;
   return data == other.data;
 }
 
-std::string to_string(const OptionValue& value) {
+std::string to_string(const ArgumentValue& value) {
   struct Visitor {
     std::string operator()(std::monostate) const { return "None"; }
     std::string operator()(bool b) const { return b ? "True" : "False"; }
     std::string operator()(int64_t i) const { return fmt::format("{}", i); }
     std::string operator()(double d) const { return fmt::format("{}", d); }
     std::string operator()(const std::string& text) const { return fmt::format("'{}'", text); }
-    std::string operator()(const std::vector<OptionValue>& list) const {
+    std::string operator()(const std::vector<ArgumentValue>& list) const {
       std::string out = "[";
-      for (const OptionValue& item : list) out += (out.size() > 1 ? ", " : "") + to_string(item);
+      for (const ArgumentValue& item : list) out += (out.size() > 1 ? ", " : "") + to_string(item);
       return out + "]";
     }
-    std::string operator()(const std::map<std::string, OptionValue>& map) const {
+    std::string operator()(const std::map<std::string, ArgumentValue>& map) const {
       std::string out = "{";
       for (const auto& [key, item] : map)
         out += fmt::format("{}'{}': {}", out.size() > 1 ? ", " : "", key, to_string(item));
@@ -83,7 +83,7 @@ std::string to_string(const OptionValue& value) {
   return std::visit(Visitor{}, value.data);
 }
 
-OptionValue parse_option_value(std::string_view text) {
+ArgumentValue parse_argument_value(std::string_view text) {
   try {
     return convert(YAML::Load(std::string(text)));
   } catch (const YAML::Exception& error) {
@@ -92,13 +92,13 @@ OptionValue parse_option_value(std::string_view text) {
   }
 }
 
-OptionValues read_yaml_options(const std::string& path) {
+ArgumentValues read_yaml_options(const std::string& path) {
   const std::string text = read_text_file(path);
   try {
     const YAML::Node root = YAML::Load(text);
     if (!root.IsMap())
       fail(Code::ConfigBadValue, Location{.file = path}, "the file is not a mapping of option names to values");
-    return std::get<std::map<std::string, OptionValue>>(convert(root).data);
+    return std::get<std::map<std::string, ArgumentValue>>(convert(root).data);
   } catch (const YAML::Exception& error) {
     fail(Code::ConfigBadValue, Location{.file = path, .line = error.mark.line + 1},
          fmt::format("not valid YAML: {}", error.msg));
