@@ -232,6 +232,8 @@ class LayoutCut {
 
 }  // namespace
 
+LayoutChoice choose_layouts(const Graph& graph) { return LayoutCut(graph).choose(); }
+
 bool follows_layout(const OpSchema& schema, size_t input) {
   return (schema.data_inputs >> std::min<size_t>(input, 31) & 1) != 0;
 }

@@ -209,6 +209,8 @@ NodeId Run::step() {
   return state.current->node;
 }
 
+void Run::restart() { state_->next = 0; }
+
 void Run::run() {
   State& state = *state_;
   state.next = state.done = 0;

@@ -16,12 +16,16 @@ class Run {
   Run& operator=(Run&&) noexcept;
 
   /// An input (logical layout; dtype and shape must match, else Error RuntimeBadInput), or any value before it is
-  /// read: "single" analysis feeds golden values in.
+  /// read: "single" analysis feeds golden values in. Inputs stay for later runs; a computed value is replaced once, in
+  /// the pass under way or, given before its node ran, when that node has run. Computed values that share their memory
+  /// with another one still wanted (Reshape) are refused unless the plan has keep_all.
   /// `given` says in which layout the bytes are; shape() is always the logical one's permutation by it.
   void set(ValueId, const Tensor&, Layout given = Layout::Logical);
   /// Runs the next node and returns it; None at the end (the next step() starts over). Profile, snapshot and cancel
   /// are loops around it.
   NodeId step();
+  /// The next step() starts over; results of the latest pass stay readable until then.
+  void restart();
   /// All steps from the start.
   void run();
   /// Logical layout, a copy. Valid for graph outputs after the run, for what the last step wrote, and for every value
