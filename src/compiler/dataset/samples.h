@@ -23,15 +23,16 @@ struct Samples {
 /// What a dataset must deliver for one graph input.
 struct SampleSpec {
   Port port;
-  Shape shape;                ///< logical
+  Shape shape;  ///< logical
   DType dtype = DType::Float32;
-  bool rgb_to_bgr = false;    ///< images only, before mean/std
+  bool rgb_to_bgr = false;  ///< images only, before mean/std
 };
 
-/// Reads a dataset file (toolkit.md 7.1): one sample a line, whitespace-separated paths, one per input (quotes for paths with spaces), relative to the
-/// file's directory, then to the working directory; blank lines and `#` comment lines are skipped; jpg, jpeg, png,
-/// bmp, npy. Checks every path and every array header now and reports all problems together with their lines
-/// (Error DatasetFileMissing, DatasetBadLine, DatasetBadArray, DatasetEmpty, …). Pixels are read in get().
+/// Reads a dataset file (docs/dataset.md): one sample a line, whitespace-separated paths, one per input (quotes for
+/// paths with spaces), relative to the file's directory, then to the working directory; blank lines and `#` comment
+/// lines are skipped; jpg, jpeg, png, bmp, npy. Checks every path and every array header now and reports all problems
+/// together with their lines (Error DatasetFileMissing, DatasetBadLine, DatasetBadArray, DatasetEmpty, …). Pixels are
+/// read in get().
 std::unique_ptr<Samples> open_dataset(const std::filesystem::path&, std::vector<SampleSpec>);
 
 /// Arrays already in memory: samples[i][input], in the port's source order, raw (mean/std are applied).
