@@ -28,9 +28,7 @@ struct CodeElement {
   using Isa = Isa_;
   using Type = int8_t;
   OPENRKNN_INLINE static Floats<Isa> read(const DepthwiseLine& line, const int8_t* from) {
-    typename Registers<Isa::kBytes>::Codes8 codes;
-    __builtin_memcpy(&codes, from, sizeof(codes));
-    const auto wide = __builtin_convertvector(codes, typename Ints<Isa>::Raw);
+    const auto wide = Isa::load_codes(from);
     return Floats<Isa>(__builtin_convertvector(wide, typename Floats<Isa>::Raw)) - Floats<Isa>(line.input_zero_point);
   }
 };

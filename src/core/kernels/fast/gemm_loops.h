@@ -146,10 +146,8 @@ OPENRKNN_INLINE void finish_block(const GemmTile& tile, const Panel& panel, int6
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) store(&rows[row][v * kLanes], sums[row][v]);
   }
-  for (int row = 0; row < kRows; ++row) {
-    requantize_row<Isa>(tile.requantize, rows[row], tile.requantize.sum_factor ? tile.sums[first_row + row] : 0,
-                        panel.first, panel.columns, static_cast<int8_t*>(tile.outputs[first_row + row]) + panel.first);
-  }
+  requantize_block<Isa>(tile.requantize, rows[0], kVectors * kLanes, kRows, tile.sums + first_row, panel.first,
+                        panel.columns, tile.outputs + first_row);
 }
 
 template <class Product, int kRows, int kVectors>

@@ -49,6 +49,7 @@ struct Requantize {
   const int16_t* table = nullptr;                      ///< 513 entries: low … high is then the int16 pre-activation
   int32_t table_zero_point = 0, table_low = -128, table_high = 127;
   bool leaky = false;
+  bool saturates = true;  ///< an accumulator times its channel factor may leave int32
 };
 
 /// One tile of an implicit matrix product: outputs[row][column] = sum over k of input[row][k] * weight[k][column].

@@ -6,33 +6,24 @@
 
 namespace openrknn::fast {
 
-template <class Raw>
-OPENRKNN_INLINE Raw round_half_even(Raw v) {
-  const double kRound = 0x1.8p52;
-  return (v + kRound) - kRound;
-}
-template <class Raw>
-OPENRKNN_INLINE Raw clamp_doubles(Raw v, double low, double high) {
-  const Raw lowest = low - Raw{}, highest = high - Raw{};
-  v = v < lowest ? lowest : v;
-  return v > highest ? highest : v;
-}
+/// Adding 1.5 * 2^52 leaves no bits below the integers: the sum is rounded half to even, exactly once.
+inline constexpr double kRound = 0x1.8p52;
 
-/// Accumulators to codes (or to int16 pre-activations) of one half vector.
+/// Accumulators to codes (or to int16 pre-activations), half a vector at a time.
 template <class Isa>
-OPENRKNN_INLINE typename Registers<Isa::kBytes>::Codes32 requantize_lanes(
-    const Requantize& q, typename Registers<Isa::kBytes>::Codes32 acc,
-    typename Registers<Isa::kBytes>::Doubles channel) {
-  using Raw = typename Registers<Isa::kBytes>::Doubles;
-  const Raw exact = __builtin_convertvector(acc, Raw);
-  Raw v = clamp_doubles(round_half_even(exact * channel), -2147483648.0, 2147483647.0);
+OPENRKNN_INLINE typename Isa::Doubles requantize_doubles(const Requantize& q, typename Isa::Doubles acc,
+                                                         typename Isa::Doubles channel) {
+  using Doubles = typename Isa::Doubles;
+  const Doubles lowest = Doubles{} - 2147483648.0, highest = Doubles{} + 2147483647.0;
+  Doubles v = (acc * channel + kRound) - kRound;
+  if (q.saturates) v = Isa::clamp(v, lowest, highest);
   if (q.leaky) {
-    const Raw zero{};
-    v = exact < zero ? clamp_doubles(round_half_even(v * q.slope), -2147483648.0, 2147483647.0) : v;
+    const Doubles sloped = Isa::clamp((v * q.slope + kRound) - kRound, lowest, highest);
+    v = acc < Doubles{} ? sloped : v;
   }
-  v = round_half_even(v * q.multiplier + q.zero_point_before) + q.zero_point_after;
-  v = clamp_doubles(v, q.low, q.high);
-  return __builtin_convertvector(v, typename Registers<Isa::kBytes>::Codes32);
+  // A zero point before the rounding moves the rounding point, one after it only the result: both cost nothing.
+  v = (v * q.multiplier + (kRound + q.zero_point_before)) - (kRound - q.zero_point_after);
+  return Isa::clamp(v, Doubles{} + q.low, Doubles{} + q.high);
 }
 
 /// A vector of pre-activations through the table: neighbours are gathered as one pair, weighted and added at once.
@@ -52,46 +43,44 @@ OPENRKNN_INLINE Ints<Isa> table_codes(const Requantize& q, Ints<Isa> p) {
 /// Accumulators of columns c … c + lanes - 1 to codes, one int32 each.
 template <class Isa>
 OPENRKNN_INLINE Ints<Isa> requantize_vector(const Requantize& q, Ints<Isa> sum, int64_t c) {
-  using Doubles = typename Registers<Isa::kBytes>::Doubles;
-  union {
-    typename Registers<Isa::kBytes>::Codes32 half[2];
-    typename Ints<Isa>::Raw whole;
-  } lanes;
-  lanes.whole = sum.raw;
-#pragma GCC unroll 2
-  for (int h = 0; h < 2; ++h) {
-    Doubles channel;
-    __builtin_memcpy(&channel, q.channel + c + h * (Isa::kBytes / 8), sizeof(channel));
-    lanes.half[h] = requantize_lanes<Isa>(q, lanes.half[h], channel);
-  }
-  const Ints<Isa> codes(lanes.whole);
+  typename Isa::Doubles low, high;
+  __builtin_memcpy(&low, q.channel + c, sizeof(low));
+  __builtin_memcpy(&high, q.channel + c + Isa::kBytes / 8, sizeof(high));
+  low = requantize_doubles<Isa>(q, Isa::low_doubles(sum.raw), low);
+  high = requantize_doubles<Isa>(q, Isa::high_doubles(sum.raw), high);
+  const Ints<Isa> codes(Isa::join(low, high));
   return q.table ? table_codes<Isa>(q, codes) : codes;
 }
 
 /// The first `count` lanes as bytes.
 template <class Isa>
 OPENRKNN_INLINE void store_codes(int8_t* out, Ints<Isa> codes, int64_t count) {
-  using Bytes = typename Registers<Isa::kBytes>::Codes8;
-  const Bytes bytes = __builtin_convertvector(codes.raw, Bytes);
-  if (count >= Isa::kBytes / 4) {
-    __builtin_memcpy(out, &bytes, sizeof(bytes));
-    return;
-  }
-  int8_t rest[sizeof(bytes)];
-  __builtin_memcpy(rest, &bytes, sizeof(bytes));
+  constexpr int kLanes = Isa::kBytes / 4;
+  if (count >= kLanes) return Isa::store_codes(out, codes.raw);
+  int8_t rest[16];
+  Isa::store_codes(rest, codes.raw);
   for (int64_t i = 0; i < count; ++i) out[i] = rest[i];
 }
 
-/// acc[0 … columns) of columns first … of the tile to codes. acc has whole vectors; out only `columns` bytes.
+/// A block of accumulators, `width` apart by row, to codes of columns first … first + columns - 1 of the tile. Out of
+/// line: the register tiles of all sizes share it. Column vectors outermost, so that their parameters stay in
+/// registers.
 template <class Isa>
-[[gnu::noinline]] void requantize_row(const Requantize& q, const int32_t* acc, int32_t window_sum, int64_t first,
-                                      int64_t columns, int8_t* out) {
+[[gnu::noinline]] void requantize_block(const Requantize& shared, const int32_t* acc, int64_t width, int64_t rows,
+                                        const int32_t* window_sums, int64_t first, int64_t columns,
+                                        void* const* outputs) {
   using V = Ints<Isa>;
   constexpr int kLanes = Isa::kBytes / 4;
+  const Requantize q = shared;  // a local copy: stores of codes cannot change it
   for (int64_t i = 0; i < columns; i += kLanes) {
-    V sum = load<V>(acc + i) + load<V>(q.offset + first + i);
-    if (q.sum_factor) sum = sum + load<V>(q.sum_factor + first + i) * V(window_sum);
-    store_codes<Isa>(out + i, requantize_vector<Isa>(q, sum, first + i), columns - i);
+    const V offset = load<V>(q.offset + first + i);
+    const V factor = q.sum_factor ? load<V>(q.sum_factor + first + i) : V(0);
+    for (int64_t row = 0; row < rows; ++row) {
+      V sum = load<V>(acc + row * width + i) + offset;
+      if (q.sum_factor) sum = sum + factor * V(window_sums[row]);
+      store_codes<Isa>(static_cast<int8_t*>(outputs[row]) + first + i, requantize_vector<Isa>(q, sum, first + i),
+                       columns - i);
+    }
   }
 }
 

@@ -77,6 +77,8 @@ Requantize requantize_of(const OutputStage& stage) {
   Requantize q;
   const bool table = stage.kind == OutputStage::Kind::Table;
   q.leaky = stage.kind == OutputStage::Kind::Leaky;
+  q.saturates = false;
+  for (const int32_t channel : stage.channel) q.saturates = q.saturates || channel > 1 << stage.channel_shift;
   q.slope = std::ldexp(stage.slope, -14);
   q.multiplier = std::ldexp(stage.scale.multiplier, -stage.scale.shift);
   q.low = table ? -32768 : stage.low;

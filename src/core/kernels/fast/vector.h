@@ -13,18 +13,15 @@
 
 namespace openrknn::fast {
 
-/// The compiler's vector types for registers of 16, 32 and 64 bytes. Codes32 is one int32 a double, Codes8 one int8 an
-/// int32.
+/// The compiler's vector types for registers of 16, 32 and 64 bytes.
 template <int kBytes>
 struct Registers;
-#define OPENRKNN_REGISTERS(bytes)                                    \
-  template <>                                                        \
-  struct Registers<bytes> {                                          \
-    typedef float Floats __attribute__((vector_size(bytes)));        \
-    typedef int32_t Ints __attribute__((vector_size(bytes)));        \
-    typedef double Doubles __attribute__((vector_size(bytes)));      \
-    typedef int32_t Codes32 __attribute__((vector_size(bytes / 2))); \
-    typedef int8_t Codes8 __attribute__((vector_size(bytes / 4)));   \
+#define OPENRKNN_REGISTERS(bytes)                               \
+  template <>                                                   \
+  struct Registers<bytes> {                                     \
+    typedef float Floats __attribute__((vector_size(bytes)));   \
+    typedef int32_t Ints __attribute__((vector_size(bytes)));   \
+    typedef double Doubles __attribute__((vector_size(bytes))); \
   };
 OPENRKNN_REGISTERS(16)
 OPENRKNN_REGISTERS(32)

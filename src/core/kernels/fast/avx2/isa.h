@@ -46,6 +46,27 @@ struct Isa {
     return (Ints)_mm256_add_epi32((__m256i)sum, _mm256_madd_epi16((__m256i)weights, (__m256i)codes));
   }
 
+  /// The output stage: int32 to doubles and back, codes to and from memory.
+  using Doubles = fast::Registers<kBytes>::Doubles;
+  OPENRKNN_INLINE static Doubles low_doubles(Ints v) { return _mm256_cvtepi32_pd(_mm256_castsi256_si128((__m256i)v)); }
+  OPENRKNN_INLINE static Doubles high_doubles(Ints v) {
+    return _mm256_cvtepi32_pd(_mm256_extracti128_si256((__m256i)v, 1));
+  }
+  OPENRKNN_INLINE static Ints join(Doubles low, Doubles high) {
+    return (Ints)_mm256_set_m128i(_mm256_cvttpd_epi32(high), _mm256_cvttpd_epi32(low));
+  }
+  OPENRKNN_INLINE static Doubles clamp(Doubles v, Doubles low, Doubles high) {
+    return _mm256_min_pd(_mm256_max_pd(v, low), high);
+  }
+  OPENRKNN_INLINE static Ints load_codes(const int8_t* from) {
+    return (Ints)_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)));
+  }
+  /// The lanes hold codes already: packing never saturates.
+  OPENRKNN_INLINE static void store_codes(int8_t* to, Ints v) {
+    const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_packs_epi16(words, words));
+  }
+
   /// table[index] and table[index + 1] as the low and high half of each lane.
   OPENRKNN_INLINE static Ints gather_neighbours(const int16_t* table, Ints index) {
     return (Ints)_mm256_i32gather_epi32(reinterpret_cast<const int*>(table), (__m256i)index, 2);

@@ -41,6 +41,24 @@ struct Isa {
     return (Ints)_mm512_add_epi32((__m512i)sum, _mm512_madd_epi16((__m512i)weights, (__m512i)codes));
   }
 
+  using Doubles = fast::Registers<kBytes>::Doubles;
+  OPENRKNN_INLINE static Doubles low_doubles(Ints v) { return _mm512_cvtepi32_pd(_mm512_castsi512_si256((__m512i)v)); }
+  OPENRKNN_INLINE static Doubles high_doubles(Ints v) {
+    return _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64((__m512i)v, 1));
+  }
+  OPENRKNN_INLINE static Ints join(Doubles low, Doubles high) {
+    return (Ints)_mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvttpd_epi32(low)), _mm512_cvttpd_epi32(high), 1);
+  }
+  OPENRKNN_INLINE static Doubles clamp(Doubles v, Doubles low, Doubles high) {
+    return _mm512_min_pd(_mm512_max_pd(v, low), high);
+  }
+  OPENRKNN_INLINE static Ints load_codes(const int8_t* from) {
+    return (Ints)_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+  }
+  OPENRKNN_INLINE static void store_codes(int8_t* to, Ints v) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8((__m512i)v));
+  }
+
   OPENRKNN_INLINE static Ints gather_neighbours(const int16_t* table, Ints index) {
     return (Ints)_mm512_i32gather_epi32((__m512i)index, table, 2);
   }
