@@ -7,7 +7,6 @@
 #include "core/graph/schema.h"
 #include "core/rknn_file/rknn_generated.h"
 #include "core/rknn_file/upgrade.h"
-#include "core/rknn_file/validate.h"
 
 namespace openrknn {
 namespace {
@@ -290,7 +289,6 @@ Model Decoder::decode(std::span<const Section> extras) {
   const std::vector<FileOperator> ops = operators(source);
   for (Graph& variant : model.variants) upgrade(variant, ops, source_.file);
   if (model.golden) upgrade(*model.golden, ops, source_.file);
-  validate(model, source_.file);
   return model;
 }
 

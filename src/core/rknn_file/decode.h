@@ -12,7 +12,8 @@ struct DecodeSource {
   std::shared_ptr<const void> owner;  ///< keeps the bytes alive: constants are views into `weights`
 };
 
-/// Throws Error (RknnInvalid, RknnNewerVersion). The result passes verify() and validate().
+/// Throws Error (RknnInvalid, RknnNewerVersion). Ids, offsets and names of the result are sound; what it means is not
+/// checked: validate() does that.
 Model decode_model(const DecodeSource&, std::span<const Section> extras);
 
 }  // namespace openrknn

@@ -87,7 +87,9 @@ Model read(std::shared_ptr<const MappedFile> file) {
   source.model = find_section(*file, sections, kModelSection).bytes;
   source.weights = find_section(*file, sections, kWeightsSection).bytes;
   source.owner = file;
-  return decode_model(source, sections);
+  Model model = decode_model(source, sections);
+  validate(model, file->name());
+  return model;
 }
 
 FileDescription describe(const MappedFile& file) {

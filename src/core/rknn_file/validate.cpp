@@ -19,45 +19,12 @@ class Validator {
     problems_.add(Code::RknnInvalid, where_, std::move(text), "convert the model again");
   }
   void graph(const Graph&);
-  void value(const Value&);
-  void quant(const Value&, const QuantParams&);
   void fixed(const Node&, const FixedPoint&);
   void ports(const std::vector<Port>&, const Graph&, const std::vector<ValueId>&, const char* side);
 
   Diagnostics problems_;
   Location where_;
 };
-
-void Validator::quant(const Value& value, const QuantParams& quant) {
-  const auto wrong = [&](const char* what) { problem(fmt::format("'{}': {}", value.name, what)); };
-  if (is_floating(value.dtype) || value.dtype == DType::Bool)
-    return wrong("a float tensor has quantization parameters");
-  if (quant.scale.empty() || quant.scale.size() != quant.zero_point.size()) {
-    return wrong("it has unequal numbers of scales and zero points");
-  }
-  for (const double scale : quant.scale) {
-    if (!(std::isfinite(scale) && scale > 0)) return wrong("a scale is not a positive number");
-  }
-  const int64_t rank = static_cast<int64_t>(value.shape.size());
-  if (quant.axis < -1 || quant.axis >= std::max<int64_t>(rank, 1) || quant.group < 0) {
-    return wrong("the quantization axis is out of range");
-  }
-  if (quant.axis == -1 || rank == 0) {
-    if (quant.scale.size() != 1) wrong("it has several scales and no axis");
-    return;
-  }
-  const int64_t extent = value.shape[static_cast<size_t>(quant.axis)];
-  const int64_t count = static_cast<int64_t>(quant.scale.size());
-  if (quant.group == 0 && count != 1 && count != extent) wrong("it has another number of scales than channels");
-  if (quant.group > 0 && (extent <= 0 || count % extent != 0)) wrong("it has another number of scales than groups");
-}
-
-void Validator::value(const Value& value) {
-  if (value.quant) quant(value, *value.quant);
-  if (value.constant && (value.constant->dtype() != value.dtype || value.constant->shape() != value.shape)) {
-    problem(fmt::format("'{}': its content has another type or shape than itself", value.name));
-  }
-}
 
 void Validator::fixed(const Node& node, const FixedPoint& fixed) {
   const auto wrong = [&](const char* what) { problem(fmt::format("node '{}': {}", node.name, what)); };
@@ -75,7 +42,6 @@ void Validator::fixed(const Node& node, const FixedPoint& fixed) {
 }
 
 void Validator::graph(const Graph& graph) {
-  for (int32_t i = 0; i < graph.value_count(); ++i) value(graph[ValueId(i)]);
   for (const NodeId id : graph.order()) {
     const Node& node = graph[id];
     if (node.fixed) fixed(node, *node.fixed);

@@ -7,7 +7,7 @@
 
 namespace openrknn {
 
-/// verify() of every graph, and what verify does not look at: quantization parameters, stored integers, ports.
+/// verify() of every graph, and what verify does not look at: stored integers, ports.
 /// Throws Error (RknnInvalid, or verify's own code) listing everything that is wrong.
 void validate(const Model&, const std::string& file);
 
