@@ -1,5 +1,5 @@
-// Bilinear resizing of 8-bit images with the integers of OpenCV's resize(…, INTER_LINEAR), so that calibration sees the
-// same pixels whichever tool prepared them.
+// Bilinear resizing of 8-bit images with the integers of OpenCV's resize(…, INTER_LINEAR): calibration sees the same
+// pixels whichever tool prepared them.
 #include <algorithm>
 #include <cmath>
 #include <vector>

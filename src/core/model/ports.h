@@ -23,11 +23,12 @@ Shape expected_shape(const Port&, const Shape& logical, PortLayout);
 /// With `pass_through` the elements are taken as they are (dtype must equal the value's); they still change places. The
 /// result is logical or, if asked, channels-last. `array` has expected_shape and any numeric dtype. NaN passes into
 /// float values and counts as 0 where codes are made.
-/// Throws Error (RuntimeBadInput) for shape and dtype problems, (ConfigBadMeanStd) for a wrong number of mean/std values.
+/// Throws Error (RuntimeBadInput) for shape and dtype problems, (ConfigBadMeanStd) for a wrong number of mean/std
+/// values.
 Tensor to_graph(const Port&, const Value&, const Tensor& array, PortLayout given, bool pass_through, Layout wanted);
 
-/// `value` holds the graph value's content in logical order. want_float: dequantized / converted to float32 (integers and
-/// bools too, by value); else the codes as they are. The result has the port's source order.
+/// `value` holds the graph value's content in logical order. want_float: dequantized / converted to float32 (integers
+/// and bools too, by value); else the codes as they are. The result has the port's source order.
 Tensor from_graph(const Port&, const Value&, const Tensor& value, bool want_float);
 
 /// code = round(x / scale + zero point), half to even, saturated; and back: (code - zero point) * scale, as float32.
