@@ -2,7 +2,7 @@
 // shared Plan: memory depends on the number of workers, never on that of samples.
 #include <fmt/format.h>
 
-#include <atomic>
+#include <algorithm>
 #include <cmath>
 #include <mutex>
 
@@ -29,28 +29,59 @@ bool only_reorders(const Node& node) {
   return node.op == "Reshape" || node.op == "Transpose" || node.op == "DepthToSpace" || node.op == "SpaceToDepth";
 }
 
-std::string not_finite_text(const Statistics& seen, const std::string& sample) {
-  return fmt::format("{} of {} elements are NaN or infinite in {}", seen.not_finite, seen.elements, sample);
+bool holds_infinity(const Tensor& t) {
+  if (!is_floating(t.dtype())) return false;
+  const std::vector<double> values = to_doubles(t);
+  return std::any_of(values.begin(), values.end(), [](double v) { return std::isinf(v); });
 }
 
-/// Statistics of one value of one sample; refused by `code` if anything is not finite.
-Statistics observe(int64_t sample, std::span<const float> values, Code code, const Location& where,
-                   const Samples& samples) {
+/// Values that are infinite by intention: filled or masked with an infinite constant, or computed from such.
+std::vector<bool> intentionally_infinite(const Graph& golden) {
+  std::vector<bool> infinite(static_cast<size_t>(golden.value_count()), false);
+  for (const NodeId id : golden.order()) {
+    const Node& node = golden[id];
+    bool any = node.op == "Pad" && std::isinf(float_attribute(node.attributes, "value", 0));
+    for (const ValueId input : node.inputs) {
+      if (input == ValueId::None) continue;
+      any = any || infinite[static_cast<size_t>(input)] ||
+            (golden[input].constant && holds_infinity(*golden[input].constant));
+    }
+    for (const ValueId output : node.outputs) {
+      if (output != ValueId::None) infinite[static_cast<size_t>(output)] = any;
+    }
+  }
+  return infinite;
+}
+
+/// What all workers look at.
+struct Job {
+  const Graph& golden;
+  const Samples& samples;
+  std::vector<bool> may_be_infinite;
+};
+
+/// Statistics of one value of one sample; refused by `code` if anything is NaN, or infinite without being meant so.
+Statistics observe(const Job& job, int64_t sample, ValueId id, std::span<const float> values, Code code,
+                   Location where) {
   Statistics seen;
   seen.observe(sample, values);
-  if (seen.not_finite > 0) {
-    fail(code, where, not_finite_text(seen, samples.describe(sample)),
-         code == Code::DatasetNotFinite
-             ? "repair or remove the sample"
-             : "the float model itself gives this for the sample: check mean and std, or remove the sample");
-  }
-  return seen;
+  if (seen.not_finite == 0) return seen;
+  const bool has_nan = std::any_of(values.begin(), values.end(), [](float v) { return std::isnan(v); });
+  if (!has_nan && job.may_be_infinite[static_cast<size_t>(id)]) return seen;
+  where.tensor = job.golden[id].name;
+  fail(code, where,
+       fmt::format("{} of {} elements are NaN or infinite in {}", seen.not_finite, seen.elements,
+                   job.samples.describe(sample)),
+       code == Code::DatasetNotFinite
+           ? "repair or remove the sample"
+           : "the float model itself gives this for the sample: check mean and std, or remove the sample");
 }
 
-void observe_sample(const Graph& golden, const Samples& samples, int64_t sample, Worker& worker) {
-  const std::vector<Tensor> inputs = samples.get(sample);
+void observe_sample(const Job& job, int64_t sample, Worker& worker) {
+  const Graph& golden = job.golden;
+  const std::vector<Tensor> inputs = job.samples.get(sample);
   if (inputs.size() != golden.inputs.size()) {
-    fail(Code::DatasetBadLine, Location{.file = samples.describe(sample)},
+    fail(Code::DatasetBadLine, Location{.file = job.samples.describe(sample)},
          fmt::format("the sample holds {} arrays, expected {} (one per input of the model)", inputs.size(),
                      golden.inputs.size()));
   }
@@ -59,8 +90,7 @@ void observe_sample(const Graph& golden, const Samples& samples, int64_t sample,
     const ValueId id = golden.inputs[i];
     if (is_watched(golden, id)) {
       const Tensor floats = inputs[i].dtype() == DType::Float32 ? inputs[i] : cast(inputs[i], DType::Float32);
-      now[static_cast<size_t>(id)] =
-          observe(sample, floats.values<float>(), Code::DatasetNotFinite, {.tensor = golden[id].name}, samples);
+      now[static_cast<size_t>(id)] = observe(job, sample, id, floats.values<float>(), Code::DatasetNotFinite, {});
     }
     worker.run.set(id, inputs[i]);
   }
@@ -73,15 +103,14 @@ void observe_sample(const Graph& golden, const Samples& samples, int64_t sample,
         seen = now[static_cast<size_t>(source)];
         continue;
       }
-      Location where = golden.where(node);  // steps run in order: the first node to give such a value
-      where.tensor = golden[id].name;
+      // Steps run in order: what is refused here is the first node to give such a value.
       if (golden[id].dtype == DType::Float32) {
         const std::span<const std::byte> raw = worker.run.raw(id);
         const std::span values(reinterpret_cast<const float*>(raw.data()), raw.size() / sizeof(float));
-        seen = observe(sample, values, Code::QuantizeNotFinite, where, samples);
+        seen = observe(job, sample, id, values, Code::QuantizeNotFinite, golden.where(node));
       } else {
         const Tensor floats = cast(worker.run.get(id), DType::Float32);
-        seen = observe(sample, floats.values<float>(), Code::QuantizeNotFinite, where, samples);
+        seen = observe(job, sample, id, floats.values<float>(), Code::QuantizeNotFinite, golden.where(node));
       }
     }
   }
@@ -96,13 +125,14 @@ Calibration calibrate(const Graph& golden, const Samples& samples, ThreadPool& p
   Weights weights;
   const std::shared_ptr<const Plan> shared = plan(golden, Arithmetic{}, PlanOptions{}, weights);
 
+  const Job job{golden, samples, intentionally_infinite(golden)};
   std::vector<std::unique_ptr<Worker>> workers(static_cast<size_t>(pool.threads()));
   std::mutex progress_mutex;
   int64_t done = 0;
   pool.parallel_for(count, [&](int64_t sample, int thread) {
     std::unique_ptr<Worker>& worker = workers[static_cast<size_t>(thread)];
     if (!worker) worker = std::make_unique<Worker>(shared, golden);
-    observe_sample(golden, samples, sample, *worker);
+    observe_sample(job, sample, *worker);
     if (progress) {
       const std::scoped_lock lock(progress_mutex);
       progress("calibrate", ++done, count);

@@ -11,17 +11,31 @@ namespace {
 
 constexpr int kMultiplierBits = 15, kLargestShift = 31;
 
-/// Where a curve is judged to have settled, as multiples of the limit.
-constexpr std::array<double, 10> kBeyond = {1.0625, 1.125, 1.25, 1.5, 2, 3, 4, 8, 16, 64};
 constexpr double kSettled = 0.125;  // codes
 
-bool has_settled(const Curve& curve, double x, const QuantParams& output) {
-  const auto code = [&](double at) {
-    return std::clamp(apply(curve, at) / output.scale[0] + output.zero_point[0], -128.0, 127.0);
-  };
-  const double here = code(x);
-  return std::all_of(kBeyond.begin(), kBeyond.end(),
-                     [&](double factor) { return std::abs(code(factor * x) - here) <= kSettled; });
+/// Lowest and highest output code seen so far, without rounding.
+struct Settled {
+  double low = 1e9, high = -1e9;
+  /// False once the codes from here outwards differ by more than kSettled.
+  bool add(double code) {
+    low = std::min(low, code);
+    high = std::max(high, code);
+    return high - low <= kSettled;
+  }
+};
+
+/// 2^(k/4) as a product of exact powers and a constant: no libm in what is stored.
+double quarter_power(int k) {
+  constexpr std::array<double, 4> kRoots = {1.0, 0x1.306fe0a31b715p+0, 0x1.6a09e667f3bcdp+0, 0x1.ae89f995ad3adp+0};
+  const int part = ((k % 4) + 4) % 4;
+  return std::ldexp(kRoots[static_cast<size_t>(part)], (k - part) / 4);
+}
+
+/// Where a piecewise curve has a corner on either side of 0; 0 if it has none away from 0.
+double corner_of(const Curve& curve) {
+  if (curve.kind == CurveKind::HardSwish) return 3;
+  if (curve.kind == CurveKind::HardSigmoid && curve.beta == 0.5) return 0.5 / curve.alpha;
+  return 0;
 }
 
 }  // namespace
@@ -43,14 +57,18 @@ std::pair<int32_t, int> multiplier_of(double factor) {
 
 double pre_activation_limit(const Curve& curve, const QuantParams& output) {
   constexpr int kFirst = -40, kLast = 160;  // 2^-10 to 2^40
-  for (int k = kFirst; k < kLast; ++k) {
-    // 2^(k/4) as a product of exact powers and a constant: no libm pow in what is stored.
-    constexpr std::array<double, 4> kRoots = {1.0, 0x1.306fe0a31b715p+0, 0x1.6a09e667f3bcdp+0, 0x1.ae89f995ad3adp+0};
-    const int whole = (k - kFirst) / 4 + kFirst / 4;
-    const double limit = std::ldexp(kRoots[static_cast<size_t>((k - kFirst) % 4)], whole);
-    if (has_settled(curve, limit, output) && has_settled(curve, -limit, output)) return limit;
-  }
-  return std::ldexp(1.0, kLast / 4);
+  const auto code = [&](double x) {
+    return std::clamp(apply(curve, x) / output.scale[0] + output.zero_point[0], -128.0, 127.0);
+  };
+  // Inwards from far outside, as long as nothing changes any more.
+  Settled right, left;
+  int k = kLast;
+  while (k > kFirst && right.add(code(quarter_power(k - 1))) && left.add(code(-quarter_power(k - 1)))) --k;
+  const double limit = quarter_power(k);
+  // Interpolation rounds corners off: put them on an entry of the table. A little wider does no harm.
+  const double corner = corner_of(curve);
+  const double entries = std::floor(256 * corner / limit);
+  return entries >= 1 ? 256 * corner / entries : limit;
 }
 
 std::vector<int16_t> activation_table(const Curve& curve, double limit, const QuantParams& output) {

@@ -14,8 +14,9 @@ namespace openrknn {
 /// from 2^15 on it saturates. Precondition: factor >= 0 and finite.
 std::pair<int32_t, int> multiplier_of(double factor);
 
-/// Half-width of the int16 pre-activation of a curved activation: the smallest 2^(k/4) beyond which the output code
-/// moves by no more than an eighth. All 65536 values then lie where the curve still changes something.
+/// Half-width of the int16 pre-activation of a curved activation: the smallest 2^(k/4) outside of which the output code
+/// moves by no more than an eighth, so that all 65536 values lie where the curve still changes something; widened until
+/// the corners of HardSwish and HardSigmoid fall on an entry of the table.
 double pre_activation_limit(const Curve&, const QuantParams& output);
 /// 513 entries: the curve in output codes times 128, relative to the zero point, at p = (i - 256) · 128.
 std::vector<int16_t> activation_table(const Curve&, double limit, const QuantParams& output);

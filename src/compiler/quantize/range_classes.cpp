@@ -72,6 +72,7 @@ RangeClasses::RangeClasses(const Graph& golden, const PrecisionMap& precision, c
   const size_t count = static_cast<size_t>(golden.value_count());
   member_.assign(count, false);
   own_.resize(count);
+  range_.resize(count);
   for (size_t i = 0; i < count; ++i) parent_.push_back(i);
   add_members();
 
@@ -88,16 +89,11 @@ RangeClasses::RangeClasses(const Graph& golden, const PrecisionMap& precision, c
                    "calibration has not seen this tensor", "calibrate the same graph that is quantized");
       continue;
     }
-    // What feeds nothing but a Relu or Clip saturates where the clamp would cut: the clamp's range is enough.
-    const std::span<const NodeId> users = golden.users(id);
-    const bool clamped_away = users.size() == 1 && !golden.is_output(id) && keeps_params(users[0]) &&
-                              (golden[users[0]].op == "Relu" || golden[users[0]].op == "Clip");
-    if (clamped_away) continue;
     const auto natural = value.producer == NodeId::None ? std::nullopt : natural_range(golden[value.producer]);
     own_[i] = clamped(range_only(seen->second), natural);
+    if (adds_to_range(id)) range_[i] = own_[i];
   }
   problems.throw_if_any();
-  range_ = own_;
 
   join_moves();
   for (const NodeId id : golden.order()) {
@@ -121,6 +117,18 @@ void RangeClasses::add_members() {
 
 bool RangeClasses::keeps_params(NodeId id) const {
   return computes_int8(precision_, id) && schema_of(golden_[id]).quant == QuantRule::Same;
+}
+
+/// Most members of a class only repeat numbers of others, and one may hold numbers that are cut off anyway.
+bool RangeClasses::adds_to_range(ValueId id) const {
+  const auto clamps = [&](NodeId node) {
+    return keeps_params(node) && (golden_[node].op == "Relu" || golden_[node].op == "Clip");
+  };
+  // What feeds nothing but a Relu or Clip saturates where the clamp would cut: the clamp's range is enough.
+  const std::span<const NodeId> users = golden_.users(id);
+  if (users.size() == 1 && !golden_.is_output(id) && clamps(users[0])) return false;
+  const NodeId producer = golden_[id].producer;
+  return producer == NodeId::None || !keeps_params(producer) || clamps(producer);
 }
 
 void RangeClasses::join_moves() {

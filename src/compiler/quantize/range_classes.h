@@ -37,6 +37,7 @@ class RangeClasses {
   size_t root(ValueId) const;
   void join(ValueId a, ValueId b);
   bool is_member(ValueId id) const { return member_[static_cast<size_t>(id)]; }
+  bool adds_to_range(ValueId) const;
   bool keeps_params(NodeId) const;  // an int8 node whose output has the parameters of its input
   double tolerated_width(ValueId, NodeId choice) const;
 

@@ -1,0 +1,131 @@
+#include "compiler/quantize/constants.h"
+
+#include "support.h"
+
+namespace openrknn {
+namespace {
+
+const Location kWhere{.file = {}, .node = "conv", .tensor = "w"};
+
+CodedLayer channel_layer(const Tensor& w, const Tensor* bias, double sx = 0.1, bool symmetric = false) {
+  return quantize_layer(w, bias, 0, sx, QuantizedMethod::Channel, symmetric, kWhere);
+}
+
+double step_of(const QuantParams& p) { return *std::max_element(p.scale.begin(), p.scale.end()) / 16384; }
+
+TEST(QuantizeLayer, GivesEveryChannelItsOwnAsymmetricScale) {
+  const Tensor w = Tensor::from<float>({2, 2}, {-1.0f, 3.0f, -0.5f, 0.25f});
+  const CodedLayer layer = channel_layer(w, nullptr);
+  const QuantParams& p = layer.weights.quant;
+  EXPECT_EQ(p.axis, 0);
+  EXPECT_DOUBLE_EQ(p.scale[0], 4.0 / 255);
+  EXPECT_NEAR(p.scale[1], 0.75 / 255, step_of(p));
+  EXPECT_GE(p.scale[1], 0.75 / 255);
+  const Tensor back = dequantize_tensor(layer.weights.codes, p);
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_NEAR(back.values<float>()[i], w.values<float>()[i], p.scale[i / 2] * 0.5001) << i;
+  }
+}
+
+// The multiplier of a channel has 14 bits below the largest one: scales sit on that grid, so it is exact.
+TEST(QuantizeLayer, PutsScalesWhereTheChannelMultiplierIsExact) {
+  test::Dice dice(2);
+  const int64_t channels = 64;
+  Tensor w = test::uniform_tensor(dice, {channels, 9}, -1, 1);
+  for (int64_t c = 0; c < channels; ++c) {
+    for (int64_t k = 0; k < 9; ++k) {
+      w.mutable_values<float>()[static_cast<size_t>(c * 9 + k)] *= std::ldexp(1.0f, static_cast<int>(-c / 3));
+    }
+  }
+  const QuantParams p = channel_layer(w, nullptr).weights.quant;
+  for (const double scale : p.scale) {
+    const double steps = scale / step_of(p);
+    EXPECT_NEAR(steps, std::nearbyint(steps), 1e-9);
+    EXPECT_GE(steps, 1);
+  }
+}
+
+TEST(QuantizeLayer, GivesAnAllZeroChannelTheLargestScale) {
+  const Tensor w = Tensor::from<float>({3, 1}, {0.5f, 0.0f, -2.0f});
+  const Tensor bias = Tensor::from<float>({3}, {1.0f, 0.7f, -1.0f});
+  const CodedLayer layer = channel_layer(w, &bias);
+  EXPECT_EQ(layer.weights.quant.scale[1], layer.weights.quant.scale[2]);
+  EXPECT_EQ(layer.weights.codes.values<int8_t>()[1], layer.weights.quant.zero_point[1]);
+  const double real = layer.bias->codes.values<int32_t>()[1] * layer.bias->quant.scale[1];
+  EXPECT_NEAR(real, 0.7, layer.bias->quant.scale[1] / 2);
+}
+
+TEST(QuantizeLayer, ServesTheBiasWhereThereAreNoWeightsAtAll) {
+  const Tensor w = Tensor::zeros(DType::Float32, {2, 4});
+  const Tensor bias = Tensor::from<float>({2}, {3.0f, -1e-3f});
+  const CodedLayer layer = channel_layer(w, &bias);
+  for (size_t c = 0; c < 2; ++c) {
+    EXPECT_NEAR(layer.bias->codes.values<int32_t>()[c] * layer.bias->quant.scale[c],
+                static_cast<double>(bias.values<float>()[c]), 1e-6);
+  }
+  const CodedLayer nothing = channel_layer(w, nullptr);
+  EXPECT_GT(nothing.weights.quant.scale[0], 0);
+}
+
+TEST(QuantizeLayer, WidensTheScaleOfAChannelWhoseBiasWouldNotFit) {
+  const Tensor w = Tensor::from<float>({2, 1}, {1.0f, 1e-6f});
+  const Tensor bias = Tensor::from<float>({2}, {0.0f, 2000.0f});
+  const double sx = 1e-4;
+  const CodedLayer layer = channel_layer(w, &bias, sx);
+  const int64_t code = layer.bias->codes.values<int32_t>()[1];
+  EXPECT_LE(code, int64_t{1} << 30);
+  EXPECT_NEAR(static_cast<double>(code) * layer.bias->quant.scale[1], 2000.0, 1e-3);
+  EXPECT_GT(layer.weights.quant.scale[1], 1e-6 / 255) << "wider than the weights alone would ask for";
+}
+
+TEST(QuantizeLayer, LayerMethodHasOneScale) {
+  const Tensor w = Tensor::from<float>({2, 2}, {-1.0f, 3.0f, -0.5f, 0.25f});
+  const CodedLayer layer = quantize_layer(w, nullptr, 0, 0.1, QuantizedMethod::Layer, false, kWhere);
+  EXPECT_EQ(layer.weights.quant, params_of_range(-1, 3, DType::Int8, false));
+}
+
+TEST(QuantizeLayer, SymmetricHasNoZeroPoints) {
+  const Tensor w = Tensor::from<float>({2, 2}, {-1.0f, 3.0f, -0.5f, 0.25f});
+  const QuantParams p = channel_layer(w, nullptr, 0.1, true).weights.quant;
+  EXPECT_EQ(p.zero_point, (std::vector<int32_t>{0, 0}));
+  EXPECT_DOUBLE_EQ(p.scale[0], 3.0 / 127);
+}
+
+TEST(QuantizeLayer, RefusesWhatIsNotFinite) {
+  const Tensor w = Tensor::from<float>({1, 2}, {1.0f, std::nanf("")});
+  try {
+    channel_layer(w, nullptr);
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::QuantizeNotFinite);
+    EXPECT_EQ(error.diagnostics[0].where.tensor, "w");
+  }
+}
+
+TEST(QuantizeNormalization, IsTheSameFunction) {
+  const std::vector<Tensor> p = {Tensor::from<float>({2}, {2.0f, -0.5f}), Tensor::from<float>({2}, {0.25f, 1.0f}),
+                                 Tensor::from<float>({2}, {1.0f, -3.0f}), Tensor::from<float>({2}, {0.25f, 4.0f})};
+  const CodedNormalization coded = quantize_normalization(p, 0, 0.01, kWhere);
+  const double step = coded.slope.quant.scale[0];
+  EXPECT_NEAR(coded.slope.codes.values<int16_t>()[0] * step, 4.0, step);
+  EXPECT_NEAR(coded.slope.codes.values<int16_t>()[1] * step, -0.25, step);
+  const double unit = coded.bias.quant.scale[0];
+  EXPECT_DOUBLE_EQ(unit, step * 0.01);
+  EXPECT_NEAR(coded.bias.codes.values<int32_t>()[0] * unit, 0.25 - 4.0, unit);
+  EXPECT_NEAR(coded.bias.codes.values<int32_t>()[1] * unit, 1.0 - 0.75, unit);
+}
+
+TEST(ToHalf, CountsWhatFloat16CannotHold) {
+  const Tensor t =
+      Tensor::from<float>({5}, {65504.0f, 65519.0f, 65520.0f, -1e9f, std::numeric_limits<float>::infinity()});
+  const HalfConstant half = to_half(t, false);
+  EXPECT_EQ(half.overflowing, 2);
+  EXPECT_EQ(half.worst, -1e9);
+  const HalfConstant saturated = to_half(t, true);
+  EXPECT_EQ(static_cast<float>(saturated.values.values<Float16>()[2]), 65504.0f);
+  EXPECT_EQ(static_cast<float>(saturated.values.values<Float16>()[3]), -65504.0f);
+  EXPECT_TRUE(std::isinf(static_cast<float>(saturated.values.values<Float16>()[4]))) << "an infinity stays one";
+}
+
+}  // namespace
+}  // namespace openrknn
