@@ -41,10 +41,11 @@ struct Arithmetic {
 struct FixedPoint {
   std::vector<uint16_t> channel;  ///< multiplier per output channel, <= 32767; empty = all 1 << channel_shift
   int channel_shift = 14;
-  /// {multiplier < 2^15, shift <= 31}. Conv, Mul, Convert, pooling: one. Add, Sub, Concat: one per operand, then one
-  /// out.
+  /// {multiplier < 2^15, shift <= 31}. Conv, Mul, Convert, pooling: one. Add, Sub: one per operand, then one out. Max,
+  /// Min, Where, Concat: one per operand. AveragePool with unequal windows: one per count (docs/arithmetic.md).
   std::vector<std::pair<int32_t, int>> scale;
-  std::vector<int32_t> slope;  ///< LeakyRelu / PRelu: round(alpha * 16384), one or one per channel
+  /// LeakyRelu / PRelu: round(alpha * 16384), one or one per channel. Linear Resize: neighbour and share per position.
+  std::vector<int32_t> slope;
   int32_t low = 0, high = 0;   ///< clamp of output codes: saturation, Relu and Clip in one
   bool operator==(const FixedPoint&) const = default;
 };
@@ -115,6 +116,9 @@ class Graph {
   /// The node computes `value` from now on: its former producer loses it (its output becomes None), and what the node
   /// gave at this place so far is gone, name included. How a fused node takes the output of what it swallowed.
   void set_output(NodeId, size_t index, ValueId value);
+
+  /// The value's content is known: it becomes a constant, and its producer (if any) loses it.
+  void make_constant(ValueId, Tensor content);
 
   /// `from` is the same real numbers as `to`: users and graph outputs move to `to`; `from`'s names become names of `to`
   /// (a graph output keeps its own name as the primary one, unless `to` is itself an input or output). `from` lives on
