@@ -37,24 +37,26 @@ struct CodeProduct {
   }
 };
 
-/// `rows` and `vectors` sized register tile: sums[row][vector].
+/// Part of the range of k: some stretches whole, or a part of one stretch.
+struct Chunk {
+  int64_t run = 0, runs = 0;  ///< stretches
+  int64_t first = 0, end = 0;  ///< activations within each
+};
+
+/// `rows` and `vectors` sized register tile: adds the chunk to sums[row][vector].
 template <class Product, int kRows, int kVectors>
-OPENRKNN_INLINE void multiply_block(const GemmTile& tile, const void* const* inputs, const std::byte* weights,
-                                    typename Product::Sum (&sums)[kRows][kVectors]) {
+OPENRKNN_INLINE void multiply_block(const void* const* inputs, int64_t stride, const Chunk& chunk,
+                                    const std::byte* weights, typename Product::Sum (&sums)[kRows][kVectors]) {
   using Sum = typename Product::Sum;
   using Input = typename Product::Input;
   constexpr int kBytes = Product::Isa::kBytes;
-#pragma GCC unroll 16
-  for (int row = 0; row < kRows; ++row) {
-#pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) sums[row][v] = Sum(0);
-  }
-  const int64_t length = tile.run_length, stride = tile.block_rows;
-  for (int64_t run = 0; run < tile.runs; ++run, inputs += stride) {
+  const int64_t first = chunk.first, end = chunk.end;
+  inputs += chunk.run * stride;
+  for (int64_t run = 0; run < chunk.runs; ++run, inputs += stride) {
     const Input* from[kRows];
 #pragma GCC unroll 16
     for (int row = 0; row < kRows; ++row) from[row] = static_cast<const Input*>(inputs[row]);
-    for (int64_t k = 0; k < length; k += Product::kGroup) {
+    for (int64_t k = first; k < end; k += Product::kGroup) {
       Sum w[kVectors];
 #pragma GCC unroll 2
       for (int v = 0; v < kVectors; ++v) w[v] = load<Sum>(weights + v * kBytes);
@@ -71,8 +73,10 @@ OPENRKNN_INLINE void multiply_block(const GemmTile& tile, const void* const* inp
 
 /// What one block of rows needs to know about the panel of columns it is computing.
 struct Panel {
-  const std::byte* weights;
+  const std::byte* weights;        ///< of the chunk
   int64_t first = 0, columns = 0;  ///< within the tile
+  Chunk chunk;
+  bool starts = true, ends = true;  ///< the chunk is the first, the last of the range of k
 };
 
 /// Bias, then the cheap activations in registers; the curved ones and Float16 go over the stored row once more.
@@ -150,12 +154,31 @@ OPENRKNN_INLINE void finish_block(const GemmTile& tile, const Panel& panel, int6
                         panel.columns, tile.outputs + first_row);
 }
 
+/// Accumulators rest in tile.partial between chunks.
 template <class Product, int kRows, int kVectors>
 [[gnu::noinline]] void run_block(const GemmTile& tile, const Panel& panel, int64_t first_row) {
-  typename Product::Sum sums[kRows][kVectors];
-  const int64_t block = first_row / tile.block_rows;
-  multiply_block<Product>(tile, tile.inputs + block * tile.runs * tile.block_rows, panel.weights, sums);
-  finish_block<typename Product::Isa>(tile, panel, first_row, sums);
+  using Sum = typename Product::Sum;
+  constexpr int kBytes = Product::Isa::kBytes;
+  std::byte* partial = tile.partial + first_row * kVectors * kBytes;
+  Sum sums[kRows][kVectors];
+#pragma GCC unroll 16
+  for (int row = 0; row < kRows; ++row) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) {
+      sums[row][v] = panel.starts ? Sum(0) : load<Sum>(partial + (row * kVectors + v) * kBytes);
+    }
+  }
+  const void* const* inputs = tile.inputs + first_row / tile.block_rows * tile.runs * tile.block_rows;
+  multiply_block<Product>(inputs, tile.block_rows, panel.chunk, panel.weights, sums);
+  if (panel.ends) {
+    finish_block<typename Product::Isa>(tile, panel, first_row, sums);
+    return;
+  }
+#pragma GCC unroll 16
+  for (int row = 0; row < kRows; ++row) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) store(partial + (row * kVectors + v) * kBytes, sums[row][v]);
+  }
 }
 
 /// Chooses the instance for 1 … kRows rows.
@@ -199,26 +222,45 @@ void sum_windows(const GemmTile& tile) {
   }
 }
 
-/// Panels outermost: a panel stays in the nearest cache while all rows of the tile pass by.
+/// Panels outermost, then chunks of k, then blocks of rows: a chunk of weights is read once from afar and then stays in
+/// the first-level cache while all rows of the tile pass by.
 template <class Product>
 void run_gemm(const GemmTile& tile) {
-  constexpr int kBytes = Product::Isa::kBytes, kLanes = kBytes / 4;
+  constexpr int kBytes = Product::Isa::kBytes, kLanes = kBytes / 4, kGroup = Product::kGroup;
+  constexpr int64_t kChunkGroups = 32768 / (2 * kBytes);
   if (tile.requantize.sum_factor) {
     if constexpr (sizeof(typename Product::Input) < 4) sum_windows<Product>(tile);
   }
-  const int64_t groups = tile.runs * ((tile.run_length + Product::kGroup - 1) / Product::kGroup);
+  const int64_t run_groups = (tile.run_length + kGroup - 1) / kGroup;
+  const int64_t depth = tile.runs * run_groups;
+  const bool chunked = depth > 4 * kChunkGroups && tile.rows > tile.block_rows;
+  // Whole stretches while they are short, parts of one when they are long.
+  const int64_t chunk_runs = !chunked ? tile.runs : run_groups < kChunkGroups ? kChunkGroups / run_groups : 1;
+  const int64_t chunk_length = !chunked || run_groups <= kChunkGroups ? tile.run_length : kChunkGroups * kGroup;
   Panel panel{.weights = tile.weights};
   for (panel.first = 0; panel.first < tile.columns; panel.first += 2 * kLanes) {
     panel.columns = tile.columns - panel.first < 2 * kLanes ? tile.columns - panel.first : 2 * kLanes;
     const bool wide = panel.columns > kLanes;
-    for (int64_t row = 0; row < tile.rows; row += tile.block_rows) {
-      const int64_t rows = tile.rows - row < tile.block_rows ? tile.rows - row : tile.block_rows;
-      if (wide)
-        run_rows<Product, 2>(tile, panel, row, rows);
-      else
-        run_rows<Product, 1>(tile, panel, row, rows);
-    }
-    panel.weights += groups * (wide ? 2 : 1) * kBytes;
+    const int64_t group_bytes = (wide ? 2 : 1) * kBytes;
+    Chunk& chunk = panel.chunk;
+    chunk.run = 0;
+    do {
+      chunk.runs = tile.runs - chunk.run < chunk_runs ? tile.runs - chunk.run : chunk_runs;
+      chunk.first = 0;
+      do {
+        chunk.end = tile.run_length - chunk.first < chunk_length ? tile.run_length : chunk.first + chunk_length;
+        panel.starts = chunk.run == 0 && chunk.first == 0;
+        panel.ends = chunk.run + chunk.runs == tile.runs && chunk.end == tile.run_length;
+        for (int64_t row = 0; row < tile.rows; row += tile.block_rows) {
+          const int64_t rows = tile.rows - row < tile.block_rows ? tile.rows - row : tile.block_rows;
+          if (wide) run_rows<Product, 2>(tile, panel, row, rows);
+          else run_rows<Product, 1>(tile, panel, row, rows);
+        }
+        panel.weights += chunk.runs * ((chunk.end - chunk.first + kGroup - 1) / kGroup) * group_bytes;
+        chunk.first = chunk.end;
+      } while (chunk.first < tile.run_length);
+      chunk.run += chunk.runs;
+    } while (chunk.run < tile.runs);
   }
 }
 

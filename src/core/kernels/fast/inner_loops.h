@@ -63,6 +63,7 @@ struct GemmTile {
   const std::byte* weights = nullptr;  ///< the tile's first panel (packing.h)
   int64_t columns = 0;
   void* const* outputs = nullptr;  ///< per row, where its first column goes
+  std::byte* partial = nullptr;    ///< room for a panel of accumulators per row
   // Floats:
   const float* bias = nullptr;  ///< per column, whole panels; null: none
   Activation activation;

@@ -21,14 +21,16 @@ int64_t reach(const ProductAxis& axis, int64_t count) { return (count - 1) * axi
 
 /// About a millisecond over 60: large enough to hide handing out, small enough to spread over the cores of a board.
 constexpr int64_t kTileProducts = 1 << 20;
+constexpr int64_t kTileWeights = 1 << 18;  // bytes: few rows are as slow as their weights arrive
 constexpr int64_t kMostTiles = 64;
 constexpr int64_t kMostRows = 384;  // of one tile: its inputs stay in the second-level cache
 
 void tile_part(const Product& p, ProductPart& part) {
   const int64_t pixels = part.height.out * part.width.out;
   const int64_t products = p.images * pixels * p.out_channels * p.depth(part) * p.gemm->group;
-  const int64_t wanted = std::clamp<int64_t>(products / kTileProducts, 1, kMostTiles);
-  const int64_t least_rows = 4 * p.gemm->rows;
+  const int64_t weight_bytes = p.groups * p.panels() * p.panel_bytes(part);
+  const int64_t wanted = std::clamp<int64_t>(std::max(products / kTileProducts, weight_bytes / kTileWeights), 1, kMostTiles);
+  const int64_t least_rows = 8 * p.gemm->rows;
   const int64_t rows = std::clamp(divide_up(p.images * pixels * p.groups, wanted), least_rows, kMostRows);
   if (part.width.out >= rows) {
     part.column_tiles = divide_up(part.width.out, rows);
@@ -232,7 +234,8 @@ void plan_tiles(Product& p) {
   p.inputs_at = align(staging);
   p.outputs_at = p.inputs_at + align(pointers * static_cast<int64_t>(sizeof(void*)));
   p.sums_at = p.outputs_at + align(rows * static_cast<int64_t>(sizeof(void*)));
-  p.panels_at = p.sums_at + align(rows * static_cast<int64_t>(sizeof(int32_t)));
+  p.partial_at = p.sums_at + align(rows * static_cast<int64_t>(sizeof(int32_t)));
+  p.panels_at = p.partial_at + align(rows * p.panel_columns() * static_cast<int64_t>(sizeof(int32_t)));
   p.scratch = p.panels_at + align(panels);
 }
 
@@ -314,6 +317,7 @@ void run_product(const Product& p, std::span<const Buffer> buffers, int64_t tile
     }
   }
   task.outputs = outputs;
+  task.partial = scratch + p.partial_at;
 
   if (part.weights) {
     task.weights = part.weights->data() + (area.group * p.panels() + area.panel) * p.panel_bytes(part);

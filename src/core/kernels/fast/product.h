@@ -57,7 +57,7 @@ struct Product {
   int32_t padding = 0;  ///< the code that stands for real 0
   std::vector<std::byte> padding_pixel;
   int64_t tiles = 1;
-  int64_t inputs_at = 0, outputs_at = 0, sums_at = 0, panels_at = 0, scratch = 0;
+  int64_t inputs_at = 0, outputs_at = 0, sums_at = 0, partial_at = 0, panels_at = 0, scratch = 0;
 
   int64_t group_channels() const { return in_channels / groups; }
   int64_t group_columns() const { return out_channels / groups; }
