@@ -11,7 +11,13 @@ void binary(Translation& t) { t.produce(t.op(), {t.input(0), t.input(1)}); }
 /// The exponent may have another type than the base (opset 12), which decides the type of the result.
 void power(Translation& t) { t.produce("Pow", {t.input(0), t.cast(t.input(1), t.dtype(0))}); }
 
-void modulo(Translation& t) { t.produce("Mod", {t.input(0), t.input(1)}, {{"fmod", t.integer("fmod", 0)}}); }
+/// fmod = 0 on floats (opset 28): the sign follows the divisor, a - floor(a / b) * b.
+void modulo(Translation& t) {
+  const int64_t fmod = t.integer("fmod", 0);
+  if (fmod != 0 || !is_floating(t.dtype(0))) return t.produce("Mod", {t.input(0), t.input(1)}, {{"fmod", fmod}});
+  const ValueId quotient = t.emit("Floor", {t.emit("Div", {t.input(0), t.input(1)})});
+  t.produce("Sub", {t.input(0), t.emit("Mul", {quotient, t.input(1)})});
+}
 
 /// Sum, Max and Min of any number of tensors: a chain of the operator for two.
 void chain(Translation& t, std::string_view op) {

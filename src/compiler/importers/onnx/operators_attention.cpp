@@ -29,10 +29,6 @@ ValueId repeat_heads(Translation& t, ValueId x, int64_t times) {
   return t.reshape(wide, {s[0], s[1] * times, s[2], s[3]});
 }
 
-ValueId masked(Translation& t, ValueId scores, ValueId allowed) {
-  return t.emit("Where", {allowed, scores, t.scalar(std::numeric_limits<float>::lowest(), t.dtype_of(scores))});
-}
-
 void attention(Translation& t) {
   const auto refuse = [&](std::string_view what) { t.unsupported(fmt::format("{} not built yet", what)); };
   if (t.has(4) || t.has(5) || t.output_used(1) || t.output_used(2)) refuse("a key and value cache is");
@@ -55,23 +51,34 @@ void attention(Translation& t) {
     const ValueId bound = t.scalar(cap, t.dtype_of(q));
     scores = t.emit("Mul", {t.emit("Tanh", {t.emit("Div", {scores, bound})}), bound});
   }
+  std::optional<ValueId> allowed;  // false: that query does not see that key
   if (t.has(3)) {
     const ValueId mask = t.input(3);
     if (t.shape_of(mask).empty() || (t.shape_of(mask).back() != ks[2] && t.shape_of(mask).back() != 1)) {
       refuse("a mask shorter than the keys is");
     }
-    scores = t.dtype_of(mask) == DType::Bool ? masked(t, scores, mask) : t.emit("Add", {scores, mask});
+    if (t.dtype_of(mask) == DType::Bool) {
+      allowed = mask;
+    } else {
+      scores = t.emit("Add", {scores, mask});
+    }
   }
   if (t.integer("is_causal", 0) != 0) {
     if (qs[2] * ks[2] > (int64_t{1} << 26)) refuse("a causal mask of this size is");
-    Tensor allowed = Tensor::zeros(DType::Bool, {qs[2], ks[2]});
-    const std::span<std::byte> cells = allowed.mutable_bytes();
+    Tensor causal = Tensor::zeros(DType::Bool, {qs[2], ks[2]});
+    const std::span<std::byte> cells = causal.mutable_bytes();
     for (int64_t i = 0; i < qs[2]; ++i) {
       for (int64_t j = 0; j <= i && j < ks[2]; ++j) cells[static_cast<size_t>(i * ks[2] + j)] = std::byte{1};
     }
-    scores = masked(t, scores, t.add_constant(std::move(allowed), "causal"));
+    const ValueId mask = t.add_constant(std::move(causal), "causal");
+    allowed = allowed ? t.emit("And", {*allowed, mask}) : mask;
   }
-  const ValueId weights = t.emit("Softmax", {scores}, {{"axis", int64_t{3}}});
+  if (allowed) {
+    scores = t.emit("Where", {*allowed, scores, t.scalar(std::numeric_limits<float>::lowest(), t.dtype_of(q))});
+  }
+  ValueId weights = t.emit("Softmax", {scores}, {{"axis", int64_t{3}}});
+  // A query that sees no key gives zeros, which a softmax alone cannot say.
+  if (allowed && t.has(3)) weights = t.emit("Where", {*allowed, weights, t.scalar(0, t.dtype_of(q))});
   if (!flat) return t.produce("MatMul", {weights, v});
   const ValueId mixed = t.transpose(t.emit("MatMul", {weights, v}), {0, 2, 1, 3});
   const Shape m = t.shape_of(mixed);
