@@ -13,8 +13,8 @@ namespace openrknn {
 enum class Effect : uint8_t { Exact, Rounding, Approximate };
 
 struct PassContext {
-  Evaluator evaluate;                                   ///< computes nodes with known inputs
-  std::function<void(std::string_view line)> note;      ///< pass log: "fuse_batch_norm: conv1 + bn1"; may be empty
+  Evaluator evaluate;                               ///< computes nodes with known inputs
+  std::function<void(std::string_view line)> note;  ///< pass log: "fuse_batch_norm: conv1 + bn1"; may be empty
 };
 
 struct Pass {
@@ -22,7 +22,7 @@ struct Pass {
   int level = 0;  ///< smallest optimization_level that runs it
   Effect effect = Effect::Exact;
   bool (*run)(Graph&, const PassContext&) = nullptr;  ///< true if the graph changed
-  std::string_view reason;                            ///< one line: why this pass exists and why it stands where it does
+  std::string_view reason;  ///< one line: why this pass exists and why it stands where it does
 };
 
 /// In running order; groups are repeated until nothing changes.

@@ -139,6 +139,16 @@ void Graph::set_output(NodeId id, size_t index, ValueId value) {
   }
 }
 
+void Graph::make_constant(ValueId id, Tensor content) {
+  Value& value = (*this)[id];
+  const NodeId maker = std::exchange(value.producer, NodeId::None);
+  if (maker != NodeId::None) {
+    std::vector<ValueId>& lost = (*this)[maker].outputs;
+    std::replace(lost.begin(), lost.end(), id, ValueId::None);
+  }
+  value.constant = std::move(content);
+}
+
 std::span<const NodeId> Graph::users(ValueId id) const {
   if (id == ValueId::None) return {};
   return users_[static_cast<size_t>(id)];
