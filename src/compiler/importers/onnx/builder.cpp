@@ -11,8 +11,9 @@
 namespace openrknn::onnx {
 namespace {
 
-/// Function calls can multiply: a file of a few kilobytes could unfold without bound.
-constexpr int64_t kMostNodes = 200'000;
+/// Function calls can multiply: a file of a few kilobytes could unfold without bound. This many nodes may come from
+/// functions and branches, beside those of the graph itself.
+constexpr int64_t kMostInlined = 50'000;
 
 }  // namespace
 
@@ -261,10 +262,11 @@ void Builder::translate_node(const NodeProto& node, Scope& scope) {
       if (!name.empty()) scope.poisoned.insert(name);
     }
   };
-  if (++translated_ > kMostNodes) {
-    if (translated_ == kMostNodes + 1) {
+  const auto most = static_cast<int64_t>(model_.graph.nodes.size()) + kMostInlined;
+  if (++translated_ > most) {
+    if (translated_ == most + 1) {
       problems.add(Code::ImportBadFile, where(scope, node),
-                   fmt::format("function calls unfold to more than {} nodes", kMostNodes));
+                   fmt::format("function calls unfold to more than {} nodes", kMostInlined));
     }
     return poison();
   }
