@@ -13,6 +13,11 @@ thread_local bool counting = false;
 thread_local int64_t allocations = 0;
 }  // namespace
 
+// Sanitizers bring an operator new of their own, which must not be mixed with ours.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kCounts = false;
+#else
+constexpr bool kCounts = true;
 // Every other form of new ends up in this one.
 [[gnu::noinline]] void* operator new(std::size_t size) {
   if (counting) ++allocations;
@@ -21,6 +26,7 @@ thread_local int64_t allocations = 0;
 }
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+#endif
 
 namespace openrknn {
 namespace {
@@ -35,6 +41,7 @@ int64_t count_allocations(const Action& action) {
 }
 
 TEST(Allocation, HappensNotInTheSteadyState) {
+  if (!kCounts) GTEST_SKIP() << "a sanitizer allocates here";
   ASSERT_EQ(count_allocations([] { std::vector<int>(static_cast<size_t>(1 + std::rand() % 3)); }), 1);
   for (uint32_t seed = 0; seed < 10; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
