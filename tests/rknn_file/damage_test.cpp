@@ -184,6 +184,25 @@ TEST(RknnMalicious, ShapesThatDisagreeWithTheOperatorsAreRefused) {
             Code::GraphInvalid);
 }
 
+TEST(RknnMalicious, StoredIntegersThatKernelsWouldIndexWithAreChecked) {
+  const auto resize = [](int32_t neighbour) {
+    Model model = model_of(R"(ir 1
+input %x : i8[1,1,1,2] q(0.5, 0)
+%y : i8[1,1,1,2] q(0.5, 0) = Resize(%x) {sizes=[1,1,1,2], scales=[1.0,1.0,1.0,1.0], mode="linear"}
+output %y
+)");
+    Graph& graph = model.variants[0];
+    graph[NodeId(0)].fixed = FixedPoint{.slope = {0, 0, 0, 0, neighbour, 0}, .low = -128, .high = 127};
+    return model;
+  };
+  EXPECT_NO_THROW(file_bytes(resize(1)));
+  EXPECT_THROW(file_bytes(resize(2)), Error);
+  EXPECT_THROW(file_bytes(resize(-1)), Error);
+  Model model = small_model();
+  model.variants[0][NodeId(0)].fixed = FixedPoint{.channel = {1, 2}, .low = 0, .high = 1};  // the node has 3 channels
+  EXPECT_THROW(file_bytes(model), Error);
+}
+
 TEST(RknnMalicious, ValuesProducedTwiceAreRefused) {
   Model model = model_of(R"(ir 1
 input %x : f32[4]

@@ -26,7 +26,7 @@ unplaced [@2]
 input %x : i8[1,2,4,4] q(0.0235, -128) aka [%first, %"second name"]
 %w : i8[3,2,1,1] q([0.1, 0.25, 1e-10], [0, -3, 127], axis=0) = {1, -2, 3, 4, 5, 6}
 %b : i32[3] = iota
-%c : i8[1,3,4,4] q(0.5, 3) = Conv(%x, %w, %b) {activation="Relu"} as conv1 on npu fixed(channel=[16384, 3, 4], channel_shift=13, scale=[[20000, 12]], slope=[1, -2], low=-128, high=127) from [conv1, relu1]
+%c : i8[1,3,4,4] q(0.5, 3) = Conv(%x, %w, %b) {activation="Relu"} as conv1 on npu fixed(channel=[16384, 3, 4], channel_shift=13, scale=[[20000, 12]], slope=[1, -2, 3], low=-128, high=127) from [conv1, relu1]
 output %c
 )";
 

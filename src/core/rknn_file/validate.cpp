@@ -19,14 +19,43 @@ class Validator {
     problems_.add(Code::RknnInvalid, where_, std::move(text), "convert the model again");
   }
   void graph(const Graph&);
-  void fixed(const Node&, const FixedPoint&);
+  void fixed(const Graph&, const Node&, const FixedPoint&);
   void ports(const std::vector<Port>&, const Graph&, const std::vector<ValueId>&, const char* side);
 
   Diagnostics problems_;
   Location where_;
 };
 
-void Validator::fixed(const Node& node, const FixedPoint& fixed) {
+/// Channels of a node's first output, as FixedPoint counts them; 0 if it has none.
+int64_t channels(const Graph& graph, const Node& node) {
+  if (node.outputs.empty() || node.outputs[0] == ValueId::None) return 0;
+  const Shape& shape = graph[node.outputs[0]].shape;
+  if (shape.empty()) return 1;
+  return node.op == "MatMul" || shape.size() < 2 ? shape.back() : shape[1];
+}
+
+/// Linear Resize keeps {neighbour, share} for each output position of each spatial dimension: kernels use the neighbour
+/// as an index.
+bool are_resize_taps(const Graph& graph, const Node& node, const std::vector<int32_t>& taps) {
+  const Shape &in = graph[node.inputs[0]].shape, &out = graph[node.outputs[0]].shape;
+  size_t at = 0;
+  for (size_t d = 2; d < in.size() && d < out.size(); ++d) {
+    for (int64_t o = 0; o < out[d]; ++o, at += 2) {
+      if (at + 2 > taps.size() || taps[at] < 0 || taps[at] >= in[d]) return false;
+    }
+  }
+  return at == taps.size();
+}
+
+bool are_slopes(const Graph& graph, const Node& node, const std::vector<int32_t>& slopes) {
+  if (slopes.size() <= 1) return true;
+  if (node.op == "Resize") return are_resize_taps(graph, node, slopes);
+  const auto count = static_cast<int64_t>(slopes.size());
+  if (node.op == "PRelu" && node.inputs.size() > 1) return count == element_count(graph[node.inputs[1]].shape);
+  return count == channels(graph, node);
+}
+
+void Validator::fixed(const Graph& graph, const Node& node, const FixedPoint& fixed) {
   const auto wrong = [&](const char* what) { problem(fmt::format("node '{}': {}", node.name, what)); };
   // Bounds of the law (docs/arithmetic.md): shifts of the hardware are five bits, multipliers fifteen.
   if (fixed.channel_shift < 0 || fixed.channel_shift > 31) wrong("the channel shift is out of range");
@@ -38,13 +67,17 @@ void Validator::fixed(const Node& node, const FixedPoint& fixed) {
   for (const uint16_t multiplier : fixed.channel) {
     if (multiplier > 32767) return wrong("a channel multiplier is out of range");
   }
+  if (!fixed.channel.empty() && static_cast<int64_t>(fixed.channel.size()) != channels(graph, node)) {
+    wrong("it has another number of channel multipliers than channels");
+  }
+  if (!are_slopes(graph, node, fixed.slope)) wrong("its slopes do not fit its channels or positions");
   if (fixed.low > fixed.high) wrong("the output range is empty");
 }
 
 void Validator::graph(const Graph& graph) {
   for (const NodeId id : graph.order()) {
     const Node& node = graph[id];
-    if (node.fixed) fixed(node, *node.fixed);
+    if (node.fixed) fixed(graph, node, *node.fixed);
   }
 }
 
