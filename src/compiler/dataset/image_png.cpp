@@ -5,7 +5,6 @@
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
-#include <vector>
 
 #include "compiler/dataset/exif.h"
 #include "compiler/dataset/image_formats.h"
@@ -23,7 +22,7 @@ struct PngReader {
   std::span<const std::byte> rest;
   std::jmp_buf escape;
   char message[128] = {};
-  bool ran_out = false;
+  int passes = 1;  // seven if interlaced
 
   explicit PngReader(std::span<const std::byte> bytes) : rest(bytes) {}
   ~PngReader() { png_destroy_read_struct(&png, &header, &trailer); }
@@ -32,7 +31,7 @@ struct PngReader {
 
   bool read_header();
   bool choose_conversions(bool gray);
-  bool read_pixels(png_bytepp rows);
+  bool read_pixels(png_bytep out);
   int orientation() const;
 };
 
@@ -44,10 +43,7 @@ struct PngReader {
 
 void read_bytes(png_structp png, png_bytep out, size_t count) {
   auto& reader = *static_cast<PngReader*>(png_get_io_ptr(png));
-  if (count > reader.rest.size()) {
-    reader.ran_out = true;
-    png_error(png, "the file ends too early");
-  }
+  if (count > reader.rest.size()) png_error(png, "the file ends too early");
   std::memcpy(out, reader.rest.data(), count);
   reader.rest = reader.rest.subspan(count);
 }
@@ -74,14 +70,18 @@ bool PngReader::choose_conversions(bool gray) {
   if ((color & PNG_COLOR_MASK_COLOR) == 0 && depth < 8) png_set_expand_gray_1_2_4_to_8(png);
   if (!gray) png_set_gray_to_rgb(png);
   if (gray) png_set_rgb_to_gray(png, PNG_ERROR_ACTION_NONE, 0.299, 0.587);
-  png_set_interlace_handling(png);
+  passes = png_set_interlace_handling(png);
   png_read_update_info(png, header);
   return true;
 }
 
-bool PngReader::read_pixels(png_bytepp rows) {
+bool PngReader::read_pixels(png_bytep out) {
   if (setjmp(escape) != 0) return false;
-  png_read_image(png, rows);
+  const png_uint_32 height = png_get_image_height(png, header);
+  const size_t row_bytes = png_get_rowbytes(png, header);
+  for (int pass = 0; pass < passes; ++pass) {
+    for (png_uint_32 y = 0; y < height; ++y) png_read_row(png, out + y * row_bytes, nullptr);
+  }
   png_read_end(png, trailer);
   return true;
 }
@@ -110,14 +110,10 @@ DecodedImage decode_png(const EncodedImage& file) {
   const int bits = png_get_channels(reader.png, reader.header) * png_get_bit_depth(reader.png, reader.header);
   DecodedImage image{allocate_pixels(file, height, width, bits / 8.0 / kDeflateLimit)};
   require(reader.choose_conversions(file.gray));
-  const size_t row_bytes = static_cast<size_t>(image.pixels.shape()[2] * width);
-  if (png_get_rowbytes(reader.png, reader.header) != row_bytes) {
+  if (png_get_rowbytes(reader.png, reader.header) != static_cast<size_t>(image.pixels.shape()[2] * width)) {
     fail_image(file.name, "cannot decode this PNG: its pixel format is not known");
   }
-  uint8_t* out = image.pixels.mutable_values<uint8_t>().data();
-  std::vector<png_bytep> rows(static_cast<size_t>(height));
-  for (size_t y = 0; y < rows.size(); ++y) rows[y] = out + y * row_bytes;
-  require(reader.read_pixels(rows.data()));
+  require(reader.read_pixels(image.pixels.mutable_values<uint8_t>().data()));
   image.orientation = reader.orientation();
   return image;
 }
