@@ -11,12 +11,15 @@ void binary(Translation& t) { t.produce(t.op(), {t.input(0), t.input(1)}); }
 /// The exponent may have another type than the base (opset 12), which decides the type of the result.
 void power(Translation& t) { t.produce("Pow", {t.input(0), t.cast(t.input(1), t.dtype(0))}); }
 
-/// fmod = 0 on floats (opset 28): the sign follows the divisor, a - floor(a / b) * b.
+/// fmod = 0 on floats (opset 28): C's fmod, moved by one divisor where its sign is not the divisor's.
 void modulo(Translation& t) {
   const int64_t fmod = t.integer("fmod", 0);
-  if (fmod != 0 || !is_floating(t.dtype(0))) return t.produce("Mod", {t.input(0), t.input(1)}, {{"fmod", fmod}});
-  const ValueId quotient = t.emit("Floor", {t.emit("Div", {t.input(0), t.input(1)})});
-  t.produce("Sub", {t.input(0), t.emit("Mul", {quotient, t.input(1)})});
+  const ValueId a = t.input(0), b = t.input(1);
+  if (fmod != 0 || !is_floating(t.dtype(0))) return t.produce("Mod", {a, b}, {{"fmod", fmod}});
+  const ValueId rest = t.emit("Mod", {a, b}, {{"fmod", int64_t{1}}});
+  const ValueId signs = t.emit("Mul", {t.emit("Sign", {rest}), t.emit("Sign", {b})});
+  const ValueId opposite = t.emit("Less", {signs, t.scalar(0, t.dtype(0))});
+  t.produce("Where", {opposite, t.emit("Add", {rest, b}), rest});
 }
 
 /// Sum, Max and Min of any number of tensors: a chain of the operator for two.

@@ -19,7 +19,10 @@ constexpr int kMaxNesting = 32;
 
 struct TooDeep {};
 
-// A field whose wire type is not the schema's is skipped, as protobuf does: every case below names both.
+// clang-format off
+// (the switches below are tables: a field a line)
+
+// A field whose wire type is not the schema's is skipped, as protobuf does: every case names both.
 constexpr uint32_t varint(uint32_t field) { return tag_and_type(field, pbf_wire_type::varint); }
 constexpr uint32_t bytes(uint32_t field) { return tag_and_type(field, pbf_wire_type::length_delimited); }
 constexpr uint32_t fixed32(uint32_t field) { return tag_and_type(field, pbf_wire_type::fixed32); }
@@ -38,14 +41,9 @@ std::pair<Bytes, Bytes> parse_pair(pbf_reader reader) {
   std::pair<Bytes, Bytes> pair;
   while (reader.next()) {
     switch (reader.tag_and_type()) {
-      case bytes(1):
-        pair.first = view(reader);
-        break;
-      case bytes(2):
-        pair.second = view(reader);
-        break;
-      default:
-        reader.skip();
+      case bytes(1): pair.first = view(reader); break;
+      case bytes(2): pair.second = view(reader); break;
+      default: reader.skip();
     }
   }
   return pair;
@@ -56,29 +54,14 @@ TensorProto parse_tensor(pbf_reader reader) {
   tensor.message = {reader.data().data(), reader.data().size()};
   while (reader.next()) {
     switch (reader.tag_and_type()) {
-      case varint(1):
-        tensor.dims.push_back(reader.get_int64());
-        break;
-      case bytes(1):
-        append_packed_ints(reader, tensor.dims);
-        break;
-      case varint(2):
-        tensor.type = static_cast<ElementType>(reader.get_int32());
-        break;
-      case bytes(8):
-        tensor.name = view(reader);
-        break;
-      case bytes(9):
-        tensor.raw_data = view(reader);
-        break;
-      case bytes(13):
-        tensor.external_data.push_back(parse_pair(message(reader)));
-        break;
-      case varint(14):
-        tensor.external = reader.get_int32() == 1;
-        break;
-      default:
-        reader.skip();
+      case varint(1): tensor.dims.push_back(reader.get_int64()); break;
+      case bytes(1): append_packed_ints(reader, tensor.dims); break;
+      case varint(2): tensor.type = static_cast<ElementType>(reader.get_int32()); break;
+      case bytes(8): tensor.name = view(reader); break;
+      case bytes(9): tensor.raw_data = view(reader); break;
+      case bytes(13): tensor.external_data.push_back(parse_pair(message(reader))); break;
+      case varint(14): tensor.external = reader.get_int32() == 1; break;
+      default: reader.skip();
     }
   }
   return tensor;
@@ -88,14 +71,9 @@ Dimension parse_dimension(pbf_reader reader) {
   Dimension dimension;
   while (reader.next()) {
     switch (reader.tag_and_type()) {
-      case varint(1):
-        dimension.value = reader.get_int64();
-        break;
-      case bytes(2):
-        dimension.symbol = view(reader);
-        break;
-      default:
-        reader.skip();
+      case varint(1): dimension.value = reader.get_int64(); break;
+      case bytes(2): dimension.symbol = view(reader); break;
+      default: reader.skip();
     }
   }
   return dimension;
@@ -120,40 +98,19 @@ void parse_type(pbf_reader reader, ValueInfo& info) {
         pbf_reader tensor = message(reader);
         while (tensor.next()) {
           switch (tensor.tag_and_type()) {
-            case varint(1):
-              info.type = static_cast<ElementType>(tensor.get_int32());
-              break;
-            case bytes(2):
-              info.shape = parse_shape(message(tensor));
-              break;
-            default:
-              tensor.skip();
+            case varint(1): info.type = static_cast<ElementType>(tensor.get_int32()); break;
+            case bytes(2): info.shape = parse_shape(message(tensor)); break;
+            default: tensor.skip();
           }
         }
         break;
       }
-      case bytes(4):
-        info.other_kind = "sequence";
-        reader.skip();
-        break;
-      case bytes(5):
-        info.other_kind = "map";
-        reader.skip();
-        break;
-      case bytes(7):
-        info.other_kind = "opaque";
-        reader.skip();
-        break;
-      case bytes(8):
-        info.other_kind = "sparse tensor";
-        reader.skip();
-        break;
-      case bytes(9):
-        info.other_kind = "optional";
-        reader.skip();
-        break;
-      default:
-        reader.skip();
+      case bytes(4): info.other_kind = "sequence"; reader.skip(); break;
+      case bytes(5): info.other_kind = "map"; reader.skip(); break;
+      case bytes(7): info.other_kind = "opaque"; reader.skip(); break;
+      case bytes(8): info.other_kind = "sparse tensor"; reader.skip(); break;
+      case bytes(9): info.other_kind = "optional"; reader.skip(); break;
+      default: reader.skip();
     }
   }
 }
@@ -162,14 +119,9 @@ ValueInfo parse_value_info(pbf_reader reader) {
   ValueInfo info;
   while (reader.next()) {
     switch (reader.tag_and_type()) {
-      case bytes(1):
-        info.name = view(reader);
-        break;
-      case bytes(2):
-        parse_type(message(reader), info);
-        break;
-      default:
-        reader.skip();
+      case bytes(1): info.name = view(reader); break;
+      case bytes(2): parse_type(message(reader), info); break;
+      default: reader.skip();
     }
   }
   return info;
@@ -183,60 +135,21 @@ AttributeProto parse_attribute(pbf_reader reader, int depth) {
   AttributeKind declared = AttributeKind::Undefined, present = AttributeKind::Undefined;
   while (reader.next()) {
     switch (reader.tag_and_type()) {
-      case bytes(1):
-        attribute.name = view(reader);
-        continue;
-      case bytes(21):
-        attribute.reference = view(reader);
-        continue;
-      case varint(20):
-        declared = static_cast<AttributeKind>(reader.get_int32());
-        continue;
-      case fixed32(2):
-        attribute.f = reader.get_float();
-        present = AttributeKind::Float;
-        continue;
-      case varint(3):
-        attribute.i = reader.get_int64();
-        present = AttributeKind::Int;
-        continue;
-      case bytes(4):
-        attribute.s = view(reader);
-        present = AttributeKind::String;
-        continue;
-      case bytes(5):
-        attribute.tensor = std::make_shared<const TensorProto>(parse_tensor(message(reader)));
-        present = AttributeKind::Tensor;
-        continue;
-      case bytes(6):
-        attribute.graph = std::make_shared<const GraphProto>(parse_graph(message(reader), depth + 1));
-        present = AttributeKind::Graph;
-        continue;
-      case fixed32(7):
-        attribute.floats.push_back(reader.get_float());
-        present = AttributeKind::Floats;
-        continue;
-      case bytes(7):
-        for (const float value : reader.get_packed_float()) attribute.floats.push_back(value);
-        present = AttributeKind::Floats;
-        continue;
-      case varint(8):
-        attribute.ints.push_back(reader.get_int64());
-        present = AttributeKind::Ints;
-        continue;
-      case bytes(8):
-        append_packed_ints(reader, attribute.ints);
-        present = AttributeKind::Ints;
-        continue;
-      case bytes(9):
-        attribute.strings.push_back(view(reader));
-        present = AttributeKind::Strings;
-        continue;
-      case bytes(22):
-        present = AttributeKind::SparseTensor;
-        break;
-      default:
-        break;
+      case bytes(1): attribute.name = view(reader); continue;
+      case bytes(21): attribute.reference = view(reader); continue;
+      case varint(20): declared = static_cast<AttributeKind>(reader.get_int32()); continue;
+      case fixed32(2): attribute.f = reader.get_float(); present = AttributeKind::Float; continue;
+      case varint(3): attribute.i = reader.get_int64(); present = AttributeKind::Int; continue;
+      case bytes(4): attribute.s = view(reader); present = AttributeKind::String; continue;
+      case bytes(5): attribute.tensor = std::make_shared<const TensorProto>(parse_tensor(message(reader))); present = AttributeKind::Tensor; continue;
+      case bytes(6): attribute.graph = std::make_shared<const GraphProto>(parse_graph(message(reader), depth + 1)); present = AttributeKind::Graph; continue;
+      case fixed32(7): attribute.floats.push_back(reader.get_float()); present = AttributeKind::Floats; continue;
+      case bytes(7): for (const float value : reader.get_packed_float()) attribute.floats.push_back(value); present = AttributeKind::Floats; continue;
+      case varint(8): attribute.ints.push_back(reader.get_int64()); present = AttributeKind::Ints; continue;
+      case bytes(8): append_packed_ints(reader, attribute.ints); present = AttributeKind::Ints; continue;
+      case bytes(9): attribute.strings.push_back(view(reader)); present = AttributeKind::Strings; continue;
+      case bytes(22): present = AttributeKind::SparseTensor; break;
+      default: break;
     }
     reader.skip();
   }
@@ -248,29 +161,14 @@ NodeProto parse_node(pbf_reader reader, int depth) {
   NodeProto node;
   while (reader.next()) {
     switch (reader.tag_and_type()) {
-      case bytes(1):
-        node.inputs.push_back(view(reader));
-        break;
-      case bytes(2):
-        node.outputs.push_back(view(reader));
-        break;
-      case bytes(3):
-        node.name = view(reader);
-        break;
-      case bytes(4):
-        node.op = view(reader);
-        break;
-      case bytes(5):
-        node.attributes.push_back(parse_attribute(message(reader), depth));
-        break;
-      case bytes(7):
-        node.domain = view(reader);
-        break;
-      case bytes(8):
-        node.overload = view(reader);
-        break;
-      default:
-        reader.skip();
+      case bytes(1): node.inputs.push_back(view(reader)); break;
+      case bytes(2): node.outputs.push_back(view(reader)); break;
+      case bytes(3): node.name = view(reader); break;
+      case bytes(4): node.op = view(reader); break;
+      case bytes(5): node.attributes.push_back(parse_attribute(message(reader), depth)); break;
+      case bytes(7): node.domain = view(reader); break;
+      case bytes(8): node.overload = view(reader); break;
+      default: reader.skip();
     }
   }
   if (node.domain == "ai.onnx") node.domain = {};  // two spellings of the default domain
@@ -290,32 +188,15 @@ GraphProto parse_graph(pbf_reader reader, int depth) {
   GraphProto graph;
   while (reader.next()) {
     switch (reader.tag_and_type()) {
-      case bytes(1):
-        graph.nodes.push_back(parse_node(message(reader), depth));
-        break;
-      case bytes(2):
-        graph.name = view(reader);
-        break;
-      case bytes(5):
-        graph.initializers.push_back(parse_tensor(message(reader)));
-        break;
-      case bytes(10):
-        graph.doc = view(reader);
-        break;
-      case bytes(11):
-        graph.inputs.push_back(parse_value_info(message(reader)));
-        break;
-      case bytes(12):
-        graph.outputs.push_back(parse_value_info(message(reader)));
-        break;
-      case bytes(13):
-        graph.values.push_back(parse_value_info(message(reader)));
-        break;
-      case bytes(15):
-        graph.sparse_initializers.push_back(sparse_name(message(reader)));
-        break;
-      default:
-        reader.skip();
+      case bytes(1): graph.nodes.push_back(parse_node(message(reader), depth)); break;
+      case bytes(2): graph.name = view(reader); break;
+      case bytes(5): graph.initializers.push_back(parse_tensor(message(reader))); break;
+      case bytes(10): graph.doc = view(reader); break;
+      case bytes(11): graph.inputs.push_back(parse_value_info(message(reader))); break;
+      case bytes(12): graph.outputs.push_back(parse_value_info(message(reader))); break;
+      case bytes(13): graph.values.push_back(parse_value_info(message(reader))); break;
+      case bytes(15): graph.sparse_initializers.push_back(sparse_name(message(reader))); break;
+      default: reader.skip();
     }
   }
   return graph;
@@ -325,14 +206,9 @@ OpsetId parse_opset(pbf_reader reader) {
   OpsetId opset;
   while (reader.next()) {
     switch (reader.tag_and_type()) {
-      case bytes(1):
-        opset.domain = view(reader);
-        break;
-      case varint(2):
-        opset.version = reader.get_int64();
-        break;
-      default:
-        reader.skip();
+      case bytes(1): opset.domain = view(reader); break;
+      case varint(2): opset.version = reader.get_int64(); break;
+      default: reader.skip();
     }
   }
   if (opset.domain == "ai.onnx") opset.domain = {};
@@ -343,32 +219,15 @@ FunctionProto parse_function(pbf_reader reader) {
   FunctionProto function;
   while (reader.next()) {
     switch (reader.tag_and_type()) {
-      case bytes(1):
-        function.name = view(reader);
-        break;
-      case bytes(4):
-        function.inputs.push_back(view(reader));
-        break;
-      case bytes(5):
-        function.outputs.push_back(view(reader));
-        break;
-      case bytes(7):
-        function.nodes.push_back(parse_node(message(reader), 1));
-        break;
-      case bytes(9):
-        function.opsets.push_back(parse_opset(message(reader)));
-        break;
-      case bytes(10):
-        function.domain = view(reader);
-        break;
-      case bytes(11):
-        function.defaults.push_back(parse_attribute(message(reader), 1));
-        break;
-      case bytes(13):
-        function.overload = view(reader);
-        break;
-      default:
-        reader.skip();
+      case bytes(1): function.name = view(reader); break;
+      case bytes(4): function.inputs.push_back(view(reader)); break;
+      case bytes(5): function.outputs.push_back(view(reader)); break;
+      case bytes(7): function.nodes.push_back(parse_node(message(reader), 1)); break;
+      case bytes(9): function.opsets.push_back(parse_opset(message(reader))); break;
+      case bytes(10): function.domain = view(reader); break;
+      case bytes(11): function.defaults.push_back(parse_attribute(message(reader), 1)); break;
+      case bytes(13): function.overload = view(reader); break;
+      default: reader.skip();
     }
   }
   return function;
@@ -377,43 +236,22 @@ FunctionProto parse_function(pbf_reader reader) {
 void parse_model_fields(pbf_reader reader, ModelProto& model) {
   while (reader.next()) {
     switch (reader.tag_and_type()) {
-      case varint(1):
-        model.ir_version = reader.get_int64();
-        break;
-      case bytes(2):
-        model.producer_name = view(reader);
-        break;
-      case bytes(3):
-        model.producer_version = view(reader);
-        break;
-      case bytes(4):
-        model.domain = view(reader);
-        break;
-      case varint(5):
-        model.model_version = reader.get_int64();
-        break;
-      case bytes(6):
-        model.doc = view(reader);
-        break;
-      case bytes(7):
-        model.graph = parse_graph(message(reader), 0);
-        model.has_graph = true;
-        break;
-      case bytes(8):
-        model.opsets.push_back(parse_opset(message(reader)));
-        break;
-      case bytes(14):
-        model.metadata.push_back(parse_pair(message(reader)));
-        break;
-      case bytes(25):
-        model.functions.push_back(parse_function(message(reader)));
-        break;
-      default:
-        reader.skip();
+      case varint(1): model.ir_version = reader.get_int64(); break;
+      case bytes(2): model.producer_name = view(reader); break;
+      case bytes(3): model.producer_version = view(reader); break;
+      case bytes(4): model.domain = view(reader); break;
+      case varint(5): model.model_version = reader.get_int64(); break;
+      case bytes(6): model.doc = view(reader); break;
+      case bytes(7): model.graph = parse_graph(message(reader), 0); model.has_graph = true; break;
+      case bytes(8): model.opsets.push_back(parse_opset(message(reader))); break;
+      case bytes(14): model.metadata.push_back(parse_pair(message(reader))); break;
+      case bytes(25): model.functions.push_back(parse_function(message(reader))); break;
+      default: reader.skip();
     }
   }
 }
 
+// clang-format on
 }  // namespace
 
 ModelProto parse_model(const MappedFile& file) {
