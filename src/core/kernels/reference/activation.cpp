@@ -18,7 +18,11 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 template <float (*function)(const F&, float)>
 void map(const F& f, const float* in, float* out, int64_t count) {
   const F parameters = f;  // a local copy: the compiler need not fear that out overwrites it
-  for (int64_t i = 0; i < count; ++i) out[i] = function(parameters, in[i]);
+  if (in == out) {         // two loops: each vectorises, one for both would not where they overlap
+    for (int64_t i = 0; i < count; ++i) out[i] = function(parameters, out[i]);
+  } else {
+    for (int64_t i = 0; i < count; ++i) out[i] = function(parameters, in[i]);
+  }
 }
 
 float relu(const F&, float x) { return x < 0.0f ? 0.0f : x; }

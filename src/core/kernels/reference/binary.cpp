@@ -108,6 +108,18 @@ struct PRelu {
   }
 };
 
+/// Halves converted into `floats`; everything else stays where it is.
+constexpr int64_t kChunk = 256;
+template <class T>
+const Wide<T>* widen(const T* values, int64_t count, Wide<T>* floats) {
+  if constexpr (std::is_same_v<T, Wide<T>>) {
+    return values;
+  } else {
+    load_floats(values, floats, count);
+    return floats;
+  }
+}
+
 /// A result rounds to T only after the activation, so 16-bit floats go through a short run of float32.
 template <class A, class B, class Function>
 void run_rows(const BinaryState& s, std::span<const Buffer> buffers, int64_t tile, Function function) {
@@ -123,11 +135,13 @@ void run_rows(const BinaryState& s, std::span<const Buffer> buffers, int64_t til
       zip(from_a, a_stride, from_b, b_stride, y + position, count, function);
       if constexpr (std::is_same_v<A, float>) s.activation.in_place(y + position, count);
     } else {
-      constexpr int64_t kChunk = 256;
-      Wide<A> values[kChunk];
+      Wide<A> a_floats[kChunk], values[kChunk];
+      Wide<B> b_floats[kChunk];
       for (int64_t i = 0; i < count; i += kChunk) {
         const int64_t part = std::min(kChunk, count - i);
-        zip(from_a + i * a_stride, a_stride, from_b + i * b_stride, b_stride, values, part, function);
+        const auto* wide_a = widen(from_a + i * a_stride, a_stride == 0 ? 1 : part, a_floats);
+        const auto* wide_b = widen(from_b + i * b_stride, b_stride == 0 ? 1 : part, b_floats);
+        zip(wide_a, a_stride, wide_b, b_stride, values, part, function);
         s.activation.in_place(values, part);
         store_floats(values, y + position + i, part);
       }

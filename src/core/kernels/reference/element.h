@@ -1,10 +1,13 @@
 // Typed access for the reference kernels: the C++ type is chosen by dtype once, outside the loops.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <span>
+#include <type_traits>
 
 #include "core/kernels/kernel.h"
+#include "core/kernels/reference/half.h"
 
 namespace openrknn::reference {
 
@@ -70,11 +73,17 @@ T* output(std::span<const Buffer> buffers) {
 /// Whole runs of T as float32 and back; T is float, Float16.
 template <class T>
 void load_floats(const T* in, float* out, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) out[i] = static_cast<float>(in[i]);
+  if constexpr (std::is_same_v<T, Float16>)
+    load_halves(in, out, count);
+  else
+    std::copy_n(in, count, out);
 }
 template <class T>
 void store_floats(const float* in, T* out, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) out[i] = static_cast<T>(in[i]);
+  if constexpr (std::is_same_v<T, Float16>)
+    store_halves(in, out, count);
+  else
+    std::copy_n(in, count, out);
 }
 inline void load_floats(DType dtype, const std::byte* in, float* out, int64_t count) {
   visit(FloatTypes{}, dtype, [&]<class T>(Tag<T>) { load_floats(reinterpret_cast<const T*>(in), out, count); });
