@@ -24,7 +24,7 @@ Model int8_model() {
   Model model = test::model_of(R"(ir 1
 metadata "author" = "nobody"
 input %image : i8[2,3,4,5] q(0.5, 3)
-%positive : i8[2,3,4,5] q(0.5, 3) = Relu(%image)
+%positive : i8[2,3,4,5] q(0.5, 3) = Relu(%image) fixed(low=3, high=127)
 output %positive
 )");
   model.custom_string = "hello";
@@ -245,7 +245,7 @@ TEST_F(Capi, NativeOutputsOfConvolutionsHaveChannelsInPairsOfBlocks) {
 input %x : i8[1,3,4,4] q(0.5, 0)
 %w : i8[80,3,1,1] q(0.1, 0) = random(1)
 %y : i8[1,80,4,4] q(0.5, 3) = Conv(%x, %w) {kernel_shape=[1,1], strides=[1,1], pads=[0,0,0,0], dilations=[1,1], group=1} fixed(channel_shift=14, scale=[[26214, 18]], low=-128, high=127)
-%z : i8[1,80,4,4] q(0.5, 3) = Relu(%y)
+%z : i8[1,80,4,4] q(0.5, 3) = Relu(%y) fixed(low=3, high=127)
 output %y
 output %z
 )");
