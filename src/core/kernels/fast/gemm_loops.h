@@ -39,7 +39,7 @@ struct CodeProduct {
 
 /// Part of the range of k: some stretches whole, or a part of one stretch.
 struct Chunk {
-  int64_t run = 0, runs = 0;  ///< stretches
+  int64_t run = 0, runs = 0;   ///< stretches
   int64_t first = 0, end = 0;  ///< activations within each
 };
 
@@ -75,7 +75,7 @@ OPENRKNN_INLINE void multiply_block(const void* const* inputs, int64_t stride, c
 struct Panel {
   const std::byte* weights;        ///< of the chunk
   int64_t first = 0, columns = 0;  ///< within the tile
-  Chunk chunk;
+  Chunk chunk = {};
   bool starts = true, ends = true;  ///< the chunk is the first, the last of the range of k
 };
 
@@ -253,8 +253,10 @@ void run_gemm(const GemmTile& tile) {
         panel.ends = chunk.run + chunk.runs == tile.runs && chunk.end == tile.run_length;
         for (int64_t row = 0; row < tile.rows; row += tile.block_rows) {
           const int64_t rows = tile.rows - row < tile.block_rows ? tile.rows - row : tile.block_rows;
-          if (wide) run_rows<Product, 2>(tile, panel, row, rows);
-          else run_rows<Product, 1>(tile, panel, row, rows);
+          if (wide)
+            run_rows<Product, 2>(tile, panel, row, rows);
+          else
+            run_rows<Product, 1>(tile, panel, row, rows);
         }
         panel.weights += chunk.runs * ((chunk.end - chunk.first + kGroup - 1) / kGroup) * group_bytes;
         chunk.first = chunk.end;

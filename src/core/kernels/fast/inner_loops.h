@@ -100,6 +100,22 @@ struct Gemm {
   void (*run)(const GemmTile&) = nullptr;
 };
 
+/// Add, Sub or Mul of codes: rne(rne((a - za) ma) ± rne((b - zb) mb) …), or the product, each step as in Requantize.
+struct CodePair {
+  double a_zero_point = 0, b_zero_point = 0;
+  double a_multiplier = 1, b_multiplier = 1;  ///< multiplier / 2^shift; b's negative for Sub. Mul: not used
+  bool product = false;
+  double multiplier = 1, zero_point_before = 0, zero_point_after = 0, low = -128, high = 127;
+};
+
+/// One output pixel of a pool: the taps inside the input.
+struct PoolPixel {
+  const void* const* taps = nullptr;
+  int64_t count = 0, channels = 0;
+  float divisor = 1;  ///< averages
+  void* out = nullptr;
+};
+
 struct InnerLoops {
   Gemm gemm_float = {}, gemm_codes = {};
   int lanes = 1;  ///< floats in a vector
@@ -107,6 +123,12 @@ struct InnerLoops {
   void (*depthwise_half)(const DepthwiseLine&) = nullptr;
   void (*depthwise_codes)(const DepthwiseLine&) = nullptr;
   void (*apply)(const Activation&, const float* in, float* out, int64_t count) = nullptr;
+  void (*softmax)(const float* in, float* out, int64_t count) = nullptr;  ///< in place allowed
+  void (*layer_norm)(float* values, int64_t count, const float* scale, const float* bias, float epsilon) = nullptr;
+  void (*combine_codes)(const CodePair&, const int8_t* a, const int8_t* b, int8_t* out, int64_t count) = nullptr;
+  void (*max_float)(const PoolPixel&) = nullptr;
+  void (*max_codes)(const PoolPixel&) = nullptr;
+  void (*average_float)(const PoolPixel&) = nullptr;
   void (*half_to_float)(const uint16_t* in, float* out, int64_t count) = nullptr;
   void (*float_to_half)(const float* in, uint16_t* out, int64_t count) = nullptr;
   void (*widen_codes)(const int8_t* in, int16_t* out, int64_t count) = nullptr;

@@ -3,6 +3,8 @@
 
 #include "core/kernels/fast/depthwise_loops.h"
 #include "core/kernels/fast/gemm_loops.h"
+#include "core/kernels/fast/pool_loops.h"
+#include "core/kernels/fast/row_loops.h"
 
 namespace openrknn::fast {
 
@@ -32,6 +34,12 @@ constexpr InnerLoops inner_loops() {
           .depthwise_half = run_depthwise<HalfElement<Isa>>,
           .depthwise_codes = run_depthwise<CodeElement<Isa>>,
           .apply = apply_activation<Isa>,
+          .softmax = softmax<Isa>,
+          .layer_norm = layer_norm<Isa>,
+          .combine_codes = combine_codes<Isa>,
+          .max_float = max_floats<Isa>,
+          .max_codes = max_codes<Isa>,
+          .average_float = average_floats<Isa>,
           .half_to_float = half_to_float<Isa>,
           .float_to_half = float_to_half<Isa>,
           .widen_codes = widen_codes<Isa>};

@@ -29,7 +29,8 @@ void tile_part(const Product& p, ProductPart& part) {
   const int64_t pixels = part.height.out * part.width.out;
   const int64_t products = p.images * pixels * p.out_channels * p.depth(part) * p.gemm->group;
   const int64_t weight_bytes = p.groups * p.panels() * p.panel_bytes(part);
-  const int64_t wanted = std::clamp<int64_t>(std::max(products / kTileProducts, weight_bytes / kTileWeights), 1, kMostTiles);
+  const int64_t wanted =
+      std::clamp<int64_t>(std::max(products / kTileProducts, weight_bytes / kTileWeights), 1, kMostTiles);
   const int64_t least_rows = 8 * p.gemm->rows;
   const int64_t rows = std::clamp(divide_up(p.images * pixels * p.groups, wanted), least_rows, kMostRows);
   if (part.width.out >= rows) {

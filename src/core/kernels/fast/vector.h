@@ -22,6 +22,7 @@ struct Registers;
     typedef float Floats __attribute__((vector_size(bytes)));   \
     typedef int32_t Ints __attribute__((vector_size(bytes)));   \
     typedef double Doubles __attribute__((vector_size(bytes))); \
+    typedef int8_t Bytes __attribute__((vector_size(bytes)));   \
   };
 OPENRKNN_REGISTERS(16)
 OPENRKNN_REGISTERS(32)

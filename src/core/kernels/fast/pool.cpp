@@ -1,0 +1,99 @@
+// MaxPool, AveragePool and their global forms on channels-last Float32; MaxPool on Int8.
+#include <algorithm>
+
+#include "core/kernels/fast/cpus.h"
+#include "core/kernels/pool_taps.h"
+#include "core/kernels/reference/codes.h"
+#include "core/kernels/reference/window.h"
+#include "core/kernels/tables.h"
+
+namespace openrknn::fast {
+namespace {
+
+using reference::Window;
+
+struct Pool {
+  void (*run)(const PoolPixel&) = nullptr;
+  Window window;
+  int64_t element_bytes = 4;
+  bool average = false, count_padding = false;
+  int64_t tile_pixels = 1, pixels = 1;
+};
+
+bool is_global(const Call& call) { return call.node.op.starts_with("Global"); }
+
+template <DType kDType>
+bool accepts(const Call& call) {
+  const Operand &x = call.inputs[0], &y = call.outputs[0];
+  return reference::window_fits(x, y) && x.dtype == kDType && y.dtype == kDType && reference::same_quant(x, y);
+}
+
+Prepared prepare_pool(const Call& call, void (*run)(const PoolPixel&), bool average) {
+  Pool p;
+  const Operand& x = call.inputs[0];
+  std::vector<int64_t> kernel(x.shape.begin() + 1, x.shape.end() - 1);
+  if (!is_global(call)) kernel = ints_attribute(call.node.attributes, "kernel_shape", kernel);
+  p.run = run;
+  p.window = reference::make_window(call.node, x, call.outputs[0], kernel, false);
+  p.element_bytes = bit_width(x.dtype) / 8;
+  p.average = average;
+  p.count_padding = !is_global(call) && int_attribute(call.node.attributes, "count_include_pad", 0) != 0;
+  p.pixels = p.window.out_rows() * p.window.axes[2].out;
+  p.tile_pixels = std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(1, p.window.out_channels));
+  const int64_t tiles = std::max<int64_t>(1, (p.pixels + p.tile_pixels - 1) / p.tile_pixels);
+  const int64_t scratch = p.window.taps() * static_cast<int64_t>(sizeof(void*));
+  return {std::make_shared<const Pool>(p), tiles, scratch};
+}
+template <const InnerLoops& kLoops>
+Prepared prepare_max(const Call& call, Weights&) {
+  return prepare_pool(call, call.inputs[0].dtype == DType::Int8 ? kLoops.max_codes : kLoops.max_float, false);
+}
+template <const InnerLoops& kLoops>
+Prepared prepare_average(const Call& call, Weights&) {
+  return prepare_pool(call, kLoops.average_float, true);
+}
+
+int64_t counted(const reference::WindowAxis& axis, int64_t o, bool count_padding) {
+  return counted_pool_taps(axis.in, axis.kernel, axis.stride, axis.dilation, axis.pad, axis.pad_end, count_padding, o);
+}
+
+void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
+  const Pool& p = *static_cast<const Pool*>(prepared.state.get());
+  const auto& [depth, height, width] = p.window.axes;
+  const void** taps = reinterpret_cast<const void**>(scratch);
+  const int64_t pixel_bytes = p.window.out_channels * p.element_bytes;
+  PoolPixel pixel;
+  pixel.taps = taps;
+  pixel.channels = p.window.out_channels;
+  const int64_t end = std::min(p.pixels, (tile + 1) * p.tile_pixels);
+  for (int64_t i = tile * p.tile_pixels; i < end; ++i) {
+    const int64_t row = i / width.out, column = i % width.out;
+    pixel.count = 0;
+    for_taps(p.window, row, column,
+             [&](int64_t, int64_t source) { taps[pixel.count++] = buffers[0].data + source * pixel_bytes; });
+    if (p.average) {
+      pixel.divisor = static_cast<float>(counted(depth, row / height.out % depth.out, p.count_padding) *
+                                         counted(height, row % height.out, p.count_padding) *
+                                         counted(width, column, p.count_padding));
+    }
+    pixel.out = buffers.back().data + i * pixel_bytes;
+    p.run(pixel);
+  }
+}
+
+#define ROWS(cpu, name, needs)                                                                                         \
+  {"MaxPool", "max_pool_float_" name, needs, accepts<DType::Float32>, prepare_max<cpu::kLoops>, run},                  \
+      {"GlobalMaxPool", "global_max_pool_float_" name, needs, accepts<DType::Float32>, prepare_max<cpu::kLoops>, run}, \
+      {"MaxPool", "max_pool_i8_" name, needs, accepts<DType::Int8>, prepare_max<cpu::kLoops>, run},                    \
+      {"AveragePool", "average_pool_float_" name, needs, accepts<DType::Float32>, prepare_average<cpu::kLoops>, run},  \
+      {"GlobalAveragePool",     "global_average_pool_float_" name, needs,                                              \
+       accepts<DType::Float32>, prepare_average<cpu::kLoops>,      run},
+constexpr Kernel kRows[] = {OPENRKNN_FAST_CPUS(ROWS)};
+#undef ROWS
+
+}  // namespace
+}  // namespace openrknn::fast
+
+namespace openrknn {
+std::span<const Kernel> fast_pool_kernels() { return fast::kRows; }
+}  // namespace openrknn

@@ -1,0 +1,112 @@
+// Rows of contiguous values as a whole: softmax, layer normalization, two operands of codes.
+#pragma once
+
+#include "core/kernels/fast/activation_loops.h"
+#include "core/kernels/fast/requantize_loops.h"
+
+namespace openrknn::fast {
+
+/// The sum of docs/arithmetic.md: element i goes to accumulator i mod 16, which are then folded in halves. As vectors:
+/// 16 accumulators are one to four of them. Adding the zeros behind the last element changes nothing, because an
+/// accumulator that starts at +0 is never -0.
+template <class Isa, class F>
+OPENRKNN_INLINE float interleaved_sum(const float* x, int64_t count, F f) {
+  using V = Floats<Isa>;
+  constexpr int kVectors = 16 / V::kLanes;
+  V sums[kVectors];
+  for (int v = 0; v < kVectors; ++v) sums[v] = V(0.0f);
+  int64_t i = 0;
+  for (; i + 16 <= count; i += 16) {
+    for (int v = 0; v < kVectors; ++v) sums[v] = sums[v] + f(load<V>(x + i + v * V::kLanes));
+  }
+  for (int v = 0; v < kVectors && i < count; ++v, i += V::kLanes) {
+    const int64_t left = count - i;
+    sums[v] = sums[v] + (left >= V::kLanes ? f(load<V>(x + i)) : f(load_first<Isa>(x + i, left)));
+  }
+  float lanes[16];
+  for (int v = 0; v < kVectors; ++v) store(lanes + v * V::kLanes, sums[v]);
+  for (int half = 8; half >= 1; half /= 2) {
+    for (int lane = 0; lane < half; ++lane) lanes[lane] += lanes[lane + half];
+  }
+  return lanes[0];
+}
+
+template <class Isa>
+void softmax(const float* in, float* out, int64_t count) {
+  using V = Floats<Isa>;
+  // The order of a maximum does not matter; NaN is skipped, as in the reference.
+  V most(-__builtin_inff());
+  int64_t i = 0;
+  for (; i + V::kLanes <= count; i += V::kLanes) {
+    const V x = load<V>(in + i);
+    most = select(x > most, x, most);
+  }
+  float lanes[V::kLanes];
+  store(lanes, most);
+  float max = lanes[0];
+  for (int lane = 1; lane < V::kLanes; ++lane) max = lanes[lane] > max ? lanes[lane] : max;
+  for (; i < count; ++i) max = in[i] > max ? in[i] : max;
+
+  map_floats<Isa>(in, out, count, [=](V x) { return math::exp(x - V(max)); });
+  const float sum = interleaved_sum<Isa>(out, count, [](V x) { return x; });
+  map_floats<Isa>(out, out, count, [=](V x) { return x / V(sum); });
+}
+
+template <class Isa>
+void layer_norm(float* x, int64_t count, const float* scale, const float* bias, float epsilon) {
+  using V = Floats<Isa>;
+  const float n = static_cast<float>(count);
+  const float mean = interleaved_sum<Isa>(x, count, [](V v) { return v; }) / n;
+  map_floats<Isa>(x, x, count, [=](V v) { return v - V(mean); });
+  const float variance = interleaved_sum<Isa>(x, count, [](V v) { return v * v; }) / n;
+  const float inverse = 1.0f / __builtin_sqrtf(variance + epsilon);
+  int64_t i = 0;
+  for (; i + V::kLanes <= count; i += V::kLanes) {
+    V y = load<V>(x + i) * V(inverse) * load<V>(scale + i);
+    if (bias) y = y + load<V>(bias + i);
+    store(x + i, y);
+  }
+  if (i == count) return;
+  V y = load_first<Isa>(x + i, count - i) * V(inverse) * load_first<Isa>(scale + i, count - i);
+  if (bias) y = y + load_first<Isa>(bias + i, count - i);
+  store_first(x + i, y, count - i);
+}
+
+template <class Isa>
+OPENRKNN_INLINE typename Isa::Doubles combine_doubles(const CodePair& p, typename Isa::Doubles a,
+                                                      typename Isa::Doubles b) {
+  using Doubles = typename Isa::Doubles;
+  a = a - p.a_zero_point;
+  b = b - p.b_zero_point;
+  Doubles v;
+  if (p.product) {
+    v = a * b;
+  } else {
+    v = ((a * p.a_multiplier + kRound) - kRound) + ((b * p.b_multiplier + kRound) - kRound);
+  }
+  v = (v * p.multiplier + (kRound + p.zero_point_before)) - (kRound - p.zero_point_after);
+  return Isa::clamp(v, Doubles{} + p.low, Doubles{} + p.high);
+}
+
+template <class Isa>
+void combine_codes(const CodePair& shared, const int8_t* a, const int8_t* b, int8_t* out, int64_t count) {
+  using V = Ints<Isa>;
+  constexpr int kLanes = Isa::kBytes / 4;
+  const CodePair p = shared;
+  const auto combine = [&](const int8_t* from_a, const int8_t* from_b) __attribute__((always_inline)) {
+    const V left(Isa::load_codes(from_a)), right(Isa::load_codes(from_b));
+    return V(Isa::join(combine_doubles<Isa>(p, Isa::low_doubles(left.raw), Isa::low_doubles(right.raw)),
+                       combine_doubles<Isa>(p, Isa::high_doubles(left.raw), Isa::high_doubles(right.raw))));
+  };
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) Isa::store_codes(out + i, combine(a + i, b + i).raw);
+  if (i == count) return;
+  int8_t rest_a[16] = {}, rest_b[16] = {};
+  for (int64_t j = i; j < count; ++j) {
+    rest_a[j - i] = a[j];
+    rest_b[j - i] = b[j];
+  }
+  store_codes<Isa>(out + i, combine(rest_a, rest_b), count - i);
+}
+
+}  // namespace openrknn::fast

@@ -1,0 +1,154 @@
+// Fast rows that visit every value once, against the reference, byte for byte.
+#include "kernels/fast_cases.h"
+
+namespace openrknn {
+namespace {
+
+using fast_cases::Case;
+using fast_cases::has_fast_rows;
+using fast_cases::judge;
+using fast_cases::Random;
+
+const char* const kFunctions[] = {"Relu",      "Clip",    "LeakyRelu", "Elu",      "Selu",     "Celu", "HardSigmoid",
+                                  "HardSwish", "Sigmoid", "Tanh",      "Softplus", "Softsign", "SiLU", "Mish",
+                                  "Gelu",      "Erf",     "Exp",       "Log",      "Sqrt"};
+
+/// Values of every size, and the special ones.
+Tensor wild_values(Random& random, int64_t count) {
+  Tensor x(DType::Float32, {count});
+  for (float& v : x.mutable_values<float>()) {
+    v = std::ldexp(random.real(), static_cast<int>(random.integer(-40, 12)));
+  }
+  const float special[] = {0.0f, -0.0f, INFINITY, -INFINITY, NAN, 1e-40f, -1e-40f, 3e38f, -3e38f};
+  for (size_t i = 0; i < std::size(special); ++i) x.mutable_values<float>()[i * 7] = special[i];
+  return x;
+}
+
+Case unary_case(const std::string& op, const Tensor& x) {
+  Case c;
+  c.text = op + ' ' + std::string(name(x.dtype()));
+  c.node.name = c.node.op = op;
+  c.inputs = {x};
+  c.constant = {false};
+  c.output = x.dtype();
+  c.output_shape = x.shape();
+  return c;
+}
+
+TEST(FastElementwise, FunctionsEqualReferenceOnEveryKindOfNumber) {
+  if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
+  Random random(1);
+  for (const char* op : kFunctions) {
+    const Tensor x = wild_values(random, 2003);
+    EXPECT_GE(judge(unary_case(op, x)), 1);
+    EXPECT_GE(judge(unary_case(op, random.reals(DType::Float16, {1030}, 4.0f))), 1);
+  }
+  Case tanh_form = unary_case("Gelu", wild_values(random, 501));
+  tanh_form.node.attributes["approximate"] = std::string("tanh");
+  EXPECT_GE(judge(tanh_form), 1);
+}
+
+TEST(FastElementwise, SoftmaxEqualsReference) {
+  if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
+  Random random(2);
+  for (const int64_t length : {1, 5, 16, 17, 31, 64, 197, 1000}) {
+    for (const DType dtype : {DType::Float32, DType::Float16}) {
+      EXPECT_GE(judge(unary_case("Softmax", random.reals(dtype, {3, 2, length}, 5.0f))), 1) << length;
+    }
+  }
+}
+
+TEST(FastElementwise, SoftmaxAlongAnotherAxisIsLeftToTheReference) {
+  Random random(3);
+  Case c = unary_case("Softmax", random.reals(DType::Float32, {1, 5}));
+  c.node.attributes["axis"] = int64_t{0};
+  EXPECT_EQ(judge(c), 0);
+}
+
+TEST(FastElementwise, LayerNormalizationEqualsReference) {
+  if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
+  Random random(4);
+  for (const int64_t length : {1, 7, 16, 100, 192, 771}) {
+    for (const DType dtype : {DType::Float32, DType::Float16}) {
+      for (const bool bias : {false, true}) {
+        Case c = unary_case("LayerNormalization", random.reals(dtype, {2, 3, length}, 2.0f));
+        c.inputs.push_back(random.reals(dtype, {length}));
+        if (bias) c.inputs.push_back(random.reals(dtype, {length}));
+        c.constant = {false, true, true};
+        EXPECT_GE(judge(c), 1) << length;
+      }
+    }
+  }
+}
+
+TEST(FastElementwise, ArithmeticOfCodesEqualsReference) {
+  if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
+  uint32_t seed = 10;
+  for (const char* op : {"Add", "Sub", "Mul"}) {
+    for (const Law& law : all_laws()) {
+      Random random(seed);
+      // Every pair of codes.
+      Tensor a(DType::Int8, {256, 256}), b(DType::Int8, {256, 256});
+      for (int i = 0; i < 65536; ++i) {
+        a.mutable_values<int8_t>()[static_cast<size_t>(i)] = static_cast<int8_t>(i / 256 - 128);
+        b.mutable_values<int8_t>()[static_cast<size_t>(i)] = static_cast<int8_t>(i % 256 - 128);
+      }
+      Case c = unary_case(op, a);
+      c.text += " seed " + std::to_string(seed++);
+      c.inputs.push_back(b);
+      c.constant = {false, false};
+      const auto zero = [&] { return static_cast<int32_t>(random.integer(-128, 127)); };
+      c.quants = {{{0.1}, {zero()}}, {{0.2}, {zero()}}, {{0.3}, {zero()}}};
+      FixedPoint fixed;
+      const auto multiplier = [&] { return static_cast<int32_t>(random.integer(16384, 32767)); };
+      if (c.node.op == "Mul")
+        fixed.scale = {{multiplier(), 22}};
+      else
+        fixed.scale = {{multiplier(), 5}, {multiplier(), 6}, {multiplier(), 25}};
+      fixed.low = -128;
+      fixed.high = 120;
+      c.node.fixed = fixed;
+      c.law = &law;
+      EXPECT_GE(judge(c), 1);
+    }
+  }
+}
+
+struct PoolShape {
+  Shape x, y;
+  std::vector<int64_t> kernel, strides, pads;
+};
+TEST(FastPool, EqualsReference) {
+  if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
+  const PoolShape shapes[] = {{{1, 12, 12, 64}, {1, 6, 6, 64}, {3, 3}, {2, 2}, {1, 1, 1, 1}},
+                              {{2, 7, 9, 5}, {2, 6, 8, 5}, {2, 2}, {1, 1}, {0, 0, 0, 0}},
+                              {{1, 8, 8, 131}, {1, 8, 8, 131}, {5, 5}, {1, 1}, {2, 2, 2, 2}}};
+  Random random(5);
+  for (const PoolShape& s : shapes) {
+    for (const char* op : {"MaxPool", "AveragePool"}) {
+      for (const int64_t count_padding : {0, 1}) {
+        for (const DType dtype : {DType::Float32, DType::Int8}) {
+          if (dtype == DType::Int8 && std::string(op) != "MaxPool") continue;
+          Case c = unary_case(op, dtype == DType::Int8 ? random.codes(s.x) : random.reals(dtype, s.x));
+          c.node.attributes["kernel_shape"] = s.kernel;
+          c.node.attributes["strides"] = s.strides;
+          c.node.attributes["pads"] = s.pads;
+          c.node.attributes["count_include_pad"] = count_padding;
+          if (dtype == DType::Int8) c.quants = {{{0.1}, {3}}, {{0.1}, {3}}};
+          c.layout = Layout::ChannelsLast;
+          c.output_shape = s.y;
+          EXPECT_GE(judge(c), 1);
+        }
+      }
+    }
+    for (const char* op : {"GlobalAveragePool", "GlobalMaxPool"}) {
+      Case c = unary_case(op, random.reals(DType::Float32, s.x));
+      c.layout = Layout::ChannelsLast;
+      c.output_shape = {s.x[0], 1, 1, s.x[3]};
+      EXPECT_GE(judge(c), 1);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace openrknn
