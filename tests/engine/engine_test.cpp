@@ -91,7 +91,7 @@ TEST(Cores, ACoreRunsOneJobAtATime) {
   std::atomic<int> on_first = 0, most = 0;
   std::vector<std::thread> threads;
   for (int t = 0; t < 6; ++t) {
-    threads.emplace_back([&] {
+    threads.emplace_back([&, t] {
       for (int i = 0; i < 50; ++i) {
         const auto lease = cores.acquire(t % 2 == 0 ? 1u : 3u);  // both kinds need core 0
         const int now = ++on_first;

@@ -109,7 +109,8 @@ TEST(Session, LayoutsGiveTheSameNumbers) {
 
 TEST(Session, SelectsOutputsByName) {
   Session session = open(model_bytes());
-  const Feed feed = Image().feed();
+  const Image image;
+  const Feed feed = image.feed();
   EXPECT_TRUE(session.run(std::vector<std::string>{}, feed).empty());
   const std::vector<Array> twice = session.run(std::vector<std::string>{"flat", "double", "flat"}, feed);
   ASSERT_EQ(twice.size(), 3u);
