@@ -200,7 +200,6 @@ void sum_windows(const GemmTile& tile) {
   };
   Masks masks;  // all ones, then zeros: read from kStep - n on to keep n
   for (int64_t i = 0; i < 2 * kStep; ++i) masks.keep[i] = static_cast<Input>(i < kStep ? -1 : 0);
-  const V ones(sizeof(Input) == 1 ? 0x01010101 : 0x00010001);
   for (int64_t row = 0; row < tile.rows; ++row) {
     const int64_t block = row / tile.block_rows, in_block = row % tile.block_rows;
     const void* const* inputs = tile.inputs + block * tile.runs * tile.block_rows + in_block;
@@ -209,11 +208,11 @@ void sum_windows(const GemmTile& tile) {
       const Input* from = static_cast<const Input*>(inputs[run * tile.block_rows]);
       int64_t k = 0;
       for (; k + kStep <= tile.run_length; k += kStep) {
-        sum = V(Isa::dot(sum.raw, ones.raw, load<V>(from + k).raw));
+        sum = V(Isa::add_codes(sum.raw, load<V>(from + k).raw));
       }
       if (k < tile.run_length) {
         const V kept = load<V>(masks.keep + kStep - (tile.run_length - k));
-        sum = V(Isa::dot(sum.raw, ones.raw, load<V>(from + k).raw & kept.raw));
+        sum = V(Isa::add_codes(sum.raw, load<V>(from + k).raw & kept.raw));
       }
     }
     int32_t total = 0;

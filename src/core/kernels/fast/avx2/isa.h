@@ -45,6 +45,8 @@ struct Isa {
   OPENRKNN_INLINE static Ints dot(Ints sum, Ints weights, Ints codes) {
     return (Ints)_mm256_add_epi32((__m256i)sum, _mm256_madd_epi16((__m256i)weights, (__m256i)codes));
   }
+  /// All codes of a vector added to the sums, whichever lane: what the window sums need.
+  OPENRKNN_INLINE static Ints add_codes(Ints sum, Ints codes) { return dot(sum, (Ints)_mm256_set1_epi16(1), codes); }
 
   /// The output stage: int32 to doubles and back, codes to and from memory.
   using Doubles = fast::Registers<kBytes>::Doubles;

@@ -40,6 +40,7 @@ struct Isa {
   OPENRKNN_INLINE static Ints dot(Ints sum, Ints weights, Ints codes) {
     return (Ints)_mm512_add_epi32((__m512i)sum, _mm512_madd_epi16((__m512i)weights, (__m512i)codes));
   }
+  OPENRKNN_INLINE static Ints add_codes(Ints sum, Ints codes) { return dot(sum, (Ints)_mm512_set1_epi16(1), codes); }
 
   using Doubles = fast::Registers<kBytes>::Doubles;
   OPENRKNN_INLINE static Doubles low_doubles(Ints v) { return _mm512_cvtepi32_pd(_mm512_castsi512_si256((__m512i)v)); }

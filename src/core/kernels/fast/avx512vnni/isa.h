@@ -14,6 +14,7 @@ struct Isa : avx512::Isa {
   OPENRKNN_INLINE static Ints dot(Ints sum, Ints weights, Ints codes) {
     return (Ints)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)weights, (__m512i)codes);
   }
+  OPENRKNN_INLINE static Ints add_codes(Ints sum, Ints codes) { return dot(sum, (Ints)_mm512_set1_epi8(1), codes); }
 };
 
 }  // namespace openrknn::avx512vnni
