@@ -7,9 +7,9 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "apps/verbs.h"
 #include "toolkit/settings.h"
 #include "toolkit/toolkit.h"
-#include "apps/verbs.h"
 
 namespace openrknn {
 namespace {
@@ -39,9 +39,9 @@ class ProgressPrinter {
 void merge_yaml(const std::string& path, ConvertArguments& arguments) {
   for (const auto& [key, value] : read_yaml_options(path)) {
     ArgumentValues* target = find_option("config", key) != nullptr      ? &arguments.config
-                           : find_option("load_onnx", key) != nullptr ? &arguments.load
-                           : find_option("build", key) != nullptr     ? &arguments.build
-                                                                      : nullptr;
+                             : find_option("load_onnx", key) != nullptr ? &arguments.load
+                             : find_option("build", key) != nullptr     ? &arguments.build
+                                                                        : nullptr;
     if (target == nullptr) {
       fail(Code::ConfigBadValue, Location{.file = path}, fmt::format("unknown option '{}'", key),
            "see openrknn convert --help");

@@ -4,9 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "apps/verbs.h"
 #include "toolkit/doctor.h"
 #include "toolkit/options.h"
-#include "apps/verbs.h"
 
 namespace openrknn {
 

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <exception>
 
+#include "apps/verbs.h"
 #include "core/base/error.h"
 #include "core/base/version.h"
 #include "toolkit/options.h"
-#include "apps/verbs.h"
 
 namespace {
 

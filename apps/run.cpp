@@ -4,9 +4,9 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "apps/verbs.h"
 #include "core/base/file.h"
 #include "core/base/npy.h"
-#include "apps/verbs.h"
 
 namespace openrknn {
 namespace {

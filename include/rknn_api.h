@@ -16,25 +16,25 @@ extern "C" {
 
 /* ---- Flags of rknn_init ---------------------------------------------------------------------------------------- */
 
-#define RKNN_FLAG_PRIOR_HIGH 0x00000000                         /* context priority; the default */
+#define RKNN_FLAG_PRIOR_HIGH 0x00000000 /* context priority; the default */
 #define RKNN_FLAG_PRIOR_MEDIUM 0x00000001
 #define RKNN_FLAG_PRIOR_LOW 0x00000002
-#define RKNN_FLAG_ASYNC_MASK 0x00000004                         /* results may lag one frame behind */
-#define RKNN_FLAG_COLLECT_PERF_MASK 0x00000008                  /* time every layer, for RKNN_QUERY_PERF_DETAIL */
-#define RKNN_FLAG_MEM_ALLOC_OUTSIDE 0x00000010                  /* the caller supplies all memory */
-#define RKNN_FLAG_SHARE_WEIGHT_MEM 0x00000020                   /* take the weights of extend->ctx */
-#define RKNN_FLAG_FENCE_IN_OUTSIDE 0x00000040                   /* the caller hands in a fence */
-#define RKNN_FLAG_FENCE_OUT_OUTSIDE 0x00000080                  /* the caller takes a fence */
-#define RKNN_FLAG_COLLECT_MODEL_INFO_ONLY 0x00000100            /* answer RKNN_QUERY_MEM_SIZE only */
-#define RKNN_FLAG_INTERNAL_ALLOC_OUTSIDE 0x00000200             /* the caller supplies scratch memory */
-#define RKNN_FLAG_EXECUTE_FALLBACK_PRIOR_DEVICE_GPU 0x00000400  /* what the NPU cannot do goes to the GPU first */
+#define RKNN_FLAG_ASYNC_MASK 0x00000004                        /* results may lag one frame behind */
+#define RKNN_FLAG_COLLECT_PERF_MASK 0x00000008                 /* time every layer, for RKNN_QUERY_PERF_DETAIL */
+#define RKNN_FLAG_MEM_ALLOC_OUTSIDE 0x00000010                 /* the caller supplies all memory */
+#define RKNN_FLAG_SHARE_WEIGHT_MEM 0x00000020                  /* take the weights of extend->ctx */
+#define RKNN_FLAG_FENCE_IN_OUTSIDE 0x00000040                  /* the caller hands in a fence */
+#define RKNN_FLAG_FENCE_OUT_OUTSIDE 0x00000080                 /* the caller takes a fence */
+#define RKNN_FLAG_COLLECT_MODEL_INFO_ONLY 0x00000100           /* answer RKNN_QUERY_MEM_SIZE only */
+#define RKNN_FLAG_INTERNAL_ALLOC_OUTSIDE 0x00000200            /* the caller supplies scratch memory */
+#define RKNN_FLAG_EXECUTE_FALLBACK_PRIOR_DEVICE_GPU 0x00000400 /* what the NPU cannot do goes to the GPU first */
 #define RKNN_FLAG_ENABLE_SRAM 0x00000800
 #define RKNN_FLAG_SHARE_SRAM 0x00001000
 #define RKNN_FLAG_DISABLE_PROC_HIGH_PRIORITY 0x00002000
 #define RKNN_FLAG_DISABLE_FLUSH_INPUT_MEM_CACHE 0x00004000
 #define RKNN_FLAG_DISABLE_FLUSH_OUTPUT_MEM_CACHE 0x00008000
-#define RKNN_FLAG_MODEL_BUFFER_ZERO_COPY 0x00010000             /* run from the caller's model buffer */
-#define RKNN_MEM_FLAG_ALLOC_NO_CONTEXT 0x00020000               /* of rknn_create_mem2, with context 0 */
+#define RKNN_FLAG_MODEL_BUFFER_ZERO_COPY 0x00010000 /* run from the caller's model buffer */
+#define RKNN_MEM_FLAG_ALLOC_NO_CONTEXT 0x00020000   /* of rknn_create_mem2, with context 0 */
 
 /* ---- Return codes ---------------------------------------------------------------------------------------------- */
 
@@ -49,7 +49,7 @@ extern "C" {
 #define RKNN_ERR_INPUT_INVALID -8
 #define RKNN_ERR_OUTPUT_INVALID -9
 #define RKNN_ERR_DEVICE_UNMATCH -10
-#define RKNN_ERR_INCOMPATILE_PRE_COMPILE_MODEL -11             /* spelled so: part of the interface */
+#define RKNN_ERR_INCOMPATILE_PRE_COMPILE_MODEL -11 /* spelled so: part of the interface */
 #define RKNN_ERR_INCOMPATILE_OPTIMIZATION_LEVEL_VERSION -12
 #define RKNN_ERR_TARGET_PLATFORM_UNMATCH -13
 
@@ -69,15 +69,15 @@ typedef uint64_t rknn_context; /* opaque; 0 is never a context */
 #endif
 
 typedef enum _rknn_query_cmd {
-  RKNN_QUERY_IN_OUT_NUM = 0,           /* rknn_input_output_num */
-  RKNN_QUERY_INPUT_ATTR = 1,           /* rknn_tensor_attr */
-  RKNN_QUERY_OUTPUT_ATTR = 2,          /* rknn_tensor_attr */
-  RKNN_QUERY_PERF_DETAIL = 3,          /* rknn_perf_detail */
-  RKNN_QUERY_PERF_RUN = 4,             /* rknn_perf_run */
-  RKNN_QUERY_SDK_VERSION = 5,          /* rknn_sdk_version */
-  RKNN_QUERY_MEM_SIZE = 6,             /* rknn_mem_size */
-  RKNN_QUERY_CUSTOM_STRING = 7,        /* rknn_custom_string */
-  RKNN_QUERY_NATIVE_INPUT_ATTR = 8,    /* rknn_tensor_attr: as the hardware likes it */
+  RKNN_QUERY_IN_OUT_NUM = 0,        /* rknn_input_output_num */
+  RKNN_QUERY_INPUT_ATTR = 1,        /* rknn_tensor_attr */
+  RKNN_QUERY_OUTPUT_ATTR = 2,       /* rknn_tensor_attr */
+  RKNN_QUERY_PERF_DETAIL = 3,       /* rknn_perf_detail */
+  RKNN_QUERY_PERF_RUN = 4,          /* rknn_perf_run */
+  RKNN_QUERY_SDK_VERSION = 5,       /* rknn_sdk_version */
+  RKNN_QUERY_MEM_SIZE = 6,          /* rknn_mem_size */
+  RKNN_QUERY_CUSTOM_STRING = 7,     /* rknn_custom_string */
+  RKNN_QUERY_NATIVE_INPUT_ATTR = 8, /* rknn_tensor_attr: as the hardware likes it */
   RKNN_QUERY_NATIVE_OUTPUT_ATTR = 9,
   RKNN_QUERY_NATIVE_NC1HWC2_INPUT_ATTR = 8,
   RKNN_QUERY_NATIVE_NC1HWC2_OUTPUT_ATTR = 9,
@@ -260,17 +260,17 @@ typedef struct _rknn_output {
 } rknn_output;
 
 typedef struct _rknn_init_extend {
-  rknn_context ctx;           /* of RKNN_FLAG_SHARE_WEIGHT_MEM */
-  int32_t real_model_offset;  /* where the model begins in the file or buffer */
+  rknn_context ctx;          /* of RKNN_FLAG_SHARE_WEIGHT_MEM */
+  int32_t real_model_offset; /* where the model begins in the file or buffer */
   uint32_t real_model_size;
-  int32_t model_buffer_fd;    /* of RKNN_FLAG_MODEL_BUFFER_ZERO_COPY */
+  int32_t model_buffer_fd; /* of RKNN_FLAG_MODEL_BUFFER_ZERO_COPY */
   uint32_t model_buffer_flags;
   uint8_t reserved[112];
 } rknn_init_extend;
 
 typedef struct _rknn_run_extend {
-  uint64_t frame_id;  /* set by rknn_run */
-  int32_t non_block;  /* 1: return at once, rknn_wait waits */
+  uint64_t frame_id; /* set by rknn_run */
+  int32_t non_block; /* 1: return at once, rknn_wait waits */
   int32_t timeout_ms;
   int32_t fence_fd;
 } rknn_run_extend;
@@ -310,8 +310,7 @@ int rknn_outputs_release(rknn_context context, uint32_t n_ouputs, rknn_output ou
 rknn_tensor_mem* rknn_create_mem_from_phys(rknn_context ctx, uint64_t phys_addr, void* virt_addr, uint32_t size);
 
 /* virt_addr: base of the mapping, without the offset. The fd stays the caller's. */
-rknn_tensor_mem* rknn_create_mem_from_fd(rknn_context ctx, int32_t fd, void* virt_addr, uint32_t size,
-                                         int32_t offset);
+rknn_tensor_mem* rknn_create_mem_from_fd(rknn_context ctx, int32_t fd, void* virt_addr, uint32_t size, int32_t offset);
 
 rknn_tensor_mem* rknn_create_mem_from_mb_blk(rknn_context ctx, void* mb_blk, int32_t offset);
 

@@ -63,7 +63,7 @@ typedef struct _rknn_custom_op {
   rknn_target_type target;
   char op_type[RKNN_MAX_NAME_LEN];
   char cl_kernel_name[RKNN_MAX_NAME_LEN];
-  char* cl_kernel_source;  /* source text if cl_source_size > 0, else a path */
+  char* cl_kernel_source; /* source text if cl_source_size > 0, else a path */
   uint64_t cl_source_size;
   char cl_build_options[RKNN_MAX_NAME_LEN];
   /* once a node, when the operator is registered; may be NULL */

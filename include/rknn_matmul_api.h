@@ -103,7 +103,7 @@ typedef struct rknn_matmul_info_t {
   int16_t AC_layout;     /* rknn_matmul_layout */
   int16_t AC_quant_type; /* 0 */
   int32_t iommu_domain_id;
-  int16_t group_size;    /* of the per-group types */
+  int16_t group_size; /* of the per-group types */
   int8_t reserved[34];
 } rknn_matmul_info;
 

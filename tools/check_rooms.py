@@ -24,7 +24,7 @@ MAY_INCLUDE = {
     "compiler/quantize": {"core", "compiler/dataset"},
     "compiler": {"core", "compiler"},
     "runtime/engine": {"core", "include"},
-    "runtime/capi": {"runtime/engine", "include"},
+    "runtime/capi": {"runtime/engine", "core/base", "include"},
     "runtime/session": {"core/base", "include"},
     "toolkit": {"core", "compiler", "runtime", "include"},
     "apps": {"core", "compiler", "runtime", "toolkit", "include"},
@@ -36,6 +36,8 @@ LONGEST_FILE = 500
 def room_of(path: str) -> str:
     if path.startswith(("rknn_", "openrknn/")):
         return "include"
+    if path.startswith("bindings/"):  # python/ is an include root of its own
+        return "python"
     best = max((room for room in MAY_INCLUDE if path.startswith(room + "/")), key=len, default="")
     return best
 

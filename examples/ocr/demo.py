@@ -15,14 +15,14 @@ import zipfile
 import numpy as np
 from PIL import Image, ImageDraw
 from render import draw_lines, font, random_page
-from rknn.api import RKNN
 from text_reader import DETECTION_SIZE, RECOGNITION_HEIGHT, RECOGNITION_WIDTH, TextReader
 
 import openrknn
+from rknn.api import RKNN
 
 WHEEL = "rapidocr-onnxruntime==1.4.4"
 DETECTION, RECOGNITION = "ch_PP-OCRv4_det_infer.onnx", "ch_PP-OCRv4_rec_infer.onnx"
-PAGE = ["OpenRKNN reads this page", "int8 detection, fp16 words", "on a simulated RK3588 NPU", "2026: no board needed"]
+PAGE = ["OpenRKNN reads this page", "detection is int8", "words are read in fp16", "2026: no board needed"]
 IMAGENET_MEAN, IMAGENET_STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
 
 
@@ -102,7 +102,7 @@ def main() -> int:
     convert(*recognition)
 
     print("Reading the page on the simulator ...")
-    page = draw_lines(PAGE, 800, 480, 42)
+    page = draw_lines(PAGE, 640, 480, 40)
     page.save(folder / "page.png")
     pixels = np.asarray(page)
     options = {"layout": "nhwc"}

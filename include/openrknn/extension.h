@@ -30,7 +30,7 @@ typedef void (*openrknn_text_pair)(void* user, const char* key, size_t key_bytes
 typedef struct openrknn_profile_row {
   const char* name;
   const char* op;
-  const char* dtype;     /* of the first output, "i8" */
+  const char* dtype; /* of the first output, "i8" */
   double microseconds;
 } openrknn_profile_row;
 typedef void (*openrknn_profile_visitor)(void* user, const openrknn_profile_row* row);
@@ -41,7 +41,7 @@ typedef struct openrknn_value {
   uint32_t n_dims;
   const int64_t* dims;
   const void* data;
-  uint64_t size;     /* bytes */
+  uint64_t size; /* bytes */
 } openrknn_value;
 typedef void (*openrknn_value_visitor)(void* user, const openrknn_value* value);
 

@@ -26,8 +26,8 @@ struct CompileOptions {
   std::string custom_string;
   std::string source_framework = "ONNX";
   bool keep_golden = false;
-  bool check = false;                         ///< verify() after every pass
-  std::string dump_after;                     ///< stage or pass name; "all"
+  bool check = false;      ///< verify() after every pass
+  std::string dump_after;  ///< stage or pass name; "all"
   std::function<void(std::string_view stage, const std::string& text)> dump;
 };
 

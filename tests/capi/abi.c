@@ -9,12 +9,12 @@
 #define JOIN2(a, b) a##b
 #define JOIN(a, b) JOIN2(a, b)
 #define ASSERT(condition) typedef char JOIN(assertion_, __COUNTER__)[(condition) ? 1 : -1];
-#define ALIGNMENT(type)  \
-  offsetof(              \
-      struct {           \
-        char c;          \
-        type value;      \
-      },                 \
+#define ALIGNMENT(type) \
+  offsetof(             \
+      struct {          \
+        char c;         \
+        type value;     \
+      },                \
       value)
 
 #if defined(__LP64__)

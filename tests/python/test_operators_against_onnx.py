@@ -14,7 +14,7 @@ import pytest
 
 onnx = pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")
-from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+from onnx import helper  # noqa: E402
 from onnx.reference import ReferenceEvaluator  # noqa: E402
 
 TOOLS = os.environ.get("OPENRKNN_TEST_TOOLS")
@@ -22,7 +22,9 @@ pytestmark = pytest.mark.skipif(not TOOLS, reason="OPENRKNN_TEST_TOOLS names no 
 
 TRIALS = 6
 DTYPE_NAMES = {"float32": "f32", "float16": "f16", "float64": "f64", "bool": "bool"}
-DTYPE_NAMES.update({f"{sign}int{bits}": f"{'u' if sign else 'i'}{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)})
+DTYPE_NAMES.update(
+    {f"{sign}int{bits}": f"{'u' if sign else 'i'}{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
+)
 DTYPE_NUMBERS = {"f32": 0, "f16": 1, "f64": 3, "i8": 6, "u8": 7, "i16": 8, "i32": 10, "i64": 12, "bool": 14}
 # Largest difference to the oracle: absolute, for outputs of size about 1, and relative. Exact where not named.
 FLOAT = dict(rtol=2e-6, atol=2e-6)
@@ -73,7 +75,7 @@ def run_oracle(op, attributes, inputs, outputs=1, opset=18):
         inputs.pop()
     names = [f"x{i}" if a is not None else "" for i, a in enumerate(inputs)]
     node = helper.make_node(op, names, [f"y{i}" for i in range(outputs)], **attributes)
-    of = [(n, a) for n, a in zip(names, inputs) if a is not None]
+    of = [(n, a) for n, a in zip(names, inputs, strict=False) if a is not None]
     infos = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape) for n, a in of]
     results = [onnx.ValueInfoProto(name=f"y{i}") for i in range(outputs)]
     graph = helper.make_graph([node], "case", infos, results)
@@ -111,7 +113,7 @@ class Case:
         """Against `expected` (a list of arrays, or a function of the inputs); floats in Float16 too."""
         oracle = expected(*inputs) if callable(expected) else expected
         ours = run_ours(self.folder, op, attributes, inputs, len(oracle), constants)
-        for mine, theirs in zip(ours, oracle):
+        for mine, theirs in zip(ours, oracle, strict=False):
             assert mine.dtype == theirs.dtype and mine.shape == theirs.shape, (mine.dtype, mine.shape, theirs.shape)
             np.testing.assert_allclose(mine, theirs, rtol=rtol, atol=atol, err_msg=f"{op} {attributes}")
         if not half or not callable(expected) or inputs[0].dtype != np.float32:
@@ -120,11 +122,13 @@ class Case:
         floats = [a if a is None or a.dtype != np.float16 else a.astype(np.float32) for a in halves]
         with np.errstate(over="ignore"):
             ours = run_ours(self.folder, op, attributes, halves, len(oracle), constants)
-            for mine, theirs in zip(ours, expected(*floats)):
+            for mine, theirs in zip(ours, expected(*floats), strict=False):
                 if theirs.dtype == np.float32:
                     assert mine.dtype == np.float16
                     theirs = theirs.astype(np.float16)
-                    np.testing.assert_allclose(mine, theirs, rtol=2**-10 + rtol, atol=2**-24 + atol, err_msg=f"{op} half")
+                    np.testing.assert_allclose(
+                        mine, theirs, rtol=2**-10 + rtol, atol=2**-24 + atol, err_msg=f"{op} half"
+                    )
                 else:
                     np.testing.assert_array_equal(mine, theirs)
 
@@ -198,8 +202,11 @@ def test_silu_is_x_times_sigmoid(case):
 def test_clip(case, bounds, dtype):
     x = case.normal(3, 70, scale=8).astype(dtype)
     low, high = bounds.get("min", -np.inf), bounds.get("max", np.inf)
-    inside = (lambda x: [np.clip(x, low, high).astype(x.dtype)]) if dtype == "float32" else (
-        lambda x: [np.clip(x, np.ceil(low), np.floor(high)).astype(dtype)])
+    inside = (
+        (lambda x: [np.clip(x, low, high).astype(x.dtype)])
+        if dtype == "float32"
+        else (lambda x: [np.clip(x, np.ceil(low), np.floor(high)).astype(dtype)])
+    )
     case.check("Clip", bounds, [x], inside)
 
 
@@ -256,18 +263,32 @@ def test_prelu(case, trial):
 def test_pow(case):
     x = np.abs(case.normal(400, scale=4)) + np.float32(0.01)
     y = case.normal(400, scale=3)
-    case.check("Pow", {}, [x, y], lambda x, y: [np.power(x.astype("f8"), y.astype("f8")).astype("f4")], half=False,
-               rtol=1.2e-7)
+    case.check(
+        "Pow", {}, [x, y], lambda x, y: [np.power(x.astype("f8"), y.astype("f8")).astype("f4")], half=False, rtol=1.2e-7
+    )
     for exponent in (0.0, 0.5, 1.0, 2.0, 3.0, -1.0, -2.0, 0.33333334):
         e = np.float32([exponent])
-        case.check("Pow", {}, [x, e], lambda x, e: [np.power(x.astype("f8"), e.astype("f8")).astype("f4")],
-                   rtol=1.2e-7, constants=(1,))
+        case.check(
+            "Pow",
+            {},
+            [x, e],
+            lambda x, e: [np.power(x.astype("f8"), e.astype("f8")).astype("f4")],
+            rtol=1.2e-7,
+            constants=(1,),
+        )
     signed = case.normal(100, scale=4)
     for exponent in (2, 3, -3):
-        case.check("Pow", {}, [signed, np.int64([exponent])],
-                   lambda x, e: [np.power(x.astype("f8"), float(e[0])).astype("f4")], rtol=1.2e-7)
+        case.check(
+            "Pow",
+            {},
+            [signed, np.int64([exponent])],
+            lambda x, e: [np.power(x.astype("f8"), float(e[0])).astype("f4")],
+            rtol=1.2e-7,
+        )
     special = np.float32([0.0, -0.0, np.inf, -np.inf, np.nan, -1.0, 1.0, -8.0, 1e30, -1e30, 1e-30])
-    p, q = (v.ravel().copy() for v in np.meshgrid(special, np.float32([0, 1, -1, 2, 3, -3, 0.5, np.inf, -np.inf, np.nan])))
+    p, q = (
+        v.ravel().copy() for v in np.meshgrid(special, np.float32([0, 1, -1, 2, 3, -3, 0.5, np.inf, -np.inf, np.nan]))
+    )
     with np.errstate(all="ignore"):
         case.check("Pow", {}, [p, q], [np.power(p, q)], rtol=1e-6)
     x = case.rng.integers(-5, 6, 50)
@@ -278,8 +299,12 @@ def test_pow(case):
 def test_mod(case, fmod):
     a, b = case.rng.integers(-50, 50, 200), case.rng.integers(1, 9, 200) * case.rng.choice([-1, 1], 200)
     for dtype in ("int32", "int64"):
-        case.check("Mod", {"fmod": fmod}, [a.astype(dtype), b.astype(dtype)],
-                   lambda a, b: run_oracle("Mod", {"fmod": fmod}, [a, b]))
+        case.check(
+            "Mod",
+            {"fmod": fmod},
+            [a.astype(dtype), b.astype(dtype)],
+            lambda a, b: run_oracle("Mod", {"fmod": fmod}, [a, b]),
+        )
     if fmod:
         x, y = case.normal(200, scale=9), case.normal(200)
         case.check("Mod", {"fmod": 1}, [x, y], lambda x, y: [np.fmod(x, y)])
@@ -362,11 +387,23 @@ def test_conv(case, spatial, trial):
     w = case.normal(outputs, inputs // group, *attributes["kernel_shape"])
     b = case.normal(outputs) if trial % 2 else None
     for constants in ((), (1, 2)):
-        case.check("Conv", attributes, [x, w, b], lambda x, w, b: run_oracle("Conv", attributes, [x, w, b]),
-                   constants=constants, **SUMS)
+        case.check(
+            "Conv",
+            attributes,
+            [x, w, b],
+            lambda x, w, b: run_oracle("Conv", attributes, [x, w, b]),
+            constants=constants,
+            **SUMS,
+        )
     name = case.pick(*ACTIVATIONS)
-    case.check("Conv", attributes | {"activation": name}, [x, w, b],
-               lambda x, w, b: [ACTIVATIONS[name](run_oracle("Conv", attributes, [x, w, b])[0])], half=False, **SUMS)
+    case.check(
+        "Conv",
+        attributes | {"activation": name},
+        [x, w, b],
+        lambda x, w, b: [ACTIVATIONS[name](run_oracle("Conv", attributes, [x, w, b])[0])],
+        half=False,
+        **SUMS,
+    )
 
 
 @pytest.mark.parametrize("spatial", [1, 2, 3])
@@ -379,20 +416,43 @@ def test_conv_transpose(case, spatial, trial):
     x = case.normal(case.integer(1, 2), inputs, *case.shape(spatial, 3, 7))
     w = case.normal(inputs, outputs // group, *attributes["kernel_shape"])
     b = case.normal(outputs) if trial % 2 else None
-    case.check("ConvTranspose", attributes, [x, w, b], lambda x, w, b: run_oracle("ConvTranspose", attributes, [x, w, b]),
-               constants=(1, 2) if trial % 2 else (), **SUMS)
+    case.check(
+        "ConvTranspose",
+        attributes,
+        [x, w, b],
+        lambda x, w, b: run_oracle("ConvTranspose", attributes, [x, w, b]),
+        constants=(1, 2) if trial % 2 else (),
+        **SUMS,
+    )
 
 
-@pytest.mark.parametrize("a,b", [((5, 7), (7, 3)), ((2, 1, 4, 6), (3, 6, 5)), ((7,), (7, 4)), ((3, 7), (7,)), ((9,), (9,)),
-                                 ((2, 3, 4), (4, 6)), ((6, 1, 64, 33), (6, 33, 64)), ((1, 300, 20), (20, 70))])
+@pytest.mark.parametrize(
+    "a,b",
+    [
+        ((5, 7), (7, 3)),
+        ((2, 1, 4, 6), (3, 6, 5)),
+        ((7,), (7, 4)),
+        ((3, 7), (7,)),
+        ((9,), (9,)),
+        ((2, 3, 4), (4, 6)),
+        ((6, 1, 64, 33), (6, 33, 64)),
+        ((1, 300, 20), (20, 70)),
+    ],
+)
 def test_matmul(case, a, b):
     x, y = case.normal(*a), case.normal(*b)
     for constants in ((), (1,)):
         case.check("MatMul", {}, [x, y], lambda x, y: run_oracle("MatMul", {}, [x, y]), constants=constants, **SUMS)
     if len(b) > 1:
         bias = case.normal(b[-1])
-        case.check("MatMul", {"activation": "Relu"}, [x, y, bias],
-                   lambda x, y, bias: [np.maximum(np.matmul(x, y) + bias, 0)], constants=(1, 2), **SUMS)
+        case.check(
+            "MatMul",
+            {"activation": "Relu"},
+            [x, y, bias],
+            lambda x, y, bias: [np.maximum(np.matmul(x, y) + bias, 0)],
+            constants=(1, 2),
+            **SUMS,
+        )
 
 
 @pytest.mark.parametrize("op", ["MaxPool", "AveragePool"])
@@ -424,15 +484,26 @@ def test_global_pool(case, op, spatial):
 def test_batch_normalization(case, rank):
     x = case.normal(2, 6, *case.shape(rank - 2, 2, 7))
     inputs = [x, case.normal(6), case.normal(6), case.normal(6), np.abs(case.normal(6)) + np.float32(0.1)]
-    case.check("BatchNormalization", {"epsilon": 0.001}, inputs,
-               lambda *i: run_oracle("BatchNormalization", {"epsilon": 0.001}, list(i)), constants=(1, 2, 3, 4), **SUMS)
+    case.check(
+        "BatchNormalization",
+        {"epsilon": 0.001},
+        inputs,
+        lambda *i: run_oracle("BatchNormalization", {"epsilon": 0.001}, list(i)),
+        constants=(1, 2, 3, 4),
+        **SUMS,
+    )
 
 
 @pytest.mark.parametrize("rank", [3, 4, 5])
 def test_instance_normalization(case, rank):
     inputs = [case.normal(2, 6, *case.shape(rank - 2, 4, 9)), case.normal(6), case.normal(6)]
-    case.check("InstanceNormalization", {"epsilon": 0.01}, inputs,
-               lambda *i: run_oracle("InstanceNormalization", {"epsilon": 0.01}, list(i)), **SUMS)
+    case.check(
+        "InstanceNormalization",
+        {"epsilon": 0.01},
+        inputs,
+        lambda *i: run_oracle("InstanceNormalization", {"epsilon": 0.01}, list(i)),
+        **SUMS,
+    )
 
 
 @trials()
@@ -441,8 +512,14 @@ def test_layer_normalization(case, trial):
     axis = case.integer(0, x.ndim - 1)
     bias = case.normal(*x.shape[axis:]) if trial % 2 else None
     attributes = {"axis": axis, "epsilon": 1e-5}
-    case.check("LayerNormalization", attributes, [x, case.normal(*x.shape[axis:]), bias],
-               lambda *i: run_oracle("LayerNormalization", attributes, list(i)), rtol=1e-4, atol=1e-5)
+    case.check(
+        "LayerNormalization",
+        attributes,
+        [x, case.normal(*x.shape[axis:]), bias],
+        lambda *i: run_oracle("LayerNormalization", attributes, list(i)),
+        rtol=1e-4,
+        atol=1e-5,
+    )
 
 
 @pytest.mark.parametrize("p", [1, 2])
@@ -492,8 +569,12 @@ def test_reduce(case, name, trial):
                 count = int(np.prod([x.shape[a] for a in axes]))
                 expected = [np.asarray(np.trunc(total / count)).astype(dtype)]
             else:
-                expected = [np.asarray(v).astype(dtype) for v in ReferenceEvaluator(helper.make_node(
-                    op, ["x", "axes"], ["y"], keepdims=attributes["keepdims"])).run(None, {"x": n, "axes": np.int64(axes)})]
+                expected = [
+                    np.asarray(v).astype(dtype)
+                    for v in ReferenceEvaluator(
+                        helper.make_node(op, ["x", "axes"], ["y"], keepdims=attributes["keepdims"])
+                    ).run(None, {"x": n, "axes": np.int64(axes)})
+                ]
             case.check(op, attributes, [n], expected)
 
 
@@ -575,14 +656,22 @@ def test_pad(case, mode, dtype, trial):
     if mode == "constant":
         attributes["value"] = 7.0
         inputs.append(np.asarray(7, x.dtype))
-    expected = [np.pad(x, list(zip(pads[: x.ndim], pads[x.ndim :])), mode, **(
-        {"constant_values": 7} if mode == "constant" else {}))]
+    expected = [
+        np.pad(
+            x,
+            list(zip(pads[: x.ndim], pads[x.ndim :], strict=False)),
+            mode,
+            **({"constant_values": 7} if mode == "constant" else {}),
+        )
+    ]
     case.check("Pad", attributes, [x], expected)
 
 
 def test_pad_crops(case):
     x = numbered(case, 5, 6)
-    case.check("Pad", {"pads": [-1, 2, 1, -3], "value": 1.0}, [x], [np.pad(x[1:, :3], [(0, 1), (2, 0)], constant_values=1)])
+    case.check(
+        "Pad", {"pads": [-1, 2, 1, -3], "value": 1.0}, [x], [np.pad(x[1:, :3], [(0, 1), (2, 0)], constant_values=1)]
+    )
 
 
 def test_expand_and_tile(case):
@@ -610,7 +699,12 @@ def test_gather_elements(case, trial):
     shape[axis] = case.integer(1, 9)
     shape[(axis + 1) % 3] -= 1
     indices = case.rng.integers(-x.shape[axis], x.shape[axis], shape)
-    case.check("GatherElements", {"axis": axis}, [x, indices], lambda x, i: run_oracle("GatherElements", {"axis": axis}, [x, i]))
+    case.check(
+        "GatherElements",
+        {"axis": axis},
+        [x, indices],
+        lambda x, i: run_oracle("GatherElements", {"axis": axis}, [x, i]),
+    )
 
 
 @pytest.mark.parametrize("batch_dims", [0, 1])
@@ -618,9 +712,15 @@ def test_gather_elements(case, trial):
 def test_gather_nd(case, batch_dims, parts):
     x = numbered(case, 3, 4, 5, 2)
     extents = np.array(x.shape[batch_dims : batch_dims + parts])
-    indices = case.rng.integers(0, extents, (*x.shape[:batch_dims], 6, parts)) - extents * (case.rng.random((parts,)) < 0.5)
-    case.check("GatherND", {"batch_dims": batch_dims}, [x, indices.astype("i8")],
-               lambda x, i: run_oracle("GatherND", {"batch_dims": batch_dims}, [x, i]))
+    indices = case.rng.integers(0, extents, (*x.shape[:batch_dims], 6, parts)) - extents * (
+        case.rng.random((parts,)) < 0.5
+    )
+    case.check(
+        "GatherND",
+        {"batch_dims": batch_dims},
+        [x, indices.astype("i8")],
+        lambda x, i: run_oracle("GatherND", {"batch_dims": batch_dims}, [x, i]),
+    )
 
 
 @pytest.mark.parametrize("reduction", ["none", "add", "mul", "max", "min"])
@@ -630,8 +730,13 @@ def test_scatter_nd(case, reduction, dtype):
     order = case.rng.permutation(20)[:7] if reduction == "none" else case.rng.integers(0, 20, 7)
     indices = np.stack(np.unravel_index(order, (4, 5)), -1).astype("i8")
     updates = case.normal(7, 3, scale=5).astype(dtype)
-    case.check("ScatterND", {"reduction": reduction}, [x, indices, updates],
-               lambda x, i, u: run_oracle("ScatterND", {"reduction": reduction}, [x, i, u]), half=False)
+    case.check(
+        "ScatterND",
+        {"reduction": reduction},
+        [x, indices, updates],
+        lambda x, i, u: run_oracle("ScatterND", {"reduction": reduction}, [x, i, u]),
+        half=False,
+    )
 
 
 COORDINATES = ["half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric"]
@@ -660,7 +765,7 @@ def test_resize(case, mode, coordinates, trial):
         return run_oracle("Resize", attributes, [x, *inputs], opset=19)
 
     sizes = [int(v) for v in oracle(x)[0].shape]
-    scales = [float(v) for v in inputs[1]] if trial % 2 else [o / i for o, i in zip(sizes, x.shape)]
+    scales = [float(v) for v in inputs[1]] if trial % 2 else [o / i for o, i in zip(sizes, x.shape, strict=False)]
     # Positions are float32: weights carry their rounding.
     tolerance = dict(rtol=2e-5, atol=1e-5) if mode != "nearest" else {}
     case.check("Resize", attributes | {"sizes": sizes, "scales": scales}, [x], oracle, **tolerance)
@@ -672,15 +777,23 @@ def test_resize_crop(case, mode):
     roi = np.float32([0, 0, 0.2, -0.3, 1, 1, 0.9, 1.2])
     attributes = {"mode": mode, "coordinate_transformation_mode": "tf_crop_and_resize", "extrapolation_value": 9.0}
     sizes = np.int64([1, 2, 5, 11])
-    case.check("Resize", attributes | {"sizes": sizes.tolist(), "roi": roi.tolist()}, [x],
-               lambda x: run_oracle("Resize", attributes, [x, roi, None, sizes], opset=19), rtol=2e-5, atol=1e-5)
+    case.check(
+        "Resize",
+        attributes | {"sizes": sizes.tolist(), "roi": roi.tolist()},
+        [x],
+        lambda x: run_oracle("Resize", attributes, [x, roi, None, sizes], opset=19),
+        rtol=2e-5,
+        atol=1e-5,
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int8"])
 def test_depth_and_space(case, dtype):
     x = numbered(case, 2, 12, 4, 6, dtype=dtype)
     for mode in ("DCR", "CRD"):
-        expected = ReferenceEvaluator(helper.make_node("DepthToSpace", ["x"], ["y"], blocksize=2, mode=mode)).run(None, {"x": x})
+        expected = ReferenceEvaluator(helper.make_node("DepthToSpace", ["x"], ["y"], blocksize=2, mode=mode)).run(
+            None, {"x": x}
+        )
         case.check("DepthToSpace", {"blocksize": 2, "mode": mode}, [x], expected)
         case.check("SpaceToDepth", {"blocksize": 2, "mode": mode}, expected, [x])
 
@@ -693,7 +806,8 @@ def test_one_hot(case, trial):
     for dtype in ("int32", "int64"):
         indices = case.rng.integers(-depth - 1, depth + 1, shape).astype(dtype)
         expected = ReferenceEvaluator(helper.make_node("OneHot", ["i", "d", "v"], ["y"], axis=axis)).run(
-            None, {"i": indices, "d": np.int64(depth), "v": values})
+            None, {"i": indices, "d": np.int64(depth), "v": values}
+        )
         inside = (indices >= -depth) & (indices < depth)  # the evaluator wraps what lies outside
         expected = [np.where(np.expand_dims(inside, axis), expected[0], values[0]).astype("f4")]
         case.check("OneHot", {"axis": axis, "depth": depth}, [indices, values], expected)
@@ -725,7 +839,12 @@ def test_nan_of_either_operand_stays_nan(case, op):
 def test_nan_wins_every_pool_and_maximum(case):
     x = case.normal(1, 2, 3, 3)
     x[0, 1, 1, 1] = np.nan
-    for op, attributes in [("MaxPool", {"kernel_shape": [3, 3]}), ("GlobalAveragePool", {}), ("GlobalMaxPool", {}),
-                           ("ReduceMax", {"axes": [2, 3]}), ("ReduceMin", {"axes": [2, 3]})]:
+    for op, attributes in [
+        ("MaxPool", {"kernel_shape": [3, 3]}),
+        ("GlobalAveragePool", {}),
+        ("GlobalMaxPool", {}),
+        ("ReduceMax", {"axes": [2, 3]}),
+        ("ReduceMin", {"axes": [2, 3]}),
+    ]:
         y = run_ours(case.folder, op, attributes, [x])[0].ravel()
         assert np.isnan(y).tolist() == [False, True], op

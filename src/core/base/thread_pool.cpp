@@ -143,8 +143,7 @@ int default_thread_count() {
 }
 
 ThreadPool::ThreadPool(int threads)
-    : threads_(threads > 0 ? threads : default_thread_count()),
-      state_(std::make_unique<State>()) {
+    : threads_(threads > 0 ? threads : default_thread_count()), state_(std::make_unique<State>()) {
   if (threads_ > 1) state_->start(threads_);
 }
 

@@ -46,7 +46,7 @@ struct FixedPoint {
   std::vector<std::pair<int32_t, int>> scale;
   /// LeakyRelu / PRelu: round(alpha * 16384), one or one per channel. Linear Resize: neighbour and share per position.
   std::vector<int32_t> slope;
-  int32_t low = 0, high = 0;   ///< clamp of output codes: saturation, Relu and Clip in one
+  int32_t low = 0, high = 0;  ///< clamp of output codes: saturation, Relu and Clip in one
   bool operator==(const FixedPoint&) const = default;
 };
 

@@ -1,4 +1,5 @@
-// Kernels are table rows: accepts, prepare, run one tile. They see neither threads nor allocation nor layouts of others.
+// Kernels are table rows: accepts, prepare, run one tile. They see neither threads nor allocation nor layouts of
+// others.
 #pragma once
 
 #include <cstddef>
@@ -40,8 +41,8 @@ struct Call {
 class Weights {
  public:
   using Packed = std::shared_ptr<const std::vector<std::byte>>;
-  /// The bytes stored under `key`, or those `build` makes. Keys should hold the kernel's name, the constants' identities
-  /// (identity()) and whatever else changes the packing.
+  /// The bytes stored under `key`, or those `build` makes. Keys should hold the kernel's name, the constants'
+  /// identities (identity()) and whatever else changes the packing.
   Packed get(const std::string& key, const std::function<std::vector<std::byte>()>& build);
   /// Distinct for distinct content held at the same time: address and size of the constant's bytes.
   static std::string identity(const Tensor&);
@@ -56,8 +57,8 @@ struct Prepared {
   std::shared_ptr<const void> state;  ///< whatever run() needs; immutable
   int64_t tiles = 1;                  ///< independent pieces; never depends on the number of threads
   int64_t scratch = 0;                ///< bytes per worker, 64-byte aligned when handed in
-  int in_place = -1;                  ///< output 0 may reuse the buffer of this input (read and write of an element coincide)
-  uint32_t unread_inputs = 0;         ///< bit i: run() never reads input i, a constant packed here; its buffer may be null
+  int in_place = -1;           ///< output 0 may reuse the buffer of this input (read and write of an element coincide)
+  uint32_t unread_inputs = 0;  ///< bit i: run() never reads input i, a constant packed here; its buffer may be null
 };
 
 /// Inputs first, then outputs. data is null for an absent input. Buffers are 64-byte aligned and may be read up to

@@ -21,18 +21,18 @@ struct Law {
 enum class Scheme : uint8_t { W8A8, W8A16, W4A16, W16A16I, W16A16I_DFP };
 
 struct Target {
-  std::string_view name;            ///< "rk3588", lower case
-  std::string_view display_name;    ///< "RK3588"
+  std::string_view name;          ///< "rk3588", lower case
+  std::string_view display_name;  ///< "RK3588"
   int cores = 1;
-  std::span<const Scheme> schemes;  ///< quantized_dtype values the toolkit allows
-  bool float16 = true;              ///< has fp16 convolution
+  std::span<const Scheme> schemes;      ///< quantized_dtype values the toolkit allows
+  bool float16 = true;                  ///< has fp16 convolution
   bool simulator_only_convert = false;  ///< rk2118: never an init_runtime target
-  bool core_mask = false;           ///< set_core_mask is meaningful
-  std::string_view law_family;      ///< row of all_laws(), newest version
-  int macs_per_cycle = 0;           ///< int8, per core
+  bool core_mask = false;               ///< set_core_mask is meaningful
+  std::string_view law_family;          ///< row of all_laws(), newest version
+  int macs_per_cycle = 0;               ///< int8, per core
   int clock_mhz = 0;
-  int cube_channels_int8 = 16;      ///< C2 of NC1HWC2 for 8-bit data; half of it for 16-bit data
-  int width_align_int8 = 16;        ///< native input width alignment for C in {1, 3, 4}; see width_align_float16
+  int cube_channels_int8 = 16;  ///< C2 of NC1HWC2 for 8-bit data; half of it for 16-bit data
+  int width_align_int8 = 16;    ///< native input width alignment for C in {1, 3, 4}; see width_align_float16
   int width_align_float16 = 8;
 };
 
