@@ -1,4 +1,5 @@
 // Nodes, names, origins, functions, branches, and what is wrong with a graph.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "core/executor/run.h"
@@ -266,9 +267,9 @@ TEST(OnnxFunctions, ThatCallThemselvesAreRefused) {
 TEST(OnnxFunctions, UnfoldWithinABound) {
   ModelParts more;  // f0 calls f1 twice, f1 calls f2 twice, …: 2^40 nodes
   for (int i = 0; i < 40; ++i) {
-    const std::string next = "f" + std::to_string(i + 1);
+    const std::string next = fmt::format("f{}", i + 1);
     more.functions.push_back(
-        function("local", "f" + std::to_string(i), {"v"}, {"r"},
+        function("local", fmt::format("f{}", i), {"v"}, {"r"},
                  {node(next, {"v"}, {"m"}, {}, "", "local"), node(next, {"m"}, {"r"}, {}, "", "local")}, 17));
   }
   more.functions.push_back(function("local", "f40", {"v"}, {"r"}, {node("Neg", {"v"}, {"r"})}, 17));
