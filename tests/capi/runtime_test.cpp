@@ -240,6 +240,30 @@ TEST_F(Capi, OtherRanksAreUndefinedAndInt64StaysNchw) {
   EXPECT_EQ(ids.type, RKNN_TENSOR_INT64);
 }
 
+TEST_F(Capi, MeanAndStdApplyAtAnyRank) {
+  Model model = several_model();
+  model.inputs[0].mean = {1, 2, 3};
+  model.inputs[0].std = {1, 2, 4};
+  const rknn_context context = open(model);
+  const std::vector<float> a = {2, 4, 7, 1, 0, -5};
+  const std::vector<int64_t> ids(8);
+  for (const rknn_tensor_format fmt : {RKNN_TENSOR_UNDEFINED, RKNN_TENSOR_NCHW, RKNN_TENSOR_NHWC}) {
+    rknn_input inputs[2] = {input(a.data(), a.size() * 4, RKNN_TENSOR_FLOAT32, fmt),
+                            input(ids.data(), ids.size() * 8, RKNN_TENSOR_INT64, RKNN_TENSOR_NCHW)};
+    inputs[1].index = 1;
+    ASSERT_EQ(rknn_inputs_set(context, 2, inputs), RKNN_SUCC);
+    ASSERT_EQ(rknn_run(context, nullptr), RKNN_SUCC);
+    std::vector<float> doubled(6);
+    rknn_output output{};
+    output.want_float = 1;
+    output.is_prealloc = 1;
+    output.buf = doubled.data();
+    output.size = 24;
+    ASSERT_EQ(rknn_outputs_get(context, 1, &output, nullptr), RKNN_SUCC);
+    EXPECT_EQ(doubled, (std::vector<float>{2, 2, 2, 0, -2, -4}));  // twice (a - mean) / std, channels second
+  }
+}
+
 TEST_F(Capi, NativeOutputsOfConvolutionsHaveChannelsInPairsOfBlocks) {
   Model model = test::model_of(R"(ir 1
 input %x : i8[1,3,4,4] q(0.5, 0)

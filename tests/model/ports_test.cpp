@@ -49,7 +49,6 @@ TEST(Ports, ExpectedShapeFollowsTheLayoutOfFourDimensionsOnly) {
   EXPECT_EQ(expected_shape(onnx, logical, PortLayout::Source), logical);
   EXPECT_EQ(expected_shape(onnx, logical, PortLayout::Nhwc), (Shape{1, 4, 5, 3}));
   EXPECT_EQ(expected_shape(tensorflow, logical, PortLayout::Source), (Shape{1, 4, 5, 3}));
-  EXPECT_EQ(expected_shape(tensorflow, logical, PortLayout::Undefined), (Shape{1, 4, 5, 3}));
   EXPECT_EQ(expected_shape(tensorflow, logical, PortLayout::Nchw), logical);
   EXPECT_EQ(expected_shape(onnx, {1, 7, 9}, PortLayout::Nhwc), (Shape{1, 7, 9}));
   EXPECT_EQ(expected_shape(Port{"x", DType::Float32, {0, 2, 1}}, {1, 7, 9}, PortLayout::Nchw), (Shape{1, 9, 7}));
@@ -81,13 +80,6 @@ TEST(Ports, EveryLayoutGivesTheSameLogicalTensor) {
     EXPECT_EQ(last.shape(), (Shape{2, 4, 5, 3}));
     EXPECT_TRUE(identical(last, transpose(expected, {0, 2, 3, 1})));
   }
-}
-
-TEST(Ports, UndefinedLayoutTakesNoMeanAndStd) {
-  const Port port{"x", DType::Float32, kNhwcSource, {1, 2}, {4, 5}};
-  const Tensor array = floats({1, 1, 2, 2}, {1, 2, 3, 4});  // N H W C
-  const Tensor y = to_graph(port, value(DType::Float32, {1, 2, 1, 2}), array, PortLayout::Undefined);
-  EXPECT_EQ(listed<float>(y), (std::vector<float>{1, 3, 2, 4}));
 }
 
 TEST(Ports, ChannelsAreTheSecondDimensionOfAnyRank) {

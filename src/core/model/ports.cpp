@@ -59,7 +59,7 @@ struct Channels {
   bool normalized() const { return !mean.empty(); }
 };
 
-Channels channels_of(const Port& port, const Shape& shape, const std::vector<int>& order, PortLayout layout) {
+Channels channels_of(const Port& port, const Shape& shape, const std::vector<int>& order) {
   Channels channels;
   const int channel_dimension = shape.size() < 2 ? 0 : 1;  // logical
   const auto at = std::find(order.begin(), order.end(), channel_dimension) - order.begin();
@@ -71,7 +71,7 @@ Channels channels_of(const Port& port, const Shape& shape, const std::vector<int
   const auto plain = [](const std::vector<float>& values, float neutral) {
     return std::all_of(values.begin(), values.end(), [&](float value) { return value == neutral; });
   };
-  if (layout == PortLayout::Undefined || (plain(port.mean, 0.0f) && plain(port.std, 1.0f))) return channels;
+  if (plain(port.mean, 0.0f) && plain(port.std, 1.0f)) return channels;
   const auto fill = [&](const std::vector<float>& values, float neutral, const char* what) {
     if (values.empty()) return std::vector<float>(static_cast<size_t>(channels.count), neutral);
     if (static_cast<int64_t>(values.size()) != channels.count) {
@@ -274,7 +274,7 @@ Tensor to_graph(const Port& port, const Value& value, const Tensor& array, PortL
     return reorder(quantize_tensor(logical, *value.quant, value.dtype), identity_order(rank), wanted_order);
   }
   const Tensor in = bit_width(array.dtype()) == 4 ? cast(array, DType::Int8) : array;
-  const Channels channels = channels_of(port, array.shape(), order, given);
+  const Channels channels = channels_of(port, array.shape(), order);
   if (one_scale) return reorder(to_codes(in, channels, *value.quant, value.dtype), order, wanted_order);
   if (is_floating(value.dtype)) return reorder(to_floats(in, channels, value.dtype), order, wanted_order);
   if (channels.normalized()) {

@@ -11,8 +11,7 @@
 namespace openrknn {
 
 /// How a caller lays out an array of a 4-D port (the C API's fmt); other ranks are always in source order.
-/// Undefined: source order, no mean/std.
-enum class PortLayout : uint8_t { Source, Nchw, Nhwc, Undefined };
+enum class PortLayout : uint8_t { Source, Nchw, Nhwc };
 
 /// Shape the caller's array must have for a graph value of `logical` shape.
 Shape expected_shape(const Port&, const Shape& logical, PortLayout);

@@ -24,7 +24,7 @@ DType require_type(rknn_tensor_type type) {
 
 /// The layout the ports know for what the program said. Only 4-D arrays have a choice; UNDEFINED means as queried.
 PortLayout port_layout(const rknn_tensor_attr& logical, rknn_tensor_format fmt) {
-  if (logical.fmt == RKNN_TENSOR_UNDEFINED) return PortLayout::Undefined;
+  if (logical.fmt == RKNN_TENSOR_UNDEFINED) return PortLayout::Source;
   if (logical.fmt == RKNN_TENSOR_NCHW) return PortLayout::Nchw;
   return fmt == RKNN_TENSOR_NCHW ? PortLayout::Nchw : PortLayout::Nhwc;
 }
