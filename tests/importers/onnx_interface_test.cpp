@@ -72,7 +72,9 @@ TEST(OnnxInputs, GivenShapesOverruleNumbersButNotRank) {
   ImportOptions options;
   options.input_shapes = {{2, 3, 8, 8}};
   EXPECT_EQ(input_shape(import_model(parts, 17, options)), (Shape{2, 3, 8, 8}));
-  options.input_shapes = {{3, 8, 8}};
+  options.input_shapes = {{3, 8, 8}};  // as scripts write images
+  EXPECT_EQ(input_shape(import_model(parts, 17, options)), (Shape{1, 3, 8, 8}));
+  options.input_shapes = {{8, 8}};
   const std::vector<Diagnostic> problems = problems_of([&] { import_model(parts, 17, options); });
   ASSERT_EQ(problems.size(), 1u);
   EXPECT_EQ(problems[0].code, Code::ImportShapeMismatch);

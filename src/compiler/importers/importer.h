@@ -16,7 +16,9 @@ namespace openrknn {
 struct ImportOptions {
   std::vector<std::string> inputs;   ///< crop: new graph inputs (any tensor); empty = the model's own
   std::vector<std::string> outputs;  ///< crop: new graph outputs (any tensor); empty = the model's own
-  std::vector<Shape> input_shapes;   ///< aligned with `inputs` (or with the model's inputs); empty = as in the file
+  /// Aligned with `inputs` (or with the model's inputs); empty = as in the file. Three numbers for a 4-D input:
+  /// batch 1.
+  std::vector<Shape> input_shapes;
   std::map<std::string, int64_t> dimensions;          ///< symbolic dimensions by name: {"batch", 1}
   std::vector<std::optional<Tensor>> initial_values;  ///< aligned likewise: a value freezes that input to a constant
 };

@@ -56,7 +56,7 @@ const Importer& importer_for(const std::filesystem::path& path) {
   std::error_code error;
   Location where;
   where.file = path.string();
-  if (!std::filesystem::exists(path, error)) fail(Code::FileNotFound, where, "no such file");
+  if (!std::filesystem::exists(path, error)) fail(Code::FileNotFound, where, "no such file", "check the path");
   const std::string extension = lower_extension(path);
   const auto planned = std::find_if(std::begin(kPlanned), std::end(kPlanned),
                                     [&](const Planned& row) { return row.extension == extension; });

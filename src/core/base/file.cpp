@@ -24,7 +24,8 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) {
     const Code code = errno == ENOENT ? Code::FileNotFound : Code::FileUnreadable;
-    fail(code, Location{.file = path.string()}, fmt::format("cannot open the file: {}", reason()));
+    fail(code, Location{.file = path.string()}, fmt::format("cannot open the file: {}", reason()),
+         code == Code::FileNotFound ? "check the path" : "");
   }
   struct stat status {};
   if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {

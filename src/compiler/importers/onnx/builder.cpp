@@ -176,6 +176,8 @@ void Builder::collect(const Error& error, const NodeProto& node, const Scope& sc
     diagnostic.where.file = file_;
     if (diagnostic.where.node.empty()) diagnostic.where.node = here.node;
     if (diagnostic.where.tensor.empty()) diagnostic.where.tensor = here.tensor;
+    if (diagnostic.fix.empty() && diagnostic.code == Code::GraphInferenceFailed)
+      diagnostic.fix = "check the shapes given for the inputs; if they are right, export the model again";
     problems.add(std::move(diagnostic));
   }
 }

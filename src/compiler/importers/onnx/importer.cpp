@@ -65,7 +65,8 @@ Cut cut(const GraphProto& graph, const ImportOptions& options, const std::string
       if (found == known.end()) {
         problems.add(
             Code::ImportBadCrop, in_file(file, name),
-            fmt::format("{} names '{}', which is no tensor of the model{}", what, name, near_matches(name, names)));
+            fmt::format("{} names '{}', which is no tensor of the model{}", what, name, near_matches(name, names)),
+            "give names of tensors, as the nodes' inputs and outputs have them");
       } else if (std::find(out.begin(), out.end(), *found) != out.end()) {
         problems.add(Code::ImportBadCrop, in_file(file, name), fmt::format("{} names '{}' twice", what, name));
       } else {

@@ -93,7 +93,9 @@ class Planner {
   std::optional<Shape> resolve(Bytes name, const Declared& input, const Shape* given) {
     if (!input.shape && given == nullptr) {
       add(Code::ImportUnknownDimension, name, fmt::format("the file does not say the shape of input '{}'", name),
-          fmt::format("give it in input_shapes, as inputs=['{}'], input_shapes=[[1, 3, 224, 224]]", name));
+          fmt::format(
+              "give it: inputs=['{}'], input_size_list=[[1, 3, 224, 224]] (input_shapes=… in openrknn.import_model)",
+              name));
       return std::nullopt;
     }
     if (given != nullptr && input.shape && input.shape->size() != given->size()) {
@@ -137,10 +139,12 @@ class Planner {
           if (symbols.find(entry) == std::string::npos) symbols += (symbols.empty() ? "" : ", ") + entry;
         }
       }
-      const std::string by_name = symbols.empty() ? "" : fmt::format("dimensions={{{}}}, or ", symbols);
+      const std::string by_name = symbols.empty() ? "" : fmt::format(", or dimensions={{{}}}", symbols);
       add(Code::ImportUnknownDimension, name,
           fmt::format("input '{}' has shape {}: {} must be fixed", name, text_of(*input.shape), list),
-          fmt::format("give {}the whole shape in input_shapes, {} numbers", by_name, rank));
+          fmt::format("give the whole shape, {} numbers, in input_size_list of load_onnx (in openrknn.import_model: "
+                      "input_shapes{})",
+                      rank, by_name));
       return std::nullopt;
     }
     try {
@@ -213,14 +217,17 @@ std::vector<InputPlan> plan_inputs(const GraphProto& graph, const std::vector<By
   aligned(options.input_shapes.size(), "input shapes");
   aligned(options.initial_values.size(), "initial values");
 
+  std::vector<Shape> shapes = options.input_shapes;
   const auto given_shape = [&](size_t i) -> const Shape* {
-    const bool given = i < options.input_shapes.size() && !options.input_shapes[i].empty();
-    return given ? &options.input_shapes[i] : nullptr;
+    return i < shapes.size() && !shapes[i].empty() ? &shapes[i] : nullptr;
   };
   std::vector<std::optional<Declared>> declared(names.size());
   for (size_t i = 0; i < names.size(); ++i) {
     if (!is_needed(names[i])) continue;
     declared[i] = planner.declared(names[i]);
+    // Scripts leave the batch of images out: [3, 224, 224].
+    const bool image = declared[i]->shape && declared[i]->shape->size() == 4;
+    if (image && i < shapes.size() && shapes[i].size() == 3) shapes[i].insert(shapes[i].begin(), 1);
     if (const Shape* shape = given_shape(i)) planner.learn(*declared[i], *shape);
   }
   std::vector<InputPlan> plans;

@@ -252,6 +252,21 @@ void parse_model_fields(pbf_reader reader, ModelProto& model) {
 }
 
 // clang-format on
+// What people give by mistake: files that stand for the model, and pages of download sites.
+[[noreturn]] void fail_foreign(const Location& here, std::string_view bytes) {
+  const size_t begin = bytes.find_first_not_of(" \t\r\n");
+  if (bytes.starts_with("version https://git-lfs")) {
+    fail(Code::ImportBadFile, here, "not an ONNX file: this is a Git LFS pointer that stands for the model",
+         "run 'git lfs pull' to fetch the model itself");
+  }
+  if (begin != std::string_view::npos && bytes[begin] == '<') {
+    fail(Code::ImportBadFile, here, "not an ONNX file: this is an HTML or XML page, as a failed download leaves it",
+         "download the model again");
+  }
+  fail(Code::ImportBadFile, here, "not an ONNX file: its bytes are not a protobuf message",
+       "give the path of a binary .onnx file");
+}
+
 }  // namespace
 
 ModelProto parse_model(const MappedFile& file) {
@@ -269,12 +284,13 @@ ModelProto parse_model(const MappedFile& file) {
            fmt::format("the ONNX file ends in the middle of a field, got {} bytes", data.size()),
            "copy or download the file again");
     }
-    fail(Code::ImportBadFile, here, "not an ONNX file: its bytes are not a protobuf message",
-         "give the path of a binary .onnx file");
+    fail_foreign(here, {reinterpret_cast<const char*>(data.data()), data.size()});
   } catch (const protozero::exception& error) {
-    fail(Code::ImportBadFile, here,
-         fmt::format("{}: {}", plausible() ? "damaged ONNX file" : "not an ONNX file", error.what()),
-         "give the path of a binary .onnx file");
+    if (plausible()) {
+      fail(Code::ImportBadFile, here, fmt::format("damaged ONNX file: {}", error.what()),
+           "copy or download the file again");
+    }
+    fail_foreign(here, {reinterpret_cast<const char*>(data.data()), data.size()});
   } catch (const TooDeep&) {
     fail(Code::ImportBadFile, here, fmt::format("graphs are nested more than {} deep", kMaxNesting));
   }
