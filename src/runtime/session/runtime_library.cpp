@@ -1,10 +1,12 @@
 #include "runtime/session/runtime_library.h"
 
 #include <dlfcn.h>
+#include <errno.h>  // program_invocation_name
 #include <fmt/format.h>
 
 #include <cstdlib>
 #include <filesystem>
+#include <string_view>
 #include <vector>
 
 #include "openrknn/session.hpp"
@@ -19,7 +21,25 @@ std::filesystem::path own_folder() {
   Dl_info info{};
   if (dladdr(reinterpret_cast<const void*>(&open_runtime), &info) == 0 || info.dli_fname == nullptr) return {};
   std::error_code ignored;
-  return std::filesystem::absolute(info.dli_fname, ignored).parent_path();
+  // For the program itself dladdr gives argv[0], which need not be a path.
+  const bool is_program = std::string_view(info.dli_fname) == program_invocation_name;
+  const std::filesystem::path file = is_program ? "/proc/self/exe" : info.dli_fname;
+  return std::filesystem::canonical(file, ignored).parent_path();
+}
+
+/// Folders where an installation has the library, seen from this code: beside it (the Python package), lib beside or
+/// below it, and for a program of a Python environment that environment's package.
+std::vector<std::filesystem::path> installed_folders() {
+  const std::filesystem::path own = own_folder();
+  if (own.empty()) return {};
+  std::vector<std::filesystem::path> folders = {own, own / "lib", own / "../lib", own / "../openrknn"};
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(own / "../lib", ignored)) {
+    if (!entry.path().filename().string().starts_with("python3")) continue;
+    for (const char* packages : {"site-packages", "dist-packages"})
+      folders.push_back(entry.path() / packages / "openrknn");
+  }
+  return folders;
 }
 
 std::vector<std::string> places(const std::string& wanted) {
@@ -29,11 +49,10 @@ std::vector<std::string> places(const std::string& wanted) {
     if (path != nullptr && *path != '\0') return {path};
   }
   std::vector<std::string> result;
-  const std::filesystem::path folder = own_folder();
-  for (const char* relative : {"", "lib"}) {
-    const std::filesystem::path candidate = folder / relative / kName;
+  for (const std::filesystem::path& folder : installed_folders()) {
     std::error_code ignored;
-    if (!folder.empty() && std::filesystem::exists(candidate, ignored)) result.push_back(candidate.string());
+    if (std::filesystem::exists(folder / kName, ignored))
+      result.push_back((folder / kName).lexically_normal().string());
   }
   result.insert(result.end(), {kName, "librknnrt.so.2"});
   return result;
