@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "core/base/layout.h"
 #include "runtime/session/model_context.h"
 
 namespace openrknn {
@@ -46,6 +47,48 @@ DType output_dtype(const rknn_tensor_attr& attr) {
   return DType::Float32;
 }
 
+// The shape an array of this layout must have for the attribute of an input.
+Shape shape_for(const rknn_tensor_attr& attr, PortLayout layout) {
+  const Shape queried(attr.dims, attr.dims + attr.n_dims);
+  if (queried.size() != 4 || attr.fmt == RKNN_TENSOR_UNDEFINED) return queried;
+  const bool queried_nhwc = attr.fmt == RKNN_TENSOR_NHWC, given_nhwc = layout == PortLayout::Nhwc;
+  if (queried_nhwc == given_nhwc) return queried;
+  return permute(queried, given_nhwc ? std::vector<int>{0, 2, 3, 1} : std::vector<int>{0, 3, 1, 2});
+}
+
+// The C API takes integers of a quantized model's own type for codes; here every array is given by value.
+Tensor by_value(const Tensor& tensor, const rknn_tensor_attr& attr) {
+  const bool taken_for_codes = !is_floating(tensor.dtype()) && bit_width(tensor.dtype()) <= 16 &&
+                               tensor.dtype() != DType::Bool && runtime_type(tensor.dtype()) == attr.type;
+  return taken_for_codes ? cast(tensor, DType::Float32) : tensor;
+}
+
+// What passes through goes in the NPU's own type and layout.
+Tensor as_native(const SimulatorInput& given, const rknn_tensor_attr& native) {
+  DType own = DType::Float32;
+  for (const TypePair& pair : kTypes) {
+    if (pair.type == native.type) own = pair.dtype;
+  }
+  Tensor array = given.array;
+  if (array.dtype() != own && !(is_floating(array.dtype()) && is_floating(own))) {
+    fail(Code::RuntimeBadInput, Location{.tensor = native.name},
+         fmt::format("passed through, this input takes {} elements, got {}", name(own), name(array.dtype())),
+         "give the array in the model's own type, or do not pass it through");
+  }
+  if (array.dtype() != own) array = cast(array, own);
+  if (array.rank() != 4 || native.fmt == RKNN_TENSOR_UNDEFINED) return array;
+  const bool is_nhwc = given.layout == PortLayout::Nhwc;
+  if (native.fmt == RKNN_TENSOR_NHWC) return is_nhwc ? array : transpose(array, {0, 2, 3, 1});
+  const Tensor nchw = is_nhwc ? transpose(array, {0, 3, 1, 2}) : array;
+  if (native.fmt != RKNN_TENSOR_NC1HWC2) return nchw;
+  const Shape& shape = nchw.shape();
+  Tensor cube(own, Shape(native.dims, native.dims + native.n_dims));
+  const std::byte zero[8] = {};
+  nchw_to_cube(nchw.bytes().data(), cube_layout(shape[0], shape[1], shape[2], shape[3], native.dims[1], native.dims[4]),
+               bit_width(own) / 8, zero, cube.mutable_bytes().data());
+  return cube;
+}
+
 uint32_t checked_size(size_t bytes) {
   if (bytes > std::numeric_limits<uint32_t>::max())
     fail(Code::RuntimeBadInput, fmt::format("{} bytes are more than the C API can say (4 GiB)", bytes));
@@ -66,6 +109,11 @@ struct Simulator::State {
         outputs(context.attributes(false)) {
     file = {};  // the runtime made its own copy
   }
+  rknn_tensor_attr native_input(size_t index) const {
+    rknn_tensor_attr attr{};
+    attr.index = static_cast<uint32_t>(index);
+    return context.query(RKNN_QUERY_NATIVE_INPUT_ATTR, "rknn_query", attr);
+  }
 };
 
 Simulator::Simulator(const std::string& file, int) : state_(std::make_unique<State>(file)) {}
@@ -75,20 +123,35 @@ std::vector<Tensor> Simulator::run(const std::vector<SimulatorInput>& arrays) {
   if (arrays.size() != state_->inputs.size()) {
     fail(Code::RuntimeBadInput, fmt::format("got {} inputs, the model has {}", arrays.size(), state_->inputs.size()));
   }
+  Diagnostics problems;
+  for (size_t i = 0; i < arrays.size(); ++i) {
+    const Shape wanted = shape_for(state_->inputs[i], arrays[i].layout);
+    if (arrays[i].array.shape() == wanted) continue;
+    problems.add(
+        Code::RuntimeBadInput, Location{.tensor = state_->inputs[i].name},
+        fmt::format("input {} has shape {}, expected {}", i, to_string(arrays[i].array.shape()), to_string(wanted)),
+        "resize or reshape the array");
+  }
+  problems.throw_if_any();
   std::vector<Tensor> held;  // conversions live until the runtime has copied them
   std::vector<rknn_input> inputs;
   for (size_t i = 0; i < arrays.size(); ++i) {
-    held.push_back(as_runtime_type(arrays[i].array));
+    const bool pass_through = arrays[i].pass_through;
+    held.push_back(pass_through ? as_native(arrays[i], state_->native_input(i))
+                                : as_runtime_type(by_value(arrays[i].array, state_->inputs[i])));
+    rknn_tensor_format fmt = RKNN_TENSOR_UNDEFINED;
+    if (held.back().rank() == 4) fmt = arrays[i].layout == PortLayout::Nhwc ? RKNN_TENSOR_NHWC : RKNN_TENSOR_NCHW;
+    if (fmt == RKNN_TENSOR_NHWC && state_->inputs[i].fmt == RKNN_TENSOR_NCHW && !pass_through) {
+      held.back() = transpose(held.back(), {0, 3, 1, 2});  // such inputs (int64, bool) have no choice of layout
+      fmt = RKNN_TENSOR_NCHW;
+    }
     const Tensor& array = held.back();
-    const bool image = array.rank() == 4;
     inputs.push_back({.index = static_cast<uint32_t>(i),
                       .buf = const_cast<std::byte*>(array.bytes().data()),
                       .size = checked_size(array.bytes().size()),
-                      .pass_through = arrays[i].pass_through,
+                      .pass_through = pass_through,
                       .type = runtime_type(array.dtype()),
-                      .fmt = image && arrays[i].layout == PortLayout::Nhwc ? RKNN_TENSOR_NHWC
-                             : image                                       ? RKNN_TENSOR_NCHW
-                                                                           : RKNN_TENSOR_UNDEFINED});
+                      .fmt = fmt});
   }
   std::vector<Tensor> results;
   std::vector<rknn_output> outputs;

@@ -13,7 +13,7 @@ namespace openrknn {
 struct SimulatorInput {
   Tensor array;
   PortLayout layout = PortLayout::Nhwc;  ///< of 4-D arrays; others are taken as the model has them
-  bool pass_through = false;
+  bool pass_through = false;             ///< the elements are codes (or halves) already; floats are rounded to halves
 };
 
 /// Not thread-safe: one run at a time per object.
