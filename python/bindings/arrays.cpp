@@ -39,16 +39,20 @@ std::shared_ptr<const void> keep_alive(nb::object object) {
           }};
 }
 
+std::string dtype_name(const nb::object& array) {
+  // An accessor is no object yet: nb::str(accessor) would take it for a string.
+  return nb::cast<std::string>(nb::str(nb::object(array.attr("dtype"))));
+}
+
 }  // namespace
 
 Tensor tensor_from_array(nb::handle object, const std::string& what) {
+  if (object.is_none()) fail(Code::InvalidArgument, what + ": got None", "pass a numeric or bool array");
   const nb::module_ numpy = nb::module_::import_("numpy");
   nb::object array = numpy.attr("asarray")(object, nb::arg("order") = "C");
   const std::string kind = nb::cast<std::string>(array.attr("dtype").attr("kind"));
   if (kind.find_first_of("biuf") == std::string::npos) {
-    fail(Code::InvalidArgument,
-         fmt::format("{}: arrays of type '{}' cannot be used", what,
-                     nb::cast<std::string>(nb::str(array.attr("dtype")))),
+    fail(Code::InvalidArgument, fmt::format("{}: arrays of type '{}' cannot be used", what, dtype_name(array)),
          "pass a numeric or bool array");
   }
   if (!nb::cast<bool>(array.attr("dtype").attr("isnative"))) {
@@ -62,8 +66,8 @@ Tensor tensor_from_array(nb::handle object, const std::string& what) {
     return Tensor::view(row.dtype, shape, {static_cast<const std::byte*>(view.data()), view.nbytes()},
                         keep_alive(array));
   }
-  fail(Code::InvalidArgument, fmt::format("{}: arrays of type '{}' cannot be used", what,
-                                          nb::cast<std::string>(nb::str(array.attr("dtype")))));
+  fail(Code::InvalidArgument, fmt::format("{}: arrays of type '{}' cannot be used", what, dtype_name(array)),
+       "convert it to float32");
 }
 
 nb::object array_from_tensor(Tensor tensor) {

@@ -6,6 +6,10 @@
 #include "core/base/error.h"
 
 namespace openrknn::python {
+nb::object text_of(std::string_view bytes) {
+  return nb::steal(PyUnicode_DecodeUTF8(bytes.data(), static_cast<Py_ssize_t>(bytes.size()), "backslashreplace"));
+}
+
 namespace {
 
 nb::list diagnostics_of(const Error& error) {
@@ -16,12 +20,12 @@ nb::list diagnostics_of(const Error& error) {
     entry["code"] = fmt::format("E{:04}", static_cast<int>(diagnostic.code));
     entry["name"] = to_string(diagnostic.code).substr(6);
     entry["severity"] = kSeverities[static_cast<size_t>(diagnostic.severity)];
-    entry["file"] = diagnostic.where.file;
+    entry["file"] = text_of(diagnostic.where.file);
     entry["line"] = diagnostic.where.line;
-    entry["node"] = diagnostic.where.node;
-    entry["tensor"] = diagnostic.where.tensor;
-    entry["problem"] = diagnostic.problem;
-    entry["fix"] = diagnostic.fix;
+    entry["node"] = text_of(diagnostic.where.node);
+    entry["tensor"] = text_of(diagnostic.where.tensor);
+    entry["problem"] = text_of(diagnostic.problem);
+    entry["fix"] = text_of(diagnostic.fix);
     list.append(entry);
   }
   return list;
@@ -44,7 +48,7 @@ void bind_errors(nb::module_& module) {
           std::rethrow_exception(pointer);
         } catch (const Error& error) {
           const nb::handle type(static_cast<PyObject*>(payload));
-          const nb::object instance = type(error.what());
+          const nb::object instance = type(text_of(error.what()));
           instance.attr("code") = fmt::format("E{:04}", static_cast<int>(error.code()));
           instance.attr("diagnostics") = diagnostics_of(error);
           PyErr_SetObject(type.ptr(), instance.ptr());

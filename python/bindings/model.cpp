@@ -42,9 +42,10 @@ nb::dict report_dict(const CompileReport& report) {
   return dict;
 }
 
-std::vector<std::vector<Tensor>> samples_from_lists(const nb::list& lists) {
+std::vector<std::vector<Tensor>> samples_from_lists(nb::handle lists) {
   std::vector<std::vector<Tensor>> samples;
-  for (const nb::handle list : lists) {
+  if (lists.is_none()) return samples;
+  for (const nb::handle list : nb::borrow<nb::list>(lists)) {
     std::vector<Tensor> sample;
     for (const nb::handle array : nb::borrow<nb::list>(list)) sample.push_back(tensor_from_array(array, "dataset"));
     samples.push_back(std::move(sample));
@@ -53,7 +54,7 @@ std::vector<std::vector<Tensor>> samples_from_lists(const nb::list& lists) {
 }
 
 PyModel* compile_graph(const PyGraph& graph, const nb::dict& given, bool quantize,
-                       const std::optional<std::string>& dataset, const nb::list& lists, bool symmetric_weights,
+                       const std::optional<std::string>& dataset, nb::object lists, bool symmetric_weights,
                        bool keep_golden, int threads) {
   std::vector<std::string> warnings;
   CompileOptions options = make_settings(arguments_from_dict(given), warnings).compile;
@@ -61,11 +62,12 @@ PyModel* compile_graph(const PyGraph& graph, const nb::dict& given, bool quantiz
   options.symmetric_weights = symmetric_weights;
   options.keep_golden = keep_golden;
   options.source_framework = graph.framework;
+  const bool in_memory = !lists.is_none();
   std::vector<std::vector<Tensor>> arrays = samples_from_lists(lists);
   const nb::gil_scoped_release release;
   std::unique_ptr<Samples> samples;
   if (quantize && dataset) samples = open_dataset(*dataset, sample_specs(graph.graph, options));
-  if (quantize && !arrays.empty()) samples = samples_from_arrays(std::move(arrays), sample_specs(graph.graph, options));
+  if (quantize && in_memory) samples = samples_from_arrays(std::move(arrays), sample_specs(graph.graph, options));
   ThreadPool pool(threads);
   Compiled compiled = compile(graph.graph, options, samples.get(), pool);
   compiled.report.warnings.insert(compiled.report.warnings.begin(), warnings.begin(), warnings.end());
@@ -150,7 +152,7 @@ void bind_model(nb::module_& module) {
       .def("profile", &profile_model, nb::arg("threads") = 0,
            "list of dicts, one per executed node: node, op, dtype, shape, microseconds on this machine");
   module.def("compile", &compile_graph, nb::arg("graph"), nb::arg("settings"), nb::arg("quantize"),
-             nb::arg("dataset").none(), nb::arg("samples"), nb::arg("symmetric_weights"), nb::arg("keep_golden"),
+             nb::arg("dataset").none(), nb::arg("samples").none(), nb::arg("symmetric_weights"), nb::arg("keep_golden"),
              nb::arg("threads"));
   module.def(
       "load",

@@ -174,7 +174,7 @@ void bind_session(nb::module_& module) {
                       "here, on the NPU of a board. Thread-safe. Usable as a context manager. Raises RuntimeError.")
       .def("__init__", &construct, nb::arg("path_or_bytes"), nb::arg("sess_options") = nb::none(),
            nb::arg("providers") = nb::none(), nb::arg("provider_options") = nb::none())
-      .def("run", &run, nb::arg("output_names") = nb::none(), nb::arg("input_feed"),
+      .def("run", &run, nb::arg("output_names") = nb::none(), nb::arg("input_feed").none(),
            nb::arg("run_options") = nb::none(),
            "run(output_names, input_feed) -> list of float32 arrays\n\noutput_names: None = all. input_feed: dict by "
            "name, list by position, or one array; "

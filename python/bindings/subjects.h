@@ -2,9 +2,14 @@
 
 #include <nanobind/nanobind.h>
 
+#include <string_view>
+
 namespace openrknn::python {
 
 namespace nb = nanobind;
+
+/// A Python string of bytes that ought to be UTF-8: names in damaged files are not.
+nb::object text_of(std::string_view bytes);
 
 void bind_errors(nb::module_&);
 void bind_graph(nb::module_&);

@@ -1,6 +1,7 @@
 // What rknn.api.RKNN stands on.
 #include "toolkit/toolkit.h"
 
+#include <fmt/format.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -21,13 +22,33 @@ MessageSink sink_to(nb::object callable) {
     constexpr const char* kLetters[] = {"E", "W", "I", "D", "D"};
     const nb::gil_scoped_acquire gil;
     nb::handle(shared.get())(kLetters[static_cast<size_t>(level)], nb::str(method.data(), method.size()),
-                             nb::str(text.data(), text.size()));
+                             text_of(text));
   };
 }
 
 }  // namespace
 
 void bind_toolkit(nb::module_& module) {
+  module.def("unbuilt_methods", [] {
+    nb::list list;
+    for (const UnbuiltMethod& method : unbuilt_methods())
+      list.append(nb::make_tuple(std::string(method.name), method.gives_status));
+    return list;
+  });
+  module.def(
+      "refuse_method",
+      [](const std::string& name) {
+        fail(Code::NotBuilt, name + ": this method is not built yet", "see docs/compatibility.md for what is");
+      },
+      nb::arg("name"));
+  module.def(
+      "check_options",
+      [](const std::string& method, const nb::dict& values) {
+        std::vector<std::string> warnings;
+        check_options(method, arguments_from_dict(values), warnings);
+        return warnings;
+      },
+      nb::arg("method"), nb::arg("values"));
   using Unlocked = nb::call_guard<nb::gil_scoped_release>;
   nb::class_<Toolkit>(module, "Toolkit")
       .def(
@@ -51,13 +72,8 @@ void bind_toolkit(nb::module_& module) {
              const nb::gil_scoped_release release;
              self.build(options);
            })
-      .def("export_rknn",
-           [](Toolkit& self, const std::string& path, const nb::dict& values) {
-             std::vector<std::string> warnings;
-             check_options("export_rknn", arguments_from_dict(values), warnings);
-             const nb::gil_scoped_release release;
-             self.export_rknn(path);
-           })
+      .def(
+          "export_rknn", [](Toolkit& self, const std::string& path) { self.export_rknn(path); }, Unlocked())
       .def(
           "load_rknn", [](Toolkit& self, const std::string& path) { self.load_rknn(path); }, Unlocked())
       .def("init_runtime",
@@ -69,7 +85,8 @@ void bind_toolkit(nb::module_& module) {
       .def("inference",
            [](Toolkit& self, const nb::list& arrays, std::vector<std::string> formats, std::vector<bool> pass_through) {
              std::vector<Tensor> inputs, outputs;
-             for (const nb::handle array : arrays) inputs.push_back(tensor_from_array(array, "inputs"));
+             for (const nb::handle array : arrays)
+               inputs.push_back(tensor_from_array(array, fmt::format("inputs[{}]", inputs.size())));
              {
                const nb::gil_scoped_release release;
                outputs = self.inference(std::move(inputs), std::move(formats), std::move(pass_through));

@@ -59,7 +59,7 @@ def compile(
     """
     if not isinstance(graph, _core.Graph):
         graph = import_model(graph)
-    path, samples = None, []
+    path, samples = None, None
     if dataset is not None and isinstance(dataset, (str, os.PathLike)):
         path = os.fspath(dataset)
     elif dataset is not None:

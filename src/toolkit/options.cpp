@@ -49,8 +49,10 @@ constexpr Option kOptions[] = {
     {"config", "remove_reshape", "False", "bool", "drop Reshape at the model's ends", kRefused},
     {"config", "sparse_infer", "False", "bool", "use structured sparsity", kRefused},
     {"config", "enable_flash_attention", "False", "bool", "fuse attention", kRefused},
-    {"config", "auto_hybrid_cos_thresh", "0.98", "0 to 1", "threshold of build(auto_hybrid=True)", kRefused, "2.3.2"},
-    {"config", "auto_hybrid_euc_thresh", "None", "number", "threshold of build(auto_hybrid=True)", kRefused, "2.3.2"},
+    {"config", "auto_hybrid_cos_thresh", "0.98", "0 to 1", "threshold of build(auto_hybrid=True)", kRefused,
+     "since 2.3.2"},
+    {"config", "auto_hybrid_euc_thresh", "None", "number", "threshold of build(auto_hybrid=True)", kRefused,
+     "since 2.3.2"},
     {"config", "inputs_yuv_fmt", "None", "", "YUV input", kWarned},
     {"config", "quantized_hybrid_level", "0", "", "leave more layers in float", kWarned},
     {"config", "disable_rules", "None", "", "names of graph rules of another optimizer", kWarned},
@@ -71,7 +73,7 @@ constexpr Option kOptions[] = {
     {"build", "dataset", "None", "path of a dataset file", "samples for calibration"},
     {"build", "rknn_batch_size", "None", "int", "batch of the built model", kRefused,
      "1 (and -1, an older spelling of None) mean no batch"},
-    {"build", "auto_hybrid", "False", "bool", "keep bad layers in float automatically", kRefused, "2.3.2"},
+    {"build", "auto_hybrid", "False", "bool", "keep bad layers in float automatically", kRefused, "since 2.3.2"},
 
     {"export_rknn", "export_path", "", "path", "where the .rknn file goes"},
     {"export_rknn", "cpp_gen_cfg", "None", "", "accepted and ignored: removed from the toolkit in favour of codegen",
@@ -96,22 +98,24 @@ constexpr Option kOptions[] = {
     {"release", "", "", "", "frees everything"},
 };
 
-// Methods of the class that are not built yet: refused by name (toolkit.md 3.3, 3.8 to 3.18).
-constexpr std::string_view kUnbuiltMethods[] = {"load_caffe",
-                                                "load_tensorflow",
-                                                "load_tflite",
-                                                "load_darknet",
-                                                "load_pytorch",
-                                                "eval_perf",
-                                                "eval_memory",
-                                                "get_sdk_version",
-                                                "list_devices",
-                                                "hybrid_quantization_step1",
-                                                "hybrid_quantization_step2",
-                                                "accuracy_analysis",
-                                                "export_encrypted_rknn_model",
-                                                "reg_custom_op",
-                                                "codegen"};
+// Methods of the class that are not built yet: refused by name (the API reference, chapters after the ones above).
+constexpr UnbuiltMethod kUnbuiltMethods[] = {
+    {"load_caffe", true},
+    {"load_tensorflow", true},
+    {"load_tflite", true},
+    {"load_darknet", true},
+    {"load_pytorch", true},
+    {"eval_perf", false},
+    {"eval_memory", false},
+    {"get_sdk_version", false},
+    {"list_devices", false},
+    {"hybrid_quantization_step1", true},
+    {"hybrid_quantization_step2", true},
+    {"accuracy_analysis", true},
+    {"export_encrypted_rknn_model", true},
+    {"reg_custom_op", true},
+    {"codegen", true},
+};
 
 std::string accepted_names(std::string_view method) {
   std::string names;
@@ -142,8 +146,17 @@ const Option* find_option(std::string_view method, std::string_view name) {
 
 ArgumentValue default_value(const Option& option) { return parse_argument_value(option.default_text); }
 
+std::span<const UnbuiltMethod> unbuilt_methods() { return kUnbuiltMethods; }
+
 ArgumentValues check_options(std::string_view method, const ArgumentValues& given, std::vector<std::string>& warnings) {
   Diagnostics problems;
+  ArgumentValues values = check_options(method, given, warnings, problems);
+  problems.throw_if_any();
+  return values;
+}
+
+ArgumentValues check_options(std::string_view method, const ArgumentValues& given, std::vector<std::string>& warnings,
+                             Diagnostics& problems) {
   ArgumentValues values;
   for (const Option& option : kOptions) {
     if (option.method == method && option.status != OptionStatus::Warned)
@@ -165,7 +178,6 @@ ArgumentValues check_options(std::string_view method, const ArgumentValues& give
       values[key] = value;
     }
   }
-  problems.throw_if_any();
   return values;
 }
 
@@ -184,8 +196,8 @@ std::string compatibility_markdown() {
                         option.default_text.empty() ? "required" : fmt::format("`{}`", option.default_text),
                         option.accepts, status_text(option.status), option.note.empty() ? "" : "; ", option.note);
   }
-  for (const std::string_view method : kUnbuiltMethods)
-    text += fmt::format("| {} | | | | refused: not built yet |\n", method);
+  for (const UnbuiltMethod& method : kUnbuiltMethods)
+    text += fmt::format("| {} | | | | refused: not built yet |\n", method.name);
   return text;
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/error.h"
 #include "toolkit/argument_value.h"
 
 namespace openrknn {
@@ -32,9 +33,19 @@ std::span<const Option> option_table();
 const Option* find_option(std::string_view method, std::string_view name);
 ArgumentValue default_value(const Option&);
 
-/// Fills in defaults and checks names and refusals for one method. Unknown names: Error (ConfigBadValue) listing the
-/// accepted ones. Refused values: Error (ConfigUnsupported) by name, all together. Adds warnings for undocumented ones.
+/// Fills in defaults and checks names and refusals for one method. Unknown names: ConfigBadValue listing the accepted
+/// ones. Refused values: ConfigUnsupported by name. Adds warnings for undocumented ones.
+ArgumentValues check_options(std::string_view method, const ArgumentValues& given, std::vector<std::string>& warnings,
+                             Diagnostics& problems);
+/// The same, throwing Error with all problems.
 ArgumentValues check_options(std::string_view method, const ArgumentValues& given, std::vector<std::string>& warnings);
+
+/// A method of the RKNN class that is refused by name.
+struct UnbuiltMethod {
+  std::string_view name;
+  bool gives_status;  ///< 0 or -1; the others give data and can only raise
+};
+std::span<const UnbuiltMethod> unbuilt_methods();
 
 /// docs/compatibility.md: every method and argument as works / refused.
 std::string compatibility_markdown();

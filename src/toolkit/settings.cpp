@@ -209,8 +209,7 @@ Settings make_settings(const ArgumentValues& given, std::vector<std::string>& wa
       for (const Diagnostic& diagnostic : error.diagnostics) problems.add(diagnostic);
     }
   };
-  collect([&] { values = check_options("config", given, warnings); });
-  problems.throw_if_any();
+  values = check_options("config", given, warnings, problems);
   collect([&] { set_platform(settings, values["target_platform"], problems, warnings); });
   collect([&] { set_scheme(compile, text_of(values["quantized_dtype"], "config: quantized_dtype"), problems); });
   collect([&] { set_method(compile, text_of(values["quantized_method"], "config: quantized_method"), problems); });

@@ -1,6 +1,7 @@
 #include "toolkit/toolkit.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -20,25 +21,36 @@ std::string lower_case(std::string text) {
   return text;
 }
 
-void refuse_not_finite(const Tensor& tensor, const std::string& input) {
-  if (tensor.dtype() != DType::Float32) return;
+// As Python prints a shape: (1, 3, 16, 16).
+std::string tuple_text(const Shape& shape) {
+  return fmt::format("({}{})", fmt::join(shape, ", "), shape.size() == 1 ? "," : "");
+}
+
+void refuse_nan(const Tensor& given, const std::string& input) {
+  if (!is_floating(given.dtype())) return;
+  const Tensor tensor = cast(given, DType::Float32);
   const std::span<const float> values = tensor.values<float>();
   const auto bad = std::find_if(values.begin(), values.end(), [](float v) { return std::isnan(v); });
   if (bad == values.end()) return;
   fail(Code::RuntimeNotFinite, Location{.tensor = input},
        fmt::format("the input holds NaN, first at element {} of shape {}", bad - values.begin(),
-                   to_string(tensor.shape())),
+                   tuple_text(tensor.shape())),
        "clean the array before inference");
 }
 
 // The shape an array of this layout must have, in the toolkit's words.
-[[noreturn]] void wrong_shape(const Tensor& array, const std::string& format, const Shape& expected, size_t input) {
-  fail(Code::RuntimeBadInput, Location{.tensor = fmt::format("input {}", input)},
-       fmt::format("The input(ndarray) shape {} is wrong, expect '{}' like {}!", to_string(array.shape()), format,
-                   to_string(expected)),
-       format == "nhwc" && array.rank() == 4 && array.shape()[1] == expected[3]
-           ? "this looks like an nchw array: pass data_format='nchw'"
-           : "");
+[[noreturn]] void wrong_shape(const Tensor& array, const std::string& format, const Shape& expected,
+                              const std::string& input) {
+  const bool other_order =
+      array.rank() == 4 && expected.size() == 4 &&
+      (format == "nhwc" ? Shape{expected[0], expected[3], expected[1], expected[2]}
+                        : Shape{expected[0], expected[2], expected[3], expected[1]}) == array.shape();
+  const std::string_view other = format == "nhwc" ? "nchw" : "nhwc";
+  fail(Code::RuntimeBadInput, Location{.tensor = input},
+       fmt::format("The input(ndarray) shape {} is wrong, expect '{}' like {}!", tuple_text(array.shape()), format,
+                   tuple_text(expected)),
+       other_order ? fmt::format("this is an {} array: pass data_format='{}'", other, other)
+                   : "resize or reshape the array before inference");
 }
 
 }  // namespace
@@ -266,12 +278,12 @@ std::vector<Tensor> Toolkit::inference(std::vector<Tensor> inputs, std::vector<s
       expanded.insert(expanded.begin(), 1);
       state.say(LogLevel::Warning, "inference",
                 fmt::format("The dims of input(ndarray) shape {} is wrong, expect dims is 4! Try expand dims to {}!",
-                            to_string(array.shape()), to_string(expanded)));
+                            tuple_text(array.shape()), tuple_text(expanded)));
       array = array.reshaped(expanded);
     }
-    if (array.shape() != expected) wrong_shape(array, image ? format : "source", expected, i);
+    if (array.shape() != expected) wrong_shape(array, image ? format : "undefined", expected, port.name);
     if (array.dtype() == DType::Float64) array = cast(array, DType::Float32);
-    refuse_not_finite(array, port.name);
+    refuse_nan(array, port.name);
     fed.push_back({std::move(array), layout, !pass_through.empty() && pass_through[i]});
   }
   return state.simulator->run(fed);

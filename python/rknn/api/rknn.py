@@ -39,7 +39,9 @@ class _Log:
             "I" if self.warnings == 0 else "W", "", f"===================== WARN({self.warnings}) ====================="
         )
         self.line("E", "", f"rknn-toolkit2 version: {_VERSION} (OpenRKNN)")
-        if self.verbose:
+        if not isinstance(error, Error):  # ours say all there is to say; others need the place they come from
+            self.line("E", method, traceback.format_exc().rstrip())
+        elif self.verbose:
             self.line("D", method, traceback.format_exc().rstrip())
 
     def close(self) -> None:
@@ -55,7 +57,7 @@ def _status(method):
     def call(self, *args, **kwargs):
         try:
             method(self, *args, **kwargs)
-        except (Error, OSError, ValueError, TypeError) as error:
+        except Exception as error:
             self._log.block(method.__name__, error)
             if os.environ.get("OPENRKNN_RAISE") == "1":
                 raise
@@ -72,7 +74,7 @@ def _logged(method):
     def call(self, *args, **kwargs):
         try:
             return method(self, *args, **kwargs)
-        except (Error, OSError, ValueError, TypeError) as error:
+        except Exception as error:
             self._log.block(method.__name__, error)
             raise
 
@@ -152,7 +154,8 @@ class RKNN:
     @_status
     def export_rknn(self, export_path, **kwargs):
         """Writes the built model to a .rknn file. Returns 0 or -1; a failed write leaves no file."""
-        self._core.export_rknn(os.fspath(export_path), kwargs)
+        _core.check_options("export_rknn", kwargs)
+        self._core.export_rknn(os.fspath(export_path))
 
     @_status
     def load_rknn(self, path):
@@ -187,8 +190,7 @@ class RKNN:
                 "Inputs should be placed in a list, like [img1, img2], both the img1 and img2 are ndarray.",
             )
             inputs = [inputs]
-        if get_frame_id:
-            raise ValueError("inference: get_frame_id=True is not built yet; leave it out")
+        _core.check_options("inference", {"get_frame_id": get_frame_id})
         if data_format is None:
             data_format = []
         elif isinstance(data_format, str):
@@ -209,33 +211,15 @@ class RKNN:
         self.release()
 
 
-def _refused(name: str):
+def _refused(name: str, gives_status: bool):
     def call(self, *args, **kwargs):
-        error = NotImplementedError(f"RKNN.{name} is not built yet; see docs/compatibility.md")
-        self._log.block(name, error)
-        raise error
+        _core.refuse_method(name)
 
     call.__name__ = name
-    call.__doc__ = "Not built yet: raises NotImplementedError."
-    return call
+    call.__doc__ = f"Not built yet: {'logs that and returns -1' if gives_status else 'raises openrknn.Error'}."
+    return (_status if gives_status else _logged)(call)
 
 
-for _name in (
-    "load_caffe",
-    "load_tensorflow",
-    "load_tflite",
-    "load_darknet",
-    "load_pytorch",
-    "eval_perf",
-    "eval_memory",
-    "get_sdk_version",
-    "list_devices",
-    "hybrid_quantization_step1",
-    "hybrid_quantization_step2",
-    "accuracy_analysis",
-    "export_encrypted_rknn_model",
-    "reg_custom_op",
-    "codegen",
-):
-    setattr(RKNN, _name, _refused(_name))
-del _name
+for _name, _gives_status in _core.unbuilt_methods():
+    setattr(RKNN, _name, _refused(_name, _gives_status))
+del _name, _gives_status
