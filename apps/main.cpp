@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <exception>
 
 #include "apps/verbs.h"
@@ -29,8 +30,18 @@ void add_flags(CLI::App& app, std::string_view method, ArgumentValues& values,
     std::string flags = flag_of(option.name);
     if (option.name == "target_platform") flags += ",-t,--target";
     const std::string key(option.name);
+    // Texts and paths stand as they are typed: a custom string 1.10 is no number.
+    const bool verbatim = option.accepts.starts_with("text") || option.accepts.starts_with("path");
     app.add_option_function<std::string>(
-           flags, [&values, key](const std::string& text) { values[key] = parse_argument_value(text); },
+           flags,
+           [&values, key, verbatim](const std::string& text) {
+             try {
+               values[key] = verbatim ? ArgumentValue(text) : parse_argument_value(text);
+             } catch (const Error& error) {
+               const Diagnostic& found = error.diagnostics.front();
+               fail(found.code, key + ": " + found.problem, found.fix);
+             }
+           },
            fmt::format("{} ({}; default {})", option.sentence, option.accepts, option.default_text))
         ->group(std::string(method));
   }
@@ -42,9 +53,14 @@ void add_dimensions(CLI::App& app, std::map<std::string, int64_t>& dimensions) {
       [&dimensions](const std::vector<std::string>& items) {
         for (const std::string& item : items) {
           const size_t equals = item.rfind('=');
-          if (equals == std::string::npos)
-            throw CLI::ValidationError("--dimension", "expected NAME=NUMBER, got " + item);
-          dimensions[item.substr(0, equals)] = std::stoll(item.substr(equals + 1));
+          const char* const end = item.data() + item.size();
+          const char* const number = equals == std::string::npos ? end : item.data() + equals + 1;
+          int64_t extent = 0;
+          if (const auto [at, error] = std::from_chars(number, end, extent);
+              number == end || error != std::errc() || at != end || extent < 1) {
+            throw CLI::ValidationError("--dimension", "expected NAME=NUMBER with a number of 1 or more, got " + item);
+          }
+          dimensions[item.substr(0, equals)] = extent;
         }
       },
       "value of a symbolic dimension, NAME=NUMBER; may be repeated");
