@@ -1,0 +1,93 @@
+"""What several test files share: small models on disk, datasets, and RKNN objects that are released."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx")
+import small_models  # noqa: E402
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def repository():
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder of test models that do not live in the repository; tests that need it are skipped without."""
+    folder = os.environ.get("OPENRKNN_SHARED")
+    if not folder or not Path(folder, "models").is_dir():
+        pytest.skip("OPENRKNN_SHARED names no folder of test models")
+    return Path(folder)
+
+
+@pytest.fixture
+def cnn(tmp_path):
+    return small_models.save(small_models.cnn(), tmp_path / "cnn.onnx")
+
+
+@pytest.fixture
+def dense(tmp_path):
+    return small_models.save(small_models.dense(), tmp_path / "dense.onnx")
+
+
+@pytest.fixture
+def photos():
+    return [small_models.photo(16, 16, seed) for seed in range(4)]
+
+
+@pytest.fixture
+def dataset(tmp_path, photos):
+    """A dataset file of NCHW arrays for the model `cnn`, lines relative to the file."""
+    folder = tmp_path / "samples"
+    folder.mkdir()
+    names = []
+    for i, image in enumerate(photos):
+        np.save(folder / f"{i}.npy", image.transpose(2, 0, 1)[None].astype(np.float32))
+        names.append(f"samples/{i}.npy")
+    path = tmp_path / "dataset.txt"
+    path.write_text("\n".join(names) + "\n")
+    return path
+
+
+@pytest.fixture
+def rknn():
+    """Makes RKNN objects and releases them."""
+    api = pytest.importorskip("rknn.api")
+    made = []
+
+    def make(*args, **kwargs):
+        made.append(api.RKNN(*args, **kwargs))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.release()
+
+
+@pytest.fixture
+def built(rknn, cnn, dataset):
+    """Builds the small network; keyword arguments go to config, `quantize` to build."""
+
+    def build(quantize=False, model=cnn, **config):
+        config.setdefault("target_platform", "rk3588")
+        each = rknn()
+        assert each.config(**config) == 0
+        assert each.load_onnx(str(model)) == 0
+        assert each.build(do_quantization=quantize, dataset=str(dataset) if quantize else None) == 0
+        return each
+
+    return build
+
+
+@pytest.fixture
+def cnn_rknn(built, tmp_path):
+    """The small network as a float16 file."""
+    path = tmp_path / "cnn.rknn"
+    assert built().export_rknn(str(path)) == 0
+    return path

@@ -1,0 +1,28 @@
+"""Where the programs under test are."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+import openrknn
+
+
+def command_line():
+    """The `openrknn` command beside the tested package: of the build folder, or installed."""
+    package = Path(openrknn.__file__).parent
+    tools = os.environ.get("OPENRKNN_TEST_TOOLS")
+    candidates = [
+        package.parents[1] / "apps" / "openrknn",
+        *([Path(tools).resolve().parent / "apps" / "openrknn"] if tools else []),
+        Path(sys.executable).with_name("openrknn"),
+    ]
+    for candidate in candidates:
+        if candidate.is_file() and os.access(candidate, os.X_OK):
+            return [str(candidate)]
+    found = shutil.which("openrknn")
+    if found is None:
+        pytest.skip("the openrknn command is not built")
+    return [found]
