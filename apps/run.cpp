@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -41,6 +42,8 @@ Range range_of(const Tensor& tensor) {
 }  // namespace
 
 int run(const RunArguments& arguments) {
+  if (arguments.request.threads > 0)  // the runtime reads it when it is opened; no other thread runs yet
+    setenv("OPENRKNN_THREADS", std::to_string(arguments.request.threads).c_str(), 1);
   const RunResult result = run_model(arguments.request);
   if (!arguments.save_folder.empty()) save_outputs(result, arguments.save_folder);
   if (arguments.json) {

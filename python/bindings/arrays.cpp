@@ -49,7 +49,13 @@ std::string dtype_name(const nb::object& array) {
 Tensor tensor_from_array(nb::handle object, const std::string& what) {
   if (object.is_none()) fail(Code::InvalidArgument, what + ": got None", "pass a numeric or bool array");
   const nb::module_ numpy = nb::module_::import_("numpy");
-  nb::object array = numpy.attr("asarray")(object, nb::arg("order") = "C");
+  nb::object array;
+  try {
+    array = numpy.attr("asarray")(object, nb::arg("order") = "C");
+  } catch (const nb::python_error& error) {  // rows of different lengths and the like
+    fail(Code::InvalidArgument, fmt::format("{}: {}", what, nb::cast<std::string>(nb::str(error.value()))),
+         "pass a numpy array");
+  }
   const std::string kind = nb::cast<std::string>(array.attr("dtype").attr("kind"));
   if (kind.find_first_of("biuf") == std::string::npos) {
     fail(Code::InvalidArgument, fmt::format("{}: arrays of type '{}' cannot be used", what, dtype_name(array)),

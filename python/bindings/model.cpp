@@ -1,6 +1,7 @@
 // openrknn.Model: what a compile gives and a .rknn file holds.
 #include "bindings/model.h"
 
+#include <fmt/format.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -42,13 +43,20 @@ nb::dict report_dict(const CompileReport& report) {
   return dict;
 }
 
-std::vector<std::vector<Tensor>> samples_from_lists(nb::handle lists) {
+std::vector<std::vector<Tensor>> samples_from_python(nb::handle lists, const std::vector<std::string>& names) {
   std::vector<std::vector<Tensor>> samples;
   if (lists.is_none()) return samples;
-  for (const nb::handle list : nb::borrow<nb::list>(lists)) {
-    std::vector<Tensor> sample;
-    for (const nb::handle array : nb::borrow<nb::list>(list)) sample.push_back(tensor_from_array(array, "dataset"));
-    samples.push_back(std::move(sample));
+  for (const nb::handle feeds : nb::iter(lists)) {
+    try {
+      samples.push_back(tensors_from_feeds(feeds, names));
+    } catch (const Error& error) {
+      std::vector<Diagnostic> told = error.diagnostics;
+      for (Diagnostic& diagnostic : told) {
+        diagnostic.code = Code::DatasetBadArray;
+        diagnostic.problem = fmt::format("sample {} of the dataset: {}", samples.size(), diagnostic.problem);
+      }
+      throw Error(told);
+    }
   }
   return samples;
 }
@@ -63,7 +71,7 @@ PyModel* compile_graph(const PyGraph& graph, const nb::dict& given, bool quantiz
   options.keep_golden = keep_golden;
   options.source_framework = graph.framework;
   const bool in_memory = !lists.is_none();
-  std::vector<std::vector<Tensor>> arrays = samples_from_lists(lists);
+  std::vector<std::vector<Tensor>> arrays = samples_from_python(lists, graph.input_names());
   const nb::gil_scoped_release release;
   std::unique_ptr<Samples> samples;
   if (quantize && dataset) samples = open_dataset(*dataset, sample_specs(graph.graph, options));

@@ -8,6 +8,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/subjects.h"
+#include "toolkit/settings.h"
 
 namespace openrknn::python {
 namespace {
@@ -24,6 +25,33 @@ MessageSink sink_to(nb::object callable) {
     nb::handle(shared.get())(kLetters[static_cast<size_t>(level)], nb::str(method.data(), method.size()),
                              text_of(text));
   };
+}
+
+std::vector<std::string> formats_of(nb::handle given) {
+  if (given.is_none()) return {};
+  if (nb::isinstance<nb::str>(given)) return {nb::cast<std::string>(given)};
+  std::vector<std::string> formats;
+  const bool is_list = nb::isinstance<nb::list>(given) || nb::isinstance<nb::tuple>(given);
+  for (const nb::handle item : is_list ? nb::borrow<nb::object>(given) : nb::object(nb::list())) {
+    if (!nb::isinstance<nb::str>(item)) break;
+    formats.push_back(nb::cast<std::string>(item));
+  }
+  if (!is_list || formats.size() != nb::len(given)) {
+    fail(Code::RuntimeBadInput, "inference: data_format: got " + nb::cast<std::string>(nb::repr(given)),
+         "use 'nhwc' or 'nchw', or a list of them");
+  }
+  return formats;
+}
+
+std::vector<bool> flags_of(nb::handle given) {
+  if (given.is_none()) return {};
+  const std::string name = "inference: inputs_pass_through";
+  const ArgumentValue value = argument_from_object(given, name);
+  const auto* list = std::get_if<std::vector<ArgumentValue>>(&value.data);
+  if (list == nullptr) fail(Code::RuntimeBadInput, name + ": got " + to_string(value), "give a list of 0 or 1");
+  std::vector<bool> flags;
+  for (const ArgumentValue& item : *list) flags.push_back(bool_of(item, name));
+  return flags;
 }
 
 }  // namespace
@@ -82,17 +110,21 @@ void bind_toolkit(nb::module_& module) {
              const nb::gil_scoped_release release;
              self.init_runtime(options);
            })
-      .def("inference",
-           [](Toolkit& self, const nb::list& arrays, std::vector<std::string> formats, std::vector<bool> pass_through) {
-             std::vector<Tensor> inputs, outputs;
-             for (const nb::handle array : arrays)
-               inputs.push_back(tensor_from_array(array, fmt::format("inputs[{}]", inputs.size())));
-             {
-               const nb::gil_scoped_release release;
-               outputs = self.inference(std::move(inputs), std::move(formats), std::move(pass_through));
-             }
-             return arrays_from_tensors(std::move(outputs));
-           })
+      .def(
+          "inference",
+          [](Toolkit& self, const nb::list& arrays, const nb::object& data_format, const nb::object& through) {
+            std::vector<Tensor> inputs, outputs;
+            std::vector<std::string> formats = formats_of(data_format);
+            std::vector<bool> pass_through = flags_of(through);
+            for (const nb::handle array : arrays)
+              inputs.push_back(tensor_from_array(array, fmt::format("inputs[{}]", inputs.size())));
+            {
+              const nb::gil_scoped_release release;
+              outputs = self.inference(std::move(inputs), std::move(formats), std::move(pass_through));
+            }
+            return arrays_from_tensors(std::move(outputs));
+          },
+          nb::arg("inputs"), nb::arg("data_format").none(), nb::arg("inputs_pass_through").none())
       .def("release", &Toolkit::release);
 }
 

@@ -63,7 +63,7 @@ def compile(
     if dataset is not None and isinstance(dataset, (str, os.PathLike)):
         path = os.fspath(dataset)
     elif dataset is not None:
-        samples = [_in_input_order(sample, graph) for sample in dataset]
+        samples = dataset
     settings = {
         "target_platform": target,
         "quantized_algorithm": algorithm,
@@ -82,13 +82,3 @@ def compile(
 def load(path: PathLike) -> _core.Model:
     """Reads a .rknn file written by OpenRKNN. Raises openrknn.Error."""
     return _core.load(os.fspath(path))
-
-
-def _in_input_order(sample: Any, graph: _core.Graph) -> list:
-    names = [name for name, _, _ in graph.inputs]
-    if isinstance(sample, Mapping):
-        missing = [name for name in names if name not in sample]
-        if missing:
-            raise ValueError(f"dataset: a sample lacks the inputs {missing}; it has {list(sample)}")
-        return [sample[name] for name in names]
-    return list(sample) if isinstance(sample, (list, tuple)) else [sample]

@@ -166,7 +166,8 @@ std::vector<Port> input_ports(const Graph& graph, const CompileOptions& options)
   if (most > graph.inputs.size()) {
     problems.add(
         Code::ConfigBadMeanStd, {},
-        fmt::format("mean_values/std_values are given for {} inputs, the model has {}", most, graph.inputs.size()));
+        fmt::format("mean_values/std_values are given for {} inputs, the model has {}", most, graph.inputs.size()),
+        "give one list per input, in the model's order");
   }
   problems.throw_if_any();
   return ports;
@@ -179,6 +180,12 @@ std::vector<Port> output_ports(const Graph& graph) {
 }
 
 std::vector<SampleSpec> sample_specs(const Graph& graph, const CompileOptions& options) {
+  const std::vector<bool>& swap = options.rgb_to_bgr;
+  if (swap.size() > 1 && swap.size() != graph.inputs.size()) {
+    fail(Code::ConfigBadValue,
+         fmt::format("quant_img_RGB2BGR has {} entries, the model has {} inputs", swap.size(), graph.inputs.size()),
+         "give one bool for all inputs, or one per input");
+  }
   std::vector<SampleSpec> specs;
   const std::vector<Port> ports = input_ports(graph, options);
   for (size_t i = 0; i < graph.inputs.size(); ++i) {
@@ -186,7 +193,7 @@ std::vector<SampleSpec> sample_specs(const Graph& graph, const CompileOptions& o
     specs.push_back({.port = ports[i],
                      .shape = value.shape,
                      .dtype = value.dtype,
-                     .rgb_to_bgr = i < options.rgb_to_bgr.size() && options.rgb_to_bgr[i]});
+                     .rgb_to_bgr = swap.size() == 1 ? swap[0] : i < swap.size() && swap[i]});
   }
   return specs;
 }

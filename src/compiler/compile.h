@@ -22,7 +22,7 @@ struct CompileOptions {
   bool symmetric_weights = false;
   int optimization_level = 3;
   std::vector<std::vector<float>> mean, std;  ///< per input; empty = none
-  std::vector<bool> rgb_to_bgr;               ///< per input, images of the dataset only
+  std::vector<bool> rgb_to_bgr;               ///< per input, or one for all; images of the dataset only
   std::string custom_string;
   std::string source_framework = "ONNX";
   bool keep_golden = false;

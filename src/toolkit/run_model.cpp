@@ -49,14 +49,14 @@ std::vector<Port> plain_ports(const Graph& graph, const std::vector<ValueId>& id
 
 bool is_rknn(const std::filesystem::path& path) { return path.extension() == ".rknn"; }
 
-Runnable open_rknn(const std::filesystem::path& path, int threads) {
+Runnable open_rknn(const std::filesystem::path& path) {
   const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
   const Model model = read(file);
   Runnable runnable{.inputs = model.inputs, .outputs = model.outputs, .values = {}, .run = {}};
   const Graph& graph = model.variants.front();
   for (const ValueId id : graph.inputs) runnable.values.push_back(graph[id]);
   auto simulator = std::make_shared<Simulator>(
-      std::string(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()), threads);
+      std::string(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()));
   runnable.run = [simulator](const std::vector<SimulatorInput>& arrays) { return simulator->run(arrays); };
   return runnable;
 }
@@ -153,7 +153,7 @@ std::vector<SimulatorInput> gather_inputs(const RunRequest& request, const Runna
 
 RunResult run_model(const RunRequest& request) {
   const Runnable runnable =
-      is_rknn(request.model) ? open_rknn(request.model, request.threads) : open_source(request.model, request, nullptr);
+      is_rknn(request.model) ? open_rknn(request.model) : open_source(request.model, request, nullptr);
   const std::vector<SimulatorInput> inputs = gather_inputs(request, runnable);
   RunResult result;
   for (const Port& port : runnable.outputs) result.names.push_back(port.name);
@@ -163,7 +163,7 @@ RunResult run_model(const RunRequest& request) {
   result.milliseconds = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   if (!request.against.empty()) {
     const Runnable other = request.against == "golden" ? open_golden(request.model, request.threads)
-                           : is_rknn(request.against)  ? open_rknn(request.against, request.threads)
+                           : is_rknn(request.against)  ? open_rknn(request.against)
                                                        : open_source(request.against, request, &runnable);
     result.errors = compare_outputs(other.run(inputs), result.outputs, result.names);
   }

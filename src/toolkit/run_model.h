@@ -18,7 +18,7 @@ struct RunRequest {
   uint64_t seed = 1;
   std::string against;  ///< another model file, "golden", or empty
   std::map<std::string, int64_t> dimensions;
-  int threads = 0;
+  int threads = 0;  ///< of float models; the runtime that runs .rknn files takes OPENRKNN_THREADS
 };
 struct RunResult {
   std::vector<std::string> names;

@@ -60,7 +60,7 @@ std::vector<std::vector<float>> channel_lists(const ArgumentValue& value, std::s
 }
 
 std::vector<bool> flags_of(const ArgumentValue& value, std::string_view argument) {
-  if (const bool* one = std::get_if<bool>(&value.data)) return std::vector<bool>(64, *one);  // for every input
+  if (const bool* one = std::get_if<bool>(&value.data)) return {*one};  // for every input
   const List* list = std::get_if<List>(&value.data);
   if (list == nullptr) bad_value(argument, value, "a bool, or a list of bool per input");
   std::vector<bool> out;

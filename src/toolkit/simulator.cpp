@@ -116,7 +116,7 @@ struct Simulator::State {
   }
 };
 
-Simulator::Simulator(const std::string& file, int) : state_(std::make_unique<State>(file)) {}
+Simulator::Simulator(const std::string& file) : state_(std::make_unique<State>(file)) {}
 Simulator::~Simulator() = default;
 
 std::vector<Tensor> Simulator::run(const std::vector<SimulatorInput>& arrays) {

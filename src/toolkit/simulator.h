@@ -16,11 +16,12 @@ struct SimulatorInput {
   bool pass_through = false;             ///< the elements are codes (or halves) already; floats are rounded to halves
 };
 
-/// Not thread-safe: one run at a time per object.
+/// Not thread-safe: one run at a time per object. The runtime takes OPENRKNN_THREADS threads, all of the machine
+/// without.
 class Simulator {
  public:
   /// `file` is a whole .rknn file in memory; it is copied.
-  explicit Simulator(const std::string& file, int threads = 0);
+  explicit Simulator(const std::string& file);
   ~Simulator();
   /// Outputs in the source model's rank and layout: float32 for quantized and fp16 ones, integers and bools as they
   /// are.

@@ -59,7 +59,6 @@ struct Toolkit::State {
   MessageSink sink;
   Progress progress;
   ThreadPool pool;
-  int threads;
 
   Stage stage = Stage::New;
   Settings settings;
@@ -69,7 +68,7 @@ struct Toolkit::State {
   Model deployed;    // after load_rknn: ports and target
   std::unique_ptr<Simulator> simulator;
 
-  State(MessageSink s, Progress p, int t) : sink(std::move(s)), progress(std::move(p)), pool(t), threads(t) {}
+  State(MessageSink s, Progress p, int threads) : sink(std::move(s)), progress(std::move(p)), pool(threads) {}
 
   void say(LogLevel level, std::string_view method, std::string_view text) const {
     if (sink) sink(level, method, text);
@@ -230,7 +229,7 @@ void Toolkit::init_runtime(const ArgumentValues& given) {
     write(state.compiled->model, sink);
     state.file = std::move(sink.data);
   }
-  state.simulator = std::make_unique<Simulator>(state.file, state.threads);
+  state.simulator = std::make_unique<Simulator>(state.file);
 }
 
 std::vector<Tensor> Toolkit::inference(std::vector<Tensor> inputs, std::vector<std::string> data_format,

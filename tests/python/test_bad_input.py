@@ -288,6 +288,30 @@ def _(folder, rknn):
     calibrate(folder, rknn, "my samples/a.npy my samples/b.npy\n")
 
 
+@case("quant_img_RGB2BGR for too many inputs", "config.bad-value", "quant_img_RGB2BGR", "2 entries", "1 inputs")
+def _(folder, rknn):
+    (folder / "samples").mkdir()
+    np.save(folder / "samples" / "good.npy", GOOD)
+    (folder / "dataset.txt").write_text("samples/good.npy\n")
+    load(rknn, small_models.save(small_models.cnn(), folder / "cnn.onnx"), quant_img_RGB2BGR=[True, False])
+    rknn.build(dataset=str(folder / "dataset.txt"))
+
+
+@case("float16 where the NPU has no float16 convolution", "config.unsupported", "'conv'", "RV1106")
+def _(folder, rknn):
+    load(rknn, small_models.save(small_models.cnn(), folder / "cnn.onnx"), target_platform="rv1106")
+    rknn.build(do_quantization=False)
+
+
+@case("w8a8 where the NPU has none", "config.unsupported", "RK2118", "w8a8", "rk3588")
+def _(folder, rknn):
+    (folder / "samples").mkdir()
+    np.save(folder / "samples" / "good.npy", GOOD)
+    (folder / "dataset.txt").write_text("samples/good.npy\n")
+    load(rknn, small_models.save(small_models.cnn(), folder / "cnn.onnx"), target_platform="rk2118")
+    rknn.build(dataset=str(folder / "dataset.txt"))
+
+
 @case("dataset: empty", "dataset.empty", "dataset.txt")
 def _(folder, rknn):
     calibrate(folder, rknn, "")
@@ -432,6 +456,28 @@ def _(folder, rknn):
 @case("inference: data_format for too many inputs", "runtime.bad-input", "data_format", "2", "1")
 def _(folder, rknn):
     running(folder, rknn).inference([np.zeros((1, 16, 16, 3), np.float32)], data_format=["nhwc", "nhwc"])
+
+
+@case("inference: data_format is a number", "runtime.bad-input", "data_format", "got 5")
+def _(folder, rknn):
+    running(folder, rknn).inference([np.zeros((1, 16, 16, 3), np.float32)], data_format=5)
+
+
+@case("inference: inputs_pass_through is a number", "runtime.bad-input", "inputs_pass_through", "got 5")
+def _(folder, rknn):
+    running(folder, rknn).inference([np.zeros((1, 16, 16, 3), np.float32)], inputs_pass_through=5)
+
+
+@case("inference: floats passed through to codes", "runtime.bad-input", "image", "i8", "f32")
+def _(folder, rknn):
+    calibrate(folder, rknn, "samples/good.npy\n", good=GOOD)
+    rknn.init_runtime()
+    rknn.inference([np.zeros((1, 16, 16, 3), np.float32)], inputs_pass_through=[1])
+
+
+@case("inference: rows of different lengths", "general.invalid-argument", "inputs[0]", "numpy array")
+def _(folder, rknn):
+    running(folder, rknn).inference([[[1, 2], [3]]])
 
 
 # ---- .rknn files

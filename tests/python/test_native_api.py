@@ -141,8 +141,12 @@ def test_compile_says_what_is_wrong(graph, photos):
     with pytest.raises(openrknn.Error) as caught:
         openrknn.compile(graph)
     assert caught.value.code == "E0308"
-    with pytest.raises(ValueError, match="image"):
-        openrknn.compile(graph, dataset=[{"picture": nchw()}])
+    with pytest.raises(openrknn.Error) as caught:
+        openrknn.compile(graph, dataset=[{"image": nchw()}, {"image": nchw(), "picture": nchw()}])
+    assert "tensor 'picture'" in str(caught.value)
+    assert "sample 1 of the dataset" in str(caught.value)
+    with pytest.raises(TypeError):
+        openrknn.compile(graph, dataset=5)
     with pytest.raises(openrknn.Error, match=r"\(1, 16, 16, 3\)|\[1, 16, 16, 3\]"):
         openrknn.compile(graph, dataset=[photos[0][None]])
     with pytest.raises(openrknn.Error, match="nan"):

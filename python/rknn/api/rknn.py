@@ -191,13 +191,7 @@ class RKNN:
             )
             inputs = [inputs]
         _core.check_options("inference", {"get_frame_id": get_frame_id})
-        if data_format is None:
-            data_format = []
-        elif isinstance(data_format, str):
-            data_format = [data_format]
-        return self._core.inference(
-            list(inputs), [str(item) for item in data_format], [bool(item) for item in inputs_pass_through or []]
-        )
+        return self._core.inference(list(inputs), data_format, inputs_pass_through)
 
     def release(self) -> None:
         """Frees everything the object holds; it may be configured again afterwards."""

@@ -211,7 +211,8 @@ std::vector<InputPlan> plan_inputs(const GraphProto& graph, const std::vector<By
   const auto aligned = [&](size_t count, std::string_view what) {
     if (count == 0 || count == names.size()) return;
     planner.add(Code::InvalidArgument, {},
-                fmt::format("{} {} for {} inputs ({})", count, what, names.size(), quoted_list(names)),
+                fmt::format("{} {} for {} input{} ({})", count, what, names.size(), names.size() == 1 ? "" : "s",
+                            quoted_list(names)),
                 "give one entry per input, in that order");
   };
   aligned(options.input_shapes.size(), "input shapes");
