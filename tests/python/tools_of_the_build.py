@@ -11,7 +11,9 @@ import openrknn
 
 
 def command_line():
-    """The `openrknn` command beside the tested package: of the build folder, or installed."""
+    """The `openrknn` command: OPENRKNN_COMMAND, or the one of the tested package's build folder or environment."""
+    if named := os.environ.get("OPENRKNN_COMMAND"):
+        return [str(Path(named).resolve())]
     package = Path(openrknn.__file__).parent
     tools = os.environ.get("OPENRKNN_TEST_TOOLS")
     candidates = [
