@@ -50,8 +50,9 @@ void check_arity(const Graph& graph, const Node& node, const Arity& arity, const
 void check_attributes(const Graph& graph, const Node& node, const OpSchema& schema) {
   Diagnostics problems;
   for (const auto& [name, value] : node.attributes) {
+    const std::string& wanted = name;  // clang 14 cannot capture a structured binding
     const auto spec = std::find_if(schema.attributes.begin(), schema.attributes.end(),
-                                   [&](const AttributeSpec& row) { return row.name == name; });
+                                   [&](const AttributeSpec& row) { return row.name == wanted; });
     if (spec == schema.attributes.end()) {
       problems.add(Code::GraphBadAttribute, location_of(graph, node),
                    fmt::format("{} has no attribute '{}'", node.op, name));
