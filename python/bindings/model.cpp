@@ -99,13 +99,13 @@ nb::list run_model(PyModel& self, nb::handle feeds, const std::string& layout) {
 }
 
 nb::list profile_model(const PyModel& self, int threads) {
-  std::vector<StepTime> times;
+  std::vector<OperationTime> times;
   {
     const nb::gil_scoped_release release;
     times = profile(self.model, threads);
   }
   nb::list list;
-  for (const StepTime& step : times) {
+  for (const OperationTime& step : times) {
     nb::dict entry;
     entry["node"] = step.node;
     entry["op"] = step.op;

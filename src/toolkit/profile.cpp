@@ -1,15 +1,17 @@
 #include "toolkit/profile.h"
 
 #include <algorithm>
-#include <chrono>
+
+#include "core/executor/profile.h"
 
 namespace openrknn {
 
-std::vector<StepTime> profile(const Model& model, int threads, int rounds) {
+std::vector<OperationTime> profile(const Model& model, int threads, int rounds) {
   const Graph& graph = model.variants.front();
   ThreadPool pool(threads);
   Weights weights;
-  Run run(plan(graph, model.arithmetic, {}, weights), pool);
+  const std::shared_ptr<const Plan> planned = plan(graph, model.arithmetic, {}, weights);
+  Run run(planned, pool);
   for (const ValueId id : graph.inputs) {
     Tensor pattern = Tensor::zeros(graph[id].dtype, graph[id].shape);
     if (bit_width(pattern.dtype()) == 8) {
@@ -21,22 +23,15 @@ std::vector<StepTime> profile(const Model& model, int threads, int rounds) {
     }
     run.set(id, pattern);
   }
-  std::vector<StepTime> times;
-  for (int round = 0; round <= rounds; ++round) {  // round 0 warms up
-    size_t at = 0;
-    for (;;) {
-      const auto start = std::chrono::steady_clock::now();
-      const NodeId id = run.step();
-      if (id == NodeId::None) break;
-      const double elapsed =
-          std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
-      if (round == 0) {
-        const Value& output = graph[graph[id].outputs[0]];
-        times.push_back({graph[id].name, graph[id].op, std::string(name(output.dtype)), output.shape, 1e30});
-      } else {
-        times[at].microseconds = std::min(times[at].microseconds, elapsed);
-      }
-      ++at;
+  std::vector<OperationTime> times;
+  for (const StepTime& step : profile_run(*planned, run)) {  // the warm-up says what runs
+    const Value& output = graph[graph[step.node].outputs[0]];
+    times.push_back({step.name, step.op, std::string(name(output.dtype)), output.shape, 1e30});
+  }
+  for (int round = 0; round < rounds; ++round) {
+    const std::vector<StepTime> steps = profile_run(*planned, run);
+    for (size_t i = 0; i < steps.size(); ++i) {
+      times[i].microseconds = std::min(times[i].microseconds, steps[i].microseconds);
     }
   }
   return times;

@@ -9,7 +9,7 @@
 
 namespace openrknn {
 
-struct StepTime {
+struct OperationTime {
   std::string node, op, dtype;
   Shape shape;  ///< of the first output, logical
   double microseconds = 0;
@@ -17,6 +17,6 @@ struct StepTime {
 
 /// Runs `rounds` times after one warm-up and gives the smallest time of every node, in execution order. Inputs are
 /// filled with a fixed pattern: times do not depend on values. threads 0 = all.
-std::vector<StepTime> profile(const Model&, int threads, int rounds = 5);
+std::vector<OperationTime> profile(const Model&, int threads, int rounds = 5);
 
 }  // namespace openrknn
