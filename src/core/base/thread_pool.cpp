@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <condition_variable>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <limits>
 #include <mutex>
@@ -135,11 +137,14 @@ struct ThreadPool::State {
 };
 
 int default_thread_count() {
+  constexpr int kMost = 1024;
   if (const char* text = std::getenv("OPENRKNN_THREADS")) {
-    const int wanted = std::atoi(text);
-    if (wanted > 0) return std::min(wanted, 1024);
+    int threads = 0;
+    const char* end = text + std::strlen(text);
+    const auto [stop, error] = std::from_chars(text, end, threads);
+    if (error == std::errc() && stop == end && threads >= 1 && threads <= kMost) return threads;
   }
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, kMost);
 }
 
 ThreadPool::ThreadPool(int threads)

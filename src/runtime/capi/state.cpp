@@ -78,7 +78,7 @@ std::shared_ptr<MemoryEntry> Library::remove(const rknn_tensor_mem* address) {
 std::shared_ptr<Device> Library::device(const Target& target) {
   const std::unique_lock lock(mutex_);
   std::shared_ptr<Device>& device = devices_[target.name];
-  if (!device) device = make_simulator(target, thread_count());
+  if (!device) device = make_simulator(target, default_thread_count());
   return device;
 }
 

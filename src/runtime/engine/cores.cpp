@@ -2,11 +2,7 @@
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
 #include <chrono>
-#include <cstdlib>
-#include <cstring>
-#include <thread>
 
 namespace openrknn {
 namespace {
@@ -91,17 +87,6 @@ ThreadPool& Cores::pool_for(uint32_t held) {
 std::vector<CoreCounters> Cores::counters() const {
   const std::lock_guard lock(mutex_);
   return counters_;
-}
-
-int thread_count() {
-  constexpr int kMost = 1024;
-  if (const char* text = std::getenv("OPENRKNN_THREADS")) {
-    int threads = 0;
-    const char* end = text + std::strlen(text);
-    const auto [stop, error] = std::from_chars(text, end, threads);
-    if (error == std::errc() && stop == end && threads >= 1 && threads <= kMost) return threads;
-  }
-  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, kMost);
 }
 
 }  // namespace openrknn

@@ -75,7 +75,4 @@ class Cores {
   std::vector<std::unique_ptr<ThreadPool>> own_;  // per core, made when first needed
 };
 
-/// Threads to compute with: OPENRKNN_THREADS if it is a number of 1 to 1024, else as many as the machine runs at once.
-int thread_count();
-
 }  // namespace openrknn
