@@ -1,3 +1,6 @@
+# Speed lives in kernels/fast, which asks for -O3 itself; elsewhere it would only make the build longer.
+string(REPLACE "-O3" "-O2" CMAKE_CXX_FLAGS_RELEASE "${CMAKE_CXX_FLAGS_RELEASE}")
+
 # Compile options shared by every room, as one interface target.
 add_library(openrknn_options INTERFACE)
 target_compile_options(openrknn_options INTERFACE
@@ -6,7 +9,6 @@ target_compile_options(openrknn_options INTERFACE
   -ffp-contract=off -fno-fast-math)
 target_include_directories(openrknn_options INTERFACE
   ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include ${PROJECT_BINARY_DIR}/generated)
-target_compile_definitions(openrknn_options INTERFACE FMT_HEADER_ONLY=1)
 if(OPENRKNN_WERROR)
   target_compile_options(openrknn_options INTERFACE -Werror)
 endif()
@@ -16,8 +18,9 @@ if(OPENRKNN_SANITIZE)
 endif()
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
-  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+  # Depend mode: a file seen for the first time is not preprocessed once more only to be hashed.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_DEPEND=1 ${CCACHE_PROGRAM})
+  set(CMAKE_C_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})
 endif()
 find_package(Threads REQUIRED)
 
