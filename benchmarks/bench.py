@@ -114,45 +114,70 @@ def child_peer_build(prepared: str, dataset: str, quantized: str) -> dict:
     )
 
 
-def child_infer(model: str, rknn_file: str, threads: int) -> dict:
-    """Rounds alternate between the three, so that a busy moment hits all of them."""
-    os.environ["OPENRKNN_THREADS"] = str(threads)
+def child_infer(kind: str, model: str, rknn_file: str, threads: str) -> None:
+    """Answers each line of standard input with the seconds of a few runs. One process a kind: a peer's spinning threads
+    must not hold the cores while another is timed."""
+    os.environ["OPENRKNN_THREADS"] = threads
     import numpy as np
-    import onnxruntime
 
     import openrknn
 
-    onnxruntime.set_default_logger_severity(4)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    peer = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    graph = openrknn.import_model(model)
-    session = openrknn.InferenceSession(rknn_file, provider_options={"layout": "nhwc"})
-    name, shape, _ = graph.inputs[0]
+    name, shape, _ = openrknn.import_model(model).inputs[0]
     x = np.random.RandomState(0).randn(*shape).astype(np.float32)
-    pixels = np.random.RandomState(0).randint(0, 256, (shape[0], shape[2], shape[3], shape[1])).astype(np.uint8)
-    runs = {
-        "onnxruntime": lambda: peer.run(None, {name: x}),
-        "float": lambda: graph.run([x]),
-        "int8": lambda: session.run(None, {name: pixels}),
-    }
-    times = {key: [] for key in runs}
-    for run in runs.values():
+    if kind == "onnxruntime":
+        import onnxruntime
+
+        onnxruntime.set_default_logger_severity(4)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = int(threads)
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        run = lambda: session.run(None, {name: x})  # noqa: E731
+    elif kind == "float":
+        graph = openrknn.import_model(model)
+        run = lambda: graph.run([x])  # noqa: E731
+    else:
+        session = openrknn.InferenceSession(rknn_file, provider_options={"layout": "nhwc"})
+        pixels = np.random.RandomState(0).randint(0, 256, (shape[0], shape[2], shape[3], shape[1])).astype(np.uint8)
+        run = lambda: session.run(None, {name: pixels})  # noqa: E731
+    for _ in range(3):
         run()
-        run()
-    started = time.perf_counter()
-    while len(times["float"]) < 15 or time.perf_counter() - started < 2:
-        for key, run in runs.items():
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        run()  # wakes threads and caches
+        times = []
+        for _ in range(4):
             begin = time.perf_counter()
             run()
-            times[key].append(time.perf_counter() - begin)
-    return {key: statistics.median(values) * 1e3 for key, values in times.items()}
+            times.append(time.perf_counter() - begin)
+        print(json.dumps(times), flush=True)
 
 
+def median_milliseconds(model: pathlib.Path, rknn_file: pathlib.Path, threads: int) -> dict:
+    """Rounds alternate between the three, so that a busy moment of the machine hits all of them."""
+    children = {}
+    for kind in KINDS:
+        command = [sys.executable, __file__, "child-infer", kind, str(model), str(rknn_file), str(threads)]
+        children[kind] = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    for kind, child in children.items():
+        if child.stdout.readline() != "ready\n":
+            sys.exit(f"{kind} does not run {model}")
+    times = {kind: [] for kind in KINDS}
+    for _ in range(8):
+        for kind, child in children.items():
+            time.sleep(0.05)  # the peer's threads stop spinning
+            child.stdin.write("\n")
+            child.stdin.flush()
+            times[kind] += json.loads(child.stdout.readline())
+    for child in children.values():
+        child.stdin.close()
+        child.wait()
+    return {kind: statistics.median(values) * 1e3 for kind, values in times.items()}
+
+
+KINDS = ("onnxruntime", "float", "int8")
 CHILDREN = {
     "child-build": child_build,
     "child-peer-build": child_peer_build,
-    "child-infer": lambda model, rknn_file, threads: child_infer(model, rknn_file, int(threads)),
 }
 
 
@@ -174,7 +199,7 @@ def bench_infer(models: list[pathlib.Path], work: pathlib.Path) -> None:
         rknn_file = work / f"{model.stem}.rknn"
         build_rknn(model, rknn_file, work)
         for threads in (1, 2):
-            ms = in_child("child-infer", model, rknn_file, threads)
+            ms = median_milliseconds(model, rknn_file, threads)
             cells = [f"{ms[key]:8.2f} ({ms[key] / ms['onnxruntime']:.2f}x)" for key in ("float", "int8")]
             print(f"{model.stem:<16} {threads:>7} {ms['onnxruntime']:>12.2f} {cells[0]:>20} {cells[1]:>20}", flush=True)
 
@@ -216,18 +241,20 @@ def bench_build(models: list[pathlib.Path], work: pathlib.Path, rounds: int = 3)
 
 
 def bench_import() -> None:
-    code = (
-        "import resource, time; t = time.perf_counter(); import rknn.api; "
-        "print(time.perf_counter() - t, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    # VmHWM, not ru_maxrss: a child inherits the latter from the process that started it.
+    peak = "next(int(line.split()[1]) for line in open('/proc/self/status') if line.startswith('VmHWM')) / 1024"
+    code = f"import time; t = time.perf_counter(); import rknn.api; print(time.perf_counter() - t, {peak})"
+
+    def run(program: str) -> tuple[float, ...]:
+        out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+        return tuple(map(float, out.split()))
+
+    seconds, whole = (statistics.median(column) for column in zip(*(run(code) for _ in range(7)), strict=True))
+    (bare,), (with_numpy,) = run(f"print({peak})"), run(f"import numpy; print({peak})")
+    print(
+        f"\nimport rknn.api: {seconds:.3f} s, peak {whole:.0f} MB in all; {whole - bare:.0f} MB above a bare "
+        f"interpreter, of which numpy {with_numpy - bare:.0f} MB"
     )
-    runs = []
-    for _ in range(7):
-        out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-        runs.append(tuple(map(float, out.split())))
-    empty = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
-    bare = float(subprocess.run([sys.executable, "-c", empty], capture_output=True, text=True, check=True).stdout)
-    seconds, peak = (statistics.median(column) for column in zip(*runs, strict=True))
-    print(f"\nimport rknn.api: {seconds:.3f} s, {peak:.0f} MB in all, {peak - bare:.0f} MB above a bare interpreter")
 
 
 def bench_size() -> None:
@@ -267,7 +294,9 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1 and sys.argv[1] in CHILDREN:
+    if len(sys.argv) > 1 and sys.argv[1] == "child-infer":
+        child_infer(*sys.argv[2:])
+    elif len(sys.argv) > 1 and sys.argv[1] in CHILDREN:
         print(json.dumps(CHILDREN[sys.argv[1]](*sys.argv[2:])))
     else:
         main()

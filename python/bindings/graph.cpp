@@ -103,19 +103,20 @@ void bind_graph(nb::module_& module) {
       .def("__str__", [](const PyGraph& self) { return to_text(self.graph); })
       .def(
           "run",
-          [](PyGraph& self, nb::handle feeds) {
+          [](PyGraph& self, nb::handle feeds, bool optimized) {
             const std::vector<Tensor> inputs = tensors_from_feeds(feeds, self.input_names());
             std::vector<Tensor> outputs;
             {
               const nb::gil_scoped_release release;
-              outputs = self.runner().run(inputs);
+              outputs = self.runner(optimized).run(inputs);
             }
             return arrays_from_tensors(std::move(outputs));
           },
-          nb::arg("feeds"),
-          "run(feeds: dict | list | array) -> list of arrays\n\nRuns the graph in float32. Arrays are in the model's "
-          "own layout; numeric types are "
-          "converted. Raises openrknn.Error for wrong names, counts and shapes.");
+          nb::arg("feeds"), nb::kw_only(), nb::arg("optimize") = true,
+          "run(feeds: dict | list | array, *, optimize=True) -> list of arrays\n\nRuns the graph in float32. Arrays are "
+          "in the model's own layout; numeric types are converted. optimize=True computes golden, the graph a compile "
+          "quantizes; False computes every node as it was imported. Raises openrknn.Error for wrong names, counts and "
+          "shapes.");
   module.def(
       "import_model",
       [](const std::string& path, std::vector<std::string> inputs, std::vector<std::string> outputs,

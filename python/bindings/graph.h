@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/compile.h"
 #include "compiler/importers/importer.h"
 #include "toolkit/graph_runner.h"
 
@@ -13,13 +14,16 @@ namespace openrknn::python {
 
 namespace nb = nanobind;
 
-/// A graph and, once it was run, its plan.
+/// A graph and, once it was run, its plans.
 struct PyGraph {
   PyGraph(Graph given, std::string source_framework)
       : graph(std::move(given)), framework(std::move(source_framework)) {}
-  GraphRunner& runner() {
-    if (!runner_) runner_ = std::make_unique<GraphRunner>(graph);
-    return *runner_;
+  /// Golden (the passes of a compile have fused what they can), or every node as it was imported.
+  GraphRunner& runner(bool optimized) {
+    std::unique_ptr<GraphRunner>& kept = optimized ? golden_ : imported_;
+    CompileReport unread;
+    if (!kept) kept = std::make_unique<GraphRunner>(optimized ? optimize(graph, {}, unread) : graph);
+    return *kept;
   }
   std::vector<std::string> input_names() const {
     std::vector<std::string> names;
@@ -30,7 +34,7 @@ struct PyGraph {
   std::string framework;
 
  private:
-  std::unique_ptr<GraphRunner> runner_;
+  std::unique_ptr<GraphRunner> golden_, imported_;
 };
 
 /// dict by input name, list or tuple by position, or one array. Call with the GIL held.

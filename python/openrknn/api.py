@@ -16,14 +16,23 @@ def import_model(
     *,
     inputs: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
-    input_shapes: Sequence[Sequence[int]] | None = None,
+    input_shapes: Mapping[str, Sequence[int]] | Sequence[Sequence[int]] | None = None,
     dimensions: Mapping[str, int] | None = None,
 ) -> _core.Graph:
     """Reads a model file of any supported framework.
 
-    inputs, outputs: crop the model at these tensors. input_shapes: one shape per input, in order. dimensions: values
-    for symbolic dimensions by name. Raises openrknn.Error listing every problem found.
+    inputs, outputs: crop the model at these tensors. input_shapes: one shape per input, in order, or by name (then the
+    names are the inputs, unless `inputs` says otherwise). dimensions: values for symbolic dimensions by name. Raises
+    openrknn.Error listing every problem found.
     """
+    if isinstance(input_shapes, Mapping):
+        inputs = list(input_shapes) if inputs is None else inputs
+        unknown = sorted(set(inputs) ^ set(input_shapes))
+        if unknown:
+            raise ValueError(
+                f"import_model: inputs and input_shapes must name the same tensors, they differ in {unknown}"
+            )
+        input_shapes = [input_shapes[name] for name in inputs]
     return _core.import_model(
         os.fspath(path),
         list(inputs or []),

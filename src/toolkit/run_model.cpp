@@ -8,6 +8,7 @@
 #include <optional>
 #include <random>
 
+#include "compiler/compile.h"
 #include "compiler/dataset/image.h"
 #include "compiler/importers/importer.h"
 #include "core/base/npy.h"
@@ -84,7 +85,8 @@ Runnable open_source(const std::filesystem::path& path, const RunRequest& reques
     inputs[i].mean = like->inputs[i].mean;
     inputs[i].std = like->inputs[i].std;
   }
-  return from_graph(std::move(graph), std::move(inputs), std::move(outputs), request.threads);
+  CompileReport unread;
+  return from_graph(optimize(graph, {}, unread), std::move(inputs), std::move(outputs), request.threads);
 }
 
 SimulatorInput read_input(const std::filesystem::path& path, const Port& port, const Value& value) {
