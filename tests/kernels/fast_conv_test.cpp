@@ -4,6 +4,7 @@
 namespace openrknn {
 namespace {
 
+using fast_cases::Bound;
 using fast_cases::Case;
 using fast_cases::has_fast_rows;
 using fast_cases::judge;
@@ -204,26 +205,72 @@ TEST(FastConv, LeavesAccumulatorsThatCouldOverflowToTheReference) {
   const ConvShape large{1, 1, 1, 40000, 1, 1, 1};
   EXPECT_EQ(judge(code_case(large, "", ZeroPoints::Channel, all_laws()[0], 1)), 0);
 }
+// Kernels shorter than, equal to and longer than the stride, phases of different lengths, dilations, groups, tails.
+const ConvShape kTransposed[] = {{1, 5, 6, 16, 24, 2, 2, 2, 2},
+                                 {1, 7, 5, 9, 17, 4, 4, 2, 2, 1, 1, 1, 1, 1, 1},
+                                 {2, 4, 4, 8, 6, 3, 3, 2, 1, 1, 2, 1, 0, 0, 1, 2},
+                                 {1, 4, 3, 5, 4, 1, 1, 3, 3},
+                                 {1, 6, 6, 12, 12, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 12},
+                                 {2, 21, 19, 24, 1, 2, 2, 2, 2},
+                                 {1, 9, 40, 33, 40, 2, 3, 2, 3},
+                                 {1, 5, 7, 6, 4, 5, 2, 3, 4, 2, 1, 2, 1, 3, 0},
+                                 {1, 1, 30, 40, 35, 1, 4, 1, 2, 1, 1, 0, 1, 0, 1}};
+
+/// The same operands, read backwards.
+Case transposed(Case c, const ConvShape& s, uint32_t seed) {
+  Random random(seed);
+  c.node.op = "ConvTranspose";
+  const Shape weights{s.c, s.oc / s.groups, s.kh, s.kw};
+  const DType dtype = c.inputs[1].dtype();
+  c.inputs[1] = dtype == DType::Int8 ? random.codes(weights) : random.reals(dtype, weights);
+  if (dtype == DType::Int8 && c.quants[1].axis == 0) {  // per channel of a group
+    c.quants[1].axis = 1;
+    c.quants[1].scale.resize(static_cast<size_t>(s.oc / s.groups));
+    c.quants[1].zero_point.resize(static_cast<size_t>(s.oc / s.groups));
+  }
+  const int64_t oh = (s.h - 1) * s.sh + (s.kh - 1) * s.dh + 1 - s.top - s.bottom;
+  const int64_t ow = (s.w - 1) * s.sw + (s.kw - 1) * s.dw + 1 - s.left - s.right;
+  c.output_shape = {s.n, oh, ow, s.oc};
+  return c;
+}
+
 TEST(FastConv, TransposedEqualsReference) {
   if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
-  const ConvShape shapes[] = {{1, 5, 6, 16, 24, 2, 2, 2, 2},
-                              {1, 7, 5, 9, 17, 4, 4, 2, 2, 1, 1, 1, 1, 1, 1},
-                              {2, 4, 4, 8, 6, 3, 3, 2, 1, 1, 2, 1, 0, 0, 1, 2},
-                              {1, 4, 3, 5, 4, 1, 1, 3, 3},
-                              {1, 6, 6, 12, 12, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 12}};
   uint32_t seed = 700;
-  for (const ConvShape& s : shapes) {
+  for (const ConvShape& s : kTransposed) {
     for (const DType dtype : {DType::Float32, DType::Float16}) {
-      Random random(seed);
-      Case c = float_case(s, dtype, "Relu", true, seed++);
-      c.node = conv_node(s, "Relu", "ConvTranspose");
-      c.inputs[1] = random.reals(dtype, {s.c, s.oc / s.groups, s.kh, s.kw});
-      const int64_t oh = (s.h - 1) * s.sh + (s.kh - 1) * s.dh + 1 - s.top - s.bottom;
-      const int64_t ow = (s.w - 1) * s.sw + (s.kw - 1) * s.dw + 1 - s.left - s.right;
-      c.output_shape = {s.n, oh, ow, s.oc};
-      EXPECT_GE(judge(c), 1);
+      EXPECT_GE(judge(transposed(float_case(s, dtype, "Relu", true, seed), s, seed + 1)), 1);
+      seed += 2;
     }
   }
+}
+TEST(FastConv, TransposedInt8EqualsReference) {
+  if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
+  uint32_t seed = 900;
+  for (const ConvShape& s : kTransposed) {
+    for (const Law& law : all_laws()) {
+      for (const ZeroPoints zero_points : {ZeroPoints::None, ZeroPoints::Layer, ZeroPoints::Channel}) {
+        const char* activation = seed % 2 ? "" : "Relu";
+        EXPECT_GE(judge(transposed(code_case(s, activation, zero_points, law, seed), s, seed + 1)), 1);
+        seed += 2;
+      }
+    }
+  }
+}
+TEST(FastConv, TransposedWithSharedWeightsPacksForEachGeometry) {
+  if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
+  const ConvShape wide{1, 4, 4, 8, 8, 4, 4, 1, 4}, high{1, 4, 4, 8, 8, 4, 4, 4, 1};
+  const Case first = transposed(float_case(wide, DType::Float32, "", false, 1), wide, 1);
+  Case second = transposed(float_case(high, DType::Float32, "", false, 1), high, 1);
+  Weights shared;
+  const auto run = [&](const Case& c, const Tensor& weights, std::span<const Kernel> kernels) {
+    Bound bound(c);
+    bound.inputs[1].constant = &weights;
+    return run_kernel(*choose_kernel(kernels, bound.call, detect_cpu()), bound.call, c.inputs, shared)[0];
+  };
+  run(first, first.inputs[1], builtin_kernels());
+  EXPECT_TRUE(
+      identical(run(second, first.inputs[1], builtin_kernels()), run(second, first.inputs[1], reference_kernels())));
 }
 TEST(FastConv, OneDimensionalEqualsReference) {
   if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";

@@ -8,7 +8,6 @@
 namespace openrknn::fast {
 namespace {
 
-using reference::is_codes;
 using reference::present;
 using reference::Window;
 using reference::WindowAxis;
@@ -26,11 +25,7 @@ bool fits(const Call& call) {
   return reference::window_fits(call.inputs[0], call.outputs[0]) && call.inputs[0].shape.size() <= 4 &&
          w.constant != nullptr && (!present(call.inputs, 2) || call.inputs[2].constant != nullptr);
 }
-bool accepts_float(const Call& call) {
-  return fits(call) && reference::is_float(call.inputs[0]) && reference::is_float(call.inputs[1]) &&
-         reference::same_dtype(call.inputs[0], call.outputs[0]) &&
-         (!present(call.inputs, 2) || reference::is_float(call.inputs[2])) && loop_activation(call.node).has_value();
-}
+bool accepts_float(const Call& call) { return fits(call) && floats_fit(call); }
 
 /// Taps of output phase `phase` of a transposed convolution: output o = phase + i * stride reads input i + offset.
 void take_phase(const WindowAxis& axis, int64_t phase, ProductAxis& out, std::vector<int64_t>& taps) {
@@ -117,9 +112,8 @@ WeightIndex weight_index(const Call& call, const Product& p) {
   for (size_t i = 2; i < w.size(); ++i) taps *= w[i];
   return {is_transposed(call), p.group_channels(), p.group_columns(), taps};
 }
-std::string key_of(const Call& call, const Product& p) {
-  return "fast_" + call.node.op + ' ' + std::to_string(p.groups) + ' ' + std::to_string(p.parts.size()) + ' ' +
-         Weights::identity(*call.inputs[1].constant);
+std::string key_of(const Call& call) {
+  return "fast_" + call.node.op + ' ' + Weights::identity(*call.inputs[1].constant);
 }
 
 /// Weights, bias and table are packed: bits 1 to 3.
@@ -139,7 +133,7 @@ Prepared prepare_float(const Call& call, Weights& cache) {
   const WeightIndex index = weight_index(call, p);
   const Tensor& w = *call.inputs[1].constant;
   const auto pack = [&](const auto* values) {
-    pack_weights(p, cache, key_of(call, p), [&](int64_t g, int64_t column, int64_t tap, int64_t channel) {
+    pack_weights(p, cache, key_of(call), [&](int64_t g, int64_t column, int64_t tap, int64_t channel) {
       return static_cast<float>(values[index(g, column, tap, channel)]);
     });
   };
@@ -148,33 +142,24 @@ Prepared prepare_float(const Call& call, Weights& cache) {
   return finish(std::move(p));
 }
 
-std::span<const int32_t> code_bias(const Call& call) {
-  return present(call.inputs, 2) ? call.inputs[2].constant->values<int32_t>() : std::span<const int32_t>{};
-}
-/// Int8 ConvTranspose is the reference's: its phases see different taps, hence have different zero point terms.
 bool accepts_codes(const Call& call) {
-  const Operand &x = call.inputs[0], &w = call.inputs[1];
-  if (call.ideal || !fits(call) || !is_codes(x) || !is_codes(call.outputs[0])) return false;
-  if (w.dtype != DType::Int8 || w.quant == nullptr || !reference::is_lowered(call)) return false;
-  if (present(call.inputs, 2) && call.inputs[2].dtype != DType::Int32) return false;
-  return stage_fits(output_stage(call, x, w), code_bias(call), element_count(w.shape) / w.shape[0]);
+  const Shape& w = call.inputs[1].shape;
+  return fits(call) && codes_fit(call, element_count(w) / w[is_transposed(call) ? 1 : 0]);
 }
 template <const InnerLoops& kLoops>
 Prepared prepare_codes(const Call& call, Weights& cache) {
   Product p = product_of(call, kLoops, kLoops.gemm_codes);
-  const Operand &x = call.inputs[0], &w = call.inputs[1];
   const WeightIndex index = weight_index(call, p);
-  const int8_t* values = w.constant->values<int8_t>().data();
-  const auto weight_sum = [&](int64_t c) {
+  const int8_t* values = call.inputs[1].constant->values<int8_t>().data();
+  fill_output_stage(p, call, [&](int64_t c, const ProductPart& part) {
     int64_t sum = 0;
-    for (int64_t i = 0; i < index.inputs * index.taps; ++i) sum += values[c * index.inputs * index.taps + i];
+    for (int64_t channel = 0; channel < index.inputs; ++channel) {
+      for (const int64_t tap : part.taps) sum += values[index(c / index.outputs, c % index.outputs, tap, channel)];
+    }
     return sum;
-  };
-  p.padding = x.quant->zero_point[0];
-  fill_output_stage(p, output_stage(call, x, w), p.padding, w.quant->zero_point, code_bias(call),
-                    index.taps * index.inputs, weight_sum);
+  });
   plan_tiles(p);
-  pack_weights(p, cache, key_of(call, p), [&](int64_t g, int64_t column, int64_t tap, int64_t channel) {
+  pack_weights(p, cache, key_of(call), [&](int64_t g, int64_t column, int64_t tap, int64_t channel) {
     return static_cast<float>(values[index(g, column, tap, channel)]);
   });
   return finish(std::move(p));
@@ -184,7 +169,9 @@ void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile
   run_product(*static_cast<const Product*>(prepared.state.get()), buffers, tile, scratch);
 }
 
-#define CODE_ROWS(cpu, name, needs) {"Conv", "conv_i8_" name, needs, accepts_codes, prepare_codes<cpu::kLoops>, run},
+#define CODE_ROWS(cpu, name, needs)                                                 \
+  {"Conv", "conv_i8_" name, needs, accepts_codes, prepare_codes<cpu::kLoops>, run}, \
+      {"ConvTranspose", "conv_transpose_i8_" name, needs, accepts_codes, prepare_codes<cpu::kLoops>, run},
 #define ALL_ROWS(cpu, name, needs)                                                                            \
   {"Conv", "conv_float_" name, needs, accepts_float, prepare_float<cpu::kLoops>, run},                        \
       {"ConvTranspose", "conv_transpose_float_" name, needs, accepts_float, prepare_float<cpu::kLoops>, run}, \

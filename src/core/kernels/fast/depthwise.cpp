@@ -12,7 +12,6 @@
 namespace openrknn::fast {
 namespace {
 
-using reference::is_codes;
 using reference::present;
 using reference::Window;
 using reference::WindowAxis;
@@ -39,21 +38,11 @@ bool fits(const Call& call) {
   const int64_t groups = int_attribute(call.node.attributes, "group", 1);
   return groups > 1 && groups == x.shape.back() && w.shape[0] == groups && w.shape[1] == 1;
 }
-bool accepts_float(const Call& call) {
-  return fits(call) && reference::is_float(call.inputs[0]) && reference::is_float(call.inputs[1]) &&
-         reference::same_dtype(call.inputs[0], call.outputs[0]) &&
-         (!present(call.inputs, 2) || reference::is_float(call.inputs[2])) && loop_activation(call.node).has_value();
-}
-std::span<const int32_t> code_bias(const Call& call) {
-  return present(call.inputs, 2) ? call.inputs[2].constant->values<int32_t>() : std::span<const int32_t>{};
-}
+bool accepts_float(const Call& call) { return fits(call) && floats_fit(call); }
 bool accepts_codes(const Call& call) {
-  const Operand &x = call.inputs[0], &w = call.inputs[1];
-  if (call.ideal || !fits(call) || !is_codes(x) || !is_codes(call.outputs[0])) return false;
-  if (w.dtype != DType::Int8 || w.quant == nullptr || !reference::is_lowered(call)) return false;
-  if (present(call.inputs, 2) && call.inputs[2].dtype != DType::Int32) return false;
-  const int64_t taps = element_count(w.shape) / w.shape[0];
-  return taps <= 256 && stage_fits(output_stage(call, x, w), code_bias(call), taps);
+  const Shape& w = call.inputs[1].shape;
+  const int64_t taps = element_count(w) / w[0];
+  return fits(call) && taps <= 256 && codes_fit(call, taps);
 }
 
 /// Geometry and packed weights; `weight(channel, index)` gives the number to multiply by.

@@ -98,6 +98,10 @@ struct Gemm {
   int activation_bytes = 4, weight_bytes = 4;
   int weight_offset = 0;  ///< added to weights when packed; its effect is taken off by sum_factor
   void (*run)(const GemmTile&) = nullptr;
+  /// Codes: packs one panel of `vectors` vectors of columns of a matrix with `depth` rows, `row_bytes` apart; `sums`
+  /// get the sum of each column. Reads whole vectors, up to 64 bytes past the matrix.
+  void (*pack_codes)(const int8_t* from, int64_t row_bytes, int64_t depth, int64_t vectors, std::byte* to,
+                     int32_t* sums) = nullptr;
 };
 
 /// Add, Sub or Mul of codes: rne(rne((a - za) ma) ± rne((b - zb) mb) …), or the product, each step as in Requantize.

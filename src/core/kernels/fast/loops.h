@@ -3,6 +3,7 @@
 
 #include "core/kernels/fast/depthwise_loops.h"
 #include "core/kernels/fast/gemm_loops.h"
+#include "core/kernels/fast/packing_loops.h"
 #include "core/kernels/fast/pool_loops.h"
 #include "core/kernels/fast/row_loops.h"
 
@@ -23,7 +24,8 @@ constexpr Gemm code_gemm() {
           .activation_bytes = sizeof(typename Product::Input),
           .weight_bytes = sizeof(typename Product::Input),
           .weight_offset = Isa::kWeightOffset,
-          .run = run_gemm<Product>};
+          .run = run_gemm<Product>,
+          .pack_codes = pack_codes<Product>};
 }
 template <class Isa>
 constexpr InnerLoops inner_loops() {

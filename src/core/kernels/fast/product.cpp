@@ -165,35 +165,6 @@ void point_at_inputs(const Product& p, const ProductPart& part, const Area& area
   }
 }
 
-/// Column `column` of the panel, member `member` of a group of k.
-int64_t place_in_panel(const Gemm& gemm, int64_t column, int64_t member) {
-  const int64_t vector = column / gemm.lanes, lane = column % gemm.lanes;
-  return vector * gemm.lanes * gemm.group +
-         (gemm.interleaved ? lane * gemm.group + member : member * gemm.lanes + lane);
-}
-
-/// A computed second operand [K, N]: the tile's panels of it.
-void pack_computed(const Product& p, const ProductPart& part, const Area& area, const std::byte* b, std::byte* to) {
-  const int64_t depth = p.depth(part), n = p.out_channels, width = p.panel_columns();
-  const int64_t bytes = bit_width(p.b) / 8;
-  b += p.b_offsets[static_cast<size_t>(area.image)] * bytes;
-  const int64_t end = std::min(area.panel + part.tile_panels, p.panels());
-  for (int64_t panel = area.panel; panel < end; ++panel) {
-    const int64_t columns = std::min(width, n - panel * width);
-    const int64_t row_floats = columns > p.gemm->lanes ? width : p.gemm->lanes;
-    float* out = reinterpret_cast<float*>(to);
-    for (int64_t k = 0; k < depth; ++k, out += row_floats) {
-      const std::byte* from = b + (k * n + panel * width) * bytes;
-      if (p.b == DType::Float16) {
-        p.loops->half_to_float(reinterpret_cast<const uint16_t*>(from), out, columns);
-      } else {
-        std::memcpy(out, from, static_cast<size_t>(columns) * sizeof(float));
-      }
-    }
-    to += p.panel_bytes(part);
-  }
-}
-
 }  // namespace
 
 void plan_tiles(Product& p) {
@@ -218,7 +189,7 @@ void plan_tiles(Product& p) {
       reinterpret_cast<int16_t*>(p.padding_pixel.data())[i] = static_cast<int16_t>(p.padding);
   }
 
-  int64_t pointers = 0, rows = 0, staging = 0, panels = 0;
+  int64_t pointers = 0, rows = 0, staging = 0, panels = 0, offsets = 0;
   p.tiles = 0;
   for (ProductPart& part : p.parts) {
     tile_part(p, part);
@@ -226,7 +197,10 @@ void plan_tiles(Product& p) {
     p.tiles += p.images * part.line_tiles * part.column_tiles * p.groups * part.panel_tiles;
     pointers = std::max(pointers, padded_rows(p, part) * p.runs(part));
     rows = std::max(rows, padded_rows(p, part));
-    if (!p.b_offsets.empty()) panels = std::max(panels, part.tile_panels * p.panel_bytes(part));
+    if (!p.b_offsets.empty()) {
+      panels = std::max(panels, part.tile_panels * p.panel_bytes(part));
+      offsets = std::max(offsets, part.tile_panels * p.panel_columns() * static_cast<int64_t>(sizeof(int32_t)));
+    }
     if (p.staged) {
       staging = std::max(staging,
                          reach(part.height, part.tile_lines) * reach(part.width, part.tile_columns) * pixel_bytes + 64);
@@ -237,45 +211,8 @@ void plan_tiles(Product& p) {
   p.sums_at = p.outputs_at + align(rows * static_cast<int64_t>(sizeof(void*)));
   p.partial_at = p.sums_at + align(rows * static_cast<int64_t>(sizeof(int32_t)));
   p.panels_at = p.partial_at + align(rows * p.panel_columns() * static_cast<int64_t>(sizeof(int32_t)));
-  p.scratch = p.panels_at + align(panels);
-}
-
-void pack_weights(Product& p, Weights& cache, const std::string& key, const WeightAt& weight) {
-  const Gemm& gemm = *p.gemm;
-  int index = 0;
-  for (ProductPart& part : p.parts) {
-    const std::string part_key = key + ' ' + std::to_string(gemm.lanes) + '/' + std::to_string(gemm.group) + '/' +
-                                 std::to_string(gemm.weight_bytes) + '/' + std::to_string(gemm.weight_offset) +
-                                 (gemm.interleaved ? "i" : "k") + (p.merged ? "m" : "s") + std::to_string(index++);
-    part.weights = cache.get(part_key, [&] {
-      std::vector<std::byte> bytes(static_cast<size_t>(p.groups * p.panels() * p.panel_bytes(part) + 64));
-      const int64_t width_taps = static_cast<int64_t>(part.width.offsets.size());
-      const int64_t length = p.run_length(part), runs = p.runs(part), channels = p.group_channels();
-      for (int64_t g = 0; g < p.groups; ++g) {
-        for (int64_t column = 0; column < p.group_columns(); ++column) {
-          const int64_t panel = column / p.panel_columns(), in_panel = column % p.panel_columns();
-          const int64_t columns = p.group_columns() - panel * p.panel_columns();
-          const int64_t step = (columns > gemm.lanes ? 2 : 1) * gemm.lanes * gemm.group;  // elements of one group of k
-          std::byte* base = bytes.data() + (g * p.panels() + panel) * p.panel_bytes(part);
-          int64_t group_of_k = 0;
-          for (int64_t run = 0; run < runs; ++run) {
-            for (int64_t k = 0; k < length; ++k) {
-              const int64_t grid = p.merged ? run * width_taps + k / channels : run;
-              const float value = weight(g, column, part.taps[static_cast<size_t>(grid)], k % channels);
-              const int64_t element =
-                  (group_of_k + k / gemm.group) * step + place_in_panel(gemm, in_panel, k % gemm.group);
-              const int code = static_cast<int>(value) + gemm.weight_offset;
-              if (gemm.weight_bytes == 4) reinterpret_cast<float*>(base)[element] = value;
-              if (gemm.weight_bytes == 2) reinterpret_cast<int16_t*>(base)[element] = static_cast<int16_t>(code);
-              if (gemm.weight_bytes == 1) reinterpret_cast<uint8_t*>(base)[element] = static_cast<uint8_t>(code);
-            }
-            group_of_k += divide_up(length, gemm.group);
-          }
-        }
-      }
-      return bytes;
-    });
-  }
+  p.offsets_at = p.panels_at + align(panels);
+  p.scratch = p.offsets_at + align(offsets);
 }
 
 void run_product(const Product& p, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
@@ -320,19 +257,22 @@ void run_product(const Product& p, std::span<const Buffer> buffers, int64_t tile
   task.outputs = outputs;
   task.partial = scratch + p.partial_at;
 
+  const int64_t parameter = area.group * p.padded_columns() + first_column;
+  task.requantize = p.requantize;
   if (part.weights) {
     task.weights = part.weights->data() + (area.group * p.panels() + area.panel) * p.panel_bytes(part);
+    task.requantize.offset = part.offset.empty() ? nullptr : part.offset.data() + parameter;
   } else {
-    pack_computed(p, part, area, buffers[1].data, scratch + p.panels_at);
+    const std::byte* b = buffers[1].data + p.b_offsets[static_cast<size_t>(area.image)] * (bit_width(p.b) / 8);
+    int32_t* offsets = reinterpret_cast<int32_t*>(scratch + p.offsets_at);
+    pack_computed(p, part, b, area.panel, scratch + p.panels_at, offsets);
     task.weights = scratch + p.panels_at;
+    task.requantize.offset = offsets;
   }
-  const int64_t parameter = area.group * p.padded_columns() + first_column;
   task.bias = p.bias.empty() ? nullptr : p.bias.data() + parameter;
   task.activation = p.activation;
   task.half = p.output == DType::Float16;
-  task.requantize = p.requantize;
-  if (!p.offset.empty()) {
-    task.requantize.offset = p.offset.data() + parameter;
+  if (!p.channel.empty()) {
     task.requantize.sum_factor = p.sum_factor.empty() ? nullptr : p.sum_factor.data() + parameter;
     task.requantize.channel = p.channel.data() + parameter;
     task.requantize.table = p.table.empty() ? nullptr : p.table.data();

@@ -23,8 +23,9 @@ struct ProductAxis {
 /// Outputs that share their taps: all of them in a convolution, one phase of the strides in a transposed one.
 struct ProductPart {
   ProductAxis height, width;
-  std::vector<int64_t> taps;  ///< per run of the grid height x width: index of the tap in the weight constant
-  Weights::Packed weights;    ///< null: the second operand is computed, packed by each tile
+  std::vector<int64_t> taps;    ///< per run of the grid height x width: index of the tap in the weight constant
+  Weights::Packed weights;      ///< null: the second operand is computed, packed by each tile
+  std::vector<int32_t> offset;  ///< integers: per column, bias and the zero point terms of these taps
   // Tiling, set by plan_tiles().
   int64_t tile_lines = 1, tile_columns = 1, tile_panels = 1;
   int64_t line_tiles = 1, column_tiles = 1, panel_tiles = 1;
@@ -46,7 +47,7 @@ struct Product {
   // Output stage. Per-column arrays are laid out [group][panel columns].
   std::vector<float> bias;
   Activation activation;
-  std::vector<int32_t> offset, sum_factor;
+  std::vector<int32_t> sum_factor;
   std::vector<double> channel;
   std::vector<int16_t> table;
   Requantize requantize;
@@ -57,7 +58,7 @@ struct Product {
   int32_t padding = 0;  ///< the code that stands for real 0
   std::vector<std::byte> padding_pixel;
   int64_t tiles = 1;
-  int64_t inputs_at = 0, outputs_at = 0, sums_at = 0, partial_at = 0, panels_at = 0, scratch = 0;
+  int64_t inputs_at = 0, outputs_at = 0, sums_at = 0, partial_at = 0, panels_at = 0, offsets_at = 0, scratch = 0;
 
   int64_t group_channels() const { return in_channels / groups; }
   int64_t group_columns() const { return out_channels / groups; }
@@ -83,22 +84,33 @@ void plan_tiles(Product&);
 
 /// Weight of output column `column` of `group`, tap `tap` of the constant, channel `channel` of the group.
 using WeightAt = std::function<float(int64_t group, int64_t column, int64_t tap, int64_t channel)>;
-/// Fills ProductPart::weights of every part. `key` names everything that shapes the packed bytes but the CPU kind.
+/// Fills ProductPart::weights of every part. `key` names the constant and how it is to be read; what the parts and the
+/// CPU kind make of it is added.
 void pack_weights(Product&, Weights&, const std::string& key, const WeightAt&);
+/// A computed second operand [K, N]: packs columns first_panel … of it to `to`. Codes: also writes the columns'
+/// offsets.
+void pack_computed(const Product&, const ProductPart&, const std::byte* b, int64_t first_panel, std::byte* to,
+                   int32_t* offsets);
 
 /// True if the integer output stage is exact in the loops: no accumulator of `count` products leaves int32, no value
 /// the exact range of round_half_even(). The reference does the rest.
 bool stage_fits(const OutputStage&, std::span<const int32_t> bias, int64_t count);
 /// The loops' form of it, without the per-column arrays.
 Requantize requantize_of(const OutputStage&);
-/// Fills the product's whole integer output stage. `weight_sum(column)` is the sum of that output channel's weights, of
-/// which there are `count`.
-void fill_output_stage(Product&, const OutputStage&, int32_t input_zero_point,
-                       std::span<const int32_t> weight_zero_point, std::span<const int32_t> bias, int64_t count,
-                       const std::function<int64_t(int64_t)>& weight_sum);
+/// Sum of output column `column`'s weights at the part's taps; 0 if each tile adds them up (computed operands).
+using WeightSum = std::function<int64_t(int64_t column, const ProductPart&)>;
+/// Fills the product's whole integer output stage from the call, which codes_fit().
+void fill_output_stage(Product&, const Call&, const WeightSum&);
 
 /// One tile; buffers are the node's: x, second operand, …, y last.
 void run_product(const Product&, std::span<const Buffer>, int64_t tile, std::byte* scratch);
+
+/// The conditions Conv, ConvTranspose and MatMul share: types of data, weights, bias and output; the fused activation;
+/// for codes, sums of `count` products that fit the loops. The bias is a constant or absent.
+bool floats_fit(const Call&);
+bool codes_fit(const Call&, int64_t count);
+/// Bias of a node that codes_fit(), or nothing.
+std::span<const int32_t> code_bias(const Call&);
 
 /// Bias of a float node, or an empty vector, laid out for `Product::bias`.
 std::vector<float> padded_bias(const Product&, const Tensor* bias);

@@ -5,6 +5,7 @@
 
 #include "core/kernels/fast/product.h"
 #include "core/kernels/reference/activation.h"
+#include "core/kernels/reference/codes.h"
 
 namespace openrknn::fast {
 namespace {
@@ -98,22 +99,47 @@ bool stage_fits(const OutputStage& stage, std::span<const int32_t> bias, int64_t
   return count * 255 * 255 + largest <= INT32_MAX;
 }
 
-void fill_output_stage(Product& p, const OutputStage& stage, int32_t input_zero_point,
-                       std::span<const int32_t> weight_zero_point, std::span<const int32_t> bias, int64_t count,
-                       const std::function<int64_t(int64_t)>& weight_sum) {
+bool floats_fit(const Call& call) {
+  return reference::is_float(call.inputs[0]) && reference::is_float(call.inputs[1]) &&
+         reference::same_dtype(call.inputs[0], call.outputs[0]) &&
+         (!reference::present(call.inputs, 2) || reference::is_float(call.inputs[2])) &&
+         loop_activation(call.node).has_value();
+}
+bool codes_fit(const Call& call, int64_t count) {
+  const Operand &x = call.inputs[0], &w = call.inputs[1];
+  if (call.ideal || !reference::is_codes(x) || !reference::is_codes(call.outputs[0])) return false;
+  if (w.dtype != DType::Int8 || w.quant == nullptr || !reference::is_lowered(call)) return false;
+  if (reference::present(call.inputs, 2) && call.inputs[2].dtype != DType::Int32) return false;
+  return stage_fits(output_stage(call, x, w), code_bias(call), count);
+}
+std::span<const int32_t> code_bias(const Call& call) {
+  if (!reference::present(call.inputs, 2)) return {};
+  return call.inputs[2].constant->values<int32_t>();
+}
+
+void fill_output_stage(Product& p, const Call& call, const WeightSum& weight_sum) {
+  const OutputStage stage = output_stage(call, call.inputs[0], call.inputs[1]);
+  const int64_t zx = call.inputs[0].quant->zero_point[0];
+  const std::vector<int32_t>& weight_zero_point = call.inputs[1].quant->zero_point;
+  const std::span<const int32_t> bias = code_bias(call);
   p.requantize = requantize_of(stage);
   p.table = stage.table;
+  p.padding = static_cast<int32_t>(zx);
   const size_t padded = static_cast<size_t>(p.groups * p.padded_columns());
-  p.offset.assign(padded, 0);
   p.channel.assign(padded, 1.0);
   p.sum_factor.assign(padded, 0);
+  for (ProductPart& part : p.parts) part.offset.assign(padded, 0);
   bool any_factor = false;
   for (int64_t c = 0; c < p.out_channels; ++c) {
     const int64_t b = bias.empty() ? 0 : bias[static_cast<size_t>(c)];
-    const int64_t zw = weight_zero_point[weight_zero_point.size() == 1 ? 0 : static_cast<size_t>(c)];
+    // One, one per channel, or (transposed convolution) one per channel of a group.
+    const int64_t zw = weight_zero_point[static_cast<size_t>(c) % weight_zero_point.size()];
     const size_t at = static_cast<size_t>(c / p.group_columns() * p.padded_columns() + c % p.group_columns());
-    // Σ (x-zx)(w-zw) + b = Σ x(w+o) - (zw+o) Σx + [b - zx Σw + n zx zw], all modulo 2^32: the true sum fits.
-    p.offset[at] = static_cast<int32_t>(b - input_zero_point * weight_sum(c) + count * input_zero_point * zw);
+    for (ProductPart& part : p.parts) {
+      // Σ (x-zx)(w-zw) + b = Σ x(w+o) - (zw+o) Σx + [b - zx Σw + n zx zw], all modulo 2^32: the true sum fits.
+      const int64_t count = static_cast<int64_t>(part.taps.size()) * p.group_channels();
+      part.offset[at] = static_cast<int32_t>(b - zx * weight_sum(c, part) + count * zx * zw);
+    }
     p.sum_factor[at] = static_cast<int32_t>(-(zw + p.gemm->weight_offset));
     any_factor = any_factor || p.sum_factor[at] != 0;
     const int32_t channel = stage.channel.empty() ? 1 << stage.channel_shift : stage.channel[static_cast<size_t>(c)];
