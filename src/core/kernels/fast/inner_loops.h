@@ -128,6 +128,7 @@ struct InnerLoops {
   void (*depthwise_codes)(const DepthwiseLine&) = nullptr;
   void (*apply)(const Activation&, const float* in, float* out, int64_t count) = nullptr;
   void (*softmax)(const float* in, float* out, int64_t count) = nullptr;  ///< in place allowed
+  void (*softmax_columns)(const float* in, float* out, int64_t extent, int64_t stride, int64_t columns) = nullptr;
   void (*layer_norm)(float* values, int64_t count, const float* scale, const float* bias, float epsilon) = nullptr;
   void (*combine_codes)(const CodePair&, const int8_t* a, const int8_t* b, int8_t* out, int64_t count) = nullptr;
   void (*max_float)(const PoolPixel&) = nullptr;

@@ -37,6 +37,7 @@ constexpr InnerLoops inner_loops() {
           .depthwise_codes = run_depthwise<CodeElement<Isa>>,
           .apply = apply_activation<Isa>,
           .softmax = softmax<Isa>,
+          .softmax_columns = softmax_columns<Isa>,
           .layer_norm = layer_norm<Isa>,
           .combine_codes = combine_codes<Isa>,
           .max_float = max_floats<Isa>,

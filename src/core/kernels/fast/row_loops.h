@@ -52,6 +52,34 @@ void softmax(const float* in, float* out, int64_t count) {
   map_floats<Isa>(out, out, count, [=](V x) { return x / V(sum); });
 }
 
+/// The same along the other dimension: each of `columns` columns of `extent` values, rows `stride` floats apart. One
+/// accumulator a column, ascending (docs/arithmetic.md).
+template <class Isa>
+void softmax_columns(const float* in, float* out, int64_t extent, int64_t stride, int64_t columns) {
+  using V = Floats<Isa>;
+  for (int64_t c = 0; c < columns; c += V::kLanes, in += V::kLanes, out += V::kLanes) {
+    const int64_t count = columns - c;
+    const auto read = [&](const float* from) __attribute__((always_inline)) {
+      return count >= V::kLanes ? load<V>(from) : load_first<Isa>(from, count);
+    };
+    const auto write = [&](float* to, V v) __attribute__((always_inline)) {
+      if (count >= V::kLanes) return store(to, v);
+      store_first(to, v, count);
+    };
+    V most(-__builtin_inff()), sum(0.0f);
+    for (int64_t i = 0; i < extent; ++i) {
+      const V x = read(in + i * stride);
+      most = select(x > most, x, most);
+    }
+    for (int64_t i = 0; i < extent; ++i) {
+      const V term = math::exp(read(in + i * stride) - most);
+      sum = sum + term;
+      write(out + i * stride, term);
+    }
+    for (int64_t i = 0; i < extent; ++i) write(out + i * stride, read(out + i * stride) / sum);
+  }
+}
+
 template <class Isa>
 void layer_norm(float* x, int64_t count, const float* scale, const float* bias, float epsilon) {
   using V = Floats<Isa>;
