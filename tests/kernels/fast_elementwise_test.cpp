@@ -74,39 +74,6 @@ TEST(FastElementwise, LayerNormalizationEqualsReference) {
   }
 }
 
-TEST(FastElementwise, ArithmeticOfCodesEqualsReference) {
-  if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
-  uint32_t seed = 10;
-  for (const char* op : {"Add", "Sub", "Mul"}) {
-    for (const Law& law : all_laws()) {
-      Random random(seed);
-      // Every pair of codes.
-      Tensor a(DType::Int8, {256, 256}), b(DType::Int8, {256, 256});
-      for (int i = 0; i < 65536; ++i) {
-        a.mutable_values<int8_t>()[static_cast<size_t>(i)] = static_cast<int8_t>(i / 256 - 128);
-        b.mutable_values<int8_t>()[static_cast<size_t>(i)] = static_cast<int8_t>(i % 256 - 128);
-      }
-      Case c = unary_case(op, a);
-      c.text += " seed " + std::to_string(seed++);
-      c.inputs.push_back(b);
-      c.constant = {false, false};
-      const auto zero = [&] { return static_cast<int32_t>(random.integer(-128, 127)); };
-      c.quants = {{{0.1}, {zero()}}, {{0.2}, {zero()}}, {{0.3}, {zero()}}};
-      FixedPoint fixed;
-      const auto multiplier = [&] { return static_cast<int32_t>(random.integer(16384, 32767)); };
-      if (c.node.op == "Mul")
-        fixed.scale = {{multiplier(), 22}};
-      else
-        fixed.scale = {{multiplier(), 5}, {multiplier(), 6}, {multiplier(), 25}};
-      fixed.low = -128;
-      fixed.high = 120;
-      c.node.fixed = fixed;
-      c.law = &law;
-      EXPECT_GE(judge(c), 1);
-    }
-  }
-}
-
 struct PoolShape {
   Shape x, y;
   std::vector<int64_t> kernel, strides, pads;

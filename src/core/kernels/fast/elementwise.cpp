@@ -1,19 +1,14 @@
-// Operators that visit every value once: unary functions, Softmax and LayerNormalization along contiguous rows, Add,
-// Sub and Mul of codes. What a compiler vectorises by itself (Add, Mul, Relu of floats, …) stays with the reference.
-#include <cmath>
-#include <cstdlib>
+// Operators that visit every value once: unary functions, Softmax and LayerNormalization along contiguous rows.
 #include <cstring>
 
 #include "core/kernels/fast/cpus.h"
 #include "core/kernels/fast/product.h"
-#include "core/kernels/output_stage.h"
-#include "core/kernels/reference/codes.h"
+#include "core/kernels/reference/prepared.h"
 #include "core/kernels/tables.h"
 
 namespace openrknn::fast {
 namespace {
 
-using reference::is_codes;
 using reference::present;
 using reference::Tiles;
 
@@ -148,56 +143,8 @@ void run_layer_norm(const Prepared& prepared, std::span<const Buffer> buffers, i
   });
 }
 
-// ---- Add, Sub, Mul of codes ----
-
-struct PairState {
-  const InnerLoops* loops = nullptr;
-  CodePair pair;
-  Tiles tiles;
-};
-bool accepts_codes(const Call& call) {
-  const size_t scales = call.node.op == "Mul" ? 1 : 3;
-  if (call.ideal || !is_codes(call.inputs[0]) || !is_codes(call.inputs[1]) || !is_codes(call.outputs[0])) return false;
-  if (!reference::is_lowered(call, scales) || call.inputs[0].shape != call.inputs[1].shape) return false;
-  for (size_t i = 0; i < scales; ++i) {
-    const OutputScale scale = output_scale(call, i);
-    if (std::abs(scale.multiplier) >= 1 << 15 || scale.shift < 0) return false;
-  }
-  return call.inputs[0].shape == call.outputs[0].shape;
-}
-double factor_of(const OutputScale& scale) { return std::ldexp(scale.multiplier, -scale.shift); }
-template <const InnerLoops& kLoops>
-Prepared prepare_codes(const Call& call, Weights&) {
-  PairState s;
-  s.loops = &kLoops;
-  s.pair.product = call.node.op == "Mul";
-  s.pair.a_zero_point = call.inputs[0].quant->zero_point[0];
-  s.pair.b_zero_point = call.inputs[1].quant->zero_point[0];
-  if (!s.pair.product) {
-    s.pair.a_multiplier = factor_of(output_scale(call, 0));
-    s.pair.b_multiplier = factor_of(output_scale(call, 1)) * (call.node.op == "Sub" ? -1 : 1);
-  }
-  const OutputScale scale = output_scale(call, s.pair.product ? 0 : 2);
-  s.pair.multiplier = factor_of(scale);
-  (scale.zero_point_before_shift ? s.pair.zero_point_before : s.pair.zero_point_after) = scale.zero_point;
-  s.pair.low = scale.low;
-  s.pair.high = scale.high;
-  s.tiles.total = element_count(call.outputs[0].shape);
-  const int64_t tiles = s.tiles.count();
-  return {std::make_shared<const PairState>(s), tiles, 0, 0};
-}
-void run_codes(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
-  const PairState& s = *static_cast<const PairState*>(prepared.state.get());
-  const int64_t begin = s.tiles.begin(tile), end = s.tiles.end(tile);
-  s.loops->combine_codes(s.pair, reference::input<int8_t>(buffers, 0) + begin,
-                         reference::input<int8_t>(buffers, 1) + begin, reference::output<int8_t>(buffers) + begin,
-                         end - begin);
-}
-
 #define UNARY(op, cpu, name, needs) \
   { op, "unary_float_" name, needs, accepts_unary, prepare_unary<cpu::kLoops>, run_unary }
-#define CODES(op, cpu, name, needs) \
-  { op, "combine_i8_" name, needs, accepts_codes, prepare_codes<cpu::kLoops>, run_codes }
 #define ROWS(cpu, name, needs)                                                                                  \
   UNARY("Elu", cpu, name, needs), UNARY("Selu", cpu, name, needs), UNARY("Celu", cpu, name, needs),             \
       UNARY("HardSigmoid", cpu, name, needs), UNARY("HardSwish", cpu, name, needs),                             \
@@ -208,12 +155,10 @@ void run_codes(const Prepared& prepared, std::span<const Buffer> buffers, int64_
       UNARY("Relu", cpu, name, needs), UNARY("Clip", cpu, name, needs),                                         \
       {"Softmax", "softmax_" name, needs, accepts_softmax, prepare_softmax<cpu::kLoops>, run_softmax},          \
       {"LayerNormalization", "layer_normalization_" name,     needs,                                            \
-       accepts_layer_norm,   prepare_layer_norm<cpu::kLoops>, run_layer_norm},                                  \
-      CODES("Add", cpu, name, needs), CODES("Sub", cpu, name, needs), CODES("Mul", cpu, name, needs),
+       accepts_layer_norm,   prepare_layer_norm<cpu::kLoops>, run_layer_norm},
 
 constexpr Kernel kRows[] = {OPENRKNN_FAST_CPUS(ROWS)};
 #undef UNARY
-#undef CODES
 #undef ROWS
 
 }  // namespace

@@ -104,12 +104,21 @@ struct Gemm {
                      int32_t* sums) = nullptr;
 };
 
-/// Add, Sub or Mul of codes: rne(rne((a - za) ma) ± rne((b - zb) mb) …), or the product, each step as in Requantize.
+/// The last step of an integer law: clamp(rne(v multiplier) + zero point), exact for the reason Requantize gives.
+struct CodeScale {
+  double multiplier = 1;                               ///< multiplier / 2^shift
+  double zero_point_before = 0, zero_point_after = 0;  ///< one of them is the zero point, by the law
+  double low = -128, high = 127;
+};
+
+enum class Pair : uint8_t { Add, Sub, Mul, Div, Max, Min };
+/// A function of two codes. Add and Sub: out(rne((a - za) ma) + rne((b - zb) mb)); Mul: out((a - za) (b - zb)); Max and
+/// Min: the larger or smaller of what `out` makes of each operand with its own multiplier.
 struct CodePair {
+  Pair function = Pair::Add;
   double a_zero_point = 0, b_zero_point = 0;
   double a_multiplier = 1, b_multiplier = 1;  ///< multiplier / 2^shift; b's negative for Sub. Mul: not used
-  bool product = false;
-  double multiplier = 1, zero_point_before = 0, zero_point_after = 0, low = -128, high = 127;
+  CodeScale out;                              ///< Max and Min do not use its multiplier
 };
 
 /// One output pixel of a pool: the taps inside the input.
@@ -131,6 +140,7 @@ struct InnerLoops {
   void (*softmax_columns)(const float* in, float* out, int64_t extent, int64_t stride, int64_t columns) = nullptr;
   void (*layer_norm)(float* values, int64_t count, const float* scale, const float* bias, float epsilon) = nullptr;
   void (*combine_codes)(const CodePair&, const int8_t* a, const int8_t* b, int8_t* out, int64_t count) = nullptr;
+  void (*combine_floats)(Pair, const float* a, const float* b, float* out, int64_t count) = nullptr;
   void (*max_float)(const PoolPixel&) = nullptr;
   void (*max_codes)(const PoolPixel&) = nullptr;
   void (*average_float)(const PoolPixel&) = nullptr;

@@ -4,6 +4,7 @@
 #include "core/kernels/fast/depthwise_loops.h"
 #include "core/kernels/fast/gemm_loops.h"
 #include "core/kernels/fast/packing_loops.h"
+#include "core/kernels/fast/pair_loops.h"
 #include "core/kernels/fast/pool_loops.h"
 #include "core/kernels/fast/row_loops.h"
 
@@ -40,6 +41,7 @@ constexpr InnerLoops inner_loops() {
           .softmax_columns = softmax_columns<Isa>,
           .layer_norm = layer_norm<Isa>,
           .combine_codes = combine_codes<Isa>,
+          .combine_floats = combine_floats<Isa>,
           .max_float = max_floats<Isa>,
           .max_codes = max_codes<Isa>,
           .average_float = average_floats<Isa>,

@@ -100,41 +100,4 @@ void layer_norm(float* x, int64_t count, const float* scale, const float* bias, 
   store_first(x + i, y, count - i);
 }
 
-template <class Isa>
-OPENRKNN_INLINE typename Isa::Doubles combine_doubles(const CodePair& p, typename Isa::Doubles a,
-                                                      typename Isa::Doubles b) {
-  using Doubles = typename Isa::Doubles;
-  a = a - p.a_zero_point;
-  b = b - p.b_zero_point;
-  Doubles v;
-  if (p.product) {
-    v = a * b;
-  } else {
-    v = ((a * p.a_multiplier + kRound) - kRound) + ((b * p.b_multiplier + kRound) - kRound);
-  }
-  v = (v * p.multiplier + (kRound + p.zero_point_before)) - (kRound - p.zero_point_after);
-  return Isa::clamp(v, Doubles{} + p.low, Doubles{} + p.high);
-}
-
-template <class Isa>
-void combine_codes(const CodePair& shared, const int8_t* a, const int8_t* b, int8_t* out, int64_t count) {
-  using V = Ints<Isa>;
-  constexpr int kLanes = Isa::kBytes / 4;
-  const CodePair p = shared;
-  const auto combine = [&](const int8_t* from_a, const int8_t* from_b) __attribute__((always_inline)) {
-    const V left(Isa::load_codes(from_a)), right(Isa::load_codes(from_b));
-    return V(Isa::join(combine_doubles<Isa>(p, Isa::low_doubles(left.raw), Isa::low_doubles(right.raw)),
-                       combine_doubles<Isa>(p, Isa::high_doubles(left.raw), Isa::high_doubles(right.raw))));
-  };
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) Isa::store_codes(out + i, combine(a + i, b + i).raw);
-  if (i == count) return;
-  int8_t rest_a[16] = {}, rest_b[16] = {};
-  for (int64_t j = i; j < count; ++j) {
-    rest_a[j - i] = a[j];
-    rest_b[j - i] = b[j];
-  }
-  store_codes<Isa>(out + i, combine(rest_a, rest_b), count - i);
-}
-
 }  // namespace openrknn::fast

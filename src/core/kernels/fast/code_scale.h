@@ -1,0 +1,27 @@
+// The last step of the integer laws in the form the inner loops take.
+#pragma once
+
+#include <cmath>
+#include <cstdlib>
+
+#include "core/kernels/fast/inner_loops.h"
+#include "core/kernels/output_stage.h"
+
+namespace openrknn::fast {
+
+/// {multiplier, shift} as the real number it stands for.
+inline double factor_of(const OutputScale& scale) { return std::ldexp(scale.multiplier, -scale.shift); }
+
+/// Multipliers as lower() makes them: with sums of up to 32 bits every step stays exact in doubles.
+inline bool scale_fits(const OutputScale& scale) { return std::abs(scale.multiplier) < 1 << 15 && scale.shift >= 0; }
+
+inline CodeScale code_scale_of(const OutputScale& scale) {
+  CodeScale s;
+  s.multiplier = factor_of(scale);
+  (scale.zero_point_before_shift ? s.zero_point_before : s.zero_point_after) = scale.zero_point;
+  s.low = scale.low;
+  s.high = scale.high;
+  return s;
+}
+
+}  // namespace openrknn::fast
