@@ -13,18 +13,56 @@ CodedLayer channel_layer(const Tensor& w, const Tensor* bias, double sx = 0.1, b
 
 double step_of(const QuantParams& p) { return *std::max_element(p.scale.begin(), p.scale.end()) / 16384; }
 
+/// The finest step that covers a range, and what the choice of a zero point may add to it.
+void expect_fine_step(double scale, double range, const QuantParams& p) {
+  EXPECT_GE(scale, range / 255 * (1 - 1e-12));
+  EXPECT_LE(scale, range / 255 * 1.03125 + step_of(p));
+}
+
 TEST(QuantizeLayer, GivesEveryChannelItsOwnAsymmetricScale) {
   const Tensor w = Tensor::from<float>({2, 2}, {-1.0f, 3.0f, -0.5f, 0.25f});
   const CodedLayer layer = channel_layer(w, nullptr);
   const QuantParams& p = layer.weights.quant;
   EXPECT_EQ(p.axis, 0);
-  EXPECT_DOUBLE_EQ(p.scale[0], 4.0 / 255);
-  EXPECT_NEAR(p.scale[1], 0.75 / 255, step_of(p));
-  EXPECT_GE(p.scale[1], 0.75 / 255);
+  expect_fine_step(p.scale[0], 4.0, p);
+  expect_fine_step(p.scale[1], 0.75, p);
   const Tensor back = dequantize_tensor(layer.weights.codes, p);
   for (size_t i = 0; i < 4; ++i) {
     EXPECT_NEAR(back.values<float>()[i], w.values<float>()[i], p.scale[i / 2] * 0.5001) << i;
   }
+}
+
+// sum(e^2) + (sum e)^2 of one channel's weights with these parameters.
+double expected_error(std::span<const float> row, double scale, int32_t zero_point) {
+  double square = 0, sum = 0;
+  for (const float v : row) {
+    const double code = std::clamp(std::nearbyint(static_cast<double>(v) / scale) + zero_point, -128.0, 127.0);
+    const double error = (code - zero_point) * scale - static_cast<double>(v);
+    square += error * error;
+    sum += error;
+  }
+  return square + sum * sum;
+}
+
+TEST(QuantizeLayer, TakesAZeroPointThatBiasesTheResultLess) {
+  test::Dice dice(11);
+  const int64_t channels = 200, length = 16;
+  const Tensor w = test::uniform_tensor(dice, {channels, length}, -1, 0.6f);
+  const QuantParams p = channel_layer(w, nullptr).weights.quant;
+  double natural_error = 0, error = 0;
+  for (int64_t c = 0; c < channels; ++c) {
+    const auto row = w.values<float>().subspan(static_cast<size_t>(c * length), static_cast<size_t>(length));
+    const auto [low, high] = std::minmax_element(row.begin(), row.end());
+    const double lowest = std::min(0.0, static_cast<double>(*low)), highest = std::max(0.0, static_cast<double>(*high));
+    const QuantParams natural = params_of_range(lowest, highest, DType::Int8, false);
+    const double scale = p.scale[static_cast<size_t>(c)];
+    const int32_t zero_point = p.zero_point[static_cast<size_t>(c)];
+    natural_error += expected_error(row, natural.scale[0], natural.zero_point[0]);
+    error += expected_error(row, scale, zero_point);
+    EXPECT_GE(lowest / scale + zero_point, -128.5) << "a weight is clipped in channel " << c;
+    EXPECT_LE(highest / scale + zero_point, 127.5) << "a weight is clipped in channel " << c;
+  }
+  EXPECT_LT(error, natural_error / 2);
 }
 
 // The multiplier of a channel has 14 bits below the largest one: scales sit on that grid, so it is exact.
@@ -81,7 +119,9 @@ TEST(QuantizeLayer, WidensTheScaleOfAChannelWhoseBiasWouldNotFit) {
 TEST(QuantizeLayer, LayerMethodHasOneScale) {
   const Tensor w = Tensor::from<float>({2, 2}, {-1.0f, 3.0f, -0.5f, 0.25f});
   const CodedLayer layer = quantize_layer(w, nullptr, 0, 0.1, QuantizedMethod::Layer, false, kWhere);
-  EXPECT_EQ(layer.weights.quant, params_of_range(-1, 3, DType::Int8, false));
+  ASSERT_EQ(layer.weights.quant.scale.size(), 1U);
+  EXPECT_EQ(layer.weights.quant.axis, params_of_range(-1, 3, DType::Int8, false).axis);
+  expect_fine_step(layer.weights.quant.scale[0], 4.0, layer.weights.quant);
 }
 
 TEST(QuantizeLayer, SymmetricHasNoZeroPoints) {

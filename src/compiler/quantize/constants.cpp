@@ -5,19 +5,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compiler/quantize/weight_params.h"
 #include "core/model/ports.h"
 
 namespace openrknn {
 namespace {
-
-/// Bits of the channel multiplier (FixedPoint::channel_shift): cm = sw / max(sw) · 2^14.
-constexpr double kChannelSteps = 1 << 14;
-/// A bias must leave room for the products in a 32-bit accumulator.
-constexpr double kLargestBias = 1 << 30;
-
-struct Range {
-  double lowest = 0, highest = 0;  // 0 included
-};
 
 Tensor as_float32(const Tensor& t) { return t.dtype() == DType::Float32 ? t : cast(t, DType::Float32); }
 
@@ -27,62 +19,6 @@ Tensor as_float32(const Tensor& t) { return t.dtype() == DType::Float32 ? t : ca
 
 void require_finite(std::span<const float> values, const Location& where) {
   if (!std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) refuse_not_finite(where);
-}
-
-/// One range per index of `axis`.
-std::vector<Range> ranges_along(const Tensor& t, int axis) {
-  const Shape& shape = t.shape();
-  const auto at = shape.begin() + axis;
-  const int64_t outer = element_count(Shape(shape.begin(), at)), inner = element_count(Shape(at + 1, shape.end()));
-  std::vector<Range> ranges(static_cast<size_t>(*at));
-  const float* v = t.values<float>().data();
-  for (int64_t o = 0; o < outer; ++o) {
-    for (Range& range : ranges) {
-      for (int64_t i = 0; i < inner; ++i, ++v) {
-        range.lowest = std::min(range.lowest, static_cast<double>(*v));
-        range.highest = std::max(range.highest, static_cast<double>(*v));
-      }
-    }
-  }
-  return ranges;
-}
-
-double scale_of(const Range& range, bool symmetric) {
-  if (range.lowest == 0 && range.highest == 0) return 0;
-  return params_of_range(range.lowest, range.highest, DType::Int8, symmetric).scale[0];
-}
-
-/// Real 0 has a code, and the range starts at the lowest one.
-int32_t zero_point_of(const Range& range, double scale, bool symmetric) {
-  if (symmetric) return 0;
-  return static_cast<int32_t>(std::clamp(std::nearbyint(-128 - range.lowest / scale), -128.0, 127.0));
-}
-
-/// Final scales of the channels: room for the bias, zero channels, and the grid the hardware's multiplier can express.
-std::vector<double> channel_scales(std::vector<double> scales, std::span<const float> bias, double input_scale) {
-  for (size_t i = 0; i < bias.size(); ++i) {
-    const double least = std::abs(static_cast<double>(bias[i])) / (input_scale * kLargestBias);
-    double& scale = scales[i % scales.size()];
-    // An all-zero channel is left to the next step, which gives it at least as much unless all channels are zero.
-    if (scale > 0) scale = std::max(scale, least);
-  }
-  double largest = *std::max_element(scales.begin(), scales.end());
-  if (largest == 0) {  // no weights at all: a scale that serves the bias
-    double most = 0;
-    for (const float b : bias) most = std::max(most, std::abs(static_cast<double>(b)));
-    largest = most > 0 ? most / (input_scale * (1 << 24)) : 1;
-  }
-  for (size_t i = 0; i < bias.size(); ++i) {
-    if (scales[i % scales.size()] > 0) continue;
-    largest = std::max(largest, std::abs(static_cast<double>(bias[i])) / (input_scale * kLargestBias));
-  }
-  for (double& scale : scales) {
-    if (scale == 0) scale = largest;
-    // The NPU multiplies each channel by round(sw / max · 2^14) / 2^14. Rounding the scale up to that grid before the
-    // weights are quantized makes the multiplier exact: a channel at a thousandth of the largest would else be 2 % off.
-    scale = std::ceil(scale / largest * kChannelSteps) * (largest / kChannelSteps);
-  }
-  return scales;
 }
 
 Coded quantize_bias(const Tensor& bias, const QuantParams& weights, double input_scale) {
@@ -109,11 +45,7 @@ Coded quantize_constant(const Tensor& real, const QuantParams& quant) {
 QuantParams params_of_constant(const Tensor& t, bool symmetric, const Location& where) {
   const Tensor real = as_float32(t);
   require_finite(real.values<float>(), where);
-  Range range;
-  for (const float v : real.values<float>()) {
-    range.lowest = std::min(range.lowest, static_cast<double>(v));
-    range.highest = std::max(range.highest, static_cast<double>(v));
-  }
+  const Range range = range_of(real.values<float>());
   return params_of_range(range.lowest, range.highest, DType::Int8, symmetric);
 }
 
@@ -124,25 +56,8 @@ CodedLayer quantize_layer(const Tensor& weights, const Tensor* bias, int axis, d
   const Tensor real_bias = bias ? as_float32(*bias) : Tensor();
   require_finite(real_bias.values<float>(), where);
 
-  std::vector<Range> ranges = ranges_along(real, axis);
-  if (method == QuantizedMethod::Layer && !ranges.empty()) {
-    for (const Range& range : ranges) {
-      ranges[0].lowest = std::min(ranges[0].lowest, range.lowest);
-      ranges[0].highest = std::max(ranges[0].highest, range.highest);
-    }
-    ranges.resize(1);
-  }
-  QuantParams params;
-  if (ranges.empty()) {  // no output channels
-    params = {{1.0}, {0}};
-  } else {
-    for (const Range& range : ranges) params.scale.push_back(scale_of(range, symmetric));
-    params.scale = channel_scales(std::move(params.scale), real_bias.values<float>(), input_scale);
-    for (size_t c = 0; c < ranges.size(); ++c) {
-      params.zero_point.push_back(zero_point_of(ranges[c], params.scale[c], symmetric));
-    }
-    if (method == QuantizedMethod::Channel) params.axis = axis;
-  }
+  const QuantParams params =
+      choose_weight_params(real, axis, real_bias.values<float>(), input_scale, method, symmetric);
   CodedLayer layer{{quantize_tensor(real, params, DType::Int8), params}, std::nullopt};
   if (bias) layer.bias = quantize_bias(real_bias, params, input_scale);
   return layer;

@@ -1,0 +1,185 @@
+// The manual says "asymmetric, minimum to maximum". That leaves a choice: the zero point is an integer, so the code
+// range never fits the weights exactly, and plain rounding shifts both extremes (the weights that matter most) by the
+// same part of a step. So every zero point near the natural one is tried, each with the least scale that clips nothing,
+// and the one with the least expected error of the layer's result is taken.
+//
+// For inputs of mean m and variance v, E[(sum e·x)^2] = v·sum(e^2) + m^2·(sum e)^2. After a Relu, m^2 and v are of the
+// same size, so both terms weigh the same. docs/quantization.md has what it gains.
+#include "compiler/quantize/weight_params.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+namespace openrknn {
+namespace {
+
+/// Bits of the channel multiplier (FixedPoint::channel_shift): cm = sw / max(sw) · 2^14.
+constexpr double kChannelSteps = 1 << 14;
+/// How far from the natural zero point is tried, and how much wider than the natural scale a step may become.
+constexpr int kReach = 4;
+constexpr double kMostWidening = 1.03125;
+
+/// The weights with equal parameters: rows of one output channel each.
+struct Group {
+  std::span<const float> values;
+  int64_t row = 0;
+  Range range;
+  double room = 0;  ///< least scale with which the bias fits
+};
+
+struct Choice {
+  double scale = 0;
+  int32_t zero_point = 0;
+};
+
+/// Weights of one output channel after another.
+std::vector<float> by_channel(const Tensor& t, int axis) {
+  const Shape& shape = t.shape();
+  const auto at = shape.begin() + axis;
+  const int64_t outer = element_count(Shape(shape.begin(), at)), inner = element_count(Shape(at + 1, shape.end()));
+  std::vector<float> out(static_cast<size_t>(element_count(shape)));
+  const float* const in = t.values<float>().data();
+  float* to = out.data();
+  for (int64_t c = 0; c < *at; ++c) {
+    for (int64_t o = 0; o < outer; ++o, to += inner) {
+      std::copy_n(in + (o * *at + c) * inner, inner, to);
+    }
+  }
+  return out;
+}
+
+/// sum(e^2) + (sum e)^2 of one output channel, e in real numbers.
+double expected_error(std::span<const float> row, double scale) {
+  // Adding and taking away 1.5·2^52 rounds to the nearest integer, half to even, in any vector unit.
+  constexpr double kRounder = 6755399441055744.0;
+  constexpr size_t kLanes = 4;
+  std::array<double, kLanes> square{}, sum{};
+  const double inverse = 1 / scale;
+  const auto add = [&](size_t lane, float v) {
+    const double code = static_cast<double>(v) * inverse, error = ((code + kRounder) - kRounder) - code;
+    square[lane] += error * error;
+    sum[lane] += error;
+  };
+  size_t i = 0;
+  for (; i + kLanes <= row.size(); i += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane) add(lane, row[i + lane]);
+  }
+  for (; i < row.size(); ++i) add(0, row[i]);
+  const double bias = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+  return ((square[0] + square[1]) + (square[2] + square[3]) + bias * bias) * scale * scale;
+}
+
+double expected_error(const Group& group, double scale) {
+  double error = 0;
+  for (size_t at = 0; at < group.values.size(); at += static_cast<size_t>(group.row)) {
+    error += expected_error(group.values.subspan(at, static_cast<size_t>(group.row)), scale);
+  }
+  return error;
+}
+
+/// The least scale that gives every weight of the range a code.
+double scale_for(const Range& range, int zero_point, bool symmetric) {
+  if (symmetric) return std::max(-range.lowest, range.highest) / 127;
+  const double below = range.lowest < 0 ? -range.lowest / (128 + zero_point) : 0;
+  const double above = range.highest > 0 ? range.highest / (127 - zero_point) : 0;
+  return std::max(below, above);
+}
+
+double natural_scale(const Group& group, bool symmetric) {
+  const double whole = symmetric ? scale_for(group.range, 0, true) : (group.range.highest - group.range.lowest) / 255;
+  return whole == 0 ? 0 : std::max(whole, group.room);
+}
+
+/// With grid > 0 scales are multiples of it (rounded up) and at most `most`.
+Choice choose(const Group& group, bool symmetric, double grid, double most) {
+  const double natural = natural_scale(group, symmetric);
+  const int centre =
+      symmetric ? 0 : static_cast<int>(std::clamp(std::nearbyint(-128 - group.range.lowest / natural), -128.0, 127.0));
+  const auto on_grid = [&](double scale) { return grid > 0 ? std::ceil(scale / grid) * grid : scale; };
+  Choice best{std::min(on_grid(std::max(scale_for(group.range, centre, symmetric), group.room)), most), centre};
+  if (symmetric) return best;
+  double least = expected_error(group, best.scale);
+  for (int step = 1; step <= kReach; ++step) {
+    for (const int zero_point : {centre - step, centre + step}) {
+      if (zero_point < -128 || zero_point > 127) continue;
+      const double scale = on_grid(std::max(scale_for(group.range, zero_point, false), group.room));
+      if (!(scale <= most) || scale > natural * kMostWidening + grid) continue;
+      const double error = expected_error(group, scale);
+      if (error < least) {
+        least = error;
+        best = {scale, zero_point};
+      }
+    }
+  }
+  return best;
+}
+
+/// All channels zero: a scale that serves the bias.
+double scale_without_weights(std::span<const float> bias, double input_scale) {
+  double most = 0;
+  for (const float b : bias) most = std::max(most, std::abs(static_cast<double>(b)));
+  return most > 0 ? most / (input_scale * (1 << 24)) : 1;
+}
+
+}  // namespace
+
+Range range_of(std::span<const float> values) {
+  Range range;
+  for (const float v : values) {
+    range.lowest = std::min(range.lowest, static_cast<double>(v));
+    range.highest = std::max(range.highest, static_cast<double>(v));
+  }
+  return range;
+}
+
+QuantParams choose_weight_params(const Tensor& real, int axis, std::span<const float> bias, double input_scale,
+                                 QuantizedMethod method, bool symmetric) {
+  const int64_t channels = real.shape()[static_cast<size_t>(axis)];
+  if (channels == 0) return {{1.0}, {0}};
+  const std::vector<float> values = by_channel(real, axis);
+  const int64_t row = static_cast<int64_t>(values.size()) / channels;
+  const int64_t count = method == QuantizedMethod::Channel ? channels : 1;
+
+  std::vector<Group> groups(static_cast<size_t>(count));
+  for (size_t g = 0; g < groups.size(); ++g) {
+    const size_t size = values.size() / groups.size();
+    groups[g].values = std::span(values).subspan(g * size, size);
+    groups[g].row = std::max<int64_t>(row, 1);
+    groups[g].range = range_of(groups[g].values);
+  }
+  for (size_t i = 0; i < bias.size(); ++i) {
+    double& room = groups[i % groups.size()].room;
+    room = std::max(room, std::abs(static_cast<double>(bias[i])) / (input_scale * kLargestBias));
+  }
+
+  // The largest scale first: the others stand on its grid. Only channels near the top can hold it.
+  double widest = 0, largest = 0;
+  for (const Group& group : groups) widest = std::max(widest, natural_scale(group, symmetric));
+  for (const Group& group : groups) {
+    const double natural = natural_scale(group, symmetric);
+    if (natural == 0 || natural * kMostWidening < widest) continue;
+    const double scale = choose(group, symmetric, 0, std::numeric_limits<double>::infinity()).scale;
+    largest = std::max(largest, scale);
+  }
+  if (largest == 0) largest = scale_without_weights(bias, input_scale);
+  for (const Group& group : groups) {
+    if (natural_scale(group, symmetric) == 0) largest = std::max(largest, group.room);
+  }
+
+  // The NPU multiplies each channel by round(sw / max · 2^14) / 2^14. Rounding the scale up to that grid before the
+  // weights are quantized makes the multiplier exact: a channel at a thousandth of the largest would else be 2 % off.
+  QuantParams params;
+  for (const Group& group : groups) {
+    const bool empty = natural_scale(group, symmetric) == 0;
+    const Choice chosen =
+        empty ? Choice{largest, symmetric ? 0 : -128} : choose(group, symmetric, largest / kChannelSteps, largest);
+    params.scale.push_back(chosen.scale);
+    params.zero_point.push_back(chosen.zero_point);
+  }
+  if (method == QuantizedMethod::Channel) params.axis = axis;
+  return params;
+}
+
+}  // namespace openrknn
