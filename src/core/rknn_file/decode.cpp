@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <bit>
 #include <cmath>
+#include <cstring>
+#include <type_traits>
 
 #include "core/graph/schema.h"
 #include "core/rknn_file/rknn_generated.h"
@@ -16,9 +19,13 @@ namespace fb = flatbuffers;
 constexpr int64_t kMostDimensions = 64;
 constexpr int kDeepestGraph = 16;  ///< bodies within bodies
 
+// By memcpy: the verifier aligns a vector's length, not its elements, and a damaged file may put these anywhere.
 template <class T>
 std::vector<T> list(const fb::Vector<T>* values) {
-  return values == nullptr ? std::vector<T>() : std::vector<T>(values->begin(), values->end());
+  static_assert(std::endian::native == std::endian::little && std::is_arithmetic_v<T>);
+  std::vector<T> copy(values == nullptr ? 0 : values->size());
+  if (!copy.empty()) std::memcpy(copy.data(), values->Data(), copy.size() * sizeof(T));
+  return copy;
 }
 
 std::string text(const fb::String* s) { return s == nullptr ? std::string() : s->str(); }

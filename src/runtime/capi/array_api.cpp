@@ -15,9 +15,11 @@ GivenArray array_of(const rknn_input& input) {
   GivenArray array;
   array.data = static_cast<const std::byte*>(input.buf);
   array.size = input.size;
+  array.pass_through = input.pass_through != 0;
+  if (array.pass_through) return array;  // type and fmt mean nothing then
+  require_enumerators(input.type, input.fmt);
   array.type = input.type;
   array.fmt = input.fmt;
-  array.pass_through = input.pass_through != 0;
   return array;
 }
 

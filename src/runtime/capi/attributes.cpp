@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "core/base/error.h"
 
@@ -94,6 +95,17 @@ std::optional<rknn_tensor_type> tensor_type(DType dtype) {
   const auto found = std::find(kElementTypes.begin(), kElementTypes.end(), dtype);
   if (found == kElementTypes.end()) return std::nullopt;
   return static_cast<rknn_tensor_type>(found - kElementTypes.begin());
+}
+
+void require_enumerators(const rknn_tensor_type& type, const rknn_tensor_format& format) {
+  static_assert(sizeof type == sizeof(uint32_t) && sizeof format == sizeof(uint32_t));
+  const auto require = [](const void* field, uint32_t end, std::string_view what) {
+    uint32_t value = 0;
+    std::memcpy(&value, field, sizeof value);
+    if (value >= end) fail(Code::RuntimeBadInput, fmt::format("{} is no {}", static_cast<int32_t>(value), what));
+  };
+  require(&type, RKNN_TENSOR_TYPE_MAX, "rknn_tensor_type");
+  require(&format, RKNN_TENSOR_FORMAT_MAX, "rknn_tensor_format");
 }
 
 std::optional<DType> element_type(rknn_tensor_type type) {

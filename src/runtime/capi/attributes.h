@@ -17,6 +17,9 @@ const Value& value(const Context&, Side, size_t index);
 std::optional<rknn_tensor_type> tensor_type(DType);
 /// The element type behind a number of the C API; none for numbers out of range.
 std::optional<DType> element_type(rknn_tensor_type);
+/// A C program may leave any int in these fields, and C++ may not even load such a value: looks at the bytes. Throws
+/// Error (RuntimeBadInput).
+void require_enumerators(const rknn_tensor_type&, const rknn_tensor_format&);
 
 /// 4-D inputs are NHWC (bool and int64 stay NCHW), 4-D outputs NCHW, everything else keeps the source order
 /// (UNDEFINED).

@@ -206,6 +206,7 @@ int rknn_set_input_shapes(rknn_context context, uint32_t n_inputs, rknn_tensor_a
     // A static model has one shape set: its own.
     for (uint32_t i = 0; i < n_inputs; ++i) {
       if (attr[i].index >= n_inputs) fail(Code::RuntimeBadArgument, fmt::format("there is no input {}", attr[i].index));
+      require_enumerators(attr[i].type, attr[i].fmt);
       const rknn_tensor_attr own = logical_attr(model, Side::Input, attr[i].index);
       const uint32_t dims = std::min<uint32_t>(attr[i].n_dims, RKNN_MAX_DIMS);
       const Shape given(attr[i].dims, attr[i].dims + dims), known(own.dims, own.dims + own.n_dims);

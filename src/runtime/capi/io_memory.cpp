@@ -55,6 +55,7 @@ GivenArray array_of(const Binding& binding) {
 void bind_memory(ContextState& state, std::shared_ptr<MemoryEntry> memory, const rknn_tensor_attr& attr) {
   const Context& context = *state.context;
   const Side side = side_of(attr, context);
+  require_enumerators(attr.type, attr.fmt);
   if (!element_type(attr.type)) {
     fail(Code::RuntimeBadArgument, fmt::format("attr.type {} is no rknn_tensor_type", static_cast<int>(attr.type)));
   }
