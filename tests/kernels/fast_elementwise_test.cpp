@@ -74,41 +74,5 @@ TEST(FastElementwise, LayerNormalizationEqualsReference) {
   }
 }
 
-struct PoolShape {
-  Shape x, y;
-  std::vector<int64_t> kernel, strides, pads;
-};
-TEST(FastPool, EqualsReference) {
-  if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
-  const PoolShape shapes[] = {{{1, 12, 12, 64}, {1, 6, 6, 64}, {3, 3}, {2, 2}, {1, 1, 1, 1}},
-                              {{2, 7, 9, 5}, {2, 6, 8, 5}, {2, 2}, {1, 1}, {0, 0, 0, 0}},
-                              {{1, 8, 8, 131}, {1, 8, 8, 131}, {5, 5}, {1, 1}, {2, 2, 2, 2}}};
-  Random random(5);
-  for (const PoolShape& s : shapes) {
-    for (const char* op : {"MaxPool", "AveragePool"}) {
-      for (const int64_t count_padding : {0, 1}) {
-        for (const DType dtype : {DType::Float32, DType::Int8}) {
-          if (dtype == DType::Int8 && std::string(op) != "MaxPool") continue;
-          Case c = unary_case(op, dtype == DType::Int8 ? random.codes(s.x) : random.reals(dtype, s.x));
-          c.node.attributes["kernel_shape"] = s.kernel;
-          c.node.attributes["strides"] = s.strides;
-          c.node.attributes["pads"] = s.pads;
-          c.node.attributes["count_include_pad"] = count_padding;
-          if (dtype == DType::Int8) c.quants = {{{0.1}, {3}}, {{0.1}, {3}}};
-          c.layout = Layout::ChannelsLast;
-          c.output_shape = s.y;
-          EXPECT_GE(judge(c), 1);
-        }
-      }
-    }
-    for (const char* op : {"GlobalAveragePool", "GlobalMaxPool"}) {
-      Case c = unary_case(op, random.reals(DType::Float32, s.x));
-      c.layout = Layout::ChannelsLast;
-      c.output_shape = {s.x[0], 1, 1, s.x[3]};
-      EXPECT_GE(judge(c), 1);
-    }
-  }
-}
-
 }  // namespace
 }  // namespace openrknn

@@ -15,6 +15,9 @@ inline double factor_of(const OutputScale& scale) { return std::ldexp(scale.mult
 /// Multipliers as lower() makes them: with sums of up to 32 bits every step stays exact in doubles.
 inline bool scale_fits(const OutputScale& scale) { return std::abs(scale.multiplier) < 1 << 15 && scale.shift >= 0; }
 
+/// Times 255, the largest code less its zero point: what an int32 holds.
+inline constexpr int64_t kMostSummedCodes = 1 << 23;
+
 inline CodeScale code_scale_of(const OutputScale& scale) {
   CodeScale s;
   s.multiplier = factor_of(scale);

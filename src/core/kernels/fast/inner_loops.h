@@ -126,6 +126,8 @@ struct PoolPixel {
   const void* const* taps = nullptr;
   int64_t count = 0, channels = 0;
   float divisor = 1;  ///< averages
+  int32_t start = 0;  ///< averages of codes: the zero points of all taps, taken off
+  CodeScale scale;    ///< averages of codes
   void* out = nullptr;
 };
 
@@ -142,8 +144,12 @@ struct InnerLoops {
   void (*combine_codes)(const CodePair&, const int8_t* a, const int8_t* b, int8_t* out, int64_t count) = nullptr;
   void (*combine_floats)(Pair, const float* a, const float* b, float* out, int64_t count) = nullptr;
   void (*max_float)(const PoolPixel&) = nullptr;
+  void (*max_half)(const PoolPixel&) = nullptr;
   void (*max_codes)(const PoolPixel&) = nullptr;
   void (*average_float)(const PoolPixel&) = nullptr;
+  void (*average_half)(const PoolPixel&) = nullptr;
+  void (*average_codes)(const PoolPixel&) = nullptr;
+  void (*sum_codes)(const int8_t* from, int64_t rows, int64_t row_bytes, int64_t columns, int32_t* sums) = nullptr;
   void (*half_to_float)(const uint16_t* in, float* out, int64_t count) = nullptr;
   void (*float_to_half)(const float* in, uint16_t* out, int64_t count) = nullptr;
   void (*widen_codes)(const int8_t* in, int16_t* out, int64_t count) = nullptr;

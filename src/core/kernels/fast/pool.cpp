@@ -1,6 +1,7 @@
-// MaxPool, AveragePool and their global forms on channels-last Float32; MaxPool on Int8.
+// MaxPool, AveragePool and their global forms on channels-last floats; MaxPool and AveragePool on Int8.
 #include <algorithm>
 
+#include "core/kernels/fast/code_scale.h"
 #include "core/kernels/fast/cpus.h"
 #include "core/kernels/pool_taps.h"
 #include "core/kernels/reference/codes.h"
@@ -17,18 +18,33 @@ struct Pool {
   Window window;
   int64_t element_bytes = 4;
   bool average = false, count_padding = false;
+  int32_t zero_point = 0, empty_code = 0;  ///< averages of codes; the latter stands for 0
+  std::vector<CodeScale> scales;           ///< averages of codes: one, or [count - 1] where counts differ
   int64_t tile_pixels = 1, pixels = 1;
 };
 
 bool is_global(const Call& call) { return call.node.op.starts_with("Global"); }
 
-template <DType kDType>
-bool accepts(const Call& call) {
+bool accepts_floats(const Call& call) {
   const Operand &x = call.inputs[0], &y = call.outputs[0];
-  return reference::window_fits(x, y) && x.dtype == kDType && y.dtype == kDType && reference::same_quant(x, y);
+  return reference::window_fits(x, y) && reference::is_float(x) && reference::same_dtype(x, y);
+}
+bool accepts_max_codes(const Call& call) {
+  const Operand &x = call.inputs[0], &y = call.outputs[0];
+  return reference::window_fits(x, y) && x.dtype == DType::Int8 && y.dtype == DType::Int8 &&
+         reference::same_quant(x, y);
+}
+bool accepts_average_codes(const Call& call) {
+  const Operand &x = call.inputs[0], &y = call.outputs[0];
+  if (call.ideal || !reference::is_codes(x) || !reference::is_codes(y) || !reference::is_lowered(call)) return false;
+  if (!reference::window_fits(x, y)) return false;
+  for (size_t i = 0; i < call.node.fixed->scale.size(); ++i) {
+    if (!scale_fits(output_scale(call, i))) return false;
+  }
+  return element_count(ints_attribute(call.node.attributes, "kernel_shape")) <= kMostSummedCodes;
 }
 
-Prepared prepare_pool(const Call& call, void (*run)(const PoolPixel&), bool average) {
+Pool plan_pool(const Call& call, void (*run)(const PoolPixel&), bool average) {
   Pool p;
   const Operand& x = call.inputs[0];
   std::vector<int64_t> kernel(x.shape.begin() + 1, x.shape.end() - 1);
@@ -40,21 +56,41 @@ Prepared prepare_pool(const Call& call, void (*run)(const PoolPixel&), bool aver
   p.count_padding = !is_global(call) && int_attribute(call.node.attributes, "count_include_pad", 0) != 0;
   p.pixels = p.window.out_rows() * p.window.axes[2].out;
   p.tile_pixels = std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(1, p.window.out_channels));
+  return p;
+}
+Prepared finish(Pool p) {
   const int64_t tiles = std::max<int64_t>(1, (p.pixels + p.tile_pixels - 1) / p.tile_pixels);
   const int64_t scratch = p.window.taps() * static_cast<int64_t>(sizeof(void*));
-  return {std::make_shared<const Pool>(p), tiles, scratch};
+  return {std::make_shared<const Pool>(std::move(p)), tiles, scratch};
 }
 template <const InnerLoops& kLoops>
 Prepared prepare_max(const Call& call, Weights&) {
-  return prepare_pool(call, call.inputs[0].dtype == DType::Int8 ? kLoops.max_codes : kLoops.max_float, false);
+  const DType dtype = call.inputs[0].dtype;
+  const auto floats = dtype == DType::Float16 ? kLoops.max_half : kLoops.max_float;
+  return finish(plan_pool(call, dtype == DType::Int8 ? kLoops.max_codes : floats, false));
 }
 template <const InnerLoops& kLoops>
 Prepared prepare_average(const Call& call, Weights&) {
-  return prepare_pool(call, kLoops.average_float, true);
+  const bool half = call.inputs[0].dtype == DType::Float16;
+  return finish(plan_pool(call, half ? kLoops.average_half : kLoops.average_float, true));
+}
+template <const InnerLoops& kLoops>
+Prepared prepare_average_codes(const Call& call, Weights&) {
+  Pool p = plan_pool(call, kLoops.average_codes, true);
+  p.zero_point = call.inputs[0].quant->zero_point[0];
+  p.empty_code = reference::CodeParams(call.outputs[0]).code(0);
+  for (size_t i = 0; i < call.node.fixed->scale.size(); ++i) p.scales.push_back(code_scale_of(output_scale(call, i)));
+  return finish(std::move(p));
 }
 
 int64_t counted(const reference::WindowAxis& axis, int64_t o, bool count_padding) {
   return counted_pool_taps(axis.in, axis.kernel, axis.stride, axis.dilation, axis.pad, axis.pad_end, count_padding, o);
+}
+
+/// A window that lies in the padding altogether divides by nothing: its sum of 0 becomes the code of 0.
+CodeScale scale_of(const Pool& p, int64_t count) {
+  if (count == 0) return {.zero_point_after = static_cast<double>(p.empty_code)};
+  return p.scales[p.scales.size() == 1 ? 0 : static_cast<size_t>(count - 1)];
 }
 
 void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
@@ -72,22 +108,26 @@ void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile
     for_taps(p.window, row, column,
              [&](int64_t, int64_t source) { taps[pixel.count++] = buffers[0].data + source * pixel_bytes; });
     if (p.average) {
-      pixel.divisor = static_cast<float>(counted(depth, row / height.out % depth.out, p.count_padding) *
-                                         counted(height, row % height.out, p.count_padding) *
-                                         counted(width, column, p.count_padding));
+      const int64_t count = counted(depth, row / height.out % depth.out, p.count_padding) *
+                            counted(height, row % height.out, p.count_padding) *
+                            counted(width, column, p.count_padding);
+      pixel.divisor = static_cast<float>(count);
+      pixel.start = static_cast<int32_t>(-pixel.count * p.zero_point);
+      if (!p.scales.empty()) pixel.scale = scale_of(p, count);
     }
     pixel.out = buffers.back().data + i * pixel_bytes;
     p.run(pixel);
   }
 }
 
-#define ROWS(cpu, name, needs)                                                                                         \
-  {"MaxPool", "max_pool_float_" name, needs, accepts<DType::Float32>, prepare_max<cpu::kLoops>, run},                  \
-      {"GlobalMaxPool", "global_max_pool_float_" name, needs, accepts<DType::Float32>, prepare_max<cpu::kLoops>, run}, \
-      {"MaxPool", "max_pool_i8_" name, needs, accepts<DType::Int8>, prepare_max<cpu::kLoops>, run},                    \
-      {"AveragePool", "average_pool_float_" name, needs, accepts<DType::Float32>, prepare_average<cpu::kLoops>, run},  \
-      {"GlobalAveragePool",     "global_average_pool_float_" name, needs,                                              \
-       accepts<DType::Float32>, prepare_average<cpu::kLoops>,      run},
+#define ROWS(cpu, name, needs)                                                                                \
+  {"MaxPool", "max_pool_float_" name, needs, accepts_floats, prepare_max<cpu::kLoops>, run},                  \
+      {"GlobalMaxPool", "global_max_pool_float_" name, needs, accepts_floats, prepare_max<cpu::kLoops>, run}, \
+      {"MaxPool", "max_pool_i8_" name, needs, accepts_max_codes, prepare_max<cpu::kLoops>, run},              \
+      {"AveragePool", "average_pool_float_" name, needs, accepts_floats, prepare_average<cpu::kLoops>, run},  \
+      {"GlobalAveragePool", "global_average_pool_float_" name, needs,                                         \
+       accepts_floats,      prepare_average<cpu::kLoops>,      run},                                          \
+      {"AveragePool", "average_pool_i8_" name, needs, accepts_average_codes, prepare_average_codes<cpu::kLoops>, run},
 constexpr Kernel kRows[] = {OPENRKNN_FAST_CPUS(ROWS)};
 #undef ROWS
 
