@@ -61,57 +61,22 @@ def child_build(model: str, dataset: str) -> dict:
     return timed(work)
 
 
-def prepare_for_peer(model: str, prepared: str) -> None:
-    """What quantize_static needs to work per channel: opset 17, initializers instead of Constants."""
-    import onnx
-    from onnx import version_converter
-
-    loaded = version_converter.convert_version(onnx.load(model), 17)
-    names = {initializer.name for initializer in loaded.graph.initializer}
-    for value in [value for value in loaded.graph.input if value.name in names]:
-        loaded.graph.input.remove(value)
-    for node in [node for node in loaded.graph.node if node.op_type == "Constant"]:
-        tensor = onnx.TensorProto()
-        tensor.CopyFrom(node.attribute[0].t)
-        tensor.name = node.output[0]
-        loaded.graph.initializer.append(tensor)
-        loaded.graph.node.remove(node)
-    onnx.save(loaded, prepared)
-
-
 def child_peer_build(prepared: str, dataset: str, quantized: str) -> dict:
     import numpy as np
     import onnxruntime
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    import peers
     from PIL import Image
 
-    onnxruntime.set_default_logger_severity(4)
     folder = pathlib.Path(dataset).parent
     name = onnxruntime.InferenceSession(prepared).get_inputs()[0].name
 
-    class Reader(CalibrationDataReader):
-        def __init__(self):
-            self.names = iter(pathlib.Path(dataset).read_text().split())
-
-        def get_next(self):
-            file = next(self.names, None)
-            if file is None:
-                return None
+    def feeds():
+        for file in pathlib.Path(dataset).read_text().split():
             pixels = np.asarray(Image.open(folder / file).convert("RGB"), np.float32)
             normal = (pixels - np.float32(MEAN)) / np.float32(STD)
-            return {name: normal.transpose(2, 0, 1)[None]}
+            yield {name: normal.transpose(2, 0, 1)[None]}
 
-    return timed(
-        lambda: quantize_static(
-            prepared,
-            quantized,
-            Reader(),
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-        )
-    )
+    return timed(lambda: peers.quantize(prepared, quantized, feeds()))
 
 
 def child_infer(kind: str, model: str, rknn_file: str, threads: str) -> None:
@@ -219,11 +184,13 @@ def build_rknn(model: pathlib.Path, target: pathlib.Path, work: pathlib.Path) ->
 
 
 def bench_build(models: list[pathlib.Path], work: pathlib.Path, rounds: int = 3) -> None:
+    from peers import prepare
+
     print("\nbuild: 20 pictures; seconds (ratio to quantize_static alone), peak anonymous MB above the model's size")
     print(f"{'model':<16} {'size MB':>8} {'quantize_static':>16} {'build':>16} {'peak above':>11} {'at 200':>8}")
     for model in models:
         prepared, quantized = work / f"{model.stem}_17.onnx", work / f"{model.stem}_qdq.onnx"
-        prepare_for_peer(str(model), str(prepared))
+        prepare(model, prepared)
         few, many = dataset_for(model, work, 20), dataset_for(model, work, 200)
         ours, peer = [], []
         for _ in range(rounds):
