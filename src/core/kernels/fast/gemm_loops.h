@@ -200,9 +200,14 @@ void sum_windows(const GemmTile& tile) {
   };
   Masks masks;  // all ones, then zeros: read from kStep - n on to keep n
   for (int64_t i = 0; i < 2 * kStep; ++i) masks.keep[i] = static_cast<Input>(i < kStep ? -1 : 0);
-  for (int64_t row = 0; row < tile.rows; ++row) {
-    const int64_t block = row / tile.block_rows, in_block = row % tile.block_rows;
-    const void* const* inputs = tile.inputs + block * tile.runs * tile.block_rows + in_block;
+  const void* const* block = tile.inputs;
+  int64_t in_block = 0;
+  for (int64_t row = 0; row < tile.rows; ++row, ++in_block) {
+    if (in_block == tile.block_rows) {
+      in_block = 0;
+      block += tile.runs * tile.block_rows;
+    }
+    const void* const* inputs = block + in_block;
     V sum(0);
     for (int64_t run = 0; run < tile.runs; ++run) {
       const Input* from = static_cast<const Input*>(inputs[run * tile.block_rows]);
@@ -215,9 +220,7 @@ void sum_windows(const GemmTile& tile) {
         sum = V(Isa::add_codes(sum.raw, load<V>(from + k).raw & kept.raw));
       }
     }
-    int32_t total = 0;
-    for (int lane = 0; lane < Isa::kBytes / 4; ++lane) total += sum.raw[lane];
-    tile.sums[row] = total;
+    tile.sums[row] = Isa::total(sum.raw);
   }
 }
 

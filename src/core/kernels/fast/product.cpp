@@ -133,10 +133,14 @@ View stage(const Product& p, const ProductPart& part, const Area& area, const st
 void point_at_inputs(const Product& p, const ProductPart& part, const Area& area, const View& view, int64_t block_rows,
                      const void** inputs) {
   const int64_t runs = p.runs(part);
-  int64_t row = 0;
+  int64_t in_block = 0;
   for (int64_t line = area.line; line < area.line + area.lines; ++line) {
-    for (int64_t column = area.column; column < area.column + area.columns; ++column, ++row) {
-      const void** at = inputs + row / block_rows * runs * block_rows + row % block_rows;
+    for (int64_t column = area.column; column < area.column + area.columns; ++column, ++in_block) {
+      if (in_block == block_rows) {
+        in_block = 0;
+        inputs += runs * block_rows;
+      }
+      const void** at = inputs + in_block;
       for (const int64_t dy : part.height.offsets) {
         const int64_t y = line * part.height.step + dy;
         const bool line_inside = y >= 0 && y < part.height.in;

@@ -47,6 +47,11 @@ struct Isa {
   }
   /// All codes of a vector added to the sums, whichever lane: what the window sums need.
   OPENRKNN_INLINE static Ints add_codes(Ints sum, Ints codes) { return dot(sum, (Ints)_mm256_set1_epi16(1), codes); }
+  OPENRKNN_INLINE static int32_t total(Ints v) {
+    __m128i sum = _mm_add_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1));
+    sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0xb1)));
+  }
 
   /// The output stage: int32 to doubles and back, codes to and from memory.
   using Doubles = fast::Registers<kBytes>::Doubles;
@@ -56,6 +61,12 @@ struct Isa {
   }
   OPENRKNN_INLINE static Ints join(Doubles low, Doubles high) {
     return (Ints)_mm256_set_m128i(_mm256_cvttpd_epi32(high), _mm256_cvttpd_epi32(low));
+  }
+  OPENRKNN_INLINE static Doubles fma_doubles(Doubles a, Doubles b, Doubles c) { return _mm256_fmadd_pd(a, b, c); }
+  /// The low 32 bits of each.
+  OPENRKNN_INLINE static Ints join_low_bits(Doubles low, Doubles high) {
+    const __m256d even = (__m256d)_mm256_shuffle_ps((__m256)low, (__m256)high, 0x88);  // within halves of a register
+    return (Ints)_mm256_permute4x64_pd(even, 0xd8);
   }
   OPENRKNN_INLINE static Doubles clamp(Doubles v, Doubles low, Doubles high) {
     return _mm256_min_pd(_mm256_max_pd(v, low), high);

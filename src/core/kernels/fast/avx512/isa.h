@@ -41,6 +41,7 @@ struct Isa {
     return (Ints)_mm512_add_epi32((__m512i)sum, _mm512_madd_epi16((__m512i)weights, (__m512i)codes));
   }
   OPENRKNN_INLINE static Ints add_codes(Ints sum, Ints codes) { return dot(sum, (Ints)_mm512_set1_epi16(1), codes); }
+  OPENRKNN_INLINE static int32_t total(Ints v) { return _mm512_reduce_add_epi32((__m512i)v); }
 
   using Doubles = fast::Registers<kBytes>::Doubles;
   OPENRKNN_INLINE static Doubles low_doubles(Ints v) { return _mm512_cvtepi32_pd(_mm512_castsi512_si256((__m512i)v)); }
@@ -49,6 +50,12 @@ struct Isa {
   }
   OPENRKNN_INLINE static Ints join(Doubles low, Doubles high) {
     return (Ints)_mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvttpd_epi32(low)), _mm512_cvttpd_epi32(high), 1);
+  }
+  OPENRKNN_INLINE static Doubles fma_doubles(Doubles a, Doubles b, Doubles c) { return _mm512_fmadd_pd(a, b, c); }
+  /// The low 32 bits of each.
+  OPENRKNN_INLINE static Ints join_low_bits(Doubles low, Doubles high) {
+    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    return (Ints)_mm512_permutex2var_epi32((__m512i)low, even, (__m512i)high);
   }
   OPENRKNN_INLINE static Doubles clamp(Doubles v, Doubles low, Doubles high) {
     return _mm512_min_pd(_mm512_max_pd(v, low), high);

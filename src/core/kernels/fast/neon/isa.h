@@ -52,6 +52,7 @@ struct Isa {
   OPENRKNN_INLINE static Ints add_codes(Ints sum, Ints codes) {
     return (Ints)vpadalq_s16((int32x4_t)sum, (int16x8_t)codes);
   }
+  OPENRKNN_INLINE static int32_t total(Ints v) { return vaddvq_s32((int32x4_t)v); }
 
   OPENRKNN_INLINE static Doubles low_doubles(Ints v) {
     return (Doubles)vcvtq_f64_s64(vmovl_s32(vget_low_s32((int32x4_t)v)));
@@ -59,6 +60,13 @@ struct Isa {
   OPENRKNN_INLINE static Doubles high_doubles(Ints v) { return (Doubles)vcvtq_f64_s64(vmovl_high_s32((int32x4_t)v)); }
   OPENRKNN_INLINE static Ints join(Doubles low, Doubles high) {
     return (Ints)vmovn_high_s64(vmovn_s64(vcvtq_s64_f64((float64x2_t)low)), vcvtq_s64_f64((float64x2_t)high));
+  }
+  OPENRKNN_INLINE static Doubles fma_doubles(Doubles a, Doubles b, Doubles c) {
+    return (Doubles)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
+  }
+  /// The low 32 bits of each.
+  OPENRKNN_INLINE static Ints join_low_bits(Doubles low, Doubles high) {
+    return (Ints)vuzp1q_s32((int32x4_t)low, (int32x4_t)high);
   }
   OPENRKNN_INLINE static Doubles clamp(Doubles v, Doubles low, Doubles high) {
     return (Doubles)vminq_f64(vmaxq_f64((float64x2_t)v, (float64x2_t)low), (float64x2_t)high);
