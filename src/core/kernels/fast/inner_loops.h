@@ -143,6 +143,7 @@ struct InnerLoops {
   void (*layer_norm)(float* values, int64_t count, const float* scale, const float* bias, float epsilon) = nullptr;
   void (*combine_codes)(const CodePair&, const int8_t* a, const int8_t* b, int8_t* out, int64_t count) = nullptr;
   void (*combine_floats)(Pair, const float* a, const float* b, float* out, int64_t count) = nullptr;
+  void (*encode_codes)(const float* in, int8_t* out, int64_t count, double scale, double zero_point) = nullptr;
   void (*max_float)(const PoolPixel&) = nullptr;
   void (*max_half)(const PoolPixel&) = nullptr;
   void (*max_codes)(const PoolPixel&) = nullptr;

@@ -1,6 +1,7 @@
 // The table of inner loops of one CPU kind, for fast/<cpu>/loops.cpp.
 #pragma once
 
+#include "core/kernels/fast/convert_loops.h"
 #include "core/kernels/fast/depthwise_loops.h"
 #include "core/kernels/fast/gemm_loops.h"
 #include "core/kernels/fast/packing_loops.h"
@@ -42,6 +43,7 @@ constexpr InnerLoops inner_loops() {
           .layer_norm = layer_norm<Isa>,
           .combine_codes = combine_codes<Isa>,
           .combine_floats = combine_floats<Isa>,
+          .encode_codes = encode_codes<Isa>,
           .max_float = max_floats<Isa, float>,
           .max_half = max_floats<Isa, uint16_t>,
           .max_codes = max_codes<Isa>,
