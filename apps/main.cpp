@@ -71,7 +71,7 @@ void add_dimensions(CLI::App& app, std::map<std::string, int64_t>& dimensions) {
 int main(int argc, char** argv) {
   CLI::App app{"OpenRKNN: compile, quantize, simulate and serve models for Rockchip NPUs"};
   app.require_subcommand(1);
-  app.set_version_flag("--version", std::string("openrknn ") + OPENRKNN_VERSION);
+  app.set_version_flag("--version", fmt::format("openrknn {}", version()));
   app.footer("Exit codes: 0 done, 1 refused or failed, 2 wrong usage.");
 
   ConvertArguments converting;

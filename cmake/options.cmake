@@ -8,7 +8,7 @@ target_compile_options(openrknn_options INTERFACE
   # Results must be the same bits on every CPU: no fusing of a*b+c behind our back (docs/arithmetic.md).
   -ffp-contract=off -fno-fast-math)
 target_include_directories(openrknn_options INTERFACE
-  ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include ${PROJECT_BINARY_DIR}/generated)
+  ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
 if(OPENRKNN_WERROR)
   target_compile_options(openrknn_options INTERFACE -Werror)
 endif()

@@ -255,7 +255,7 @@ Compiled compile(const Graph& imported, const CompileOptions& options, const Sam
   model.target = std::string(target.name);
   model.arithmetic = arithmetic_of(target);
   model.custom_string = options.custom_string;
-  model.tool_version = OPENRKNN_VERSION;
+  model.tool_version = version();
   model.source_framework = options.source_framework;
   std::string pass_log;
   for (const std::string& line : report.pass_log) pass_log += line + '\n';

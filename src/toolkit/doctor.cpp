@@ -43,7 +43,7 @@ Finding look_at_cpu() {
 
 std::vector<Finding> examine() {
   return {
-      {"version", fmt::format("OpenRKNN {}", OPENRKNN_VERSION), true, {}},
+      {"version", fmt::format("OpenRKNN {}", version()), true, {}},
       look_at_cpu(),
       {"threads", fmt::format("{} (OPENRKNN_THREADS sets it)", default_thread_count()), true, {}},
       look_for_runtime(),

@@ -1,7 +1,5 @@
 #include "runtime/capi/runtime_version.h"
 
-#include "core/base/version.h"
-
 namespace openrknn::capi {
 namespace {
 

@@ -226,7 +226,8 @@ SessionOptions parse_provider_options(const OptionList& list) {
   SessionOptions options;
   bool has_schedule = false, has_tp_mode = false;
   for (const auto& [key, value] : list) {
-    const auto row = std::find_if(kOptions.begin(), kOptions.end(), [&name = key](const OptionRow& r) { return r.key == name; });
+    const auto row =
+        std::find_if(kOptions.begin(), kOptions.end(), [&name = key](const OptionRow& r) { return r.key == name; });
     if (row == kOptions.end()) reject_unknown(key);
     if (value.kind == Kind::None) continue;  // unset
     row->set(options, key, value);

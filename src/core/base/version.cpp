@@ -1,0 +1,7 @@
+#include "core/base/version.h"
+
+namespace openrknn {
+
+std::string_view version() { return OPENRKNN_VERSION; }  // CMake defines it for this file
+
+}  // namespace openrknn
