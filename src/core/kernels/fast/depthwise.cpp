@@ -16,7 +16,7 @@ using reference::present;
 using reference::Window;
 using reference::WindowAxis;
 
-constexpr int64_t kTileElements = 1 << 15;  // of the output
+constexpr int64_t kTileElements = 1 << 13;  // of the output
 
 struct Depthwise {
   void (*run)(const DepthwiseLine&) = nullptr;

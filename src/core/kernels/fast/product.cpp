@@ -45,7 +45,8 @@ void tile_part(const Product& p, ProductPart& part) {
   part.tile_lines = divide_up(part.height.out, part.line_tiles);
   part.line_tiles = divide_up(part.height.out, part.tile_lines);
   const int64_t have = p.images * part.line_tiles * part.column_tiles * p.groups;
-  part.tile_panels = divide_up(p.panels(), std::clamp<int64_t>(wanted / std::max<int64_t>(1, have), 1, p.panels()));
+  part.tile_panels =
+      divide_up(p.panels(), std::clamp<int64_t>(divide_up(wanted, std::max<int64_t>(1, have)), 1, p.panels()));
   part.panel_tiles = divide_up(p.panels(), part.tile_panels);
 }
 
