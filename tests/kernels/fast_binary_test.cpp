@@ -54,7 +54,7 @@ void make_law(Case& c, Random& random, const Law& law) {
   if (c.node.op == "Mul")
     fixed.scale = {{multiplier(), static_cast<int32_t>(random.integer(19, 24))}};
   else if (c.node.op == "Add" || c.node.op == "Sub")
-    fixed.scale = {{multiplier(), 5}, {multiplier(), 6}, {multiplier(), static_cast<int32_t>(random.integer(23, 26))}};
+    fixed.scale = {{multiplier(), 0}, {multiplier(), 0}, {multiplier(), static_cast<int32_t>(random.integer(28, 31))}};
   else
     fixed.scale = {{multiplier(), 15}, {multiplier(), static_cast<int32_t>(random.integer(13, 16))}};
   fixed.low = static_cast<int32_t>(random.integer(-128, -100));
@@ -124,6 +124,13 @@ TEST(FastBinary, MultipliersBeyondTheExactRangeAreLeftToTheReference) {
   Case c = pair_case("Mul", random.codes({5}), random.codes({5}), {5});
   make_law(c, random, all_laws()[0]);
   c.node.fixed->scale = {{1 << 20, 25}};
+  EXPECT_EQ(judge(c), 0);
+}
+TEST(FastBinary, OperandsThatRoundBeforeTheyAreAddedAreLeftToTheReference) {
+  Random random(32);
+  Case c = pair_case("Add", random.codes({5}), random.codes({5}), {5});
+  make_law(c, random, all_laws()[0]);
+  c.node.fixed->scale[1].second = 3;
   EXPECT_EQ(judge(c), 0);
 }
 

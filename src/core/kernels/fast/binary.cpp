@@ -165,13 +165,17 @@ Prepared finish(const Call& call, PairState s) {
   return reference::make_prepared(std::move(s), tiles, 2 * Reader<T>::kBytes + result, in_place);
 }
 
+constexpr bool adds(Pair function) { return function == Pair::Add || function == Pair::Sub; }
+
 template <Pair kFunction>
 bool accepts_codes(const Call& call) {
-  constexpr size_t kScales = kFunction == Pair::Mul ? 1 : kFunction == Pair::Add || kFunction == Pair::Sub ? 3 : 2;
+  constexpr size_t kScales = kFunction == Pair::Mul ? 1 : adds(kFunction) ? 3 : 2;
   if (call.ideal || !reference::are_codes(call.inputs) || !reference::is_codes(call.outputs[0])) return false;
   if (!reference::is_lowered(call, kScales)) return false;
   for (size_t i = 0; i < kScales; ++i) {
-    if (!scale_fits(output_scale(call, i))) return false;
+    const OutputScale scale = output_scale(call, i);
+    if (!scale_fits(scale)) return false;
+    if (adds(kFunction) && i < 2 && scale.shift != 0) return false;  // lower() never makes any other
   }
   return true;
 }
@@ -182,11 +186,12 @@ Prepared prepare_codes(const Call& call, Weights&) {
   s.codes.function = kFunction;
   s.codes.a_zero_point = call.inputs[0].quant->zero_point[0];
   s.codes.b_zero_point = call.inputs[1].quant->zero_point[0];
-  if (kFunction != Pair::Mul) {
-    s.codes.a_multiplier = factor_of(output_scale(call, 0));
-    s.codes.b_multiplier = factor_of(output_scale(call, 1)) * (kFunction == Pair::Sub ? -1 : 1);
+  if (adds(kFunction)) {
+    s.codes.a_multiplier = output_scale(call, 0).multiplier;
+    s.codes.b_multiplier = output_scale(call, 1).multiplier * (kFunction == Pair::Sub ? -1 : 1);
   }
-  s.codes.out = code_scale_of(output_scale(call, kFunction == Pair::Add || kFunction == Pair::Sub ? 2 : 0));
+  s.codes.a_out = code_scale_of(output_scale(call, 0));
+  s.codes.out = code_scale_of(output_scale(call, kFunction == Pair::Mul ? 0 : adds(kFunction) ? 2 : 1));
   return finish<int8_t>(call, std::move(s));
 }
 

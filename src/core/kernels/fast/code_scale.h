@@ -9,9 +9,6 @@
 
 namespace openrknn::fast {
 
-/// {multiplier, shift} as the real number it stands for.
-inline double factor_of(const OutputScale& scale) { return std::ldexp(scale.multiplier, -scale.shift); }
-
 /// Multipliers as lower() makes them: with sums of up to 32 bits every step stays exact in doubles.
 inline bool scale_fits(const OutputScale& scale) { return std::abs(scale.multiplier) < 1 << 15 && scale.shift >= 0; }
 
@@ -20,7 +17,7 @@ inline constexpr int64_t kMostSummedCodes = 1 << 23;
 
 inline CodeScale code_scale_of(const OutputScale& scale) {
   CodeScale s;
-  s.multiplier = factor_of(scale);
+  s.multiplier = std::ldexp(scale.multiplier, -scale.shift);
   (scale.zero_point_before_shift ? s.zero_point_before : s.zero_point_after) = scale.zero_point;
   s.low = scale.low;
   s.high = scale.high;

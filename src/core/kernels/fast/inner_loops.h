@@ -112,13 +112,13 @@ struct CodeScale {
 };
 
 enum class Pair : uint8_t { Add, Sub, Mul, Div, Max, Min };
-/// A function of two codes. Add and Sub: out(rne((a - za) ma) + rne((b - zb) mb)); Mul: out((a - za) (b - zb)); Max and
-/// Min: the larger or smaller of what `out` makes of each operand with its own multiplier.
+/// A function of two codes. Add and Sub: out((a - za) ma + (b - zb) mb), multipliers of 16 bits; Mul: out((a - za) (b -
+/// zb)); Max and Min: the larger or smaller of a_out(a - za) and out(b - zb).
 struct CodePair {
   Pair function = Pair::Add;
-  double a_zero_point = 0, b_zero_point = 0;
-  double a_multiplier = 1, b_multiplier = 1;  ///< multiplier / 2^shift; b's negative for Sub. Mul: not used
-  CodeScale out;                              ///< Max and Min do not use its multiplier
+  int32_t a_zero_point = 0, b_zero_point = 0;
+  int32_t a_multiplier = 1, b_multiplier = 1;  ///< Sub: b's is negative
+  CodeScale a_out, out;
 };
 
 /// One output pixel of a pool: the taps inside the input.

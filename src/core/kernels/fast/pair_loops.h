@@ -5,33 +5,34 @@
 
 namespace openrknn::fast {
 
-/// Whole numbers in doubles times the scale, as output codes.
+/// Whole numbers times the scale, as output codes. kRound stays added until the low bits are taken.
 template <class Isa>
-OPENRKNN_INLINE typename Isa::Doubles scale_codes(const CodeScale& s, typename Isa::Doubles v) {
+OPENRKNN_INLINE Ints<Isa> scale_codes(const CodeScale& s, Ints<Isa> v) {
   using Doubles = typename Isa::Doubles;
-  v = (v * s.multiplier + (kRound + s.zero_point_before)) - (kRound - s.zero_point_after);
-  return Isa::clamp(v, Doubles{} + s.low, Doubles{} + s.high);
+  const Doubles multiplier = Doubles{} + s.multiplier, round = Doubles{} + (kRound + s.zero_point_before);
+  const Doubles least = Doubles{} + (kRound - s.zero_point_after + s.low);
+  const Doubles most = Doubles{} + (kRound - s.zero_point_after + s.high);
+  const auto scale = [&](Doubles x) __attribute__((always_inline)) {
+    return Isa::clamp(Isa::fma_doubles(x, multiplier, round), least, most);
+  };
+  const auto low = scale(Isa::low_doubles(v.raw)), high = scale(Isa::high_doubles(v.raw));
+  return Ints<Isa>(Isa::join_low_bits(low, high)) + static_cast<int32_t>(s.zero_point_after);
 }
 
+/// Codes and multipliers have 16 bits: two products and their sum are one instruction.
 template <class Isa, Pair kFunction>
-OPENRKNN_INLINE typename Isa::Doubles combine_doubles(const CodePair& p, typename Isa::Doubles a,
-                                                      typename Isa::Doubles b) {
-  a = a - p.a_zero_point;
-  b = b - p.b_zero_point;
+OPENRKNN_INLINE Ints<Isa> combine_vectors(const CodePair& p, Ints<Isa> a, Ints<Isa> b) {
+  using V = Ints<Isa>;
   if constexpr (kFunction == Pair::Mul) {
-    return scale_codes<Isa>(p.out, a * b);
+    return scale_codes(p.out, V(Isa::multiply_pairs(((a - p.a_zero_point) & 0xffff).raw, (b - p.b_zero_point).raw)));
   } else if constexpr (kFunction == Pair::Max || kFunction == Pair::Min) {
-    // Rounding never changes which of two numbers is larger, so the scale is that of 1.
-    const double before = p.out.zero_point_before;
-    a = a * p.a_multiplier + (kRound + before);
-    b = b * p.b_multiplier + (kRound + before);
-    const auto chosen = kFunction == Pair::Max ? (a > b ? a : b) : (a < b ? a : b);
-    using Doubles = typename Isa::Doubles;
-    return Isa::clamp(chosen - (kRound - p.out.zero_point_after), Doubles{} + p.out.low, Doubles{} + p.out.high);
+    const V x = scale_codes(p.a_out, a - p.a_zero_point), y = scale_codes(p.out, b - p.b_zero_point);
+    return V((kFunction == Pair::Max ? x.raw > y.raw : x.raw < y.raw) ? x.raw : y.raw);
   } else {
-    a = (a * p.a_multiplier + kRound) - kRound;
-    b = (b * p.b_multiplier + kRound) - kRound;
-    return scale_codes<Isa>(p.out, a + b);
+    const V multipliers =
+        V((p.a_multiplier & 0xffff) | static_cast<int32_t>(static_cast<uint32_t>(p.b_multiplier) << 16));
+    const V zero_points = V(p.a_zero_point * p.a_multiplier + p.b_zero_point * p.b_multiplier);
+    return scale_codes(p.out, V(Isa::multiply_pairs(((a & 0xffff) | (b << 16)).raw, multipliers.raw)) - zero_points);
   }
 }
 
@@ -42,9 +43,7 @@ template <class Isa, Pair kFunction>
   constexpr int kLanes = Isa::kBytes / 4;
   const CodePair p = shared;  // a local copy: stores of codes cannot change it
   const auto combine = [&](const int8_t* from_a, const int8_t* from_b) __attribute__((always_inline)) {
-    const auto x = Isa::load_codes(from_a), y = Isa::load_codes(from_b);
-    return V(Isa::join(combine_doubles<Isa, kFunction>(p, Isa::low_doubles(x), Isa::low_doubles(y)),
-                       combine_doubles<Isa, kFunction>(p, Isa::high_doubles(x), Isa::high_doubles(y))));
+    return combine_vectors<Isa, kFunction>(p, V(Isa::load_codes(from_a)), V(Isa::load_codes(from_b)));
   };
   int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) Isa::store_codes(out + i, combine(a + i, b + i).raw);

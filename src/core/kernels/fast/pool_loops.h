@@ -114,9 +114,7 @@ void average_codes(const PoolPixel& pixel) {
         }
         int8_t* out = static_cast<int8_t*>(pixel.out) + c;
         for (int i = 0; i < kVectors; ++i) {
-          const V codes(Isa::join(scale_codes<Isa>(scale, Isa::low_doubles(sums[i].raw)),
-                                  scale_codes<Isa>(scale, Isa::high_doubles(sums[i].raw))));
-          store_codes<Isa>(out + i * kLanes, codes, pixel.channels - c - i * kLanes);
+          store_codes<Isa>(out + i * kLanes, scale_codes(scale, sums[i]), pixel.channels - c - i * kLanes);
         }
       });
 }
