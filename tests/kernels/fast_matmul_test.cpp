@@ -82,6 +82,24 @@ Case code_case(const MatMulShape& s, const Law& law, int32_t zero_point, uint32_
   return c;
 }
 
+TEST(FastMatMul, InfinitiesEqualReference) {
+  if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
+  uint32_t seed = 50;
+  for (const MatMulShape& s : kShapes) {
+    Random random(seed);
+    Case c = base_case(s, DType::Float32, "infinities seed " + std::to_string(seed));
+    ++seed;
+    c.inputs = {random.reals(DType::Float32, s.a), random.reals(DType::Float32, s.b)};
+    for (float& v : c.inputs[0].mutable_values<float>()) {
+      const int64_t kind = random.integer(0, 400);
+      if (kind == 0) v = INFINITY;
+      if (kind == 1) v = -INFINITY;
+      if (kind == 2) v = -0.0f;
+    }
+    EXPECT_GE(judge(c), 1) << c.text;
+  }
+}
+
 TEST(FastMatMul, Int8EqualsReference) {
   if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
   uint32_t seed = 100;

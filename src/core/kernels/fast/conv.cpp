@@ -47,7 +47,15 @@ void take_all(const WindowAxis& axis, ProductAxis& out, std::vector<int64_t>& ta
   }
 }
 
-void add_parts(Product& p, const Window& window) {
+/// Transposed, as wide as the stride, without padding: what one input pixel becomes lies side by side in an output
+/// line. Its taps are then more output columns of one product, instead of a product each.
+bool taps_are_columns(const WindowAxis& width, int64_t groups) {
+  return width.transposed && groups == 1 && width.kernel == width.stride && width.dilation == 1 && width.pad == 0 &&
+         width.out == width.in * width.stride;
+}
+
+/// `kernel_width`: of the weight constant.
+void add_parts(Product& p, const Window& window, int64_t kernel_width) {
   const WindowAxis &height = window.axes[1], &width = window.axes[2];
   const bool transposed = height.transposed;
   std::vector<int64_t> rows, columns;
@@ -62,7 +70,7 @@ void add_parts(Product& p, const Window& window) {
         take_all(width, part.width, columns);
       }
       for (const int64_t row : rows) {
-        for (const int64_t column : columns) part.taps.push_back(row * width.kernel + column);
+        for (const int64_t column : columns) part.taps.push_back(row * kernel_width + column);
       }
       p.parts.push_back(std::move(part));
     }
@@ -79,7 +87,7 @@ void add_parts(Product& p, const Window& window) {
 }
 
 Product product_of(const Call& call, const InnerLoops& loops, const Gemm& gemm) {
-  const Window window = window_of(call);
+  Window window = window_of(call);
   Product p;
   p.loops = &loops;
   p.gemm = &gemm;
@@ -89,18 +97,27 @@ Product product_of(const Call& call, const InnerLoops& loops, const Gemm& gemm) 
   p.in_channels = window.in_channels;
   p.out_channels = window.out_channels;
   p.groups = int_attribute(call.node.attributes, "group", 1);
+  WindowAxis& width = window.axes[2];
+  const int64_t kernel_width = width.kernel;
+  if (taps_are_columns(width, p.groups)) {
+    p.out_channels *= kernel_width;
+    width.out = width.in;
+    width.kernel = width.stride = 1;
+  }
   p.out_height = window.axes[1].out;
-  p.out_width = window.axes[2].out;
-  add_parts(p, window);
+  p.out_width = width.out;
+  add_parts(p, window, kernel_width);
   return p;
 }
 
-/// Index into [O, I/g, k…] or, transposed, [I, O/g, k…].
+/// Index into [O, I/g, k…] or, transposed, [I, O/g, k…]; columns beyond the outputs are those of the next tap.
 struct WeightIndex {
   bool transposed;
   int64_t inputs, outputs, taps;  // of one group
 
   int64_t operator()(int64_t group, int64_t column, int64_t tap, int64_t channel) const {
+    tap += column / outputs;
+    column %= outputs;
     const int64_t pair =
         transposed ? (group * inputs + channel) * outputs + column : (group * outputs + column) * inputs + channel;
     return pair * taps + tap;
@@ -110,7 +127,7 @@ WeightIndex weight_index(const Call& call, const Product& p) {
   const Shape& w = call.inputs[1].shape;
   int64_t taps = 1;
   for (size_t i = 2; i < w.size(); ++i) taps *= w[i];
-  return {is_transposed(call), p.group_channels(), p.group_columns(), taps};
+  return {is_transposed(call), p.group_channels(), is_transposed(call) ? w[1] : w[0] / p.groups, taps};
 }
 std::string key_of(const Call& call) {
   return "fast_" + call.node.op + ' ' + Weights::identity(*call.inputs[1].constant);
@@ -152,9 +169,10 @@ Prepared prepare_codes(const Call& call, Weights& cache) {
   const WeightIndex index = weight_index(call, p);
   const int8_t* values = call.inputs[1].constant->values<int8_t>().data();
   fill_output_stage(p, call, [&](int64_t c, const ProductPart& part) {
+    const int64_t group = c / p.group_columns(), column = c % p.group_columns();
     int64_t sum = 0;
     for (int64_t channel = 0; channel < index.inputs; ++channel) {
-      for (const int64_t tap : part.taps) sum += values[index(c / index.outputs, c % index.outputs, tap, channel)];
+      for (const int64_t tap : part.taps) sum += values[index(group, column, tap, channel)];
     }
     return sum;
   });

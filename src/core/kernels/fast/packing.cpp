@@ -18,8 +18,9 @@ int64_t place_in_panel(const Gemm& gemm, int64_t column, int64_t member) {
 std::string key_of(const Product& p, const ProductPart& part, const std::string& key) {
   const Gemm& gemm = *p.gemm;
   std::string text = key;
-  for (const int64_t number : {p.groups, static_cast<int64_t>(gemm.lanes), static_cast<int64_t>(gemm.group),
-                               static_cast<int64_t>(gemm.weight_bytes), static_cast<int64_t>(gemm.weight_offset)}) {
+  for (const int64_t number :
+       {p.groups, p.out_channels, static_cast<int64_t>(gemm.lanes), static_cast<int64_t>(gemm.group),
+        static_cast<int64_t>(gemm.weight_bytes), static_cast<int64_t>(gemm.weight_offset)}) {
     text += ' ' + std::to_string(number);
   }
   text += std::string(gemm.interleaved ? " i" : " k") + (p.merged ? 'm' : 's');

@@ -69,7 +69,7 @@ std::vector<float> padded_bias(const Product& p, const Tensor* bias) {
   std::vector<float> padded(static_cast<size_t>(p.groups * p.padded_columns()));
   for (int64_t c = 0; c < p.out_channels; ++c) {
     const int64_t at = c / p.group_columns() * p.padded_columns() + c % p.group_columns();
-    padded[static_cast<size_t>(at)] = static_cast<float>(values[values.size() == 1 ? 0 : static_cast<size_t>(c)]);
+    padded[static_cast<size_t>(at)] = static_cast<float>(values[static_cast<size_t>(c) % values.size()]);
   }
   return padded;
 }
@@ -131,9 +131,10 @@ void fill_output_stage(Product& p, const Call& call, const WeightSum& weight_sum
   for (ProductPart& part : p.parts) part.offset.assign(padded, 0);
   bool any_factor = false;
   for (int64_t c = 0; c < p.out_channels; ++c) {
-    const int64_t b = bias.empty() ? 0 : bias[static_cast<size_t>(c)];
-    // One, one per channel, or (transposed convolution) one per channel of a group.
-    const int64_t zw = weight_zero_point[static_cast<size_t>(c) % weight_zero_point.size()];
+    // Parameters are one, one per channel, or (transposed convolution) one per channel of a group or per channel of a
+    // tap.
+    const auto parameter = [&](const auto& values) { return values[static_cast<size_t>(c) % values.size()]; };
+    const int64_t b = bias.empty() ? 0 : parameter(bias), zw = parameter(weight_zero_point);
     const size_t at = static_cast<size_t>(c / p.group_columns() * p.padded_columns() + c % p.group_columns());
     for (ProductPart& part : p.parts) {
       // Σ (x-zx)(w-zw) + b = Σ x(w+o) - (zw+o) Σx + [b - zx Σw + n zx zw], all modulo 2^32: the true sum fits.
@@ -142,7 +143,7 @@ void fill_output_stage(Product& p, const Call& call, const WeightSum& weight_sum
     }
     p.sum_factor[at] = static_cast<int32_t>(-(zw + p.gemm->weight_offset));
     any_factor = any_factor || p.sum_factor[at] != 0;
-    const int32_t channel = stage.channel.empty() ? 1 << stage.channel_shift : stage.channel[static_cast<size_t>(c)];
+    const int32_t channel = stage.channel.empty() ? 1 << stage.channel_shift : parameter(stage.channel);
     p.channel[at] = std::ldexp(channel, -stage.channel_shift);
   }
   if (!any_factor) p.sum_factor.clear();
