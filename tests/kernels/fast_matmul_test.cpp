@@ -25,9 +25,14 @@ const MatMulShape kShapes[] = {
     {{196, 64}, {3, 64, 196}, {3, 196, 196}, false},  // one computed left side for all, several tiles
     {{7, 1501}, {1501, 66}, {7, 66}, false},
     {{1, 3}, {3, 1}, {1, 1}, false},
+    {{20}, {3, 20, 7}, {3, 7}, false},  // vectors
+    {{6, 4, 33}, {33}, {6, 4}},
+    {{41}, {41}, {}, false},
     {{30, 1500}, {1500, 40}, {30, 40}},  // several chunks of k
     {{197, 8}, {8, 3}, {197, 3}},
 };
+
+int64_t columns_of(const MatMulShape& s) { return s.b.size() == 1 ? 1 : s.b.back(); }
 
 Case base_case(const MatMulShape& s, DType dtype, const std::string& text) {
   Case c;
@@ -51,7 +56,7 @@ TEST(FastMatMul, FloatEqualsReference) {
         c.inputs = {random.reals(dtype, s.a), random.reals(dtype, s.b)};
         if (*activation) {
           c.node.attributes["activation"] = std::string(activation);
-          c.inputs.push_back(random.reals(DType::Float32, {s.b.back()}));
+          c.inputs.push_back(random.reals(DType::Float32, {columns_of(s)}));
         }
         EXPECT_GE(judge(c), 1) << c.text;
       }
@@ -63,7 +68,7 @@ TEST(FastMatMul, FloatEqualsReference) {
 Case code_case(const MatMulShape& s, const Law& law, int32_t zero_point, uint32_t seed) {
   Random random(seed);
   Case c = base_case(s, DType::Int8, "zero point " + std::to_string(zero_point) + " seed " + std::to_string(seed));
-  const int64_t columns = s.b.back();
+  const int64_t columns = columns_of(s);
   QuantParams b{std::vector<double>(static_cast<size_t>(columns), 0.01), {}, static_cast<int>(s.b.size()) - 1};
   FixedPoint fixed;
   Tensor bias(DType::Int32, {columns});
@@ -72,6 +77,7 @@ Case code_case(const MatMulShape& s, const Law& law, int32_t zero_point, uint32_
     b.zero_point.push_back(static_cast<int32_t>(random.integer(-128, 127)));
     fixed.channel.push_back(static_cast<uint16_t>(random.integer(1, 16384)));
   }
+  if (s.b.size() == 1) b.axis = -1;
   fixed.scale = {{20000, 24}};
   fixed.low = -128;
   fixed.high = 127;

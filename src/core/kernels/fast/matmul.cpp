@@ -18,7 +18,9 @@ struct Matrices {
   bool packed_b = false;  ///< and constant
 };
 Matrices matrices(const Call& call) {
-  const Shape &a = call.inputs[0].shape, &b = call.inputs[1].shape;
+  Shape a = call.inputs[0].shape, b = call.inputs[1].shape;
+  if (a.size() == 1) a.insert(a.begin(), 1);  // numpy: a vector is a row on the left, a column on the right
+  if (b.size() == 1) b.push_back(1);
   Matrices m;
   m.rows = a[a.size() - 2];
   m.depth = a.back();
@@ -33,7 +35,7 @@ Matrices matrices(const Call& call) {
 
 bool fits(const Call& call) {
   const Shape &a = call.inputs[0].shape, &b = call.inputs[1].shape;
-  return a.size() >= 2 && b.size() >= 2 && element_count(a) > 0 && element_count(b) > 0 &&
+  return !a.empty() && !b.empty() && element_count(a) > 0 && element_count(b) > 0 &&
          (!present(call.inputs, 2) || call.inputs[2].constant != nullptr);
 }
 bool accepts_float(const Call& call) { return fits(call) && floats_fit(call); }
@@ -41,7 +43,7 @@ bool accepts_codes(const Call& call) {
   const Operand& b = call.inputs[1];
   const int last = static_cast<int>(b.shape.size()) - 1;
   return fits(call) && codes_fit(call, call.inputs[0].shape.back()) &&
-         (b.quant->scale.size() == 1 || b.quant->axis == last);
+         (b.quant->scale.size() == 1 || (last > 0 && b.quant->axis == last));
 }
 
 Product product_of(const Call& call, const Matrices& m, const InnerLoops& loops, const Gemm& gemm) {
