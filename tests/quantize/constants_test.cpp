@@ -32,7 +32,7 @@ TEST(QuantizeLayer, GivesEveryChannelItsOwnAsymmetricScale) {
   }
 }
 
-// sum(e^2) + (sum e)^2 of one channel's weights with these parameters.
+// sum(e^2) + (sum e)^2 / 4 of one channel's weights with these parameters.
 double expected_error(std::span<const float> row, double scale, int32_t zero_point) {
   double square = 0, sum = 0;
   for (const float v : row) {
@@ -41,7 +41,7 @@ double expected_error(std::span<const float> row, double scale, int32_t zero_poi
     square += error * error;
     sum += error;
   }
-  return square + sum * sum;
+  return square + sum * sum / 4;
 }
 
 TEST(QuantizeLayer, TakesAZeroPointThatBiasesTheResultLess) {
@@ -62,7 +62,18 @@ TEST(QuantizeLayer, TakesAZeroPointThatBiasesTheResultLess) {
     EXPECT_GE(lowest / scale + zero_point, -128.5) << "a weight is clipped in channel " << c;
     EXPECT_LE(highest / scale + zero_point, 127.5) << "a weight is clipped in channel " << c;
   }
-  EXPECT_LT(error, natural_error / 2);
+  EXPECT_LT(error, natural_error * 0.8);
+}
+
+// A lowest weight of less than half a step rounds to the code of 0: the zero point stands at the end of the codes,
+// where dividing the range below it by its codes would divide by 0.
+TEST(QuantizeLayer, KeepsItsStepWhereTheZeroPointStandsAtTheEnd) {
+  for (const float sign : {1.0f, -1.0f}) {
+    const Tensor w = Tensor::from<float>({2, 3}, {sign * 1.0f, sign * -1e-4f, sign * 0.5f, 0.3f, -0.2f, 0.1f});
+    const QuantParams p = channel_layer(w, nullptr).weights.quant;
+    expect_fine_step(p.scale[0], 1.0001, p);
+    expect_fine_step(p.scale[1], 0.5, p);
+  }
 }
 
 // The multiplier of a channel has 14 bits below the largest one: scales sit on that grid, so it is exact.

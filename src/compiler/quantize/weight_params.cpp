@@ -3,8 +3,8 @@
 // same part of a step. So every zero point near the natural one is tried, each with the least scale that clips nothing,
 // and the one with the least expected error of the layer's result is taken.
 //
-// For inputs of mean m and variance v, E[(sum e·x)^2] = v·sum(e^2) + m^2·(sum e)^2. After a Relu, m^2 and v are of the
-// same size, so both terms weigh the same. docs/quantization.md has what it gains.
+// For inputs of mean m and variance v, E[(sum e·x)^2] = v·sum(e^2) + m^2·(sum e)^2. What leaves a Relu is mostly zero,
+// so m^2 is a part of v; docs/quantization.md has what was measured for other parts.
 #include "compiler/quantize/weight_params.h"
 
 #include <algorithm>
@@ -20,6 +20,8 @@ constexpr double kChannelSteps = 1 << 14;
 /// How far from the natural zero point is tried, and how much wider than the natural scale a step may become.
 constexpr int kReach = 4;
 constexpr double kMostWidening = 1.03125;
+/// m^2 / v of the inputs, see above.
+constexpr double kSquaredMean = 0.25;
 
 /// The weights with equal parameters: rows of one output channel each.
 struct Group {
@@ -50,7 +52,7 @@ std::vector<float> by_channel(const Tensor& t, int axis) {
   return out;
 }
 
-/// sum(e^2) + (sum e)^2 of one output channel, e in real numbers.
+/// sum(e^2) + m^2/v·(sum e)^2 of one output channel, e in real numbers.
 double expected_error(std::span<const float> row, double scale) {
   // Adding and taking away 1.5·2^52 rounds to the nearest integer, half to even, in any vector unit.
   constexpr double kRounder = 6755399441055744.0;
@@ -68,7 +70,7 @@ double expected_error(std::span<const float> row, double scale) {
   }
   for (; i < row.size(); ++i) add(0, row[i]);
   const double bias = (sum[0] + sum[1]) + (sum[2] + sum[3]);
-  return ((square[0] + square[1]) + (square[2] + square[3]) + bias * bias) * scale * scale;
+  return ((square[0] + square[1]) + (square[2] + square[3]) + kSquaredMean * bias * bias) * scale * scale;
 }
 
 double expected_error(const Group& group, double scale) {
@@ -79,32 +81,34 @@ double expected_error(const Group& group, double scale) {
   return error;
 }
 
-/// The least scale that gives every weight of the range a code.
-double scale_for(const Range& range, int zero_point, bool symmetric) {
-  if (symmetric) return std::max(-range.lowest, range.highest) / 127;
+/// The least scale with which this zero point gives both ends of the range a code; infinite if none does.
+double scale_for(const Range& range, int zero_point) {
   const double below = range.lowest < 0 ? -range.lowest / (128 + zero_point) : 0;
   const double above = range.highest > 0 ? range.highest / (127 - zero_point) : 0;
   return std::max(below, above);
 }
 
 double natural_scale(const Group& group, bool symmetric) {
-  const double whole = symmetric ? scale_for(group.range, 0, true) : (group.range.highest - group.range.lowest) / 255;
+  const double whole = symmetric ? std::max(-group.range.lowest, group.range.highest) / 127
+                                 : (group.range.highest - group.range.lowest) / 255;
   return whole == 0 ? 0 : std::max(whole, group.room);
 }
 
 /// With grid > 0 scales are multiples of it (rounded up) and at most `most`.
 Choice choose(const Group& group, bool symmetric, double grid, double most) {
   const double natural = natural_scale(group, symmetric);
-  const int centre =
-      symmetric ? 0 : static_cast<int>(std::clamp(std::nearbyint(-128 - group.range.lowest / natural), -128.0, 127.0));
   const auto on_grid = [&](double scale) { return grid > 0 ? std::ceil(scale / grid) * grid : scale; };
-  Choice best{std::min(on_grid(std::max(scale_for(group.range, centre, symmetric), group.room)), most), centre};
+  // The natural pair comes first: its rounded zero point moves both ends by less than half a step, which clips nothing.
+  Choice best{std::min(on_grid(natural), most), 0};
   if (symmetric) return best;
+  best.zero_point =
+      static_cast<int32_t>(std::clamp(std::nearbyint(-128 - group.range.lowest / best.scale), -128.0, 127.0));
+  const int centre = best.zero_point;
   double least = expected_error(group, best.scale);
   for (int step = 1; step <= kReach; ++step) {
     for (const int zero_point : {centre - step, centre + step}) {
       if (zero_point < -128 || zero_point > 127) continue;
-      const double scale = on_grid(std::max(scale_for(group.range, zero_point, false), group.room));
+      const double scale = on_grid(std::max(scale_for(group.range, zero_point), group.room));
       if (!(scale <= most) || scale > natural * kMostWidening + grid) continue;
       const double error = expected_error(group, scale);
       if (error < least) {
