@@ -89,7 +89,8 @@ typedef enum _rknn_query_cmd {
   RKNN_QUERY_CURRENT_OUTPUT_ATTR = 15,
   RKNN_QUERY_CURRENT_NATIVE_INPUT_ATTR = 16,
   RKNN_QUERY_CURRENT_NATIVE_OUTPUT_ATTR = 17,
-  RKNN_QUERY_CMD_MAX = 18
+  RKNN_QUERY_CMD_MAX = 18,
+  RKNN_QUERY_CMD_WIDEST = 0x7fffffff /* no query: lets C++ pass any number, openrknn/extension.h's among them */
 } rknn_query_cmd;
 
 typedef enum _rknn_tensor_type {
