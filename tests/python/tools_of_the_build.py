@@ -28,3 +28,11 @@ def command_line():
     if found is None:
         pytest.skip("the openrknn command is not built")
     return [found]
+
+
+def tool(name):
+    """A program of tests/tools: the folder OPENRKNN_TEST_TOOLS names."""
+    folder = os.environ.get("OPENRKNN_TEST_TOOLS")
+    if not folder:
+        pytest.skip("OPENRKNN_TEST_TOOLS names no folder of test programs")
+    return str(Path(folder).resolve() / name)
