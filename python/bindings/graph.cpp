@@ -113,7 +113,8 @@ void bind_graph(nb::module_& module) {
             return arrays_from_tensors(std::move(outputs));
           },
           nb::arg("feeds"), nb::kw_only(), nb::arg("optimize") = true,
-          "run(feeds: dict | list | array, *, optimize=True) -> list of arrays\n\nRuns the graph in float32. Arrays are "
+          "run(feeds: dict | list | array, *, optimize=True) -> list of arrays\n\nRuns the graph in float32. Arrays "
+          "are "
           "in the model's own layout; numeric types are converted. optimize=True computes golden, the graph a compile "
           "quantizes; False computes every node as it was imported. Raises openrknn.Error for wrong names, counts and "
           "shapes.");

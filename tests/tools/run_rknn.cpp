@@ -1,6 +1,6 @@
-// run_rknn MODEL.rknn OUT X.npy...: runs the compiled graph of a file, then its golden if it holds one, on arrays in the
-// graph's own types and layout. Output i is written to OUT<i>.npy, golden's to OUTgolden<i>.npy. For comparing the bits
-// of two machines.
+// run_rknn MODEL.rknn OUT X.npy...: runs the compiled graph of a file, then its golden if it holds one, on arrays in
+// the graph's own types and layout. Output i is written to OUT<i>.npy, golden's to OUTgolden<i>.npy. For comparing the
+// bits of two machines.
 #include <cstdio>
 #include <exception>
 #include <string>

@@ -101,8 +101,8 @@ std::string make_json(const Model& model, const Graph& graph) {
       R"({{"name":"openrknn","version":{},"target_platform":[{}],"network_platform":{},"ori_network_platform":{},)"
       R"("norm_tensor":{},"const_tensor":[],"virtual_tensor":[],)"
       R"("nodes":[{{"op":"RKNN_OP_NNBG","name":"nnbg","nn":{{"nbg":{{"type":"RKNN"}}}}}}],"connection":{},"graph":{}}})",
-      json_string(version()), json_string(model.target), framework, framework, joined(tensors),
-      joined(connections), joined(edges));
+      json_string(version()), json_string(model.target), framework, framework, joined(tensors), joined(connections),
+      joined(edges));
 }
 
 class BodyWriter {
@@ -129,8 +129,7 @@ class BodyWriter {
     const auto graphs_offset = out_.CreateVector(graphs);
     const auto generator = out_.CreateString("{'attrs': {}, 'quant_tab': {}}");
     // A runtime of another maker reads here that the file is not for it.
-    const auto compiler =
-        out_.CreateString(fmt::format("openrknn-{0} (compiler version: openrknn-{0})", version()));
+    const auto compiler = out_.CreateString(fmt::format("openrknn-{0} (compiler version: openrknn-{0})", version()));
     const auto runtime = out_.CreateString(model.target);
     const auto source = out_.CreateString(model.source_framework);
     face::ModelBuilder builder(out_);
