@@ -27,8 +27,6 @@ constexpr Pass kFold[] = {
     {"fold_bias", 1, Effect::Exact, fold_bias, "a layer adds its bias for free; before the folds that change it"},
     {"fold_batch_norm", 1, Effect::Rounding, fold_batch_norm, "the normalisation becomes part of the weights"},
     {"fold_affine", 2, Effect::Rounding, fold_affine, "per-channel constants become part of weights and bias"},
-    {"fold_input_scale", 2, Effect::Rounding, fold_input_scale,
-     "scaled inputs become scaled weights; last: fold_affine leaves a layer before the factor the cheaper choice"},
 };
 
 constexpr Pass kFuse[] = {
@@ -42,7 +40,9 @@ constexpr Pass kFuse[] = {
     {"fuse_hard_swish", 2, Effect::Rounding, fuse_hard_swish, "as fuse_silu"},
     {"fuse_hard_sigmoid", 2, Effect::Rounding, fuse_hard_sigmoid, "after fuse_hard_swish, which contains it"},
     {"fuse_activation", 1, Effect::Exact, fuse_activation,
-     "last: an activation inside a layer no longer matches the patterns above"},
+     "an activation inside a layer no longer matches the patterns above"},
+    {"fold_input_scale", 2, Effect::Rounding, fold_input_scale,
+     "scaled inputs become scaled weights; last: the factor may be the end of a pattern above (GELU's half)"},
 };
 
 }  // namespace
