@@ -1,6 +1,7 @@
 """What several test files share: small models on disk, datasets, and RKNN objects that are released."""
 
 import os
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -91,3 +92,13 @@ def cnn_rknn(built, tmp_path):
     path = tmp_path / "cnn.rknn"
     assert built().export_rknn(str(path)) == 0
     return path
+
+
+@pytest.fixture
+def case(tmp_path, request):
+    """Random values of one operator test, the same at every run."""
+    from operator_case import Case
+
+    seed = zlib.crc32(request.node.name.encode())
+    print("seed", seed)
+    return Case(tmp_path, seed)
