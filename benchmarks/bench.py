@@ -108,9 +108,10 @@ def child_infer(kind: str, model: str, rknn_file: str, threads: str) -> None:
         run()
     print("ready", flush=True)
     for _ in sys.stdin:
-        run()  # wakes threads and caches
+        for _ in range(3):  # wakes threads and caches; the scheduler spreads the threads over the cores
+            run()
         times = []
-        for _ in range(4):
+        for _ in range(10):
             begin = time.perf_counter()
             run()
             times.append(time.perf_counter() - begin)
@@ -127,7 +128,7 @@ def median_milliseconds(model: pathlib.Path, rknn_file: pathlib.Path, threads: i
         if child.stdout.readline() != "ready\n":
             sys.exit(f"{kind} does not run {model}")
     times = {kind: [] for kind in KINDS}
-    for _ in range(8):
+    for _ in range(6):
         for kind, child in children.items():
             time.sleep(0.05)  # the peer's threads stop spinning
             child.stdin.write("\n")
