@@ -69,7 +69,7 @@ void add_dimensions(CLI::App& app, std::map<std::string, int64_t>& dimensions) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only when memory ends
   CLI::App app{"OpenRKNN: compile, quantize, simulate and serve models for Rockchip NPUs"};
   app.require_subcommand(1);
   app.set_version_flag("--version", fmt::format("openrknn {}", version()));

@@ -4,7 +4,7 @@
 
 namespace openrknn {
 
-GraphRunner::GraphRunner(Graph graph, int threads, PlanOptions options, Arithmetic arithmetic)
+GraphRunner::GraphRunner(Graph graph, int threads, PlanOptions options, const Arithmetic& arithmetic)
     : graph_(std::move(graph)),
       pool_(threads),
       plan_(openrknn::plan(graph_, arithmetic, options, weights_)),

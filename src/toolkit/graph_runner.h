@@ -12,7 +12,7 @@ namespace openrknn {
 class GraphRunner {
  public:
   /// threads 0 = all of the machine. The options let tests ask for reference kernels or another CPU kind.
-  explicit GraphRunner(Graph, int threads = 0, PlanOptions = {}, Arithmetic = {});
+  explicit GraphRunner(Graph, int threads = 0, PlanOptions = {}, const Arithmetic& = {});
   ~GraphRunner();
   /// One array per graph input, logical layout, any numeric dtype (converted by value). Throws Error (RuntimeBadInput)
   /// listing every wrong count, shape and name. Outputs are logical, in the graph's dtypes.

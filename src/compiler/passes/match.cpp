@@ -101,7 +101,7 @@ Pattern op(std::string_view op, std::vector<Pattern> inputs, std::string_view na
   return {.kind = Pattern::Kind::Op, .name = name, .op = op, .parts = std::move(inputs)};
 }
 Pattern either(std::vector<Pattern> choices) { return {.kind = Pattern::Kind::Either, .parts = std::move(choices)}; }
-Pattern divided(Pattern x, double value) {
+Pattern divided(const Pattern& x, double value) {
   return either({op("Div", {x, number(value)}), op("Mul", {x, number(1 / value)})});
 }
 

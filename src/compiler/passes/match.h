@@ -32,7 +32,7 @@ Pattern constant(std::string_view name);
 Pattern op(std::string_view op, std::vector<Pattern> inputs, std::string_view name = {});
 Pattern either(std::vector<Pattern> choices);
 /// x / value, also written as x * (1 / value).
-Pattern divided(Pattern x, double value);
+Pattern divided(const Pattern& x, double value);
 
 struct Match {
   std::map<std::string_view, ValueId> values;

@@ -61,7 +61,7 @@ int64_t output_channels(const Site& site) {
 
 void lower_layer(const Site& site) {
   const std::optional<Curve> curve = fused_curve(site.node());
-  const QuantParams weights = site.params(1);
+  const QuantParams& weights = site.params(1);
   const double largest = *std::max_element(weights.scale.begin(), weights.scale.end());
   FixedPoint fixed = site.start(curve);
   if (weights.scale.size() > 1) {

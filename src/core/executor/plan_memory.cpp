@@ -52,6 +52,7 @@ std::vector<int64_t> place_buffers(const Draft& draft, Plan& plan) {
   }
   plan.arena_bytes = place_blocks(blocks);
   std::vector<int64_t> offsets;
+  offsets.reserve(block_of.size());
   for (const size_t block : block_of) offsets.push_back(blocks[block].offset);
   return offsets;
 }

@@ -38,13 +38,13 @@ std::string string_attribute(const Attributes& attributes, std::string_view name
 }
 
 std::vector<int64_t> ints_attribute(const Attributes& attributes, std::string_view name,
-                                    std::vector<int64_t> fallback) {
+                                    const std::vector<int64_t>& fallback) {
   const auto* value = get<std::vector<int64_t>>(attributes, name, "a list of ints");
   return value ? *value : fallback;
 }
 
 std::vector<double> floats_attribute(const Attributes& attributes, std::string_view name,
-                                     std::vector<double> fallback) {
+                                     const std::vector<double>& fallback) {
   const auto* value = get<std::vector<double>>(attributes, name, "a list of floats");
   return value ? *value : fallback;
 }

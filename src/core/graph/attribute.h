@@ -23,8 +23,10 @@ using Attributes = std::map<std::string, Attribute, std::less<>>;
 int64_t int_attribute(const Attributes&, std::string_view name, int64_t fallback);
 double float_attribute(const Attributes&, std::string_view name, double fallback);
 std::string string_attribute(const Attributes&, std::string_view name, std::string_view fallback);
-std::vector<int64_t> ints_attribute(const Attributes&, std::string_view name, std::vector<int64_t> fallback = {});
-std::vector<double> floats_attribute(const Attributes&, std::string_view name, std::vector<double> fallback = {});
+std::vector<int64_t> ints_attribute(const Attributes&, std::string_view name,
+                                    const std::vector<int64_t>& fallback = {});
+std::vector<double> floats_attribute(const Attributes&, std::string_view name,
+                                     const std::vector<double>& fallback = {});
 bool has_attribute(const Attributes&, std::string_view name);
 
 }  // namespace openrknn

@@ -77,7 +77,7 @@ void write(const Model& model, Sink& sink) {
   write_container(face.body, face.json, sections, sink);
 }
 
-Model read(std::shared_ptr<const MappedFile> file) {
+Model read(std::shared_ptr<const MappedFile> file) {  // NOLINT(performance-unnecessary-value-param): shares it
   const Frame frame = read_frame(*file);
   if (!has_own_header(*file, frame)) refuse_foreign(*file, frame);
   const std::vector<Section> sections = read_sections(*file, frame);

@@ -40,7 +40,7 @@ std::optional<int64_t> int_like(const OptionValue& value) {
   return std::nullopt;
 }
 
-[[noreturn]] void reject(std::string text) { throw OptionError(std::move(text)); }
+[[noreturn]] void reject(const std::string& text) { throw OptionError(text); }
 
 int64_t positive(const std::string& key, const OptionValue& value) {
   const std::optional<int64_t> number = int_like(value);

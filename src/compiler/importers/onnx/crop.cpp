@@ -161,6 +161,7 @@ Selection select_nodes(std::span<const NodeProto> nodes, std::span<const Bytes> 
     while (!needed[start] || done[start]) ++start;
     const std::vector<const NodeProto*> cycle = find_cycle(producers, done, nodes, start);
     std::vector<std::string> labels;
+    labels.reserve(cycle.size());
     for (const NodeProto* node : cycle) labels.push_back(label(*node));
     const std::vector<Bytes> names(labels.begin(), labels.end());
     problems.add(Code::ImportCycle, at(file, cycle.front(), {}),

@@ -169,7 +169,7 @@ std::string_view name(ElementType type) {
   return row != nullptr ? row->name : "unknown";
 }
 
-TensorFiles::TensorFiles(std::shared_ptr<const MappedFile> model, std::filesystem::path model_path)
+TensorFiles::TensorFiles(std::shared_ptr<const MappedFile> model, const std::filesystem::path& model_path)
     : model_(std::move(model)), directory_(model_path.parent_path()) {
   if (directory_.empty()) directory_ = ".";
 }

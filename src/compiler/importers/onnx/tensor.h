@@ -23,7 +23,7 @@ std::string_view name(ElementType);
 /// The files a model's tensors live in: the .onnx itself and, beside it, external data. Maps each once.
 class TensorFiles {
  public:
-  TensorFiles(std::shared_ptr<const MappedFile> model, std::filesystem::path model_path);
+  TensorFiles(std::shared_ptr<const MappedFile> model, const std::filesystem::path& model_path);
 
   /// The tensor with ir_dtype's element type. raw data that needs no conversion and is aligned for its type stays a
   /// view of the mapping; anything else is copied, never more than the bytes in the file justify. Throws Error

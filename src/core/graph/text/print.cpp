@@ -171,6 +171,7 @@ class Printer {
   static std::string list(const std::vector<T>& entries, std::string_view empty, Format format) {
     if (entries.empty()) return std::string(empty);
     std::vector<std::string> texts;
+    texts.reserve(entries.size());
     for (const T& entry : entries) texts.push_back(format(entry));
     return fmt::format("[{}]", fmt::join(texts, ","));
   }

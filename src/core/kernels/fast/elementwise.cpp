@@ -37,7 +37,7 @@ RowState row_state(const Call& call, const InnerLoops& loops) {
 }
 Prepared finish(RowState s, int64_t scratch, int in_place) {
   const int64_t tiles = s.tiles.count();
-  return {std::make_shared<const RowState>(std::move(s)), tiles, scratch, in_place};
+  return {std::make_shared<const RowState>(s), tiles, scratch, in_place};
 }
 const RowState& state_of(const Prepared& prepared) { return *static_cast<const RowState*>(prepared.state.get()); }
 

@@ -120,7 +120,8 @@ Prepared prepare_average(const Call& call, Weights&) {
   s.window = pool_window(call, global);
   s.count_padding = !global && int_attribute(call.node.attributes, "count_include_pad", 0) != 0;
   visit(FloatTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run_average<T>; });
-  return finish(std::move(s), s.window.out_channels * static_cast<int64_t>(sizeof(float)));
+  const int64_t scratch = s.window.out_channels * static_cast<int64_t>(sizeof(float));
+  return finish(std::move(s), scratch);
 }
 
 constexpr Kernel kRows[] = {

@@ -65,7 +65,7 @@ Prepared prepare_table(const Call& call, Weights&) {
     return finish(make_ideal(call, [&](double v) { return apply(curve, v); }));
   }
   const std::span<const int8_t> table = call.inputs[kTableInput].constant->values<int8_t>();
-  return finish(make_map(call, [&](int32_t x, int64_t) { return table[static_cast<size_t>(x + 128)]; }));
+  return finish(make_map(call, [&](int32_t x, int64_t) { return table[static_cast<size_t>(x) + 128]; }));
 }
 
 // ---- Relu, Clip: equal parameters on both sides, so a clamp of codes ----
