@@ -64,7 +64,8 @@ def compile(
     quantize: "w8a8", or None for a float16 build. dataset: a dataset file, or samples: each an array, a list of arrays
     in input order, or a dict by input name (raw values in the model's own layout; mean and std are applied). mean, std:
     one list per input, or one flat list for a single input. keep_golden: keep the float32 model in the
-    file (about four times an int8 file). threads: 0 = all. Raises openrknn.Error.
+    file (about four times an int8 file). threads: of the calibration, 0 = all; running takes OPENRKNN_THREADS. Raises
+    openrknn.Error.
     """
     if not isinstance(graph, _core.Graph):
         graph = import_model(graph)

@@ -148,6 +148,13 @@ def test_convert_refuses_with_one_and_leaves_nothing(cnn, tmp_path, arguments, m
     assert leftovers(tmp_path) == []
 
 
+def test_converting_twice_is_explained(quantized, tmp_path):
+    done = call("convert", quantized, "-t", "rk3588", "--float", "-o", tmp_path / "again.rknn")
+    assert done.returncode == 1
+    assert "converted already" in done.stderr
+    assert "openrknn run" in done.stderr
+
+
 def test_a_bad_yaml_file_is_named_with_its_line(cnn, tmp_path):
     for content, mentions in (
         ("target_platform: rk3588\nmean_valuse: [0, 0, 0]\n", ["options.yml", "mean_valuse"]),

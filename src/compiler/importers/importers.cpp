@@ -67,6 +67,10 @@ const Importer& importer_for(const std::filesystem::path& path) {
   for (const Importer& importer : kImporters) {
     if (importer.recognises(path)) return importer;
   }
+  if (extension == ".rknn") {
+    fail(Code::ImportBadFile, where, "a .rknn file is converted already",
+         "run it (openrknn run, openrknn.load, load_rknn), or convert the model it was made from");
+  }
   fail(Code::ImportBadFile, where, "this is no model file that can be read", "give an ONNX file (.onnx)");
 }
 
