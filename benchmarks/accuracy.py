@@ -17,7 +17,8 @@ import tempfile
 
 import numpy as np
 import peers
-from pictures import picture
+from bench import MEAN, STD
+from pictures import picture, picture_size
 from PIL import Image
 
 import openrknn
@@ -76,10 +77,9 @@ def ocr_cases(folder: pathlib.Path):
     pages = [nchw(random_page(seed, 480, 480)) for seed in range(28)]
     lines = [nchw(draw_lines([f"sensor {seed} frame {seed * 37}"], 320, 48, 28)) for seed in range(28)]
     short = [nchw(draw_lines([f"gate {seed * 37}"], 192, 48, 28)) for seed in range(28)]
-    imagenet = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
     half = [127.5] * 3, [127.5] * 3
     for name, file, (mean, std), images in (
-        ("ppocr_det", "ch_PP-OCRv4_det_infer.onnx", imagenet, pages),
+        ("ppocr_det", "ch_PP-OCRv4_det_infer.onnx", (MEAN, STD), pages),
         ("ppocr_rec", "ch_PP-OCRv4_rec_infer.onnx", half, lines),
         ("ppocr_cls", "ch_ppocr_mobile_v2.0_cls_infer.onnx", half, short),
     ):
@@ -88,9 +88,8 @@ def ocr_cases(folder: pathlib.Path):
 
 def bench_cases(folder: pathlib.Path):
     for model in sorted(folder.glob("*.onnx")):
-        size = 320 if "yolo" in model.stem else 224
-        images = [picture(seed, size).transpose(2, 0, 1)[None] for seed in range(28)]
-        yield Case(model.stem, model, [123.675, 116.28, 103.53], [58.395, 57.12, 57.375], images[:20], images[20:])
+        images = [picture(seed, picture_size(model)).transpose(2, 0, 1)[None] for seed in range(28)]
+        yield Case(model.stem, model, MEAN, STD, images[:20], images[20:])
 
 
 def decibel(wanted: list[np.ndarray], got: list[np.ndarray]) -> float:

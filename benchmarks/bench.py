@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent
+# What the bench networks subtract from a pixel and divide it by (ImageNet's numbers).
 MEAN, STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
 
 
@@ -63,12 +63,11 @@ def child_build(model: str, dataset: str) -> dict:
 
 def child_peer_build(prepared: str, dataset: str, quantized: str) -> dict:
     import numpy as np
-    import onnxruntime
     import peers
     from PIL import Image
 
     folder = pathlib.Path(dataset).parent
-    name = onnxruntime.InferenceSession(prepared).get_inputs()[0].name
+    name = peers.session(prepared).get_inputs()[0].name
 
     def feeds():
         for file in pathlib.Path(dataset).read_text().split():
@@ -87,18 +86,15 @@ def child_infer(kind: str, model: str, rknn_file: str, threads: str) -> None:
 
     import openrknn
 
-    name, shape, _ = openrknn.import_model(model).inputs[0]
+    graph = openrknn.import_model(model)
+    name, shape, _ = graph.inputs[0]
     x = np.random.RandomState(0).randn(*shape).astype(np.float32)
     if kind == "onnxruntime":
-        import onnxruntime
+        import peers
 
-        onnxruntime.set_default_logger_severity(4)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = int(threads)
-        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        session = peers.session(model, threads=int(threads))
         run = lambda: session.run(None, {name: x})  # noqa: E731
     elif kind == "float":
-        graph = openrknn.import_model(model)
         run = lambda: graph.run([x])  # noqa: E731
     else:
         session = openrknn.InferenceSession(rknn_file, provider_options={"layout": "nhwc"})
@@ -171,9 +167,9 @@ def bench_infer(models: list[pathlib.Path], work: pathlib.Path) -> None:
 
 
 def dataset_for(model: pathlib.Path, work: pathlib.Path, count: int = 20) -> pathlib.Path:
-    from pictures import write_dataset
+    from pictures import picture_size, write_dataset
 
-    size = 320 if "yolo" in model.stem else 224
+    size = picture_size(model)
     return write_dataset(work / f"pictures_{size}", size, count)
 
 

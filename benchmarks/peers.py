@@ -106,8 +106,10 @@ def round_to_float16(prepared: pathlib.Path, rounded: pathlib.Path) -> None:
     onnx.save(model, rounded)
 
 
-def session(path: pathlib.Path, optimised: bool = True) -> onnxruntime.InferenceSession:
+def session(path: pathlib.Path, optimised: bool = True, threads: int = 0) -> onnxruntime.InferenceSession:
+    """threads: 0 = as many as it likes."""
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
     if not optimised:  # its optimiser would take pairs of casts out
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

@@ -7,6 +7,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 
+def picture_size(model: pathlib.Path) -> int:
+    """Height and width a bench network takes."""
+    return 320 if "yolo" in model.stem else 224
+
+
 def picture(seed: int, size: int) -> np.ndarray:
     rng = np.random.RandomState(seed)
     ramp = np.linspace(-60, 60, size)

@@ -21,8 +21,7 @@ struct PyGraph {
   /// Golden (the passes of a compile have fused what they can), or every node as it was imported.
   GraphRunner& runner(bool optimized) {
     std::unique_ptr<GraphRunner>& kept = optimized ? golden_ : imported_;
-    CompileReport unread;
-    if (!kept) kept = std::make_unique<GraphRunner>(optimized ? optimize(graph, {}, unread) : graph);
+    if (!kept) kept = std::make_unique<GraphRunner>(optimized ? optimize(graph) : graph);
     return *kept;
   }
   std::vector<std::string> input_names() const {

@@ -198,9 +198,11 @@ std::vector<SampleSpec> sample_specs(const Graph& graph, const CompileOptions& o
   return specs;
 }
 
-Graph optimize(const Graph& imported, const CompileOptions& options, CompileReport& report) {
+Graph optimize(const Graph& imported) {
   Graph graph = imported;
-  Stages stages(options, report);
+  const CompileOptions options;
+  CompileReport unread;
+  Stages stages(options, unread);
   optimize_in_stages(graph, stages);
   return graph;
 }

@@ -56,6 +56,6 @@ Compiled compile(const Graph& imported, const CompileOptions&, const Samples* sa
                  const Progress& = {});
 
 /// clean, fold and fuse alone: the golden graph.
-Graph optimize(const Graph& imported, const CompileOptions&, CompileReport&);
+Graph optimize(const Graph& imported);
 
 }  // namespace openrknn

@@ -85,8 +85,7 @@ Runnable open_source(const std::filesystem::path& path, const RunRequest& reques
     inputs[i].mean = like->inputs[i].mean;
     inputs[i].std = like->inputs[i].std;
   }
-  CompileReport unread;
-  return from_graph(optimize(graph, {}, unread), std::move(inputs), std::move(outputs), request.threads);
+  return from_graph(optimize(graph), std::move(inputs), std::move(outputs), request.threads);
 }
 
 SimulatorInput read_input(const std::filesystem::path& path, const Port& port, const Value& value) {
