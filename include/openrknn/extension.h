@@ -20,7 +20,7 @@ extern "C" {
 #include "rknn_api.h"
 
 #define RKNN_QUERY_OPENRKNN 0x4f524b00
-#define OPENRKNN_EXTENSION_VERSION 1
+#define OPENRKNN_EXTENSION_VERSION 2
 
 /* Called once an entry with borrowed text. */
 typedef void (*openrknn_text_pair)(void* user, const char* key, size_t key_bytes, const char* value,
@@ -85,6 +85,11 @@ typedef struct openrknn_functions {
 
   /* Fills up to `capacity` entries, sets *count to the number of cores. */
   int (*core_counters)(rknn_context context, openrknn_core_counters* counters, uint32_t capacity, uint32_t* count);
+
+  /* Since version 2. Stops the run of the context that is under way, or its next one, before its next step. That run
+   * gives RKNN_ERR_FAIL and the text "the run was cancelled"; bound outputs keep what they held. One call stops one
+   * run. The only function that does not wait for a run that another thread waits for. */
+  int (*cancel)(rknn_context context);
 } openrknn_functions;
 
 #ifdef __cplusplus

@@ -78,9 +78,6 @@ TEST(Engine, ProfilesEveryStep) {
 }
 
 TEST(Engine, RefusesWhatItCannotDoByName) {
-  Model batched = float_model();
-  batched.batch = 2;
-  EXPECT_THROW(LoadedModel{batched}, Error);
   Model unknown = float_model();
   unknown.target = "rk9999";
   EXPECT_THROW(LoadedModel{unknown}, Error);
@@ -88,12 +85,13 @@ TEST(Engine, RefusesWhatItCannotDoByName) {
 
 TEST(Cores, ACoreRunsOneJobAtATime) {
   Cores cores(2, 2);
+  const RunControl control;
   std::atomic<int> on_first = 0, most = 0;
   std::vector<std::thread> threads;
   for (int t = 0; t < 6; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < 50; ++i) {
-        const auto lease = cores.acquire(t % 2 == 0 ? 1u : 3u);  // both kinds need core 0
+        const auto lease = cores.acquire(t % 2 == 0 ? 1u : 3u, control);  // both kinds need core 0
         const int now = ++on_first;
         if (now > most) most = now;
         std::this_thread::yield();
@@ -109,15 +107,18 @@ TEST(Cores, ACoreRunsOneJobAtATime) {
 
 TEST(Cores, AnyCoreIsAFreeOne) {
   Cores cores(3, 1);
-  const auto a = cores.acquire(kAnyCore), b = cores.acquire(kAnyCore), c = cores.acquire(kAnyCore);
+  const RunControl control;
+  const auto a = cores.acquire(kAnyCore, control), b = cores.acquire(kAnyCore, control),
+             c = cores.acquire(kAnyCore, control);
   EXPECT_EQ(a->held() | b->held() | c->held(), 7u);
 }
 
 TEST(Cores, ABusyCoreDoesNotHoldBackJobsForOthers) {
   Cores cores(2, 1);
-  auto first = cores.acquire(1);
-  std::thread waits([&] { cores.acquire(1); });
-  const auto second = cores.acquire(2);  // would never return if it queued behind the other
+  const RunControl control;
+  auto first = cores.acquire(1, control);
+  std::thread waits([&] { cores.acquire(1, control); });
+  const auto second = cores.acquire(2, control);  // would never return if it queued behind the other
   EXPECT_EQ(second->held(), 2u);
   first.reset();
   waits.join();

@@ -29,6 +29,8 @@ struct PlanSummary {
   int64_t reference_steps = 0;  ///< steps left to a reference kernel
 };
 PlanSummary summary(const Plan&);
+/// The layout the plan keeps a value in: inputs given to a Run in it are not permuted again.
+Layout layout(const Plan&, ValueId);
 /// One line a step: node, kernel, layouts, offsets.
 std::string to_text(const Plan&);
 

@@ -16,6 +16,8 @@ std::string describe(const Plan& plan, const Step& step, const StepNote& note, s
 
 }  // namespace
 
+Layout layout(const Plan& plan, ValueId id) { return plan.slots[static_cast<size_t>(id)].layout; }
+
 PlanSummary summary(const Plan& plan) {
   PlanSummary summary;
   summary.steps = static_cast<int64_t>(plan.steps.size());

@@ -33,20 +33,29 @@ void copy_value(const Slot& slot, Form from, const std::byte* in, Form to, std::
 }  // namespace
 
 struct Run::State {
-  State(std::shared_ptr<const Plan> shared_plan, ThreadPool& threads)
-      : plan(std::move(shared_plan)), pool(threads), arena(DType::UInt8, {plan->arena_bytes}) {
+  State(std::shared_ptr<const Plan> shared_plan, ThreadPool& threads) : State(std::move(shared_plan), threads, {}) {
+    arena = Tensor(DType::UInt8, {plan->arena_bytes});
+    use_arena(arena.mutable_bytes().data());
+  }
+
+  State(std::shared_ptr<const Plan> shared_plan, ThreadPool& threads, std::span<std::byte> callers_arena)
+      : plan(std::move(shared_plan)), pool(threads) {
     scratch_stride =
         (plan->scratch_bytes + kBufferPadding + kBufferAlignment - 1) / kBufferAlignment * kBufferAlignment;
     scratch = Tensor(DType::UInt8, {scratch_stride * pool.threads()});
-    arena_data = arena.mutable_bytes().data();
     scratch_data = scratch.mutable_bytes().data();
+    is_set.assign(plan->slots.size(), false);
+    body = [this](int64_t tile, int worker) { run_tile(tile, worker); };
+    if (callers_arena.data() != nullptr) use_arena(callers_arena.data());
+  }
+
+  void use_arena(std::byte* data) {
+    arena_data = data;
     for (const Place& place : plan->places) {
       // Kernels take one type for all operands; they never write to inputs.
       std::byte* constant = const_cast<std::byte*>(place.constant);
       buffers.push_back({place.offset >= 0 ? arena_data + place.offset : constant});
     }
-    is_set.assign(plan->slots.size(), false);
-    body = [this](int64_t tile, int worker) { run_tile(tile, worker); };
   }
 
   const Slot& slot(ValueId id) const {
@@ -151,6 +160,14 @@ struct Run::State {
 };
 
 Run::Run(std::shared_ptr<const Plan> plan, ThreadPool& pool) : state_(std::make_unique<State>(std::move(plan), pool)) {}
+Run::Run(std::shared_ptr<const Plan> plan, ThreadPool& pool, std::span<std::byte> arena) {
+  const bool is_aligned = reinterpret_cast<uintptr_t>(arena.data()) % kBufferAlignment == 0;
+  if (static_cast<int64_t>(arena.size()) < plan->arena_bytes || arena.data() == nullptr || !is_aligned) {
+    fail(Code::InvalidArgument, fmt::format("the arena has {} bytes{}, expected {} at a multiple of {}", arena.size(),
+                                            is_aligned ? "" : ", unaligned", plan->arena_bytes, kBufferAlignment));
+  }
+  state_ = std::make_unique<State>(std::move(plan), pool, arena);
+}
 Run::~Run() = default;
 Run::Run(Run&&) noexcept = default;
 Run& Run::operator=(Run&&) noexcept = default;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 
 #include "core/base/thread_pool.h"
 #include "core/executor/plan.h"
@@ -11,6 +12,9 @@ namespace openrknn {
 class Run {
  public:
   Run(std::shared_ptr<const Plan>, ThreadPool&);
+  /// Computes in memory of the caller: at least summary().arena_bytes, at a multiple of 64 (else Error
+  /// InvalidArgument). Results lie there too, and are lost when somebody else writes there.
+  Run(std::shared_ptr<const Plan>, ThreadPool&, std::span<std::byte> arena);
   ~Run();
   Run(Run&&) noexcept;
   Run& operator=(Run&&) noexcept;

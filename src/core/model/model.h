@@ -26,9 +26,14 @@ struct Model {
   std::string custom_string, tool_version;
   std::string source_framework;  ///< "ONNX"
   Arithmetic arithmetic;
-  int64_t batch = 1;
-  std::optional<Graph> golden;             ///< only with keep_golden
+  int64_t batch = 1;            ///< items the engine computes one by one, over the cores; no dimension of the graphs
+  bool remove_weight = false;   ///< the file is written without the weights of its layers (docs/rknn_file.md)
+  std::optional<Graph> golden;  ///< only with keep_golden
   std::map<std::string, Tensor> sections;  ///< extra sections by name: pass log, notes; one day register programs
 };
+
+/// A shape as the outside sees it: the first extent counts the items of the whole batch; a scalar becomes a list of
+/// them.
+Shape with_batch(Shape, int64_t batch);
 
 }  // namespace openrknn

@@ -100,6 +100,11 @@ Tensor Decoder::tensor(const file::TensorRef* ref) const {
   const int64_t count = element_count(dims);
   require(count <= INT64_MAX / 64, "a constant is too large");
   const uint64_t size = static_cast<uint64_t>(byte_size(type, count));
+  if (ref->removed()) {
+    const std::optional<Tensor> found = source_.shared ? source_.shared(ref->hash(), size) : std::nullopt;
+    require(found.has_value(), "a weight is neither in the file nor in the model that shares its weights");
+    return Tensor::view(type, std::move(dims), found->bytes(), std::make_shared<Tensor>(*found));
+  }
   const Bytes all = source_.weights;
   require(ref->offset() % kSectionAlignment == 0 && ref->offset() <= all.size() && size <= all.size() - ref->offset(),
           "a constant lies outside the weights section");

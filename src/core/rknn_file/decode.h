@@ -3,6 +3,7 @@
 
 #include "core/model/model.h"
 #include "core/rknn_file/container.h"
+#include "core/rknn_file/rknn_file.h"
 
 namespace openrknn {
 
@@ -10,6 +11,7 @@ struct DecodeSource {
   std::string file;  ///< for messages
   Bytes model, weights;
   std::shared_ptr<const void> owner;  ///< keeps the bytes alive: constants are views into `weights`
+  WeightSource shared;                ///< has the constants that are not in the file; empty: refuse them
 };
 
 /// Throws Error (RknnInvalid, RknnNewerVersion). Ids, offsets and names of the result are sound; what it means is not

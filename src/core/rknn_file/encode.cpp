@@ -28,6 +28,20 @@ std::vector<bool> live_values(const Graph& graph, const std::vector<NodeId>& ord
   return live;
 }
 
+/// Constants that layers multiply with: what two models for different resolutions have in common.
+std::set<ValueId> layer_weights(const Graph& graph) {
+  std::set<ValueId> weights;
+  for (const NodeId id : graph.order()) {
+    const Node& node = graph[id];
+    const bool is_matmul = node.op == "MatMul";
+    if (!is_matmul && node.op != "Conv" && node.op != "ConvTranspose") continue;
+    for (size_t i = is_matmul ? 0 : 1; i < std::min<size_t>(node.inputs.size(), 2); ++i) {
+      if (graph[node.inputs[i]].constant) weights.insert(node.inputs[i]);
+    }
+  }
+  return weights;
+}
+
 class Encoder {
  public:
   explicit Encoder(WeightsSection& weights) : weights_(weights) {}
@@ -48,14 +62,15 @@ class Encoder {
   Vector<fb::Offset<T>> tables(const Items& items, F&& make);
 
   fb::Offset<file::TensorRef> tensor(const Tensor&);
+  fb::Offset<file::TensorRef> removed_tensor(const Tensor&);
   fb::Offset<file::Quant> quant(const QuantParams&);
   fb::Offset<file::Fixed> fixed(const FixedPoint&);
   fb::Offset<file::Attribute> attribute(const std::string& name, const Attribute&);
-  fb::Offset<file::Value> value(const Value&, bool live);
+  fb::Offset<file::Value> value(const Value&, bool live, bool removed);
   fb::Offset<file::Node> node(const Node&, const std::vector<int32_t>& ids);
   fb::Offset<file::Origin> origin(const Origin&);
   /// `partner`: a graph whose live values keep a place here too (golden), or null.
-  fb::Offset<file::Graph> graph(const Graph&, const Graph* partner);
+  fb::Offset<file::Graph> graph(const Graph&, const Graph* partner, bool remove_weight = false);
   fb::Offset<file::Port> port(const Port&);
 
   fb::FlatBufferBuilder out_;
@@ -82,6 +97,11 @@ Encoder::Vector<fb::Offset<T>> Encoder::tables(const Items& items, F&& make) {
 fb::Offset<file::TensorRef> Encoder::tensor(const Tensor& tensor) {
   const uint64_t offset = weights_.add(tensor);
   return file::CreateTensorRef(out_, static_cast<uint8_t>(tensor.dtype()), list(tensor.shape()), offset);
+}
+
+fb::Offset<file::TensorRef> Encoder::removed_tensor(const Tensor& tensor) {
+  const uint64_t hash = weights_.leave_out(tensor);
+  return file::CreateTensorRef(out_, static_cast<uint8_t>(tensor.dtype()), list(tensor.shape()), 0, true, hash);
 }
 
 fb::Offset<file::Quant> Encoder::quant(const QuantParams& quant) {
@@ -151,7 +171,7 @@ fb::Offset<file::Attribute> Encoder::attribute(const std::string& name, const At
   return std::visit(Visitor{*this, finish}, attribute);
 }
 
-fb::Offset<file::Value> Encoder::value(const Value& value, bool live) {
+fb::Offset<file::Value> Encoder::value(const Value& value, bool live, bool removed) {
   if (!live) {
     file::ValueBuilder builder(out_);
     builder.add_dead(true);
@@ -160,7 +180,7 @@ fb::Offset<file::Value> Encoder::value(const Value& value, bool live) {
   const auto name = text(value.name);
   const auto shape = list(value.shape);
   const auto quant_offset = value.quant ? quant(*value.quant) : 0;
-  const auto constant = value.constant ? tensor(*value.constant) : 0;
+  const auto constant = !value.constant ? 0 : removed ? removed_tensor(*value.constant) : tensor(*value.constant);
   const auto aliases = texts(value.aliases);
   return file::CreateValue(out_, name, static_cast<uint8_t>(value.dtype), shape, quant_offset, constant, aliases,
                            false);
@@ -195,7 +215,8 @@ fb::Offset<file::Origin> Encoder::origin(const Origin& origin) {
   return file::CreateOrigin(out_, op, node, tensor, file, where_node, where_tensor, origin.where.line);
 }
 
-fb::Offset<file::Graph> Encoder::graph(const Graph& graph, const Graph* partner) {
+fb::Offset<file::Graph> Encoder::graph(const Graph& graph, const Graph* partner, bool remove_weight) {
+  const std::set<ValueId> removed = remove_weight ? layer_weights(graph) : std::set<ValueId>{};
   const std::vector<NodeId> order = graph.order();
   const std::vector<bool> live = live_values(graph, order);
   std::vector<bool> kept = live;
@@ -210,7 +231,8 @@ fb::Offset<file::Graph> Encoder::graph(const Graph& graph, const Graph* partner)
     if (!kept[i]) continue;
     ids[i] = static_cast<int32_t>(values.size());
     const bool is_live = i < live.size() && live[i];
-    values.push_back(value(is_live ? graph[ValueId(static_cast<int32_t>(i))] : Value{}, is_live));
+    const auto id = static_cast<ValueId>(i);
+    values.push_back(value(is_live ? graph[id] : Value{}, is_live, removed.count(id) != 0));
   }
   const auto renumber = [&](const std::vector<ValueId>& list_of) {
     std::vector<int32_t> result;
@@ -241,7 +263,7 @@ fb::Offset<file::Port> Encoder::port(const Port& port) {
 std::string Encoder::encode(const Model& model) {
   const Graph* golden = model.golden ? &*model.golden : nullptr;
   const auto variants = tables<file::Graph>(model.variants, [&](const Graph& variant) {
-    return graph(variant, &variant == &model.variants.front() ? golden : nullptr);
+    return graph(variant, &variant == &model.variants.front() ? golden : nullptr, model.remove_weight);
   });
   const auto ports = [&](const std::vector<Port>& list_of) {
     return tables<file::Port>(list_of, [&](const Port& p) { return port(p); });

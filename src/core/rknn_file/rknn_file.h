@@ -1,6 +1,7 @@
 // The .rknn container: write, read, recognise. Layout: docs/rknn_file.md.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +18,12 @@ void write(const Model&, Sink&);
 /// Verifies the FlatBuffer and every section's hash; constants are views into the mapping. Throws Error (RknnBadMagic,
 /// RknnTruncated, RknnDamaged naming the section, RknnNewerVersion, RknnVendorFile, RknnEncrypted, RknnInvalid).
 Model read(std::shared_ptr<const MappedFile>);
+
+/// Weights that a file was written without (Model::remove_weight), by the XXH3 and length of their bytes; from a full
+/// model, whose memory the tensors keep alive.
+using WeightSource = std::function<std::optional<Tensor>(uint64_t hash, uint64_t bytes)>;
+/// As above, also for files without weights. Throws Error (RknnInvalid) saying how many weights the source lacks.
+Model read(std::shared_ptr<const MappedFile>, const WeightSource&);
 
 /// What can be said of any .rknn file without running it, vendor-made ones included.
 struct FileDescription {

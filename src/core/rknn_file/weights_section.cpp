@@ -30,6 +30,12 @@ uint64_t WeightsSection::add(const Tensor& tensor) {
   return offset;
 }
 
+uint64_t WeightsSection::leave_out(const Tensor& tensor) {
+  const uint64_t hash = hash64(tensor.bytes());
+  left_out_.insert({hash, tensor.bytes().size()});
+  return hash;
+}
+
 std::vector<Bytes> WeightsSection::pieces() const {
   std::vector<Bytes> result;
   uint64_t at = 0;

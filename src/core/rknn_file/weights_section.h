@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <vector>
 
 #include "core/base/tensor.h"
@@ -16,6 +17,10 @@ class WeightsSection {
  public:
   /// Offset of the tensor's bytes in the section. Keeps the tensor until the section is written.
   uint64_t add(const Tensor&);
+  /// Leaves the tensor's bytes out of the file; gives their XXH3.
+  uint64_t leave_out(const Tensor&);
+  /// {XXH3, length} of what was left out.
+  const std::set<std::pair<uint64_t, uint64_t>>& left_out() const { return left_out_; }
   /// The bytes of the section in order, padding included. Spans live as long as this object.
   std::vector<Bytes> pieces() const;
 
@@ -26,6 +31,7 @@ class WeightsSection {
   };
   std::vector<Stored> stored_;
   std::multimap<uint64_t, size_t> by_hash_;  // index into stored_
+  std::set<std::pair<uint64_t, uint64_t>> left_out_;
   uint64_t end_ = 0;
 };
 

@@ -87,6 +87,7 @@ int rknn_inputs_set(rknn_context context, uint32_t n_inputs, rknn_input inputs[]
 int rknn_outputs_get(rknn_context context, uint32_t n_outputs, rknn_output outputs[], rknn_output_extend* extend) {
   return with_context("rknn_outputs_get", context, [&](ContextState& state) {
     require_pointer(outputs, "outputs");
+    if (const std::exception_ptr failure = state.background.failure()) std::rethrow_exception(failure);
     const size_t available = count(*state.context, Side::Output);
     if (n_outputs > available) {
       fail(Code::RuntimeBadArgument, fmt::format("{} outputs are asked for, the model has {}", n_outputs, available));
@@ -99,7 +100,7 @@ int rknn_outputs_get(rknn_context context, uint32_t n_outputs, rknn_output outpu
       for (uint32_t i = 0; i < done; ++i) release(state, outputs[i]);
       throw;
     }
-    if (extend != nullptr) extend->frame_id = state.context->runs();
+    if (extend != nullptr) extend->frame_id = state.frames;
   });
 }
 

@@ -65,8 +65,7 @@ void set_nhwc(rknn_tensor_attr& attr, const Value& value, int64_t stride) {
 }
 
 /// What does not depend on the layout.
-rknn_tensor_attr common_attr(const Context& context, Side side, size_t index) {
-  const Value& tensor = value(context, side, index);
+rknn_tensor_attr common_attr(const Context& context, Side side, size_t index, const Value& tensor) {
   rknn_tensor_attr attr{};
   attr.index = static_cast<uint32_t>(index);
   const std::string& name = port(context, side, index).name;
@@ -77,6 +76,31 @@ rknn_tensor_attr common_attr(const Context& context, Side side, size_t index) {
   attr.scale = tensor.quant ? static_cast<float>(tensor.quant->scale.front()) : 1.0f;
   attr.zp = tensor.quant ? tensor.quant->zero_point.front() : 0;
   return attr;
+}
+
+rknn_tensor_attr logical_attr_of(const Context& context, Side side, size_t index, const Value& tensor) {
+  rknn_tensor_attr attr = common_attr(context, side, index, tensor);
+  if (side == Side::Input && is_image(tensor) && !stays_nchw(tensor)) {
+    set_nhwc(attr, tensor, align_up(tensor.shape[3], width_alignment(context, tensor)));
+    return attr;
+  }
+  const bool nchw_input = side == Side::Input && is_image(tensor);
+  attr.fmt = is_image(tensor) ? RKNN_TENSOR_NCHW : RKNN_TENSOR_UNDEFINED;
+  set_dims(attr, expected_shape(port(context, side, index), tensor.shape,
+                                nchw_input ? PortLayout::Nchw : PortLayout::Source));
+  set_size(attr, tensor);
+  return attr;
+}
+
+void require_expressible(const Value& tensor, const std::string& name, Diagnostics& problems) {
+  const Location where{.tensor = name};
+  if (!tensor_type(tensor.dtype)) {
+    problems.add(Code::NotBuilt, where, fmt::format("the RKNN C API has no element type {}", numpy_name(tensor.dtype)));
+  }
+  if (tensor.shape.size() > RKNN_MAX_DIMS || element_count(tensor.shape) > UINT32_MAX / 8) {
+    problems.add(Code::NotBuilt, where,
+                 fmt::format("the RKNN C API has no room for shape {}", to_string(tensor.shape)));
+  }
 }
 
 }  // namespace
@@ -115,18 +139,16 @@ std::optional<DType> element_type(rknn_tensor_type type) {
 }
 
 rknn_tensor_attr logical_attr(const Context& context, Side side, size_t index) {
-  const Value& tensor = value(context, side, index);
-  rknn_tensor_attr attr = common_attr(context, side, index);
-  if (side == Side::Input && is_image(tensor) && !stays_nchw(tensor)) {
-    set_nhwc(attr, tensor, align_up(tensor.shape[3], width_alignment(context, tensor)));
-    return attr;
-  }
-  const bool nchw_input = side == Side::Input && is_image(tensor);
-  attr.fmt = is_image(tensor) ? RKNN_TENSOR_NCHW : RKNN_TENSOR_UNDEFINED;
-  set_dims(attr, expected_shape(port(context, side, index), tensor.shape,
-                                nchw_input ? PortLayout::Nchw : PortLayout::Source));
-  set_size(attr, tensor);
-  return attr;
+  return logical_attr_of(context, side, index, value(context, side, index));
+}
+
+rknn_tensor_attr variant_attr(const Context& context, size_t index, size_t variant) {
+  return logical_attr_of(context, Side::Input, index, context.loaded()->outside(variant).inputs[index]);
+}
+
+rknn_tensor_attr largest_attr(const Context& context, Side side, size_t index) {
+  const OutsideValues& outside = context.loaded()->outside(0);
+  return logical_attr_of(context, side, index, side == Side::Input ? outside.inputs[index] : outside.outputs[index]);
 }
 
 rknn_tensor_attr native_attr(const Context& context, Side side, size_t index) {
@@ -136,7 +158,7 @@ rknn_tensor_attr native_attr(const Context& context, Side side, size_t index) {
   if (!is_image(tensor) || !narrow) return logical_attr(context, side, index);
   const Extents e = extents(tensor);
   if (side == Side::Input && (e.c == 1 || e.c == 3 || e.c == 4)) return logical_attr(context, side, index);
-  rknn_tensor_attr attr = common_attr(context, side, index);
+  rknn_tensor_attr attr = common_attr(context, side, index, tensor);
   const int64_t c2 = context.device().target().cube_channels_int8 * 8 / bits;
   const bool pairs = side == Side::Output && made_by_convolution(context, tensor);
   const int64_t c1 = align_up(e.c, pairs ? 2 * c2 : c2) / c2;
@@ -149,27 +171,22 @@ rknn_tensor_attr native_attr(const Context& context, Side side, size_t index) {
 rknn_tensor_attr native_nhwc_attr(const Context& context, Side side, size_t index) {
   const Value& tensor = value(context, side, index);
   if (!is_image(tensor) || stays_nchw(tensor) || side == Side::Input) return logical_attr(context, side, index);
-  rknn_tensor_attr attr = common_attr(context, side, index);
+  rknn_tensor_attr attr = common_attr(context, side, index, tensor);
   set_nhwc(attr, tensor, tensor.shape[3]);
   return attr;
 }
 
 void require_expressible(const Context& context) {
   Diagnostics problems;
-  for (const Side side : {Side::Input, Side::Output}) {
-    for (size_t i = 0; i < count(context, side); ++i) {
-      const Value& tensor = value(context, side, i);
-      Location where;
-      where.tensor = port(context, side, i).name;
-      if (!tensor_type(tensor.dtype)) {
-        problems.add(Code::NotBuilt, where,
-                     fmt::format("the RKNN C API has no element type {}", numpy_name(tensor.dtype)));
-      }
-      const int64_t elements = element_count(tensor.shape);
-      if (tensor.shape.size() > RKNN_MAX_DIMS || elements > UINT32_MAX / 8) {
-        problems.add(Code::NotBuilt, where,
-                     fmt::format("the RKNN C API has no room for shape {}", to_string(tensor.shape)));
-      }
+  const size_t sets = context.model().variants.size();
+  if (sets > RKNN_MAX_DYNAMIC_SHAPE_NUM) {
+    problems.add(Code::NotBuilt, {}, fmt::format("the RKNN C API has no room for {} sets of input shapes", sets));
+  }
+  for (size_t set = 0; set < sets; ++set) {
+    const OutsideValues& outside = context.loaded()->outside(set);
+    for (const Side side : {Side::Input, Side::Output}) {
+      const std::vector<Value>& values = side == Side::Input ? outside.inputs : outside.outputs;
+      for (size_t i = 0; i < values.size(); ++i) require_expressible(values[i], port(context, side, i).name, problems);
     }
   }
   problems.throw_if_any();

@@ -24,6 +24,10 @@ void require_enumerators(const rknn_tensor_type&, const rknn_tensor_format&);
 /// 4-D inputs are NHWC (bool and int64 stay NCHW), 4-D outputs NCHW, everything else keeps the source order
 /// (UNDEFINED).
 rknn_tensor_attr logical_attr(const Context&, Side, size_t index);
+/// logical_attr of an input in one of the model's sets of shapes, active or not.
+rknn_tensor_attr variant_attr(const Context&, size_t index, size_t variant);
+/// logical_attr in the largest set of shapes, whichever is active.
+rknn_tensor_attr largest_attr(const Context&, Side, size_t index);
 /// 4-D inputs of 1, 3 or 4 channels: NHWC with rows padded to the width alignment of the SoC. Other 4-D tensors of 8 or
 /// 16 bits: NC1HWC2. Everything else as logical_attr.
 rknn_tensor_attr native_attr(const Context&, Side, size_t index);

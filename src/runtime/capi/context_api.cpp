@@ -1,12 +1,13 @@
-// The life of a context: init, dup, destroy, where it runs, run.
+// The life of a context: init, dup, destroy, and which cores it uses.
 #include <fmt/format.h>
 
 #include <array>
 
 #include "core/base/log.h"
-#include "runtime/capi/arrays.h"
+#include "runtime/capi/attributes.h"
+#include "runtime/capi/environment.h"
 #include "runtime/capi/guard.h"
-#include "runtime/capi/io_memory.h"
+#include "runtime/capi/layer_log.h"
 #include "runtime/capi/logging.h"
 #include "runtime/capi/runtime_version.h"
 
@@ -15,26 +16,19 @@ namespace {
 
 constexpr uint32_t kKnownFlags = 0x1ffff;
 
-struct UnbuiltFlag {
-  uint32_t flag;
-  std::string_view name;
-};
-// The other flags are hints (priority, SRAM, caches, GPU) or are done.
-constexpr std::array kUnbuiltFlags = {
-    UnbuiltFlag{RKNN_FLAG_MEM_ALLOC_OUTSIDE, "RKNN_FLAG_MEM_ALLOC_OUTSIDE"},
-    UnbuiltFlag{RKNN_FLAG_INTERNAL_ALLOC_OUTSIDE, "RKNN_FLAG_INTERNAL_ALLOC_OUTSIDE"},
-    UnbuiltFlag{RKNN_FLAG_SHARE_WEIGHT_MEM, "RKNN_FLAG_SHARE_WEIGHT_MEM"},
-    UnbuiltFlag{RKNN_FLAG_FENCE_IN_OUTSIDE, "RKNN_FLAG_FENCE_IN_OUTSIDE"},
-    UnbuiltFlag{RKNN_FLAG_FENCE_OUT_OUTSIDE, "RKNN_FLAG_FENCE_OUT_OUTSIDE"},
-    UnbuiltFlag{RKNN_FLAG_SHARE_SRAM, "RKNN_FLAG_SHARE_SRAM"},
-};
-
 void check_flags(uint32_t flags) {
   if ((flags & ~kKnownFlags) != 0) {
     fail(Code::RuntimeBadArgument, fmt::format("flag {:#x} has unknown bits {:#x}", flags, flags & ~kKnownFlags));
   }
-  for (const UnbuiltFlag& unbuilt : kUnbuiltFlags) {
-    if ((flags & unbuilt.flag) != 0) refuse_unbuilt(std::string(unbuilt.name));
+  // Priorities, SRAM, caches and the GPU are hints; these two would be promises.
+  for (const auto& [flag, name] : {std::pair{RKNN_FLAG_FENCE_IN_OUTSIDE, "RKNN_FLAG_FENCE_IN_OUTSIDE"},
+                                   std::pair{RKNN_FLAG_FENCE_OUT_OUTSIDE, "RKNN_FLAG_FENCE_OUT_OUTSIDE"}}) {
+    if ((flags & flag) == 0) continue;
+    fail(Code::NotBuilt, fmt::format("{}: the simulator has no fences, they belong to a driver's queue", name),
+         "use non_block and rknn_wait");
+  }
+  if ((flags & RKNN_FLAG_SHARE_SRAM) != 0 && (flags & RKNN_FLAG_ENABLE_SRAM) == 0) {
+    fail(Code::RuntimeBadArgument, "RKNN_FLAG_SHARE_SRAM needs RKNN_FLAG_ENABLE_SRAM");
   }
 }
 
@@ -76,14 +70,28 @@ void log_model(const Context& context) {
   log(LogLevel::Info, "", fmt::format("RKNN Runtime Information, {}", version_line()));
   log(LogLevel::Info, "", fmt::format("RKNN Driver Information, version: {}", context.device().driver_version()));
   log(LogLevel::Info, "",
-      fmt::format(
-          "RKNN Model Information, version: 6, toolkit version: {0}(compiler version: {0}), target: RKNPU v2, "
-          "target platform: {1}, framework name: {2}, framework layout: NCHW, model inference type: static_shape",
-          model.tool_version, model.target, model.source_framework));
+      fmt::format("RKNN Model Information, version: 6, toolkit version: {0}(compiler version: {0}), target: RKNPU v2, "
+                  "target platform: {1}, framework name: {2}, framework layout: NCHW, model inference type: {3}",
+                  model.tool_version, model.target, model.source_framework,
+                  context.loaded()->is_dynamic() ? "dynamic_shape" : "static_shape"));
 }
 
-std::unique_ptr<Context> make_context(std::shared_ptr<const MappedFile> file) {
-  std::shared_ptr<LoadedModel> model = LoadedModel::load(std::move(file));
+/// The model whose weights are to be shared; none without RKNN_FLAG_SHARE_WEIGHT_MEM.
+std::shared_ptr<LoadedModel> master_model(uint32_t flags, const rknn_init_extend* extend) {
+  if ((flags & RKNN_FLAG_SHARE_WEIGHT_MEM) == 0) return nullptr;
+  if (extend == nullptr) {
+    fail(Code::RuntimeBadArgument, "extend is NULL, RKNN_FLAG_SHARE_WEIGHT_MEM needs extend->ctx");
+  }
+  return library().find(extend->ctx)->context->loaded();  // never changes: needs no lock
+}
+
+std::unique_ptr<Context> make_context(std::shared_ptr<const MappedFile> file,
+                                      const std::shared_ptr<LoadedModel>& master) {
+  std::shared_ptr<LoadedModel> model = LoadedModel::load(std::move(file), master);
+  if (master && (model->is_dynamic() || master->is_dynamic())) {
+    throw ApiError(RKNN_ERR_FAIL, Code::NotBuilt,
+                   "models with dynamic shapes do not share weights: they have several shapes already");
+  }
   const Target& target = *find_target(model->model().target);
   auto context = std::make_unique<Context>(std::move(model), library().device(target));
   require_expressible(*context);
@@ -136,9 +144,14 @@ int rknn_init(rknn_context* context, void* model, uint32_t size, uint32_t flag, 
     require_pointer(context, "context");
     *context = 0;
     check_flags(flag);
-    auto state = std::make_shared<ContextState>(make_context(open_model(model, size, flag, extend)), flag);
-    state->context->set_profiling((flag & RKNN_FLAG_COLLECT_PERF_MASK) != 0);
+    Environment environment = read_environment();
+    const std::shared_ptr<LoadedModel> master = master_model(flag, extend);
+    // For that flag programs set extend->ctx alone and leave the rest as it was.
+    if (master) extend = nullptr;
+    auto made = make_context(open_model(model, size, flag, extend), master);
+    auto state = std::make_shared<ContextState>(std::move(made), flag, std::move(environment));
     log_model(*state->context);
+    log_plan(*state);
     *context = library().add(std::move(state));
   });
 }
@@ -149,9 +162,13 @@ int rknn_dup_context(rknn_context* context_in, rknn_context* context_out) {
     require_pointer(context_out, "context_out");
     const std::shared_ptr<ContextState> source = library().find(*context_in);
     const std::lock_guard lock(source->mutex);
-    auto copy = std::make_shared<ContextState>(source->context->duplicate(), source->flags);
-    copy->context->set_profiling((copy->flags & RKNN_FLAG_COLLECT_PERF_MASK) != 0);
-    *context_out = library().add(std::move(copy));
+    if (source->context->loaded()->is_dynamic()) {
+      throw ApiError(
+          RKNN_ERR_FAIL, Code::NotBuilt,
+          "rknn_dup_context, models with dynamic shapes cannot be duplicated, please initialise the model again");
+    }
+    *context_out =
+        library().add(std::make_shared<ContextState>(source->context->duplicate(), source->flags, source->environment));
   });
 }
 
@@ -168,61 +185,16 @@ int rknn_set_core_mask(rknn_context context, rknn_core_mask core_mask) {
 }
 
 int rknn_set_batch_core_num(rknn_context context, int core_num) {
-  return with_context("rknn_set_batch_core_num", context, [&](ContextState&) {
-    fail(Code::RuntimeBadArgument,
-         fmt::format("core number {} makes no sense: the model was not built with rknn_batch_size", core_num));
-  });
-}
-
-int rknn_run(rknn_context context, rknn_run_extend* extend) {
-  return with_context("rknn_run", context, [&](ContextState& state) {
-    if ((state.flags & RKNN_FLAG_COLLECT_MODEL_INFO_ONLY) != 0) {
-      fail(Code::RuntimeBadArgument, "the context was made with RKNN_FLAG_COLLECT_MODEL_INFO_ONLY and cannot run");
+  return with_context("rknn_set_batch_core_num", context, [&](ContextState& state) {
+    if (state.context->model().batch == 1) {
+      fail(Code::RuntimeBadArgument,
+           fmt::format("core number {} makes no sense: the model was not built with rknn_batch_size", core_num));
     }
-    read_bound_inputs(state);
-    state.context->run();
-    write_bound_outputs(state);
-    if (extend != nullptr) extend->frame_id = state.context->runs();
-  });
-}
-
-// rknn_run computes before it returns, with non_block too: there is nothing left to wait for.
-int rknn_wait(rknn_context context, rknn_run_extend* extend) {
-  return with_context("rknn_wait", context, [&](ContextState& state) {
-    if (state.context->runs() == 0) fail(Code::RuntimeNotInitialized, "nothing was run");
-    if (extend != nullptr && extend->frame_id > state.context->runs()) {
-      fail(Code::RuntimeBadArgument, fmt::format("frame {} was not run yet", extend->frame_id));
+    const Target& target = state.context->device().target();
+    if (core_num < 1 || core_num > target.cores) {
+      fail(Code::RuntimeBadArgument, fmt::format("core number {} is not in [1, {}], {} has no more", core_num,
+                                                 target.cores, target.display_name));
     }
+    state.context->set_batch_cores(core_num);
   });
-}
-
-int rknn_set_input_shapes(rknn_context context, uint32_t n_inputs, rknn_tensor_attr attr[]) {
-  return with_context("rknn_set_input_shapes", context, [&](ContextState& state) {
-    require_pointer(attr, "attr");
-    const Context& model = *state.context;
-    if (n_inputs != count(model, Side::Input)) {
-      fail(Code::RuntimeBadArgument, fmt::format("{} shapes for {} inputs", n_inputs, count(model, Side::Input)));
-    }
-    // A static model has one shape set: its own.
-    for (uint32_t i = 0; i < n_inputs; ++i) {
-      if (attr[i].index >= n_inputs) fail(Code::RuntimeBadArgument, fmt::format("there is no input {}", attr[i].index));
-      require_enumerators(attr[i].type, attr[i].fmt);
-      const rknn_tensor_attr own = logical_attr(model, Side::Input, attr[i].index);
-      const uint32_t dims = std::min<uint32_t>(attr[i].n_dims, RKNN_MAX_DIMS);
-      const Shape given(attr[i].dims, attr[i].dims + dims), known(own.dims, own.dims + own.n_dims);
-      const bool as_nchw = own.fmt == RKNN_TENSOR_NHWC && attr[i].fmt == RKNN_TENSOR_NCHW;
-      if (given == known || (as_nchw && given == permute(known, {0, 3, 1, 2}))) continue;
-      throw ApiError(
-          RKNN_ERR_FAIL, Code::RuntimeBadInput,
-          fmt::format(
-              "rknn_set_input_shapes error, input name = {} input supported input shapes are as "
-              "follows:\n shape = {}, layout = {}\nwhile get rknn_tensor_attr[{}].name = {}, dims = {}, fmt = {}",
-              own.name, to_string(known), get_format_string(own.fmt), i, own.name, to_string(given),
-              get_format_string(attr[i].fmt)));
-    }
-  });
-}
-
-int rknn_set_input_shape(rknn_context context, rknn_tensor_attr* attr) {
-  return rknn_set_input_shapes(context, 1, attr);
 }

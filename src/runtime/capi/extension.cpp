@@ -78,7 +78,7 @@ int read_value(rknn_context handle, const char* value_name, openrknn_value_visit
 int get_plan_text(rknn_context handle, openrknn_text_pair visit, void* user) {
   return with_context("plan_text", handle, [&](ContextState& state) {
     require_pointer(reinterpret_cast<const void*>(visit), "visit");
-    const std::string text = to_text(*state.context->loaded().plan(0, false));
+    const std::string text = to_text(*state.context->loaded()->plan(state.context->variant(), false));
     constexpr std::string_view key = "plan";
     visit(user, key.data(), key.size(), text.data(), text.size());
   });
@@ -96,6 +96,11 @@ int get_core_counters(rknn_context handle, openrknn_core_counters* counters, uin
   });
 }
 
+// Without the context's mutex: a call that waits for a run holds it.
+int cancel(rknn_context handle) {
+  return guard("cancel", [&] { library().find(handle)->context->cancel(); });
+}
+
 constexpr openrknn_functions kFunctions = {
     .size = sizeof(openrknn_functions),
     .version = OPENRKNN_EXTENSION_VERSION,
@@ -110,6 +115,7 @@ constexpr openrknn_functions kFunctions = {
     .read_value = read_value,
     .plan_text = get_plan_text,
     .core_counters = get_core_counters,
+    .cancel = cancel,
 };
 
 }  // namespace

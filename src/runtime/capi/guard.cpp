@@ -65,6 +65,8 @@ int report_current_exception(const char* function) noexcept {
       // These texts are the documented ones: programs and people look for them as they are.
       return report(function, error.diagnostics.front().problem, error.return_code,
                     error.expected ? LogLevel::Warning : LogLevel::Error);
+    } catch (const RunTimedOut& error) {
+      return report(function, error.what(), RKNN_ERR_TIMEOUT);
     } catch (const Error& error) {
       return report(function, error.what(), return_code(error.code()));
     } catch (const std::bad_alloc&) {

@@ -36,12 +36,13 @@ int guard(const char* function, Body&& body) noexcept {
   }
 }
 
-/// As guard, for functions on a context: finds it and holds its mutex.
+/// As guard, for functions on a context: finds it, holds its mutex and waits for a run that is under way.
 template <class Body>
 int with_context(const char* function, rknn_context handle, Body&& body) noexcept {
   return guard(function, [&] {
     const std::shared_ptr<ContextState> state = library().find(handle);
     const std::lock_guard lock(state->mutex);
+    state->background.wait();
     body(*state);
   });
 }

@@ -52,6 +52,13 @@ GivenArray array_of(const Binding& binding) {
   return array;
 }
 
+void require_room(const Context& context, const Binding& binding) {
+  const uint64_t needed = output_bytes(context, binding.attr.index, binding.attr);
+  if (binding.memory->size() >= needed) return;
+  fail(Code::RuntimeBadArgument, fmt::format("the memory for output '{}' has {} bytes, {} are needed",
+                                             std::string_view(binding.attr.name), binding.memory->size(), needed));
+}
+
 void bind_memory(ContextState& state, std::shared_ptr<MemoryEntry> memory, const rknn_tensor_attr& attr) {
   const Context& context = *state.context;
   const Side side = side_of(attr, context);
@@ -61,28 +68,35 @@ void bind_memory(ContextState& state, std::shared_ptr<MemoryEntry> memory, const
   }
   Binding binding{std::move(memory), attr};
   // attr.size is not looked at: programs change the type and leave the size of the former one.
-  if (side == Side::Output) {
-    const uint64_t needed = output_bytes(context, attr.index, attr);
-    if (binding.memory->size() < needed) {
-      fail(Code::RuntimeBadArgument, fmt::format("the memory for output '{}' has {} bytes, {} are needed",
-                                                 std::string_view(attr.name), binding.memory->size(), needed));
-    }
-  }
+  if (side == Side::Output) require_room(context, binding);
   auto& bindings = side == Side::Input ? state.input_bindings : state.output_bindings;
   bindings[attr.index] = std::move(binding);
 }
 
 }  // namespace
 
+void require_bound_memory(const ContextState& state) {
+  for (const auto& binding : state.input_bindings) {
+    if (binding) require_alive(*binding);
+  }
+  for (const auto& binding : state.output_bindings) {
+    if (!binding) continue;
+    require_alive(*binding);
+    require_room(*state.context, *binding);
+  }
+}
+
+void require_inputs_set(const ContextState& state) {
+  std::vector<bool> bound;
+  for (const auto& binding : state.input_bindings) bound.push_back(binding.has_value());
+  state.context->require_inputs(bound);
+}
+
 void read_bound_inputs(ContextState& state) {
   for (size_t i = 0; i < state.input_bindings.size(); ++i) {
     const std::optional<Binding>& binding = state.input_bindings[i];
     if (!binding) continue;
-    require_alive(*binding);
     set_input(*state.context, i, array_of(*binding));
-  }
-  for (const std::optional<Binding>& binding : state.output_bindings) {
-    if (binding) require_alive(*binding);
   }
 }
 

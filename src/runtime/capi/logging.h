@@ -3,7 +3,8 @@
 
 namespace openrknn::capi {
 
-/// Reads RKNN_LOG_LEVEL (0 errors, 1 + warnings, 2 + info, 3 and up + debug) and directs the library's log accordingly.
+/// Reads RKNN_LOG_LEVEL (0 errors, 1 + warnings, 2 + info, 3 and up + debug; more at 4 to 6: layer_log.h) and directs
+/// the library's log accordingly.
 void configure_logging();
 
 }  // namespace openrknn::capi

@@ -109,13 +109,3 @@ int rknn_mem_sync(rknn_context context, rknn_tensor_mem* mem, rknn_mem_sync_mode
     if ((mode & RKNN_MEMORY_SYNC_FROM_DEVICE) != 0) entry->memory->sync_from_device();
   });
 }
-
-int rknn_set_weight_mem(rknn_context ctx, rknn_tensor_mem*) {
-  return with_context("rknn_set_weight_mem", ctx,
-                      [](ContextState&) { refuse_unbuilt("memory supplied by the caller"); });
-}
-
-int rknn_set_internal_mem(rknn_context ctx, rknn_tensor_mem*) {
-  return with_context("rknn_set_internal_mem", ctx,
-                      [](ContextState&) { refuse_unbuilt("memory supplied by the caller"); });
-}

@@ -46,6 +46,26 @@ int64_t traffic_bytes(const Graph& graph, const Node& node) {
   return bytes;
 }
 
+/// Heading and cell of the column that says how a layer was spread over cores; SoCs with one have none.
+struct WorkLoad {
+  std::string heading, cell;
+};
+WorkLoad work_load(int cores) {
+  if (cores == 1) return {};
+  WorkLoad work{"WorkLoad(0", "0.0%"};
+  for (int core = 1; core < cores; ++core) {
+    work.heading += fmt::format("/{}", core);
+    work.cell += "/0.0%";
+  }
+  work.heading = fmt::format("{:<21}", work.heading + ")");
+  work.cell = fmt::format("{:<21}", work.cell);
+  return work;
+}
+
+std::string centred(std::string_view text, size_t width) {
+  return std::string((width - text.size()) / 2, ' ') + std::string(text) + "\n";
+}
+
 struct OpTotal {
   int64_t calls = 0, microseconds = 0;
 };
@@ -54,13 +74,14 @@ struct OpTotal {
 
 std::string perf_detail(const Context& context) {
   const Graph& graph = context.graph();
+  const WorkLoad work = work_load(context.device().target().cores);
   size_t op_column = 16;
   for (const ProfileRow& row : context.profile()) op_column = std::max(op_column, graph[row.node].op.size() + 2);
 
-  std::string out = rule(kWideRule) + std::string(38, ' ') + "Network Layer Information Table\n" + rule(kWideRule);
-  out += fmt::format("{:<5}{:<{}}{:<9}{:<7}{:<41}{:<23}{:<25}{:<13}{:<21}{:<21}{:<13}{}\n", "ID", "OpType", op_column,
+  std::string out = rule(kWideRule) + centred("Network Layer Information Table", kWideRule) + rule(kWideRule);
+  out += fmt::format("{:<5}{:<{}}{:<9}{:<7}{:<41}{:<23}{:<25}{:<13}{:<21}{}{:<13}{}\n", "ID", "OpType", op_column,
                      "DataType", "Target", "InputShape", "OutputShape", "Cycles(DDR/NPU/Total)", "Time(us)",
-                     "MacUsage(%)", "WorkLoad(0/1/2)", "RW(KB)", "FullName");
+                     "MacUsage(%)", work.heading, "RW(KB)", "FullName");
   out += rule(kWideRule);
   std::map<std::string, OpTotal> totals;
   int64_t total = 0, total_bytes = 0;
@@ -72,10 +93,10 @@ std::string perf_detail(const Context& context) {
     const std::string type =
         node.outputs.empty() || node.outputs[0] == ValueId::None ? "\\" : type_word(graph[node.outputs[0]].dtype);
     // Cycles, use of the multipliers and work load are properties of hardware: the simulator has none.
-    out += fmt::format("{:<5}{:<{}}{:<9}{:<7}{:<41}{:<23}{:<25}{:<13}{:<21}{:<21}{:<13.2f}{}:{}\n", i + 1, node.op,
-                       op_column, type, "CPU", shapes(graph, node.inputs, kShapeColumn),
-                       shapes(graph, node.outputs, kOutputColumn), "0/0/0", time, "\\", "0.0%/0.0%/0.0%",
-                       static_cast<double>(bytes) / 1024, node.op, node.name);
+    out +=
+        fmt::format("{:<5}{:<{}}{:<9}{:<7}{:<41}{:<23}{:<25}{:<13}{:<21}{}{:<13.2f}{}:{}\n", i + 1, node.op, op_column,
+                    type, "CPU", shapes(graph, node.inputs, kShapeColumn), shapes(graph, node.outputs, kOutputColumn),
+                    "0/0/0", time, "\\", work.cell, static_cast<double>(bytes) / 1024, node.op, node.name);
     OpTotal& op = totals[node.op];
     ++op.calls;
     op.microseconds += time;
@@ -94,7 +115,7 @@ std::string perf_detail(const Context& context) {
                         const auto& all, const std::string& ratio) {
     out += fmt::format("{:<{}}   {:<13}{:<13}{:<13}{:<13}{:<15}{}\n", op, op_column, calls, cpu, gpu, npu, all, ratio);
   };
-  out += rule(kNarrowRule) + std::string(33, ' ') + "Operator Time Consuming Ranking Table\n" + rule(kNarrowRule);
+  out += rule(kNarrowRule) + centred("Operator Time Consuming Ranking Table", kNarrowRule) + rule(kNarrowRule);
   line("OpType", "CallNumber", "CPUTime(us)", "GPUTime(us)", "NPUTime(us)", "TotalTime(us)", "TimeRatio(%)");
   out += rule(kNarrowRule);
   for (const auto& [op, sum] : ranking) {

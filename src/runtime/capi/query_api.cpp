@@ -8,9 +8,11 @@
 #include "core/base/log.h"
 #include "runtime/capi/attributes.h"
 #include "runtime/capi/extension.h"
+#include "runtime/capi/external_memory.h"
 #include "runtime/capi/guard.h"
 #include "runtime/capi/perf_detail.h"
 #include "runtime/capi/runtime_version.h"
+#include "runtime/capi/shapes.h"
 
 namespace openrknn::capi {
 namespace {
@@ -64,10 +66,10 @@ void query_memory(ContextState& state, void* info) {
     for (size_t i = 0; i < count(context, side); ++i) ports += native_attr(context, side, i).size_with_stride;
   }
   rknn_mem_size sizes{};
-  sizes.total_weight_size = clamped(context.loaded().weight_bytes());
-  sizes.total_internal_size = clamped(context.loaded().internal_bytes());
-  sizes.total_dma_allocated_size =
-      static_cast<uint64_t>(context.loaded().weight_bytes() + context.loaded().internal_bytes() + ports);
+  const int64_t weights = context.loaded()->weight_bytes(), internal = context.internal_bytes();
+  sizes.total_weight_size = clamped(weights);
+  sizes.total_internal_size = clamped(internal);
+  sizes.total_dma_allocated_size = static_cast<uint64_t>(weights + internal + ports);
   *static_cast<rknn_mem_size*>(info) = sizes;
 }
 
@@ -75,20 +77,21 @@ void query_custom_string(ContextState& state, void* info) {
   copy_text(state.context->model().custom_string, static_cast<rknn_custom_string*>(info)->string);
 }
 
-void query_device_memory(ContextState&, void*) { refuse_unbuilt("RKNN_QUERY_DEVICE_MEM_INFO"); }
-
-void query_range(ContextState&, void*) {
-  // Programs probe with this at every load: a warning, not an error, and a code of its own.
-  ApiError error(RKNN_ERR_MODEL_INVALID, Code::RuntimeBadArgument,
-                 "query RKNN_QUERY_INPUT_DYNAMIC_RANGE error, rknn model is static shape type, please export rknn with "
-                 "dynamic_shapes");
-  error.expected = true;
-  throw error;
+void query_device_memory(ContextState& state, void* info) {
+  *static_cast<rknn_tensor_mem*>(info) = device_memory(state);
 }
 
-void query_current(ContextState&, void*) {
-  throw ApiError(RKNN_ERR_MODEL_INVALID, Code::RuntimeBadArgument,
-                 "rknn_query, the current attributes exist for models with dynamic shapes only, this one is static");
+void query_range(ContextState& state, void* info) {
+  query_dynamic_range(*state.context, *static_cast<rknn_input_range*>(info));
+}
+
+template <Side side, rknn_tensor_attr (*attr_of)(const Context&, Side, size_t)>
+void query_current(ContextState& state, void* info) {
+  if (!state.context->loaded()->is_dynamic()) {
+    throw ApiError(RKNN_ERR_MODEL_INVALID, Code::RuntimeBadArgument,
+                   "rknn_query, the current attributes exist for models with dynamic shapes only, this one is static");
+  }
+  query_attr<side, attr_of>(state, info);
 }
 
 struct Query {
@@ -106,8 +109,8 @@ constexpr const char* kAttr = "rknn_tensor_attr";
 // By rknn_query_cmd.
 constexpr std::array kQueries = {
     query<rknn_input_output_num>("rknn_input_output_num", query_counts),
-    query<rknn_tensor_attr>(kAttr, query_attr<Side::Input, logical_attr>),
-    query<rknn_tensor_attr>(kAttr, query_attr<Side::Output, logical_attr>),
+    query<rknn_tensor_attr>(kAttr, query_attr<Side::Input, largest_attr>),
+    query<rknn_tensor_attr>(kAttr, query_attr<Side::Output, largest_attr>),
     query<rknn_perf_detail>("rknn_perf_detail", query_perf_detail),
     query<rknn_perf_run>("rknn_perf_run", query_perf_run),
     query<rknn_sdk_version>("rknn_sdk_version", query_version),
@@ -119,10 +122,10 @@ constexpr std::array kQueries = {
     query<rknn_tensor_attr>(kAttr, query_attr<Side::Output, native_nhwc_attr>),
     query<rknn_tensor_mem>("rknn_tensor_mem", query_device_memory),
     query<rknn_input_range>("rknn_input_range", query_range),
-    query<rknn_tensor_attr>(kAttr, query_current),
-    query<rknn_tensor_attr>(kAttr, query_current),
-    query<rknn_tensor_attr>(kAttr, query_current),
-    query<rknn_tensor_attr>(kAttr, query_current),
+    query<rknn_tensor_attr>(kAttr, query_current<Side::Input, logical_attr>),
+    query<rknn_tensor_attr>(kAttr, query_current<Side::Output, logical_attr>),
+    query<rknn_tensor_attr>(kAttr, query_current<Side::Input, native_attr>),
+    query<rknn_tensor_attr>(kAttr, query_current<Side::Output, native_attr>),
 };
 static_assert(kQueries.size() == RKNN_QUERY_CMD_MAX);
 

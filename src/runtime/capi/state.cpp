@@ -9,15 +9,21 @@
 
 namespace openrknn::capi {
 
-ContextState::ContextState(std::unique_ptr<Context> engine_context, uint32_t init_flags)
+ContextState::ContextState(std::unique_ptr<Context> engine_context, uint32_t init_flags, Environment asked)
     : context(std::move(engine_context)),
       flags(init_flags),
+      environment(std::move(asked)),
       input_bindings(context->graph().inputs.size()),
       output_bindings(context->graph().outputs.size()),
       arithmetic(fmt::format("{}/{}", context->model().arithmetic.family, context->model().arithmetic.version)),
-      target(context->model().target) {}
+      target(context->model().target) {
+  context->set_profiling((flags & RKNN_FLAG_COLLECT_PERF_MASK) != 0 || environment.log_level >= 4);
+  context->set_keep_values(environment.log_level >= 5);
+  context->set_latency(environment.latency);
+}
 
 ContextState::~ContextState() {
+  background.wait();
   for (void* buffer : output_buffers) std::free(buffer);
 }
 

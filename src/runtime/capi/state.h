@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "runtime/capi/api.h"
+#include "runtime/capi/background.h"
 #include "runtime/engine/context.h"
 
 namespace openrknn::capi {
@@ -33,17 +34,31 @@ struct Binding {
   rknn_tensor_attr attr{};
 };
 
-/// What an rknn_context stands for. `mutex` is held during every call on it.
+/// What the environment asked for when a context was made.
+struct Environment {
+  int log_level = 0;                     ///< RKNN_LOG_LEVEL
+  std::string dump_folder;               ///< RKNN_DUMP_DIR
+  bool dump_native = false;              ///< RKNN_DUMP_QUANT
+  std::chrono::microseconds latency{0};  ///< OPENRKNN_SIM_LATENCY
+};
+
+/// What an rknn_context stands for. `mutex` is held during every call on it, and no run is under way then but in
+/// rknn_wait. cancel() of the engine's context is the exception: from any thread, without the mutex.
 struct ContextState {
   std::mutex mutex;
   std::unique_ptr<Context> context;
   uint32_t flags = 0;
+  Environment environment;
+  uint64_t frames = 0;  ///< runs that were begun
+  Background background;
   std::vector<std::optional<Binding>> input_bindings, output_bindings;
-  std::set<void*> output_buffers;  ///< from rknn_outputs_get, not released yet
-  std::string perf_text;           ///< what rknn_perf_detail points at
-  std::string arithmetic, target;  ///< texts the door hands out
+  std::set<void*> output_buffers;                               ///< from rknn_outputs_get, not released yet
+  std::string perf_text;                                        ///< what rknn_perf_detail points at
+  std::string arithmetic, target;                               ///< texts the door hands out
+  std::shared_ptr<MemoryEntry> weight_memory, internal_memory;  ///< of the program (external_memory.h)
+  std::unique_ptr<Memory> device_memory;                        ///< what RKNN_QUERY_DEVICE_MEM_INFO shows
 
-  ContextState(std::unique_ptr<Context>, uint32_t flags);
+  ContextState(std::unique_ptr<Context>, uint32_t flags, Environment);
   ~ContextState();
 };
 

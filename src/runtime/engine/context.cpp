@@ -2,58 +2,106 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
+#include <algorithm>
+#include <bit>
+#include <cstring>
 
 #include "core/base/error.h"
+#include "runtime/engine/batch.h"
 
 namespace openrknn {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+constexpr int64_t kArenaAlignment = 64;
 
-double microseconds_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
+/// Item `item` of an array whose first extent counts `items` times the extent of one.
+Tensor part_of(const Tensor& array, int64_t item, int64_t items) {
+  Shape shape = array.shape();
+  if (shape.empty() || shape[0] % items != 0) return array;  // refused further on, for its shape
+  shape[0] /= items;
+  const std::span<const std::byte> all = array.bytes();
+  const size_t bytes = all.size() / static_cast<size_t>(items);
+  return Tensor::view(array.dtype(), shape, all.subspan(static_cast<size_t>(item) * bytes, bytes),
+                      std::make_shared<Tensor>(array));
+}
+
+Tensor joined(const std::vector<Tensor>& parts) {
+  if (parts.size() == 1) return parts.front();
+  Tensor whole(parts[0].dtype(), with_batch(parts[0].shape(), static_cast<int64_t>(parts.size())));
+  std::byte* out = whole.mutable_bytes().data();
+  for (const Tensor& part : parts) {
+    if (!part.bytes().empty()) std::memcpy(out, part.bytes().data(), part.bytes().size());
+    out += part.bytes().size();
+  }
+  return whole;
 }
 
 }  // namespace
 
 Context::Context(std::shared_ptr<LoadedModel> model, std::shared_ptr<Device> device)
-    : model_(std::move(model)), device_(std::move(device)), inputs_(graph().inputs.size()) {}
+    : model_(std::move(model)), device_(std::move(device)), inputs_(static_cast<size_t>(items())) {
+  for (auto& item : inputs_) item.resize(graph().inputs.size());
+  lanes_.resize(static_cast<size_t>(most_lanes()));
+}
 
-std::unique_ptr<Context> Context::duplicate() const { return std::make_unique<Context>(model_, device_); }
+std::unique_ptr<Context> Context::duplicate() const {
+  auto copy = std::make_unique<Context>(model_, device_);
+  copy->latency_ = latency_;
+  return copy;
+}
 
-void Context::set_input(size_t index, const Tensor& array, PortLayout given, bool pass_through) {
-  // The plan tells where it wants the channels, so that nothing is permuted twice.
-  if (run_list_.empty()) run_for(device_->cores().whole());
-  const Layout wanted = run_list_[last_].run.layout(graph().inputs[index]);
-  Tensor tensor = to_graph(model().inputs[index], input(index), array, given, pass_through, wanted);
-  tensor.mutable_bytes();  // copies if these are still the caller's bytes
-  inputs_[index] = Input{std::move(tensor), wanted};
+int Context::most_lanes() const { return static_cast<int>(std::min<int64_t>(items(), device_->cores().count())); }
+
+void Context::forget_results() {
+  for (Lane& lane : lanes_) lane.clear();
+  saved_outputs_.clear();
+  finished_ = false;
+}
+
+void Context::set_variant(size_t variant) {
+  if (variant == variant_) return;
+  variant_ = variant;
+  for (auto& item : inputs_) std::fill(item.begin(), item.end(), std::nullopt);
+  forget_results();
 }
 
 void Context::set_keep_values(bool on) {
   if (on == keep_values_) return;
   keep_values_ = on;
-  run_list_.clear();
-  finished_ = false;
+  forget_results();
 }
 
-Run& Context::run_for(ThreadPool& pool) {
-  for (size_t i = 0; i < run_list_.size(); ++i) {
-    if (run_list_[i].pool == &pool) {
-      last_ = i;
-      return run_list_[i].run;
-    }
+int64_t Context::internal_bytes() const { return kArenaAlignment + most_lanes() * model_->arena_bytes(); }
+
+void Context::use_internal_memory(std::span<std::byte> memory) {
+  forget_results();
+  internal_memory_ = {};
+  if (memory.empty()) return;
+  const uint64_t skip = -reinterpret_cast<uintptr_t>(memory.data()) % static_cast<uint64_t>(kArenaAlignment);
+  const auto needed = static_cast<size_t>(most_lanes() * model_->arena_bytes());
+  if (memory.size() < skip + needed) {
+    fail(Code::RuntimeBadArgument,
+         fmt::format("the internal memory has {} bytes, {} are needed", memory.size(), internal_bytes()));
   }
-  run_list_.push_back({&pool, Run(model_->plan(variant_, keep_values_), pool)});
-  last_ = run_list_.size() - 1;
-  return run_list_[last_].run;
+  internal_memory_ = memory.subspan(skip, needed);
 }
 
-void Context::require_inputs() const {
+void Context::set_input(size_t index, const Tensor& array, PortLayout given, bool pass_through) {
+  const ValueId id = graph().inputs[index];
+  // The plan tells where it wants the channels, so that nothing is permuted twice.
+  const Layout wanted = layout(*model_->plan(variant_, keep_values_), id);
+  for (int64_t item = 0; item < items(); ++item) {
+    const Tensor part = items() == 1 ? array : part_of(array, item, items());
+    Tensor tensor = to_graph(model().inputs[index], graph()[id], part, given, pass_through, wanted);
+    tensor.mutable_bytes();  // copies if these are still the caller's bytes
+    inputs_[static_cast<size_t>(item)][index] = FedInput{std::move(tensor), wanted};
+  }
+}
+
+void Context::require_inputs(const std::vector<bool>& coming) const {
   Diagnostics problems;
-  for (size_t i = 0; i < inputs_.size(); ++i) {
-    if (inputs_[i]) continue;
+  for (size_t i = 0; i < inputs_[0].size(); ++i) {
+    if (inputs_[0][i] || (i < coming.size() && coming[i])) continue;
     Location where;
     where.tensor = model().inputs[i].name;
     problems.add(Code::RuntimeInputNotSet, where, fmt::format("input {} was never set", i),
@@ -62,43 +110,101 @@ void Context::require_inputs() const {
   problems.throw_if_any();
 }
 
-void Context::run() {
+uint32_t Context::mask_of_lane(size_t lane) const {
+  if (items() == 1 || std::popcount(core_mask_) < 2) return core_mask_;
+  // A batch uses several cores by giving each an item.
+  uint32_t mask = core_mask_;
+  for (size_t skipped = lane % static_cast<size_t>(std::popcount(mask)); skipped > 0; --skipped) mask &= mask - 1;
+  return mask & -mask;
+}
+
+Lane::Job Context::job(size_t lane) {
+  Lane::Job job{.model = *model_, .device = *device_, .control = control_};
+  job.variant = variant_;
+  job.core_mask = mask_of_lane(lane);
+  job.keep_values = keep_values_;
+  job.profiling = profiling_;
+  job.latency = latency_;
+  const size_t arena = internal_memory_.size() / static_cast<size_t>(most_lanes());
+  job.arena = internal_memory_.subspan(lane * arena, arena);
+  job.save_outputs = items() > 1 || !internal_memory_.empty();
+  return job;
+}
+
+void Context::run_batch() {
+  int lanes = batch_cores_ > 0 ? std::min(batch_cores_, most_lanes()) : most_lanes();
+  if (core_mask_ != kAnyCore) lanes = std::min(lanes, std::popcount(core_mask_));
+  last_lane_ = static_cast<size_t>(for_each_item(items(), lanes, [&](int64_t item, int lane) {
+    const auto i = static_cast<size_t>(item), l = static_cast<size_t>(lane);
+    saved_outputs_[i] = lanes_[l].compute(job(l), inputs_[i]);
+  }));
+}
+
+void Context::run(std::optional<RunControl::Clock::time_point> deadline) {
   require_inputs();
   finished_ = false;
-  const auto lease = device_->cores().acquire(core_mask_);
-  Run& run = run_for(lease->pool());
-  const Clock::time_point start = Clock::now();
-  for (size_t i = 0; i < inputs_.size(); ++i) run.set(graph().inputs[i], inputs_[i]->tensor, inputs_[i]->layout);
-  profile_.clear();
-  if (profiling_) {
-    for (;;) {
-      const Clock::time_point step = Clock::now();
-      const NodeId node = run.step();
-      if (node == NodeId::None) break;
-      profile_.push_back({node, microseconds_since(step)});
+  saved_outputs_.assign(static_cast<size_t>(items()), {});
+  control_.begin(deadline);
+  const RunControl::Clock::time_point start = RunControl::Clock::now();
+  try {
+    if (items() == 1) {
+      saved_outputs_[0] = lanes_[0].compute(job(0), inputs_[0]);
+    } else {
+      run_batch();
     }
-  } else {
-    run.run();
+  } catch (const RunCancelled&) {
+    control_.forget_cancel();
+    throw;
   }
-  last_run_microseconds_ = static_cast<int64_t>(microseconds_since(start));
+  // One item: the time with a core; a batch: until its last item was done.
+  const auto elapsed = std::chrono::duration_cast<std::chrono::microseconds>(RunControl::Clock::now() - start);
+  last_run_microseconds_ = items() == 1 ? lanes_[0].microseconds() : elapsed.count();
   ++runs_;
   finished_ = true;
 }
 
+void Context::cancel() {
+  control_.cancel();
+  device_->cores().wake();
+}
+
 const Run& Context::finished_run() const {
-  if (!finished_) fail(Code::RuntimeNotInitialized, "there are no results: the model has not run", "run it first");
-  return run_list_[last_].run;
+  const Run* run = lanes_[last_lane_].finished();
+  if (!finished_ || run == nullptr) {
+    fail(Code::RuntimeNotInitialized, "there are no results: the model has not run", "run it first");
+  }
+  return *run;
+}
+
+Tensor Context::item_output(int64_t item, size_t index) const {
+  const std::vector<Tensor>& saved = saved_outputs_[static_cast<size_t>(item)];
+  return saved.empty() ? finished_run().get(graph().outputs[index]) : saved[index];
 }
 
 Tensor Context::output_array(size_t index, bool want_float) const {
-  return from_graph(model().outputs[index], output(index), finished_run().get(graph().outputs[index]), want_float);
+  finished_run();
+  const Value& value = graph()[graph().outputs[index]];
+  std::vector<Tensor> parts;
+  for (int64_t item = 0; item < items(); ++item) {
+    parts.push_back(from_graph(model().outputs[index], value, item_output(item, index), want_float));
+  }
+  return joined(parts);
 }
 
 Tensor Context::value(std::string_view name) const {
   const ValueId id = graph().find(name);
   if (id == ValueId::None) fail(Code::GraphUnknownName, fmt::format("the model has no value '{}'", name));
   if (graph()[id].constant) return *graph()[id].constant;
-  return finished_run().get(id);
+  const Run& run = finished_run();
+  const auto output = std::find(graph().outputs.begin(), graph().outputs.end(), id);
+  if (output != graph().outputs.end()) {
+    return item_output(items() - 1, static_cast<size_t>(output - graph().outputs.begin()));
+  }
+  if (!internal_memory_.empty() && !keep_values_) {
+    fail(Code::GraphUnknownName, Location{.tensor = std::string(name)},
+         "its content lay in the caller's internal memory and may be gone", "keep the values of the run");
+  }
+  return run.get(id);
 }
 
 }  // namespace openrknn

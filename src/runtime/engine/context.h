@@ -6,77 +6,98 @@
 #include <string>
 #include <vector>
 
-#include "core/executor/run.h"
 #include "core/model/ports.h"
-#include "runtime/engine/device.h"
-#include "runtime/engine/loaded_model.h"
+#include "runtime/engine/lane.h"
 
 namespace openrknn {
 
-struct ProfileRow {
-  NodeId node;
-  double microseconds;
-};
-
-/// Not thread-safe: the caller locks. Contexts of one model may run at the same time.
+/// Not thread-safe but for cancel(): the caller locks. Contexts of one model may run at the same time.
+///
+/// A batch is split where it comes in and joined where it goes out: in between every item has inputs, a run and outputs
+/// of its own, the same as it would have alone.
 class Context {
  public:
   Context(std::shared_ptr<LoadedModel>, std::shared_ptr<Device>);
 
-  /// A fresh context on the same model and device (weights shared, nothing else).
+  /// A fresh context on the same model and device (weights and latency shared, nothing else).
   std::unique_ptr<Context> duplicate() const;
 
   const Model& model() const { return model_->model(); }
-  LoadedModel& loaded() const { return *model_; }
+  const std::shared_ptr<LoadedModel>& loaded() const { return model_; }
   Device& device() const { return *device_; }
+
+  /// The set of input shapes that is active; the largest (0) at first.
+  size_t variant() const { return variant_; }
+  /// Forgets inputs and results if that is another set.
+  void set_variant(size_t);
   const Graph& graph() const { return model().variants[variant_]; }
-  const Value& input(size_t index) const { return graph()[graph().inputs[index]]; }
-  const Value& output(size_t index) const { return graph()[graph().outputs[index]]; }
+  /// Of the active shapes, with the extent of the whole batch.
+  const Value& input(size_t index) const { return model_->outside(variant_).inputs[index]; }
+  const Value& output(size_t index) const { return model_->outside(variant_).outputs[index]; }
 
   /// Converts and keeps the array (to_graph); it stays set for any number of runs.
   void set_input(size_t index, const Tensor& array, PortLayout given, bool pass_through);
   void set_core_mask(uint32_t mask) { core_mask_ = mask; }
-  /// 1: the following runs time every step. / 1: they keep every value readable.
+  /// How many items of a batch are computed at once; 0: as many as there are cores.
+  void set_batch_cores(int cores) { batch_cores_ = cores; }
+  /// The following runs time every step.
   void set_profiling(bool on) { profiling_ = on; }
+  /// The following runs keep every value readable.
   void set_keep_values(bool on);
+  /// Every item holds its core at least that long.
+  void set_latency(std::chrono::microseconds latency) { latency_ = latency; }
+  std::chrono::microseconds latency() const { return latency_; }
 
-  /// Waits for a core and computes. Throws Error (RuntimeInputNotSet) naming the inputs that were never set.
-  void run();
+  /// Memory that runs need beside weights, inputs and outputs: enough for every shape and all lanes of a batch.
+  int64_t internal_bytes() const;
+  /// Computes in this memory, which stays the caller's: internal_bytes(). Others may use it between runs, because
+  /// results are copied out of it. Empty: memory of our own.
+  void use_internal_memory(std::span<std::byte>);
+
+  /// Throws Error (RuntimeInputNotSet) naming the inputs that were never set; `coming[i]`: input i will be.
+  void require_inputs(const std::vector<bool>& coming = {}) const;
+  /// Waits for a core and computes. Throws as require_inputs(), RunCancelled, RunTimedOut.
+  void run(std::optional<RunControl::Clock::time_point> deadline = std::nullopt);
+  /// Stops the run under way, or the next one, before its next step. From any thread.
+  void cancel();
 
   /// Source order; see from_graph. Throws Error (RuntimeNotInitialized) before the first run.
   Tensor output_array(size_t index, bool want_float) const;
-  /// Any value the last run kept, logical order. Throws Error (GraphUnknownName, RuntimeNotInitialized).
+  /// Any value the last run kept, logical order; of a batch, that of the last item. Throws Error (GraphUnknownName,
+  /// RuntimeNotInitialized).
   Tensor value(std::string_view name) const;
 
   uint64_t runs() const { return runs_; }
   int64_t last_run_microseconds() const { return last_run_microseconds_; }
-  const std::vector<ProfileRow>& profile() const { return profile_; }
+  /// Steps of the last profiled run; of a batch, those of the last item.
+  const std::vector<ProfileRow>& profile() const { return lanes_[last_lane_].profile(); }
 
  private:
-  struct Input {
-    Tensor tensor;
-    Layout layout = Layout::Logical;
-  };
-  struct PooledRun {
-    const ThreadPool* pool;
-    Run run;
-  };
-  Run& run_for(ThreadPool&);
+  int64_t items() const { return model().batch; }
+  int most_lanes() const;
+  Lane::Job job(size_t lane);
+  uint32_t mask_of_lane(size_t lane) const;
+  void run_batch();
+  void forget_results();
   const Run& finished_run() const;
-  void require_inputs() const;
+  Tensor item_output(int64_t item, size_t index) const;
 
   std::shared_ptr<LoadedModel> model_;
   std::shared_ptr<Device> device_;
   size_t variant_ = 0;
   uint32_t core_mask_ = kAnyCore;
+  int batch_cores_ = 0;
   bool profiling_ = false, keep_values_ = false;
-  std::vector<std::optional<Input>> inputs_;
-  std::vector<PooledRun> run_list_;  // one per thread pool this context has computed with
-  size_t last_ = 0;                  // index of the run whose results are valid
+  std::chrono::microseconds latency_{0};
+  std::span<std::byte> internal_memory_;
+  RunControl control_;
+  std::vector<std::vector<std::optional<FedInput>>> inputs_;  // by item, then by input
+  std::vector<Lane> lanes_;                                   // one, or one for each core a batch may use
+  size_t last_lane_ = 0;                                      // that computed the last item
+  std::vector<std::vector<Tensor>> saved_outputs_;            // by item, where the lanes do not keep them
   uint64_t runs_ = 0;
   bool finished_ = false;
   int64_t last_run_microseconds_ = 0;
-  std::vector<ProfileRow> profile_;
 };
 
 }  // namespace openrknn

@@ -25,14 +25,29 @@ Cores::Lease::Lease(Cores& cores, uint32_t held, ThreadPool& pool)
     : cores_(cores), held_(held), pool_(pool), since_(now_microseconds()) {}
 Cores::Lease::~Lease() { cores_.release(held_, static_cast<uint64_t>(now_microseconds() - since_)); }
 
-std::unique_ptr<Cores::Lease> Cores::acquire(uint32_t mask) {
+std::unique_ptr<Cores::Lease> Cores::acquire(uint32_t mask, const RunControl& control) {
   const uint32_t wanted = mask & all_;
   std::unique_lock lock(mutex_);
   Waiter self{.mask = wanted, .granted = 0, .ready = {}};
   waiting_.push_back(&self);
   grant();
-  self.ready.wait(lock, [&] { return self.granted != 0; });
+  const auto is_done = [&] { return self.granted != 0 || control.is_stopped(); };
+  if (const auto deadline = control.deadline()) {
+    self.ready.wait_until(lock, *deadline, is_done);
+  } else {
+    self.ready.wait(lock, is_done);
+  }
+  if (self.granted == 0) {
+    waiting_.remove(&self);
+    grant();  // what was kept free for this one
+    control.check();
+  }
   return std::make_unique<Lease>(*this, self.granted, pool_for(self.granted));
+}
+
+void Cores::wake() {
+  const std::lock_guard lock(mutex_);
+  for (Waiter* waiter : waiting_) waiter->ready.notify_one();
 }
 
 uint32_t Cores::choose(uint32_t mask, uint32_t reserved) const {

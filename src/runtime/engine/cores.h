@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/base/thread_pool.h"
+#include "runtime/engine/run_control.h"
 
 namespace openrknn {
 
@@ -45,8 +46,10 @@ class Cores {
   };
 
   /// Waits for all cores of `mask` (bit i: core i; bits beyond the last core are ignored), or with kAnyCore for the one
-  /// that has been busy least.
-  std::unique_ptr<Lease> acquire(uint32_t mask);
+  /// that has been busy least. Throws RunCancelled or RunTimedOut when the run is stopped first.
+  std::unique_ptr<Lease> acquire(uint32_t mask, const RunControl&);
+  /// Those who wait look whether their run was cancelled.
+  void wake();
 
   int count() const { return static_cast<int>(counters_.size()); }
   int threads() const { return threads_; }

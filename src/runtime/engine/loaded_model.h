@@ -8,30 +8,47 @@
 #include "core/base/file.h"
 #include "core/executor/plan.h"
 #include "core/model/model.h"
+#include "core/rknn_file/rknn_file.h"
 
 namespace openrknn {
+
+/// The inputs and outputs of one variant as the outside sees them: shapes count the items of the whole batch.
+struct OutsideValues {
+  std::vector<Value> inputs, outputs;
+};
 
 /// Thread-safe.
 class LoadedModel {
  public:
-  /// Reads, verifies and plans the largest variant. Throws what read() and plan() throw, Error (ConfigUnknownPlatform)
-  /// for an unknown target, Error (NotBuilt) naming what the engine cannot do yet.
-  static std::shared_ptr<LoadedModel> load(std::shared_ptr<const MappedFile>);
+  /// Reads, verifies and plans the largest variant. `master`: has the weights of a file written without them. Throws
+  /// what read() and plan() throw, Error (ConfigUnknownPlatform) for an unknown target, Error (NotBuilt) naming what
+  /// the engine cannot do yet.
+  static std::shared_ptr<LoadedModel> load(std::shared_ptr<const MappedFile>,
+                                           const std::shared_ptr<LoadedModel>& master = nullptr);
   explicit LoadedModel(Model);
 
   const Model& model() const { return model_; }
+  bool is_dynamic() const { return model_.variants.size() > 1; }
+  const OutsideValues& outside(size_t variant) const { return outside_[variant]; }
   /// `keep_all`: every value stays readable after a run.
   std::shared_ptr<const Plan> plan(size_t variant, bool keep_all);
 
   int64_t weight_bytes() const { return weight_bytes_; }  ///< constants of all variants, each distinct one once
-  int64_t internal_bytes();                               ///< scratch of the largest variant
+  /// Writes weight_bytes() there: every constant at a multiple of 64, in the order of the graphs.
+  void copy_weights(std::byte* out) const;
+  /// The constant with these bytes, as XXH3 and length, or none.
+  std::optional<Tensor> find_weights(uint64_t hash, uint64_t bytes) const;
+  int64_t arena_bytes();  ///< scratch of one item of the variant that needs most; a multiple of 64
 
  private:
   const Model model_;
+  std::vector<OutsideValues> outside_;
+  std::vector<Tensor> constants_;  // each distinct one once
   int64_t weight_bytes_ = 0;
   Weights weights_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::map<std::pair<size_t, bool>, std::shared_ptr<const Plan>> plans_;
+  mutable std::multimap<uint64_t, size_t> constants_by_hash_;  // index into constants_; filled when first asked
 };
 
 }  // namespace openrknn

@@ -1,0 +1,48 @@
+#include "runtime/capi/environment.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstdlib>
+
+#include "core/base/error.h"
+
+namespace openrknn::capi {
+namespace {
+
+std::string variable(const char* name) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? "" : text;
+}
+
+/// Milliseconds a run holds its core at least, so that scheduling can be watched off-board.
+std::chrono::microseconds latency() {
+  const std::string text = variable("OPENRKNN_SIM_LATENCY");
+  if (text.empty()) return {};
+  if (text == "model") {
+    fail(Code::NotBuilt, "OPENRKNN_SIM_LATENCY=model: estimates of a board's time are not built yet",
+         "give a number of milliseconds: OPENRKNN_SIM_LATENCY=10");
+  }
+  constexpr double kMost = 3600e3;
+  char* end = nullptr;
+  const double milliseconds = std::strtod(text.c_str(), &end);
+  if (*end != '\0' || !(milliseconds >= 0 && milliseconds <= kMost)) {
+    fail(Code::ConfigBadValue,
+         fmt::format("OPENRKNN_SIM_LATENCY: got '{}', expected milliseconds from 0 to {:.0f}", text, kMost));
+  }
+  return std::chrono::microseconds(std::llround(milliseconds * 1000));
+}
+
+}  // namespace
+
+Environment read_environment() {
+  Environment environment;
+  environment.log_level = std::atoi(variable("RKNN_LOG_LEVEL").c_str());
+  environment.dump_folder = variable("RKNN_DUMP_DIR");
+  if (environment.dump_folder.empty()) environment.dump_folder = ".";
+  environment.dump_native = variable("RKNN_DUMP_QUANT") == "1";
+  environment.latency = latency();
+  return environment;
+}
+
+}  // namespace openrknn::capi
