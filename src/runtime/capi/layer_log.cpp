@@ -8,7 +8,6 @@
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/npy.h"
-#include "core/model/ports.h"
 #include "runtime/capi/perf_detail.h"
 
 namespace openrknn::capi {
@@ -33,10 +32,8 @@ std::string text_of(const Tensor& tensor) {
 void dump_value(const ContextState& state, size_t step, const Node& node, size_t output) {
   const Value& value = state.context->graph()[node.outputs[output]];
   if (!is_static(value.shape)) return;
-  Tensor content = state.context->value(value.name);
-  if (!state.environment.dump_native) {
-    content = value.quant ? dequantize_tensor(content, *value.quant) : cast(content, DType::Float32);
-  }
+  const Tensor content =
+      state.environment.dump_native ? state.context->value(value.name) : state.context->real_value(value.name);
   const std::string stem = fmt::format("{}/{:04}_{}_{}_{}", state.environment.dump_folder, step + 1, file_word(node.op),
                                        file_word(value.name), fmt::join(value.shape, "x"));
   write_file(stem + ".npy", to_npy(content));

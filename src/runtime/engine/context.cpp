@@ -207,4 +207,10 @@ Tensor Context::value(std::string_view name) const {
   return run.get(id);
 }
 
+Tensor Context::real_value(std::string_view name) const {
+  const Tensor content = value(name);
+  const std::optional<QuantParams>& quant = graph()[graph().find(name)].quant;
+  return quant ? dequantize_tensor(content, *quant) : cast(content, DType::Float32);
+}
+
 }  // namespace openrknn

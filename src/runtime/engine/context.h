@@ -66,6 +66,8 @@ class Context {
   /// Any value the last run kept, logical order; of a batch, that of the last item. Throws Error (GraphUnknownName,
   /// RuntimeNotInitialized).
   Tensor value(std::string_view name) const;
+  /// The same as float32, codes as what they stand for.
+  Tensor real_value(std::string_view name) const;
 
   uint64_t runs() const { return runs_; }
   int64_t last_run_microseconds() const { return last_run_microseconds_; }
