@@ -7,6 +7,7 @@
 #include "core/executor/kernel_choice.h"
 #include "core/executor/layout_choice.h"
 #include "core/executor/plan_draft.h"
+#include "core/graph/custom.h"
 
 namespace openrknn {
 namespace {
@@ -175,6 +176,7 @@ class Planner {
     bind(bound, graph_, id, forms, weights_);
     bound.law = law_;
     bound.ideal = options_.ideal;
+    if (CustomCompute compute = code_of(id)) return add_custom_step(id, bound, forms, std::move(compute));
     const Kernel* kernel = kernel_for(bound.call(), options_);
     if (kernel == nullptr) {
       missing_.add(missing_kernel(bound.call(), graph_.where(id)));
@@ -186,6 +188,23 @@ class Planner {
     const StepKind kind = is_reference(*kernel) ? StepKind::Reference : StepKind::Kernel;
     add_step(std::move(step), {.node = node.name, .op = node.op, .kernel = std::string(kernel->name), .kind = kind},
              inputs, make_outputs(id, forms));
+  }
+
+  CustomCompute code_of(NodeId id) const {
+    return graph_[id].op == kCustomOp && options_.custom_code ? options_.custom_code(graph_, id) : CustomCompute();
+  }
+
+  /// One tile: the code is called once a run, by the thread that runs.
+  void add_custom_step(NodeId id, const BoundCall& bound, const NodeForms& forms, CustomCompute compute) {
+    Step step{.node = id};
+    step.run = [](const Prepared& prepared, std::span<const Buffer> buffers, int64_t, std::byte*) {
+      (*static_cast<const CustomCompute*>(prepared.state.get()))(buffers);
+    };
+    step.prepared.state = std::make_shared<const CustomCompute>(std::move(compute));
+    const std::vector<int> inputs = bring_inputs(id, bound, forms, 0);
+    StepNote note{.node = graph_[id].name, .op = std::string(custom_type(graph_[id])), .kernel = "custom"};
+    note.kind = StepKind::Kernel;
+    add_step(std::move(step), std::move(note), inputs, make_outputs(id, forms));
   }
 
   std::vector<int> bring_inputs(NodeId id, const BoundCall& bound, const NodeForms& forms, uint32_t unread) {

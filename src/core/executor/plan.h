@@ -8,12 +8,19 @@
 
 namespace openrknn {
 
+/// Computes a Custom node once: `buffers` of its inputs, then of its outputs, whole and in logical order (null where
+/// one is left out). Runs of one Plan may call it at the same time. What it throws ends the run.
+using CustomCompute = std::function<void(std::span<const Buffer> buffers)>;
+/// The code of one Custom node; empty: there is none, and a run that meets the node fails (RuntimeUnregisteredOp).
+using CustomCode = std::function<CustomCompute(const Graph&, NodeId)>;
+
 struct PlanOptions {
   CpuFeatures cpu = detect_cpu();
   bool ideal = false;              ///< integers in real numbers, rounded once (reference kernels)
   bool reference_only = false;     ///< only kernels/reference: what the fast ones are judged against
   bool keep_all = false;           ///< every value stays readable after the run (calibration, analysis); more memory
-  std::span<const Kernel> custom;  ///< rows of custom operators, preferred over built-in ones
+  std::span<const Kernel> custom;  ///< further rows, preferred over built-in ones
+  CustomCode custom_code;          ///< asked for every Custom node
 };
 
 class Plan;

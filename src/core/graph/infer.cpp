@@ -54,6 +54,7 @@ void check_attributes(const Graph& graph, const Node& node, const OpSchema& sche
     const auto spec = std::find_if(schema.attributes.begin(), schema.attributes.end(),
                                    [&](const AttributeSpec& row) { return row.name == wanted; });
     if (spec == schema.attributes.end()) {
+      if (schema.any_attributes) continue;
       problems.add(Code::GraphBadAttribute, location_of(graph, node),
                    fmt::format("{} has no attribute '{}'", node.op, name));
     } else if (value.index() != static_cast<size_t>(spec->type)) {

@@ -77,6 +77,7 @@ struct OpSchema {
   std::string_view name = {};
   int version = 1;  ///< stored in files; an older meaning keeps an upgrade function
   std::span<const AttributeSpec> attributes = {};
+  bool any_attributes = false;  ///< further ones, of any name and type, are the user's
   Arity inputs = {}, outputs = {};
   LayoutRule layout = LayoutRule::Logical;
   /// Bit i: input i is data that follows the layout (the others, weights and tables, stay logical).

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "core/base/version.h"
+#include "core/graph/custom.h"
 #include "core/rknn_file/netron_face_generated.h"
 
 namespace openrknn {
@@ -116,7 +117,7 @@ class BodyWriter {
     std::vector<fb::Offset<face::Node>> nodes;
     for (const ValueId id : graph_.inputs) nodes.push_back(node("InputOperator", graph_[id].name, {}, {id}));
     for (const NodeId id : graph_.order()) {
-      nodes.push_back(node(graph_[id].op, graph_[id].name, graph_[id].inputs, graph_[id].outputs));
+      nodes.push_back(node(std::string(shown_op(graph_[id])), graph_[id].name, graph_[id].inputs, graph_[id].outputs));
     }
     for (const ValueId id : graph_.outputs) nodes.push_back(node("OutputOperator", graph_[id].name, {id}, {}));
     const auto tensors_offset = out_.CreateVector(tensors);
