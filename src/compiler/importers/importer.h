@@ -2,15 +2,26 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/graph/graph.h"
 
 namespace openrknn {
+
+/// An operator of the source model that the user's own code computes. (ONNX operators named cst… need no declaration.)
+struct CustomDeclaration {
+  using Type = std::pair<DType, Shape>;
+  std::string type;  ///< op_type, in whatever domain; operators this importer translates stay what they are
+  /// Types of the outputs; empty: what the file says of them (value_info).
+  std::function<std::vector<Type>(const Attributes&, std::span<const Type> inputs)> infer;
+  bool like_first_input = false;  ///< where nothing else is known: outputs have the type of the first input
+};
 
 /// What the caller may fix about a model while it is read. Names are the source model's.
 struct ImportOptions {
@@ -21,6 +32,7 @@ struct ImportOptions {
   std::vector<Shape> input_shapes;
   std::map<std::string, int64_t> dimensions;          ///< symbolic dimensions by name: {"batch", 1}
   std::vector<std::optional<Tensor>> initial_values;  ///< aligned likewise: a value freezes that input to a constant
+  std::vector<CustomDeclaration> custom_ops;
 };
 
 /// One framework. Rows of importers(); no importer includes another.

@@ -24,8 +24,8 @@ int64_t opset_of(std::span<const OpsetId> opsets, Bytes domain) {
   return 0;
 }
 
-Builder::Builder(const ModelProto& model, TensorFiles& files, std::string file)
-    : model_(model), files_(files), file_(std::move(file)) {
+Builder::Builder(const ModelProto& model, TensorFiles& files, const ImportOptions& options, std::string file)
+    : custom(model.graph, options), model_(model), files_(files), file_(std::move(file)) {
   for (const Bytes name : tensor_names(model.graph)) reserved_.emplace(name);
   // Unnamed nodes are called Conv_12, after their place in the file, unless a node bears that name already.
   std::unordered_set<std::string> taken;
@@ -219,7 +219,8 @@ void Builder::finish() {
 
 bool Builder::is_supported(const NodeProto& node, const Scope& scope) const {
   return find_function(node) != nullptr ||
-         (node.domain.empty() && find_operator(node.op, opset_of(scope.opsets, node.domain)) != nullptr);
+         (node.domain.empty() && find_operator(node.op, opset_of(scope.opsets, node.domain)) != nullptr) ||
+         custom.covers(node.op);
 }
 
 void Builder::note_unsupported(std::span<const NodeProto* const> nodes, const Scope& scope) {
@@ -290,7 +291,8 @@ void Builder::translate_node(const NodeProto& node, Scope& scope) {
       inline_function(*this, scope, node, *function, origin);
     } else {
       Translation translation(*this, scope, node, name, origin);
-      find_operator(node.op, opset)->translate(translation);
+      const OperatorRow* row = node.domain.empty() ? find_operator(node.op, opset) : nullptr;
+      row != nullptr ? row->translate(translation) : custom.translate(translation);
     }
     place(origin, first_new_node, node, scope);
   } catch (const Error& error) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "compiler/importers/onnx/crop.h"
+#include "compiler/importers/onnx/custom.h"
 #include "compiler/importers/onnx/tensor.h"
 #include "compiler/importers/onnx/wire.h"
 #include "core/graph/graph.h"
@@ -38,10 +39,11 @@ int64_t opset_of(std::span<const OpsetId>, Bytes domain);
 class Builder {
  public:
   /// All arguments must outlive the builder.
-  Builder(const ModelProto&, TensorFiles&, std::string file);
+  Builder(const ModelProto&, TensorFiles&, const ImportOptions&, std::string file);
 
   Graph graph;
   Diagnostics problems;
+  CustomOperators custom;
 
   /// Translates `nodes` in order. Problems are collected; what depends on a failed node is skipped.
   void translate(std::span<const NodeProto* const> nodes, Scope&);

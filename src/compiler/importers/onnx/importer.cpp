@@ -193,7 +193,7 @@ InferTensor inference_of(const ModelProto& model, TensorFiles& files, const std:
 }
 
 Graph import_graph(const ModelProto& model, TensorFiles& files, const std::string& file, const ImportOptions& options) {
-  Builder builder(model, files, file);
+  Builder builder(model, files, options, file);
   Diagnostics& problems = builder.problems;
   Graph& graph = builder.graph;
   const Cut chosen = cut(model.graph, options, file, problems);
@@ -215,6 +215,7 @@ Graph import_graph(const ModelProto& model, TensorFiles& files, const std::strin
     value.dtype = plan.dtype;
     value.shape = plan.shape;
     value.constant = plan.frozen;
+    builder.custom.learn(plan.name, plan.shape);
     const ValueId id = graph.add(std::move(value));
     if (!plan.frozen) graph.inputs.push_back(id);
     scope.values.emplace(*std::find(chosen.inputs.begin(), chosen.inputs.end(), plan.name), id);
