@@ -236,7 +236,8 @@ Compiled compile(const Graph& imported, const CompileOptions& options, const Sam
            "pass a dataset, or build with do_quantization=False");
     }
     report.samples = samples->count();
-    stages.run("calibrate", graph, [&] { calibration = calibrate(graph, *samples, pool, progress); });
+    stages.run("calibrate", graph,
+               [&] { calibration = calibrate(graph, *samples, pool, progress, options.custom_code); });
   }
   const QuantizeOptions quantize_options{.method = options.method,
                                          .activations = {.algorithm = options.algorithm},

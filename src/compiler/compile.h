@@ -25,6 +25,7 @@ struct CompileOptions {
   std::vector<bool> rgb_to_bgr;               ///< per input, or one for all; images of the dataset only
   std::string custom_string;
   std::string source_framework = "ONNX";
+  CustomCode custom_code;  ///< what computes Custom nodes while a quantized build is calibrated
   bool keep_golden = false;
   bool check = false;      ///< verify() after every pass
   std::string dump_after;  ///< stage or pass name; "all"

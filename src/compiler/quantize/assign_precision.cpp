@@ -7,6 +7,7 @@
 
 #include "compiler/quantize/precision_rules.h"
 #include "compiler/quantize/quantize.h"
+#include "core/graph/custom.h"
 #include "core/graph/schema.h"
 
 namespace openrknn {
@@ -66,6 +67,7 @@ class Assignment {
 void Assignment::assign_own(NodeId id) {
   const Node& node = golden_[id];
   const QuantRule rule = schema_of(node).quant;
+  if (node.op == kCustomOp) return set(id, DType::Float32, "float32: the user's code computes in float32");
   if (!gives_reals(golden_, id)) {
     const ValueId first = node.outputs.empty() ? ValueId::None : node.outputs[0];
     const DType dtype = first == ValueId::None ? DType::Int64 : golden_[first].dtype;
@@ -157,7 +159,9 @@ PrecisionMap assign_precision(const Graph& golden, const Target&, const Precisio
     PrecisionMap map;
     for (const NodeId id : golden.order()) {
       const ValueId first = golden[id].outputs.empty() ? ValueId::None : golden[id].outputs[0];
-      if (gives_reals(golden, id)) {
+      if (golden[id].op == kCustomOp) {
+        map[id] = {DType::Float32, "float32: the user's code computes in float32"};
+      } else if (gives_reals(golden, id)) {
         map[id] = {DType::Float16, "float16 build"};
       } else {
         map[id] = {first == ValueId::None ? DType::Int64 : golden[first].dtype, "keeps its integers or bools"};

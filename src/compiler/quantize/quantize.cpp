@@ -9,6 +9,7 @@
 #include "compiler/quantize/precision_rules.h"
 #include "compiler/quantize/range_classes.h"
 #include "core/base/hash.h"
+#include "core/graph/custom.h"
 #include "core/graph/schema.h"
 
 namespace openrknn {
@@ -53,7 +54,7 @@ class Quantizer {
   void multiply_instead_of_divide(NodeId);
 
   ValueId int8_form(ValueId, const QuantParams&);
-  ValueId float_form(ValueId);
+  ValueId float_form(ValueId, DType);
   ValueId convert(ValueId, std::string name, DType, std::optional<QuantParams>);
   ValueId half_constant(NodeId, ValueId);
   template <class Make>
@@ -177,17 +178,18 @@ void Quantizer::connect_normalization(NodeId id) {
 
 void Quantizer::connect_float(NodeId id) {
   const Node golden = golden_[id];
+  const bool custom = golden.op == kCustomOp;
   const bool normalizes = golden.op.size() > 13 && golden.op.ends_with("Normalization");
   for (size_t i = 0; i < golden.inputs.size(); ++i) {
     const ValueId input = golden.inputs[i];
     if (!is_real(golden_, input)) continue;
     if (!is_plain_constant(golden_, input)) {
-      graph_.set_input(id, i, float_form(input));
+      graph_.set_input(id, i, float_form(input, custom ? DType::Float32 : DType::Float16));
       continue;
     }
     // Added to a float32 accumulator: a bias or a variance loses by rounding and gains nothing.
     const InputRole role = role_of(golden_, id, i);
-    const bool wide = role == InputRole::Bias || (role == InputRole::Parameter && normalizes);
+    const bool wide = custom || role == InputRole::Bias || (role == InputRole::Parameter && normalizes);
     graph_.set_input(id, i,
                      wide ? constant_form(input, "f32", "_float32",
                                           [&] {
@@ -245,11 +247,13 @@ ValueId Quantizer::int8_form(ValueId id, const QuantParams& quant) {
   return forms_[{id, key}] = convert(id, golden_[id].name + std::string(suffix), DType::Int8, quant);
 }
 
-ValueId Quantizer::float_form(ValueId id) {
-  if (graph_[id].dtype != DType::Int8) return id;
-  const auto known = forms_.find({id, "f16"});
+ValueId Quantizer::float_form(ValueId id, DType dtype) {
+  if (graph_[id].dtype == dtype) return id;
+  const std::pair key(id, dtype == DType::Float16 ? "f16" : "f32");
+  const auto known = forms_.find(key);
   if (known != forms_.end()) return known->second;
-  return forms_[{id, "f16"}] = convert(id, golden_[id].name + "__float16", DType::Float16, std::nullopt);
+  const std::string name = fmt::format("{}__{}", golden_[id].name, numpy_name(dtype));
+  return forms_[key] = convert(id, name, dtype, std::nullopt);
 }
 
 ValueId Quantizer::convert(ValueId from, std::string name, DType dtype, std::optional<QuantParams> quant) {

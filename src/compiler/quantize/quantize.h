@@ -14,6 +14,7 @@
 #include "compiler/dataset/samples.h"
 #include "core/base/log.h"
 #include "core/base/thread_pool.h"
+#include "core/executor/plan.h"
 #include "core/graph/graph.h"
 #include "core/targets/targets.h"
 
@@ -37,7 +38,9 @@ using Calibration = std::map<std::string, Statistics>;  ///< by value name of th
 /// Runs the golden graph over all samples, in parallel over samples, and watches every float value. Memory does not
 /// grow with the number of samples. Throws Error (DatasetNotFinite, QuantizeNotFinite naming sample, tensor and first
 /// node).
-Calibration calibrate(const Graph& golden, const Samples&, ThreadPool&, const Progress& = {});
+/// `custom` computes the graph's Custom nodes, from several threads at once.
+Calibration calibrate(const Graph& golden, const Samples&, ThreadPool&, const Progress& = {},
+                      const CustomCode& custom = {});
 
 enum class RangeAlgorithm : uint8_t {
   Normal

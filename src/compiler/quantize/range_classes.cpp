@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "compiler/quantize/precision_rules.h"
+#include "core/graph/custom.h"
 #include "core/graph/schema.h"
 
 namespace openrknn {
@@ -55,7 +56,10 @@ Statistics point(double v) {
 DType storage_of(const Graph& golden, const PrecisionMap& precision, ValueId id) {
   if (!is_real(golden, id)) return golden[id].dtype;
   const NodeId producer = golden[id].producer;
-  if (producer != NodeId::None) return computes_int8(precision, producer) ? DType::Int8 : DType::Float16;
+  if (producer != NodeId::None) {
+    if (golden[producer].op == kCustomOp) return golden[id].dtype;
+    return computes_int8(precision, producer) ? DType::Int8 : DType::Float16;
+  }
   for (const NodeId user : golden.users(id)) {
     const std::vector<ValueId>& inputs = golden[user].inputs;
     for (size_t i = 0; i < inputs.size(); ++i) {
