@@ -4,11 +4,13 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "core/base/hash.h"
 #include "core/executor/plan.h"
+#include "core/graph/custom.h"
 #include "core/graph/schema.h"
 #include "core/model/ports.h"
 #include "core/rknn_file/rknn_file.h"
@@ -59,6 +61,15 @@ std::vector<std::string> origin_names(const Graph& graph, const Node& node) {
   return names;
 }
 
+/// Types of custom operators, with how many nodes each has.
+std::map<std::string, int64_t> custom_operators(const Graph& graph) {
+  std::map<std::string, int64_t> types;
+  for (const NodeId id : graph.order()) {
+    if (const std::string_view type = custom_type(graph[id]); !type.empty()) ++types[std::string(type)];
+  }
+  return types;
+}
+
 void print_ports(std::string& text, std::string_view title, const Graph& graph, const std::vector<ValueId>& ids,
                  const std::vector<Port>& ports) {
   text += fmt::format("\n{}\n", title);
@@ -79,6 +90,14 @@ void print_model(std::string& text, const Model& model) {
   if (!model.custom_string.empty()) text += fmt::format("custom       {}\n", model.custom_string);
   text += fmt::format("golden       {}\n",
                       model.golden ? "kept" : "not kept (convert with --keep-golden to compare layers)");
+  if (const std::map<std::string, int64_t> types = custom_operators(graph); !types.empty()) {
+    text += "custom ops   ";
+    for (const auto& [type, nodes] : types) {
+      text +=
+          fmt::format("{}{} ({} node{})", type == types.begin()->first ? "" : ", ", type, nodes, nodes == 1 ? "" : "s");
+    }
+    text += "; register them before running (rknn_register_custom_ops, or a plug-in)\n";
+  }
   print_ports(text, "Inputs", graph, graph.inputs, model.inputs);
   print_ports(text, "Outputs", graph, graph.outputs, model.outputs);
   text += fmt::format("\nOperations\n  {:<4} {:<18} {:<5} {:<22} {:<32} {}\n", "#", "op", "dtype", "output",
@@ -88,7 +107,7 @@ void print_model(std::string& text, const Model& model) {
     const Node& node = graph[id];
     const Value& output = graph[node.outputs[0]];
     const std::string activation = string_attribute(node.attributes, "activation", "");
-    const std::string op = node.op == "Convert" ? "exDataConvert" : node.op + activation;
+    const std::string op = node.op == "Convert" ? "exDataConvert" : std::string(shown_op(node)) + activation;
     text += fmt::format("  {:<4} {:<18} {:<5} {:<22} {:<32} {}\n", number++, op, name(output.dtype),
                         to_string(output.shape), quant_text(output), fmt::join(origin_names(graph, node), ", "));
   }
@@ -163,11 +182,12 @@ std::string inspect_json(const std::filesystem::path& path) {
   };
   json["inputs"] = ports(graph.inputs, model.inputs);
   json["outputs"] = ports(graph.outputs, model.outputs);
+  json["custom_ops"] = custom_operators(graph);
   json["operations"] = Json::array();
   for (const NodeId id : graph.order()) {
     const Node& node = graph[id];
     json["operations"].push_back({{"name", node.name},
-                                  {"op", node.op},
+                                  {"op", shown_op(node)},
                                   {"output", value_json(graph[node.outputs[0]])},
                                   {"origins", origin_names(graph, node)}});
   }

@@ -161,6 +161,7 @@ int rknn_dup_context(rknn_context* context_in, rknn_context* context_out) {
     require_pointer(context_in, "context_in");
     require_pointer(context_out, "context_out");
     const std::shared_ptr<ContextState> source = library().find(*context_in);
+    require_no_callback(*source);
     const std::lock_guard lock(source->mutex);
     if (source->context->loaded()->is_dynamic()) {
       throw ApiError(
@@ -174,8 +175,11 @@ int rknn_dup_context(rknn_context* context_in, rknn_context* context_out) {
 
 int rknn_destroy(rknn_context context) {
   return guard("rknn_destroy", [&] {
+    require_no_callback(*library().find(context));
     const std::shared_ptr<ContextState> state = library().remove(context);
     const std::lock_guard lock(state->mutex);  // a call on another thread ends first
+    state->background.wait();
+    state->context->release_custom_ops();  // their destroy callbacks run on this thread
   });
 }
 

@@ -53,7 +53,8 @@ int get_profile(rknn_context handle, openrknn_profile_visitor visit, void* user)
       const Node& node = graph[row.node];
       const ValueId first = node.outputs.empty() ? ValueId::None : node.outputs.front();
       const std::string dtype(first == ValueId::None ? "" : name(graph[first].dtype));
-      const openrknn_profile_row shown{node.name.c_str(), node.op.c_str(), dtype.c_str(), row.microseconds};
+      const std::string op(shown_op(node));
+      const openrknn_profile_row shown{node.name.c_str(), op.c_str(), dtype.c_str(), row.microseconds};
       visit(user, &shown);
     }
   });
@@ -78,7 +79,7 @@ int read_value(rknn_context handle, const char* value_name, openrknn_value_visit
 int get_plan_text(rknn_context handle, openrknn_text_pair visit, void* user) {
   return with_context("plan_text", handle, [&](ContextState& state) {
     require_pointer(reinterpret_cast<const void*>(visit), "visit");
-    const std::string text = to_text(*state.context->loaded()->plan(state.context->variant(), false));
+    const std::string text = to_text(*state.context->plan());
     constexpr std::string_view key = "plan";
     visit(user, key.data(), key.size(), text.data(), text.size());
   });

@@ -79,6 +79,22 @@ int report_current_exception(const char* function) noexcept {
   }
 }
 
+namespace {
+thread_local const CallbackScope* innermost_callback = nullptr;
+}  // namespace
+
+CallbackScope::CallbackScope(const ContextState& state) : state_(state), outer_(innermost_callback) {
+  innermost_callback = this;
+}
+CallbackScope::~CallbackScope() { innermost_callback = outer_; }
+
+void require_no_callback(const ContextState& state) {
+  for (const CallbackScope* scope = innermost_callback; scope != nullptr; scope = scope->outer_) {
+    if (&scope->state_ != &state) continue;
+    fail(Code::RuntimeBadArgument, "called from a callback of the same context, which is busy with that callback");
+  }
+}
+
 void require_pointer(const void* pointer, const char* argument) {
   if (pointer == nullptr) fail(Code::RuntimeBadArgument, fmt::format("{} is NULL", argument));
 }

@@ -36,11 +36,29 @@ int guard(const char* function, Body&& body) noexcept {
   }
 }
 
+/// Alive while code of the program runs inside of a call on this context. That call holds the context's mutex: another
+/// one on the same context would wait for itself.
+class CallbackScope {
+ public:
+  explicit CallbackScope(const ContextState&);
+  ~CallbackScope();
+  CallbackScope(const CallbackScope&) = delete;
+  CallbackScope& operator=(const CallbackScope&) = delete;
+
+ private:
+  friend void require_no_callback(const ContextState&);
+  const ContextState& state_;
+  const CallbackScope* const outer_;
+};
+/// Throws Error (RuntimeBadArgument) in a callback of that context on this thread.
+void require_no_callback(const ContextState&);
+
 /// As guard, for functions on a context: finds it, holds its mutex and waits for a run that is under way.
 template <class Body>
 int with_context(const char* function, rknn_context handle, Body&& body) noexcept {
   return guard(function, [&] {
     const std::shared_ptr<ContextState> state = library().find(handle);
+    require_no_callback(*state);
     const std::lock_guard lock(state->mutex);
     state->background.wait();
     body(*state);

@@ -76,7 +76,7 @@ std::string perf_detail(const Context& context) {
   const Graph& graph = context.graph();
   const WorkLoad work = work_load(context.device().target().cores);
   size_t op_column = 16;
-  for (const ProfileRow& row : context.profile()) op_column = std::max(op_column, graph[row.node].op.size() + 2);
+  for (const ProfileRow& row : context.profile()) op_column = std::max(op_column, shown_op(graph[row.node]).size() + 2);
 
   std::string out = rule(kWideRule) + centred("Network Layer Information Table", kWideRule) + rule(kWideRule);
   out += fmt::format("{:<5}{:<{}}{:<9}{:<7}{:<41}{:<23}{:<25}{:<13}{:<21}{}{:<13}{}\n", "ID", "OpType", op_column,
@@ -88,18 +88,19 @@ std::string perf_detail(const Context& context) {
   for (size_t i = 0; i < context.profile().size(); ++i) {
     const ProfileRow& row = context.profile()[i];
     const Node& node = graph[row.node];
+    const std::string op(shown_op(node));
     const auto time = static_cast<int64_t>(std::llround(row.microseconds));
     const int64_t bytes = traffic_bytes(graph, node);
     const std::string type =
         node.outputs.empty() || node.outputs[0] == ValueId::None ? "\\" : type_word(graph[node.outputs[0]].dtype);
     // Cycles, use of the multipliers and work load are properties of hardware: the simulator has none.
     out +=
-        fmt::format("{:<5}{:<{}}{:<9}{:<7}{:<41}{:<23}{:<25}{:<13}{:<21}{}{:<13.2f}{}:{}\n", i + 1, node.op, op_column,
-                    type, "CPU", shapes(graph, node.inputs, kShapeColumn), shapes(graph, node.outputs, kOutputColumn),
-                    "0/0/0", time, "\\", work.cell, static_cast<double>(bytes) / 1024, node.op, node.name);
-    OpTotal& op = totals[node.op];
-    ++op.calls;
-    op.microseconds += time;
+        fmt::format("{:<5}{:<{}}{:<9}{:<7}{:<41}{:<23}{:<25}{:<13}{:<21}{}{:<13.2f}{}:{}\n", i + 1, op, op_column, type,
+                    "CPU", shapes(graph, node.inputs, kShapeColumn), shapes(graph, node.outputs, kOutputColumn),
+                    "0/0/0", time, "\\", work.cell, static_cast<double>(bytes) / 1024, op, node.name);
+    OpTotal& of_op = totals[op];
+    ++of_op.calls;
+    of_op.microseconds += time;
     total += time;
     total_bytes += bytes;
   }

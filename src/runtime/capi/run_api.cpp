@@ -21,6 +21,7 @@ void require_runnable(const ContextState& state) {
   if ((state.flags & RKNN_FLAG_COLLECT_MODEL_INFO_ONLY) != 0) {
     fail(Code::RuntimeBadArgument, "the context was made with RKNN_FLAG_COLLECT_MODEL_INFO_ONLY and cannot run");
   }
+  state.context->require_custom_code();
   require_external_memory(state);
   require_bound_memory(state);
 }
@@ -74,6 +75,7 @@ int rknn_run(rknn_context context, rknn_run_extend* extend) {
 int rknn_wait(rknn_context context, rknn_run_extend* extend) {
   return guard("rknn_wait", [&] {
     const std::shared_ptr<ContextState> state = library().find(context);
+    require_no_callback(*state);
     const std::lock_guard lock(state->mutex);
     wait(*state, extend);
   });

@@ -14,18 +14,6 @@ int unbuilt(const char* function, const char* what) {
 
 }  // namespace
 
-int rknn_register_custom_ops(rknn_context, rknn_custom_op*, uint32_t) {
-  return unbuilt("rknn_register_custom_ops", "the custom operator API");
-}
-
-// Programs look at n_elems: 0 means that there is no such attribute.
-void rknn_custom_op_get_op_attr(rknn_custom_op_context*, const char*, rknn_custom_op_attr* op_attr) {
-  unbuilt("rknn_custom_op_get_op_attr", "the custom operator API");
-  if (op_attr == nullptr) return;
-  op_attr->n_elems = 0;
-  op_attr->data = nullptr;
-}
-
 int rknn_matmul_create(rknn_matmul_ctx*, rknn_matmul_info*, rknn_matmul_io_attr*) {
   return unbuilt("rknn_matmul_create", kMatmul);
 }

@@ -52,6 +52,10 @@ std::unique_ptr<Context> Context::duplicate() const {
 
 int Context::most_lanes() const { return static_cast<int>(std::min<int64_t>(items(), device_->cores().count())); }
 
+std::shared_ptr<const Plan> Context::plan() const {
+  return custom_ ? custom_->plan(*model_, variant_, keep_values_) : model_->plan(variant_, keep_values_);
+}
+
 void Context::forget_results() {
   for (Lane& lane : lanes_) lane.clear();
   saved_outputs_.clear();
@@ -89,13 +93,37 @@ void Context::use_internal_memory(std::span<std::byte> memory) {
 void Context::set_input(size_t index, const Tensor& array, PortLayout given, bool pass_through) {
   const ValueId id = graph().inputs[index];
   // The plan tells where it wants the channels, so that nothing is permuted twice.
-  const Layout wanted = layout(*model_->plan(variant_, keep_values_), id);
+  const Layout wanted = layout(*plan(), id);
   for (int64_t item = 0; item < items(); ++item) {
     const Tensor part = items() == 1 ? array : part_of(array, item, items());
     Tensor tensor = to_graph(model().inputs[index], graph()[id], part, given, pass_through, wanted);
     tensor.mutable_bytes();  // copies if these are still the caller's bytes
     inputs_[static_cast<size_t>(item)][index] = FedInput{std::move(tensor), wanted};
   }
+}
+
+int64_t Context::register_custom_ops(std::span<const CustomOperator> operators) {
+  if (!custom_) custom_ = std::make_unique<CustomOps>(model(), *device_);
+  const int64_t bound = custom_->add(operators);
+  forget_results();
+  return bound;
+}
+
+void Context::release_custom_ops() {
+  forget_results();
+  custom_.reset();
+}
+
+void Context::require_custom_code() const {
+  Diagnostics problems;
+  for (const std::string& type : custom_ ? custom_->missing(variant_) : model_->custom_types(variant_)) {
+    // Programs and people know this sentence.
+    problems.add(Code::RuntimeUnregisteredOp, {},
+                 fmt::format("Unsupport CPU op: {} in this librknnrt.so, please try to register custom op by calling "
+                             "rknn_register_custom_ops ...",
+                             type));
+  }
+  problems.throw_if_any();
 }
 
 void Context::require_inputs(const std::vector<bool>& coming) const {
@@ -120,6 +148,7 @@ uint32_t Context::mask_of_lane(size_t lane) const {
 
 Lane::Job Context::job(size_t lane) {
   Lane::Job job{.model = *model_, .device = *device_, .control = control_};
+  job.custom = custom_.get();
   job.variant = variant_;
   job.core_mask = mask_of_lane(lane);
   job.keep_values = keep_values_;
@@ -141,6 +170,7 @@ void Context::run_batch() {
 }
 
 void Context::run(std::optional<RunControl::Clock::time_point> deadline) {
+  require_custom_code();
   require_inputs();
   finished_ = false;
   saved_outputs_.assign(static_cast<size_t>(items()), {});

@@ -30,7 +30,9 @@ class Context {
   size_t variant() const { return variant_; }
   /// Forgets inputs and results if that is another set.
   void set_variant(size_t);
-  const Graph& graph() const { return model().variants[variant_]; }
+  const Graph& graph() const { return custom_ ? custom_->graph(variant_) : model().variants[variant_]; }
+  /// How the active shapes are computed now.
+  std::shared_ptr<const Plan> plan() const;
   /// Of the active shapes, with the extent of the whole batch.
   const Value& input(size_t index) const { return model_->outside(variant_).inputs[index]; }
   const Value& output(size_t index) const { return model_->outside(variant_).outputs[index]; }
@@ -54,9 +56,17 @@ class Context {
   /// results are copied out of it. Empty: memory of our own.
   void use_internal_memory(std::span<std::byte>);
 
+  /// Code for the model's custom operators, and for built-in ones of the same name (CustomOps::add). Returns the number
+  /// of nodes it computes from now on. A duplicate() starts without any.
+  int64_t register_custom_ops(std::span<const CustomOperator>);
+  /// Destroys that code, on this thread. What it computed cannot run any more.
+  void release_custom_ops();
+
   /// Throws Error (RuntimeInputNotSet) naming the inputs that were never set; `coming[i]`: input i will be.
   void require_inputs(const std::vector<bool>& coming = {}) const;
-  /// Waits for a core and computes. Throws as require_inputs(), RunCancelled, RunTimedOut.
+  /// Throws Error (RuntimeUnregisteredOp) naming the custom operators without code.
+  void require_custom_code() const;
+  /// Waits for a core and computes. Throws as require_custom_code() and require_inputs(), RunCancelled, RunTimedOut.
   void run(std::optional<RunControl::Clock::time_point> deadline = std::nullopt);
   /// Stops the run under way, or the next one, before its next step. From any thread.
   void cancel();
@@ -87,6 +97,7 @@ class Context {
   std::shared_ptr<LoadedModel> model_;
   std::shared_ptr<Device> device_;
   size_t variant_ = 0;
+  std::unique_ptr<CustomOps> custom_;  // first: graph() asks it; its instances outlive the runs that call them
   uint32_t core_mask_ = kAnyCore;
   int batch_cores_ = 0;
   bool profiling_ = false, keep_values_ = false;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/executor/run.h"
+#include "runtime/engine/custom_ops.h"
 #include "runtime/engine/device.h"
 #include "runtime/engine/loaded_model.h"
 #include "runtime/engine/run_control.h"
@@ -30,6 +31,7 @@ class Lane {
     LoadedModel& model;
     Device& device;
     RunControl& control;
+    CustomOps* custom = nullptr;  ///< the context's own code, if it has any
     size_t variant = 0;
     uint32_t core_mask = kAnyCore;
     bool keep_values = false, profiling = false;

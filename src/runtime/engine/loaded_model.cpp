@@ -9,6 +9,7 @@
 #include "core/base/error.h"
 #include "core/base/hash.h"
 #include "core/targets/targets.h"
+#include "runtime/engine/custom_graph.h"
 
 namespace openrknn {
 namespace {
@@ -80,6 +81,7 @@ LoadedModel::LoadedModel(Model model)
     : model_(std::move(model)), outside_(outside_values(model_)), constants_(distinct_constants(model_)) {
   refuse_unbuilt(model_);
   for (const Tensor& constant : constants_) weight_bytes_ += room(constant);
+  for (const Graph& graph : model_.variants) custom_types_.push_back(openrknn::custom_types(graph));
   plan(0, false);
 }
 
@@ -99,6 +101,10 @@ std::shared_ptr<const Plan> LoadedModel::plan(size_t variant, bool keep_all) {
     plan = openrknn::plan(model_.variants[variant], model_.arithmetic, options, weights_);
   }
   return plan;
+}
+
+std::shared_ptr<const Plan> LoadedModel::plan(const Graph& graph, const PlanOptions& options) {
+  return openrknn::plan(graph, model_.arithmetic, options, weights_);
 }
 
 void LoadedModel::copy_weights(std::byte* out) const {

@@ -33,6 +33,11 @@ class LoadedModel {
   /// `keep_all`: every value stays readable after a run.
   std::shared_ptr<const Plan> plan(size_t variant, bool keep_all);
 
+  /// The same for a graph made of a variant. Not kept: the caller's.
+  std::shared_ptr<const Plan> plan(const Graph&, const PlanOptions&);
+  /// Types of the variant's custom operators, which nothing in the model computes.
+  const std::vector<std::string>& custom_types(size_t variant) const { return custom_types_[variant]; }
+
   int64_t weight_bytes() const { return weight_bytes_; }  ///< constants of all variants, each distinct one once
   /// Writes weight_bytes() there: every constant at a multiple of 64, in the order of the graphs.
   void copy_weights(std::byte* out) const;
@@ -45,6 +50,7 @@ class LoadedModel {
   std::vector<OutsideValues> outside_;
   std::vector<Tensor> constants_;  // each distinct one once
   int64_t weight_bytes_ = 0;
+  std::vector<std::vector<std::string>> custom_types_;  // by variant
   Weights weights_;
   mutable std::mutex mutex_;
   std::map<std::pair<size_t, bool>, std::shared_ptr<const Plan>> plans_;
