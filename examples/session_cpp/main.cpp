@@ -1,5 +1,5 @@
-// session_example MODEL.rknn: runs the model once, then eight times from threads of its own over all cores, on inputs
-// that count from 0. Prints what it ran on and the first numbers of every output.
+// session_example MODEL.rknn: runs the model once, then submits eight tasks that spread over all cores, on inputs that
+// count from 0. Prints what it ran on and the first numbers of every output.
 #include <algorithm>
 #include <cstdio>
 #include <future>
@@ -13,7 +13,7 @@ using Outputs = std::vector<openrknn::Array>;
 
 bool equal(const Outputs& a, const Outputs& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const openrknn::Array& x, const openrknn::Array& y) {
-    return x.shape == y.shape && std::equal(x.data.get(), x.data.get() + x.size(), y.data.get());
+    return std::ranges::equal(x.shape(), y.shape()) && std::ranges::equal(x.floats(), y.floats());
   });
 }
 
@@ -43,15 +43,14 @@ int main(int argc, char** argv) {
     const Outputs outputs = session.run(std::nullopt, feed);
 
     std::vector<std::future<Outputs>> running;
-    for (int i = 0; i < 8; ++i)
-      running.push_back(std::async(std::launch::async, [&] { return session.run(std::nullopt, feed); }));
+    for (int i = 0; i < 8; ++i) running.push_back(session.submit(std::nullopt, feed));
     for (std::future<Outputs>& result : running) {
       if (!equal(result.get(), outputs)) throw std::runtime_error("two runs on equal inputs gave different outputs");
     }
 
     for (size_t i = 0; i < outputs.size(); ++i) {
       std::printf("%s:", session.outputs()[i].name.c_str());
-      for (size_t j = 0; j < std::min<size_t>(outputs[i].size(), 4); ++j) std::printf(" %.9g", outputs[i].data[j]);
+      for (size_t j = 0; j < std::min<size_t>(outputs[i].size(), 4); ++j) std::printf(" %.9g", outputs[i].floats()[j]);
       std::printf("\n");
     }
   } catch (const std::exception& error) {  // openrknn::SessionError tells code and function too

@@ -2,161 +2,142 @@
 // through dlopen, so it drives OpenRKNN's librknnrt (simulator or board) and any other one alike. C++20, Apache-2.0.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
+#include <chrono>
 #include <filesystem>
+#include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
-#include <stdexcept>
 #include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
+
+#include "openrknn/session_options.hpp"
+#include "openrknn/session_types.hpp"
 
 namespace openrknn {
 
-/// Element types a session takes. Values are those of rknn_tensor_type.
-enum class ElementType : uint8_t {
-  Float32 = 0,
-  Float16 = 1,
-  Int8 = 2,
-  UInt8 = 3,
-  Int16 = 4,
-  UInt16 = 5,
-  Int32 = 6,
-  UInt32 = 7,
-  Int64 = 8,
-  Bool = 9,
-};
-size_t element_bytes(ElementType);
+class IoBinding;
+class Session;
 
-/// A dense row-major array of the caller, borrowed for the call.
-struct ArrayView {
-  ElementType type = ElementType::Float32;
-  std::vector<int64_t> shape;
-  const void* data = nullptr;
-};
-
-/// A result: dense row-major float32. Copies share the elements.
-struct Array {
-  std::vector<int64_t> shape;
-  std::shared_ptr<float[]> data;
-  size_t size() const;  ///< elements
-};
-
-/// What a run is given: one array, arrays by position, or arrays by name.
-struct Feed {
-  enum class Kind : uint8_t { Single, List, Dict };
-  Kind kind = Kind::Dict;
-  std::vector<std::pair<std::string, ArrayView>> arrays;  ///< names are read for Dict only
-
-  static Feed single(ArrayView array) { return {Kind::Single, {{"", std::move(array)}}}; }
-  static Feed list(const std::vector<ArrayView>& arrays);
-  static Feed dict(std::vector<std::pair<std::string, ArrayView>> arrays) { return {Kind::Dict, std::move(arrays)}; }
-};
-
-/// One input or output as the session presents it.
-struct NodeArg {
-  std::string name;
-  std::vector<int64_t> shape;
-  std::string type;    ///< "tensor(float16)": the model's own type; run() takes others too and returns float32
-  std::string layout;  ///< "NCHW", "NHWC" or "UNDEFINED": the order of `shape`
-};
-
-/// Every failure of a session. `code` and `api` tell which call of the C API failed (0 and "" if none did).
-struct SessionError : std::runtime_error {
-  explicit SessionError(const std::string& text, int failed_code = 0, std::string failed_api = {})
-      : std::runtime_error(text), code(failed_code), api(std::move(failed_api)) {}
-  int code;
-  std::string api;
-};
-/// A provider option that is not what it may be.
-struct OptionError : SessionError {
-  using SessionError::SessionError;
-};
-
-/// A provider option as a dynamic language gives it.
-struct OptionValue {
-  enum class Kind : uint8_t { None, Bool, Int, String, Path, List, Other };
-  Kind kind = Kind::None;
-  int64_t number = 0;             ///< Bool and Int
-  std::string text;               ///< String and Path
-  std::vector<OptionValue> list;  ///< List
-
-  OptionValue() = default;
-  OptionValue(bool value) : kind(Kind::Bool), number(value ? 1 : 0) {}
-  OptionValue(int value) : kind(Kind::Int), number(value) {}
-  OptionValue(int64_t value) : kind(Kind::Int), number(value) {}
-  OptionValue(const char* value) : kind(Kind::String), text(value) {}
-  OptionValue(std::string value) : kind(Kind::String), text(std::move(value)) {}
-  OptionValue(std::vector<OptionValue> value) : kind(Kind::List), list(std::move(value)) {}
-  static OptionValue path(std::string value);
-  static OptionValue other();  ///< of a type no option takes
-};
-using OptionList = std::vector<std::pair<std::string, OptionValue>>;  ///< in the order they were given
-
-enum class InputLayout : uint8_t { Nchw, NchwSoftware, Nhwc, Any };
-enum class ZeroCopyLayout : uint8_t { Nhwc, Native };
-
-struct SessionOptions {
-  InputLayout layout = InputLayout::Nchw;
-  ZeroCopyLayout zero_copy_layout = ZeroCopyLayout::Nhwc;
-  int64_t max_queue_size = 3;
-  int64_t threads_per_core = 1;
-  int64_t submit_timeout_ms = 10000;
-  bool sequential_callbacks = true;
-  std::vector<int64_t> schedule;  ///< cores in the order tasks take them; empty: core_mask
-  uint32_t core_mask = 0;         ///< of tp_mode: 0 AUTO, 1, 2, 4, 3, 7, 0xffff
-  bool enable_pacing = false;
-  bool disable_dup_context = false;
-  std::vector<std::string> custom_op_paths;
-  bool custom_op_default_path = false;
-  std::string runtime_library;  ///< path of librknnrt; empty: OPENRKNN_RUNTIME, packaged, system
-};
-
-/// The documented provider options. Throws OptionError with the documented texts; unset (None) values keep the default.
-SessionOptions parse_provider_options(const OptionList&);
+namespace session {
+class Engine;
+}
 
 struct RunOptions {
-  bool dispatch_batch = false;  ///< ztu_modelrt_dispatch_batch
+  bool dispatch_batch = false;  ///< ztu_modelrt_dispatch_batch: dimension 0 of the arrays is split into tasks
+  /// run() gives up after so long (TimeoutError); the task itself goes on until the runtime returns. 0: never.
+  int64_t timeout_ms = 0;
 };
 
-/// Thread-safe. Runs from several threads use as many contexts as the options ask for.
+/// What a callback is given. `error` is empty on success; `failure` is then null and `outputs` complete.
+struct Completion {
+  std::vector<Array> outputs;
+  std::string error;
+  std::exception_ptr failure;  ///< the SessionError behind `error`
+};
+using Callback = std::function<void(Completion&&)>;
+using OutputNames = std::optional<std::vector<std::string>>;  ///< nothing or empty: all outputs
+
+/// Durations of the last tasks, microseconds.
+struct Percentiles {
+  double p50 = 0, p95 = 0;
+};
+/// A picture of a session at one moment.
+struct SessionStatistics {
+  uint64_t submitted = 0, completed = 0, failed = 0, cancelled = 0;
+  size_t waiting = 0, running = 0, undelivered = 0;
+  Percentiles queue, set_inputs, run, get_outputs, callback;  ///< of the last 1024 tasks
+  std::vector<uint64_t> tasks_per_worker;
+};
+
+/// Sizes the runtime reports (RKNN_QUERY_MEM_SIZE), bytes, of one context.
+struct MemoryInfo {
+  uint64_t weights = 0, internal = 0, total = 0, sram_total = 0, sram_free = 0;
+};
+
+/// Thread-safe: any call from any thread, also from callbacks. How tasks wait, which worker takes them and when
+/// callbacks come is docs/session.md.
 class Session {
  public:
-  /// Throws SessionError: no runtime, unreadable model, unsupported options.
-  explicit Session(const std::filesystem::path& model, SessionOptions options = {});
-  explicit Session(std::span<const std::byte> model, SessionOptions options = {});
-  ~Session();
+  /// Throws SessionError: no runtime, unreadable model, unsupported options; nothing is left behind then.
+  explicit Session(const std::filesystem::path& model, SessionOptions options = {},
+                   const Session* use_weight_from = nullptr);
+  /// The bytes are the caller's again afterwards.
+  explicit Session(std::span<const std::byte> model, SessionOptions options = {},
+                   const Session* use_weight_from = nullptr);
+  ~Session();  ///< close(false), waiting at most ten seconds for runs that hang
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
 
   const std::vector<NodeArg>& inputs() const;
   const std::vector<NodeArg>& outputs() const;
+  /// As the runtime wants the memory of IoBinding laid out.
+  const std::vector<NodeArg>& native_inputs() const;
+  const std::vector<NodeArg>& native_outputs() const;
 
   /// The source model's properties and the custom string ("rknn_custom_string"), where the runtime knows them.
   const std::map<std::string, std::string>& custom_metadata_map() const;
 
-  /// Blocks. `output_names`: nothing = all, an empty list = none; names may repeat. Throws SessionError with the
-  /// documented texts.
-  std::vector<Array> run(const std::optional<std::vector<std::string>>& output_names, const Feed&,
-                         const RunOptions& = {});
+  /// Blocks until the outputs are there. Arrays need not be dense; they are read before the call returns. Throws
+  /// SessionError with the documented texts, TimeoutError if no place in the queue came free in submit_timeout_ms.
+  std::vector<Array> run(const OutputNames&, const Feed&, const RunOptions& = {});
 
-  /// Refuses further runs and frees the contexts once running ones have ended. Called by the destructor.
-  void close();
+  /// Copies the arrays, returns as soon as the task has a place in the queue; `callback` is called exactly once, from a
+  /// thread of the session, also if the task fails or is cancelled. Returns the task's number.
+  uint64_t run_async(const OutputNames&, const Feed&, Callback callback, const RunOptions& = {});
+  /// As run_async, but callbacks come in the order of completion from a thread of their own: what futures are made of.
+  /// Without `wait` a full queue is a TimeoutError at once.
+  uint64_t run_unordered(const OutputNames&, const Feed&, Callback callback, bool wait = true);
+  std::future<std::vector<Array>> submit(const OutputNames&, const Feed&);
 
+  /// Submits, and once `depth` tasks are on their way gives the oldest result: the first `depth` calls give nothing.
+  /// `reset`, or another depth, drops what is on its way first.
+  std::optional<std::vector<Array>> run_pipeline(const Feed&, int64_t depth = 3, bool reset = false);
+  /// The results that are still on their way, in order.
+  std::vector<std::vector<Array>> pipeline_drain();
+  size_t pipeline_pending() const;
+
+  /// Takes a task back that has not begun; its callback is told "task cancelled". False: it runs, is done or unknown.
+  bool cancel(uint64_t task);
+  /// Takes back all that have not begun; gives their number.
+  size_t cancel();
+
+  /// An empty binding of device memory to inputs and outputs.
+  IoBinding io_binding();
+
+  /// Refuses new work, then lets queued tasks run (`drain`) or cancels them, and returns when every completion was
+  /// delivered and the contexts are gone. False: `timeout` passed, or it was called from a callback; the rest is then
+  /// done in the background. Later calls change nothing.
+  bool close(bool drain = true, std::optional<std::chrono::milliseconds> timeout = {});
+
+  SessionStatistics stats() const;
+  /// Records what every task does from now on (at most the last 65536); end_profiling gives it as Chrome trace JSON.
+  void start_profiling();
+  std::string end_profiling();
+  /// The runtime's own table of layers of the last run of the first context (needs collect_perf).
+  std::string perf_detail() const;
+  MemoryInfo memory_info() const;
+
+  /// Moves all workers to these cores: 0 AUTO, 1, 2, 4, 3, 7, 0xffff; takes effect between tasks. Only without a
+  /// schedule.
+  void set_core_mask(uint32_t mask);
+
+  const SessionOptions& options() const;
   /// What the runtime calls itself, "2.4.1-openrknn-0.1.0 (…)", and where it was found.
   const std::string& api_version() const;
   const std::string& driver_version() const;
   const std::string& runtime_path() const;
-  /// Sentences a caller should be told once (old runtime, ignored core mask).
+  /// Sentences a caller should be told once (old runtime, left out cores).
   const std::vector<std::string>& warnings() const;
 
  private:
-  struct Engine;
-  std::shared_ptr<Engine> engine_;
+  friend class DeviceArray;
+  friend class IoBinding;
+  struct State;
+  session::Engine* engine() const;
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace openrknn

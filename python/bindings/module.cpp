@@ -13,5 +13,7 @@ NB_MODULE(_core, module) {
   bind_graph(module);
   bind_model(module);
   bind_toolkit(module);
+  bind_session_errors(module);
   bind_session(module);
+  bind_io_binding(module);
 }

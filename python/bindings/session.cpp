@@ -1,205 +1,322 @@
-// openrknn.InferenceSession: ONNX Runtime's shape of API over a .rknn model.
+// openrknn._core.Session: what openrknn.InferenceSession (session.py) stands on.
 #include "openrknn/session.hpp"
 
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <cstring>
-
-#include "bindings/arrays.h"
+#include "bindings/python_session.h"
+#include "bindings/session_arguments.h"
+#include "bindings/session_errors.h"
 #include "bindings/subjects.h"
-#include "core/base/error.h"
 
 namespace openrknn::python {
 namespace {
 
-struct ElementRow {
-  DType dtype;
-  ElementType element;
-};
-constexpr ElementRow kElements[] = {
-    {DType::Float32, ElementType::Float32}, {DType::Float16, ElementType::Float16},
-    {DType::Int8, ElementType::Int8},       {DType::UInt8, ElementType::UInt8},
-    {DType::Int16, ElementType::Int16},     {DType::UInt16, ElementType::UInt16},
-    {DType::Int32, ElementType::Int32},     {DType::UInt32, ElementType::UInt32},
-    {DType::Int64, ElementType::Int64},     {DType::Bool, ElementType::Bool},
-};
-
-// The tensor keeps the array alive; the view borrows from it.
-ArrayView view_of(const Tensor& tensor) {
-  for (const ElementRow& row : kElements) {
-    if (row.dtype == tensor.dtype()) return {row.element, tensor.shape(), tensor.bytes().data()};
-  }
-  throw SessionError("Unsupported numpy dtype for RKNN input");
+bool interpreter_is_ending() {
+#if PY_VERSION_HEX >= 0x030d0000
+  return Py_IsFinalizing() != 0;
+#else
+  return _Py_IsFinalizing() != 0;
+#endif
 }
 
-struct HeldFeed {
-  std::vector<Tensor> tensors;
-  Feed feed;
-};
+/// A callable of the user with what it is given, held until it was called. The session calls it exactly once, so it
+/// frees itself then: a plain pointer fits into a std::function without an allocation.
+class HeldCallback {
+ public:
+  enum class Form : uint8_t { Text, Exception };  // of the error: "" and text, or None and an exception
 
-HeldFeed feed_of(nb::handle object) {
-  HeldFeed held;
-  std::vector<std::string> names;
-  const auto hold = [&](nb::handle array) {
+  HeldCallback(nb::handle callback, nb::handle user_data, Form form)
+      : callback_(nb::borrow(callback)), user_data_(nb::borrow(user_data)), form_(form) {}
+
+  /// On a thread of the session, without the GIL.
+  void call(Completion&& completion) {
+    // After the interpreter began to end nobody may take the GIL any more; openrknn closes all sessions before that.
+    if (interpreter_is_ending()) return;
+    const nb::gil_scoped_acquire gil;
     try {
-      held.tensors.push_back(tensor_from_array(array, "input"));
-    } catch (const Error&) {
-      throw SessionError("Unsupported numpy dtype for RKNN input");
+      nb::object results = nb::none(), error = form_ == Form::Text ? nb::object(nb::str("")) : nb::object(nb::none());
+      if (completion.failure) {
+        error = form_ == Form::Text ? text_of(completion.error) : exception_of(completion.failure);
+      } else {
+        results = arrays_of(completion.outputs);
+      }
+      callback_(results, user_data_, error);
+    } catch (nb::python_error& raised) {
+      raised.restore();
+      PyErr_WriteUnraisable(callback_.ptr());  // sys.unraisablehook, with the traceback
+    } catch (const std::exception& failure) {
+      PyErr_SetString(PyExc_RuntimeError, failure.what());
+      PyErr_WriteUnraisable(callback_.ptr());
     }
+    delete this;  // under the GIL
+  }
+
+ private:
+  nb::object callback_, user_data_;
+  Form form_;
+};
+
+template <class Submit>
+uint64_t submit_callback(nb::handle callback, nb::handle user_data, HeldCallback::Form form, const Submit& submit) {
+  if (PyCallable_Check(callback.ptr()) == 0) throw nb::type_error("callback must be callable");
+  auto held = std::make_unique<HeldCallback>(callback, user_data, form);
+  HeldCallback* const raw = held.get();
+  const nb::gil_scoped_release release;
+  try {
+    const uint64_t task = submit([raw](Completion&& completion) { raw->call(std::move(completion)); });
+    held.release();  // the session has it, and may have called it already
+    return task;
+  } catch (...) {
+    const nb::gil_scoped_acquire gil;
+    held.reset();
+    throw;
+  }
+}
+
+void construct(PythonSession* self, nb::handle model, nb::handle provider_options, nb::handle warn,
+               const PythonSession* weights) {
+  SessionOptions options = parse_provider_options(options_of(provider_options));
+  options.on_warning = [&](const std::string& text) {
+    const nb::gil_scoped_acquire gil;
+    warn(text_of(text));
   };
-  if (nb::isinstance<nb::dict>(object)) {
-    held.feed.kind = Feed::Kind::Dict;
-    for (const auto [key, value] : nb::borrow<nb::dict>(object)) {
-      names.push_back(nb::cast<std::string>(nb::str(key)));
-      hold(value);
-    }
-  } else if (nb::isinstance<nb::list>(object) || nb::isinstance<nb::tuple>(object)) {
-    held.feed.kind = Feed::Kind::List;
-    for (const nb::handle item : object) hold(item);
-  } else if (nb::hasattr(object, "__array_interface__")) {
-    held.feed.kind = Feed::Kind::Single;
-    hold(object);
-  } else {
-    throw SessionError("input_feed must be a numpy array, list/tuple, or dict");
-  }
-  names.resize(held.tensors.size());
-  for (size_t i = 0; i < held.tensors.size(); ++i) held.feed.arrays.emplace_back(names[i], view_of(held.tensors[i]));
-  return held;
-}
-
-nb::object array_of(const Array& array) {
-  auto* owner = new std::shared_ptr<float[]>(array.data);
-  const nb::capsule capsule(owner, [](void* p) noexcept { delete static_cast<std::shared_ptr<float[]>*>(p); });
-  std::vector<size_t> shape(array.shape.begin(), array.shape.end());
-  return nb::cast(nb::ndarray<nb::numpy, float>(array.data.get(), shape.size(), shape.data(), capsule));
-}
-
-OptionValue option_of(nb::handle object) {
-  if (object.is_none()) return {};
-  if (nb::isinstance<nb::bool_>(object)) return nb::cast<bool>(object);
-  if (nb::isinstance<nb::int_>(object)) {
-    int overflow = 0;
-    const long long number = PyLong_AsLongLongAndOverflow(object.ptr(), &overflow);
-    return overflow == 0 ? OptionValue(static_cast<int64_t>(number)) : OptionValue::other();
-  }
-  if (nb::isinstance<nb::str>(object)) return nb::cast<std::string>(object);
-  if (nb::hasattr(object, "__fspath__"))
-    return OptionValue::path(nb::cast<std::string>(nb::str(object.attr("__fspath__")())));
-  if (nb::isinstance<nb::list>(object) || nb::isinstance<nb::tuple>(object)) {
-    std::vector<OptionValue> list;
-    for (const nb::handle item : object) list.push_back(option_of(item));
-    return list;
-  }
-  return OptionValue::other();
-}
-
-// None, a dict, or a sequence whose first element is the dict (session.md 2.3: what ONNX Runtime users write).
-OptionList options_of(nb::handle object) {
-  constexpr const char* kMessage = "provider_options must be a dict or a sequence whose first element is a dict";
-  OptionList options;
-  if (object.is_none()) return options;
-  nb::object dict = nb::borrow(object);
-  if (!nb::isinstance<nb::dict>(dict)) {
-    if (nb::isinstance<nb::str>(dict) || !PySequence_Check(dict.ptr())) throw OptionError(kMessage);
-    if (nb::len(dict) == 0) return options;
-    dict = dict[0];
-    if (!nb::isinstance<nb::dict>(dict)) throw OptionError(kMessage);
-  }
-  for (const auto [key, value] : nb::borrow<nb::dict>(dict))
-    options.emplace_back(nb::cast<std::string>(nb::str(key)), option_of(value));
-  return options;
-}
-
-std::optional<std::vector<std::string>> names_of(nb::handle object) {
-  if (object.is_none()) return std::nullopt;
-  if (nb::isinstance<nb::str>(object) || !PySequence_Check(object.ptr()))
-    throw SessionError("output_names must be a sequence or None");
-  std::vector<std::string> names;
-  for (const nb::handle item : object) names.push_back(nb::cast<std::string>(nb::str(item)));
-  return names;
-}
-
-void construct(Session* self, nb::handle model, nb::handle, nb::handle, nb::handle provider_options) {
-  const SessionOptions options = parse_provider_options(options_of(provider_options));
-  if (nb::isinstance<nb::bytes>(model)) {
-    const nb::bytes bytes = nb::borrow<nb::bytes>(model);
-    const std::span<const std::byte> span(reinterpret_cast<const std::byte*>(bytes.c_str()), bytes.size());
+  if (PyObject_CheckBuffer(model.ptr()) != 0) {
+    Py_buffer buffer{};
+    if (PyObject_GetBuffer(model.ptr(), &buffer, PyBUF_SIMPLE) != 0) nb::raise_python_error();
+    const auto release_buffer = [](Py_buffer* held) { PyBuffer_Release(held); };
+    const std::unique_ptr<Py_buffer, decltype(release_buffer)> owner(&buffer, release_buffer);
+    const std::span<const std::byte> bytes(static_cast<const std::byte*>(buffer.buf), static_cast<size_t>(buffer.len));
     const nb::gil_scoped_release release;
-    new (self) Session(span, options);
+    new (self) PythonSession(bytes, std::move(options), weights);
     return;
   }
-  const std::string path = nb::cast<std::string>(nb::str(nb::module_::import_("os").attr("fspath")(model)));
+  const std::string path = nb::cast<std::string>(nb::str(nb::module_::import_("os").attr("fsdecode")(model)));
   const nb::gil_scoped_release release;
-  new (self) Session(std::filesystem::path(path), options);
+  new (self) PythonSession(std::filesystem::path(path), std::move(options), weights);
 }
 
-nb::list run(Session& self, nb::handle output_names, nb::handle input_feed, nb::handle) {
-  const std::optional<std::vector<std::string>> names = names_of(output_names);
-  const HeldFeed held = feed_of(input_feed);
+nb::list run(PythonSession& self, nb::handle output_names, nb::handle input_feed, nb::handle run_options) {
+  const RunOptions options = run_options_of(run_options);
+  const OutputNames names = names_of(output_names);
+  const HeldFeed held(input_feed, self.inputs().size());
   std::vector<Array> arrays;
   {
     const nb::gil_scoped_release release;
-    arrays = self.run(names, held.feed);
+    arrays = self.run(names, held.feed(), options);
   }
-  nb::list results;
-  for (const Array& array : arrays) results.append(array_of(array));
-  return results;
+  return arrays_of(arrays);
+}
+
+void run_async(PythonSession& self, nb::handle output_names, nb::handle input_feed, nb::handle callback,
+               nb::handle user_data, nb::handle run_options) {
+  const RunOptions options = run_options_of(run_options);
+  const OutputNames names = names_of(output_names);
+  const HeldFeed held(input_feed, self.inputs().size());
+  submit_callback(callback, user_data, HeldCallback::Form::Text,
+                  [&](Callback call) { return self.run_async(names, held.feed(), std::move(call), options); });
+}
+
+uint64_t run_unordered(PythonSession& self, nb::handle output_names, nb::handle input_feed, nb::handle callback,
+                       bool wait) {
+  const OutputNames names = names_of(output_names);
+  const HeldFeed held(input_feed, self.inputs().size());
+  return submit_callback(callback, nb::none(), HeldCallback::Form::Exception,
+                         [&](Callback call) { return self.run_unordered(names, held.feed(), std::move(call), wait); });
+}
+
+nb::object run_pipeline(PythonSession& self, nb::handle input_feed, int64_t depth, bool reset) {
+  const HeldFeed held(input_feed, self.inputs().size());
+  std::optional<std::vector<Array>> arrays;
+  {
+    const nb::gil_scoped_release release;
+    arrays = self.run_pipeline(held.feed(), depth, reset);
+  }
+  return arrays ? nb::object(arrays_of(*arrays)) : nb::none();
+}
+
+nb::list pipeline_drain(PythonSession& self) {
+  std::vector<std::vector<Array>> results;
+  {
+    const nb::gil_scoped_release release;
+    results = self.pipeline_drain();
+  }
+  nb::list list;
+  for (const std::vector<Array>& arrays : results) list.append(arrays_of(arrays));
+  return list;
+}
+
+bool close(PythonSession& self, bool drain, std::optional<double> timeout) {
+  std::optional<std::chrono::milliseconds> limit;
+  if (timeout) limit = std::chrono::milliseconds(static_cast<int64_t>(*timeout * 1000));
+  const nb::gil_scoped_release release;
+  return self.close(drain, limit);
+}
+
+nb::dict stats(const PythonSession& self) {
+  const SessionStatistics statistics = self.stats();
+  nb::dict result;
+  result["submitted"] = statistics.submitted;
+  result["completed"] = statistics.completed;
+  result["failed"] = statistics.failed;
+  result["cancelled"] = statistics.cancelled;
+  result["waiting"] = statistics.waiting;
+  result["running"] = statistics.running;
+  result["undelivered"] = statistics.undelivered;
+  result["tasks_per_worker"] = statistics.tasks_per_worker;
+  const auto add = [&](const char* name, const Percentiles& percentiles) {
+    nb::dict entry;
+    entry["p50"] = percentiles.p50;
+    entry["p95"] = percentiles.p95;
+    result[name] = entry;
+  };
+  add("queue_us", statistics.queue);
+  add("set_inputs_us", statistics.set_inputs);
+  add("run_us", statistics.run);
+  add("get_outputs_us", statistics.get_outputs);
+  add("callback_us", statistics.callback);
+  return result;
+}
+
+nb::dict memory_info(const PythonSession& self) {
+  MemoryInfo info;
+  {
+    const nb::gil_scoped_release release;
+    info = self.memory_info();
+  }
+  nb::dict result;
+  result["weights"] = info.weights;
+  result["internal"] = info.internal;
+  result["total"] = info.total;
+  result["sram_total"] = info.sram_total;
+  result["sram_free"] = info.sram_free;
+  return result;
+}
+
+std::vector<std::string> names_in(const std::vector<NodeArg>& args) {
+  std::vector<std::string> names;
+  for (const NodeArg& arg : args) names.push_back(arg.name);
+  return names;
 }
 
 struct ModelMetadata {
   std::map<std::string, std::string> custom_metadata_map;
 };
 
-}  // namespace
-
-void bind_session(nb::module_& module) {
-  nb::class_<NodeArg>(module, "NodeArg", "One input or output: name, shape, type ('tensor(float16)'), layout.")
+void bind_node_arg(nb::module_& module) {
+  nb::class_<NodeArg>(
+      module, "NodeArg",
+      "One input or output: name, shape, type ('tensor(float16)': the model's own), layout of the shape, "
+      "strides in bytes.")
       .def_ro("name", &NodeArg::name)
       .def_ro("shape", &NodeArg::shape)
       .def_ro("type", &NodeArg::type)
       .def_ro("layout", &NodeArg::layout)
-      .def("__repr__", [](const NodeArg& self) {
-        std::string shape;
-        for (const int64_t extent : self.shape) shape += (shape.empty() ? "" : ", ") + std::to_string(extent);
-        return "NodeArg(name='" + self.name + "', shape=[" + shape + "], type='" + self.type + "')";
+      .def_ro("strides", &NodeArg::strides)
+      .def("__repr__",
+           [](nb::handle self) {
+             return nb::str("NodeArg(name={!r}, shape={}, type={!r}, layout={!r})")
+                 .attr("format")(self.attr("name"), self.attr("shape"), self.attr("type"), self.attr("layout"));
+           })
+      .def_prop_ro("scale",
+                   [](const NodeArg& self) -> nb::object {
+                     return self.quantization ? nb::cast(self.quantization->scale) : nb::none();
+                   })
+      .def_prop_ro("zero_point",
+                   [](const NodeArg& self) -> nb::object {
+                     return self.quantization ? nb::cast(self.quantization->zero_point) : nb::none();
+                   })
+      .def_ro("shapes", &NodeArg::shapes, "All shapes of a model with dynamic shapes, else empty.")
+      .def_prop_ro("dynamic_shape", [](const NodeArg& self) {
+        nb::list shape;
+        for (size_t i = 0; i < self.shape.size(); ++i) {
+          bool varies = false;
+          for (const std::vector<int64_t>& other : self.shapes) varies = varies || other[i] != self.shape[i];
+          shape.append(varies ? nb::none() : nb::cast(self.shape[i]));
+        }
+        return shape;
       });
+}
+
+}  // namespace
+
+void bind_session(nb::module_& module) {
+  bind_node_arg(module);
   nb::class_<ModelMetadata>(module, "ModelMetadata").def_ro("custom_metadata_map", &ModelMetadata::custom_metadata_map);
-  nb::class_<Session>(module, "InferenceSession",
-                      "InferenceSession(path_or_bytes, sess_options=None, providers=None, "
-                      "provider_options=None)\n\nRuns a .rknn model over librknnrt: on the simulator "
-                      "here, on the NPU of a board. Thread-safe. Usable as a context manager. Raises RuntimeError.")
-      .def("__init__", &construct, nb::arg("path_or_bytes"), nb::arg("sess_options") = nb::none(),
-           nb::arg("providers") = nb::none(), nb::arg("provider_options") = nb::none())
+  module.def("provider_option_names", &provider_option_names);
+  module.def(
+      "parse_provider_options", [](nb::handle options) { parse_provider_options(options_of(options)); },
+      nb::arg("options").none());
+  nb::class_<PythonSession>(module, "Session", nb::is_weak_referenceable())
+      .def("__init__", &construct, nb::arg("model"), nb::arg("provider_options").none(), nb::arg("warn"),
+           nb::arg("use_weight_from").none())
       .def("run", &run, nb::arg("output_names") = nb::none(), nb::arg("input_feed").none(),
            nb::arg("run_options") = nb::none(),
-           "run(output_names, input_feed) -> list of float32 arrays\n\noutput_names: None = all. input_feed: dict by "
-           "name, list by position, or one array; "
-           "raw values, mean and std are applied by the runtime.")
-      .def("get_inputs", [](const Session& self) { return self.inputs(); })
-      .def("get_outputs", [](const Session& self) { return self.outputs(); })
-      .def_prop_ro("input_names",
-                   [](const Session& self) {
-                     std::vector<std::string> names;
-                     for (const NodeArg& arg : self.inputs()) names.push_back(arg.name);
-                     return names;
+           "run(output_names, input_feed, run_options=None) -> list of arrays, one per requested output\n\n"
+           "output_names: None or [] = all. input_feed: dict by name, list by position, or one array; raw values, mean "
+           "and std are applied by the runtime; read-only and non-contiguous arrays are fine. run_options: "
+           "'ztu_modelrt_dispatch_batch' splits dimension 0 over the cores, 'timeout_ms' limits the wait. Raises "
+           "RuntimeError.")
+      .def(
+          "run_async", &run_async, nb::arg("output_names").none(), nb::arg("input_feed").none(), nb::arg("callback"),
+          nb::arg("user_data") = nb::none(), nb::arg("run_options") = nb::none(),
+          "run_async(output_names, input_feed, callback, user_data=None, run_options=None)\n\n"
+          "Returns once the task has a place in the queue. callback(results, user_data, err) is called exactly once on "
+          "a thread of the session: err is '' on success, else results is None.")
+      .def("_run_unordered", &run_unordered, nb::arg("output_names").none(), nb::arg("input_feed").none(),
+           nb::arg("callback"), nb::arg("wait") = true)
+      .def("run_pipeline", &run_pipeline, nb::arg("input_feed").none(), nb::arg("depth") = 3, nb::arg("reset") = false,
+           "run_pipeline(input_feed, depth=3, reset=False) -> list or None\n\n"
+           "Submits, and once `depth` tasks are on their way returns the oldest result: the first `depth` calls give "
+           "None. pipeline_drain() gives the rest.")
+      .def("pipeline_drain", &pipeline_drain, "The results still on their way, oldest first.")
+      .def_prop_ro("pipeline_pending", [](const PythonSession& self) { return self.pipeline_pending(); })
+      .def(
+          "_cancel", [](PythonSession& self, uint64_t task) { return self.cancel(task); }, nb::arg("task"),
+          nb::call_guard<nb::gil_scoped_release>())
+      .def(
+          "cancel", [](PythonSession& self) { return self.cancel(); }, nb::call_guard<nb::gil_scoped_release>(),
+          "Takes back all tasks that have not begun and returns their number; their callbacks are told 'task "
+          "cancelled'.")
+      .def("get_inputs", [](const PythonSession& self) { return self.inputs(); })
+      .def("get_outputs", [](const PythonSession& self) { return self.outputs(); })
+      .def(
+          "get_native_inputs", [](const PythonSession& self) { return self.native_inputs(); },
+          nb::call_guard<nb::gil_scoped_release>(), "As io_binding lays memory out.")
+      .def(
+          "get_native_outputs", [](const PythonSession& self) { return self.native_outputs(); },
+          nb::call_guard<nb::gil_scoped_release>())
+      .def_prop_ro("input_names", [](const PythonSession& self) { return names_in(self.inputs()); })
+      .def_prop_ro("output_names", [](const PythonSession& self) { return names_in(self.outputs()); })
+      .def("get_modelmeta", [](const PythonSession& self) { return ModelMetadata{self.custom_metadata_map()}; })
+      .def("stats", &stats, "Counts, queue depths and percentiles (microseconds) of the last 1024 tasks.")
+      .def("start_profiling", [](PythonSession& self) { self.start_profiling(); })
+      .def(
+          "_end_profiling", [](PythonSession& self) { return self.end_profiling(); },
+          nb::call_guard<nb::gil_scoped_release>())
+      .def(
+          "perf_detail", [](const PythonSession& self) { return self.perf_detail(); },
+          nb::call_guard<nb::gil_scoped_release>(),
+          "The runtime's table of layers of the first worker's last run; needs the option collect_perf.")
+      .def("memory_info", &memory_info, "Bytes of one context: weights, internal, total, SRAM.")
+      .def(
+          "_set_core_mask", [](PythonSession& self, uint32_t mask) { self.set_core_mask(mask); },
+          nb::call_guard<nb::gil_scoped_release>())
+      .def_prop_ro("runtime_info",
+                   [](const PythonSession& self) {
+                     nb::dict info;
+                     info["api_version"] = text_of(self.api_version());
+                     info["driver_version"] = text_of(self.driver_version());
+                     info["path"] = text_of(self.runtime_path());
+                     return info;
                    })
-      .def_prop_ro("output_names",
-                   [](const Session& self) {
-                     std::vector<std::string> names;
-                     for (const NodeArg& arg : self.outputs()) names.push_back(arg.name);
-                     return names;
-                   })
-      .def("get_modelmeta", [](const Session& self) { return ModelMetadata{self.custom_metadata_map()}; })
-      .def("close", &Session::close, nb::call_guard<nb::gil_scoped_release>(), "Ends the session; further runs raise.")
-      .def("__enter__", [](nb::object self) { return self; })
-      .def("__exit__", [](Session& self, nb::args) {
-        const nb::gil_scoped_release release;
-        self.close();
-      });
+      .def(
+          "close", &close, nb::arg("drain") = true, nb::arg("timeout") = nb::none(),
+          "close(drain=True, timeout=None) -> bool\n\nRefuses new work, runs (drain) or cancels what waits, returns "
+          "when every callback was called. False: `timeout` seconds passed, or it was called from a callback; the rest "
+          "is done in the background.");
 }
 
 }  // namespace openrknn::python

@@ -15,6 +15,8 @@ void bind_errors(nb::module_&);
 void bind_graph(nb::module_&);
 void bind_model(nb::module_&);
 void bind_toolkit(nb::module_&);
+void bind_session_errors(nb::module_&);
 void bind_session(nb::module_&);
+void bind_io_binding(nb::module_&);
 
 }  // namespace openrknn::python

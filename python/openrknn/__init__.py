@@ -9,7 +9,44 @@
 Importing has no side effects. Work releases the GIL.
 """
 
-from openrknn._core import Error, Graph, InferenceSession, Model, __version__
+from openrknn._core import (
+    Error,
+    Graph,
+    Model,
+    ModelMetadata,
+    NodeArg,
+    OptionError,
+    RknnError,
+    SessionTimeout,
+    TaskCancelled,
+    __version__,
+)
 from openrknn.api import compile, import_model, load
+from openrknn.io_binding import IOBinding, OrtValue, SessionIOBinding
+from openrknn.provider_options import RknnProviderOptions, make_provider_options
+from openrknn.session import InferenceSession, SessionFuture, get_available_providers, get_device
 
-__all__ = ["Error", "Graph", "InferenceSession", "Model", "__version__", "compile", "import_model", "load"]
+__all__ = [
+    "Error",
+    "Graph",
+    "IOBinding",
+    "InferenceSession",
+    "Model",
+    "ModelMetadata",
+    "NodeArg",
+    "OptionError",
+    "OrtValue",
+    "RknnError",
+    "RknnProviderOptions",
+    "SessionFuture",
+    "SessionIOBinding",
+    "SessionTimeout",
+    "TaskCancelled",
+    "__version__",
+    "compile",
+    "get_available_providers",
+    "get_device",
+    "import_model",
+    "load",
+    "make_provider_options",
+]

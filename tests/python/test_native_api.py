@@ -253,7 +253,7 @@ def test_forms_of_a_feed_and_of_output_names(model_file):
                 assert np.array_equal(got, want)
         (pooled,) = session.run(["pooled"], {"image": nchw()})
         assert np.array_equal(pooled, wanted[1])
-        assert session.run([], {"image": nchw()}) == []
+        assert len(session.run([], {"image": nchw()})) == 2  # as ONNX Runtime: all
 
 
 def test_session_and_model_agree(model_file):

@@ -66,11 +66,13 @@ TEST(SessionOptions, RefusalsHaveTheDocumentedTexts) {
       {"custom_op_default_path", "si", "custom_op_default_path must be a boolean"},
   };
   for (const Refused& c : cases) EXPECT_EQ(refusal({{c.key, c.value}}), c.text) << c.key;
-  EXPECT_EQ(refusal({{"colour", 1}}),
-            "Unknown provider_options key: colour. Supported keys: layout, zero_copy_layout, max_queue_size, "
-            "threads_per_core, submit_timeout_ms, sequential_callbacks, schedule, tp_mode, enable_pacing, "
-            "disable_dup_context, custom_op_path, custom_op_paths, custom_op_default_path, "
-            "load_custom_ops_from_default_path");
+  EXPECT_EQ(
+      refusal({{"colour", 1}}),
+      "Unknown provider_options key: colour. Supported keys: layout, zero_copy_layout, max_queue_size, "
+      "threads_per_core, submit_timeout_ms, sequential_callbacks, schedule, tp_mode, enable_pacing, "
+      "disable_dup_context, custom_op_path, custom_op_paths, custom_op_default_path, "
+      "load_custom_ops_from_default_path, dispatch, overflow, callback_threads, output_type, strict_cores, warmup, "
+      "priority, enable_sram, collect_perf, runtime_library");
   EXPECT_EQ(refusal({{"tp_mode", "all"}, {"schedule", 0}}),
             "provider_options 'tp_mode' conflicts with 'schedule'; set only one.");
 }

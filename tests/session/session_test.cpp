@@ -46,7 +46,8 @@ struct Image {
   Feed feed() const { return Feed::dict({{"image", view()}}); }
 };
 
-std::vector<float> values(const Array& array) { return {array.data.get(), array.data.get() + array.size()}; }
+std::vector<float> values(const Array& array) { return {array.floats().begin(), array.floats().end()}; }
+std::vector<int64_t> shape(const Array& array) { return {array.shape().begin(), array.shape().end()}; }
 
 std::string failure(Session& session, const Feed& feed, const std::optional<std::vector<std::string>>& names = {}) {
   try {
@@ -79,7 +80,7 @@ TEST(Session, RunsAndReturnsFloat32) {
   Session session = open(model_bytes());
   const std::vector<Array> results = session.run({}, Image().feed());
   ASSERT_EQ(results.size(), 2u);
-  EXPECT_EQ(results[0].shape, (std::vector<int64_t>{1, 2, 2, 3}));
+  EXPECT_EQ(shape(results[0]), (std::vector<int64_t>{1, 2, 2, 3}));
   EXPECT_EQ(values(results[0]), doubled());
   EXPECT_EQ(values(results[1]), Image().values);
 }
@@ -111,7 +112,7 @@ TEST(Session, SelectsOutputsByName) {
   Session session = open(model_bytes());
   const Image image;
   const Feed feed = image.feed();
-  EXPECT_TRUE(session.run(std::vector<std::string>{}, feed).empty());
+  EXPECT_EQ(session.run(std::vector<std::string>{}, feed).size(), 2u);  // as ONNX Runtime: all
   const std::vector<Array> twice = session.run(std::vector<std::string>{"flat", "double", "flat"}, feed);
   ASSERT_EQ(twice.size(), 3u);
   EXPECT_EQ(values(twice[0]), Image().values);
@@ -224,17 +225,6 @@ TEST(Session, RefusesRunsOnceClosed) {
   session.close();
   session.close();
   EXPECT_EQ(failure(session, Image().feed()), "session closed");
-}
-
-TEST(Session, RefusesWhatIsNotBuiltByName) {
-  Session session = open(model_bytes());
-  EXPECT_THROW(session.run({}, Image().feed(), {.dispatch_batch = true}), SessionError);
-  SessionOptions options;
-  options.enable_pacing = true;
-  EXPECT_THROW(open(model_bytes(), options), SessionError);
-  options = {};
-  options.custom_op_paths = {"x.so"};
-  EXPECT_THROW(open(model_bytes(), options), SessionError);
 }
 
 }  // namespace

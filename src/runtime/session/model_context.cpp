@@ -9,8 +9,9 @@
 
 namespace openrknn::session {
 
-ModelContext::ModelContext(std::shared_ptr<const RuntimeLibrary> runtime, const ModelSource& source)
-    : runtime_(std::move(runtime)) {
+ModelContext::ModelContext(std::shared_ptr<const RuntimeLibrary> runtime, const ModelSource& source, uint32_t flags,
+                           std::shared_ptr<ModelContext> weights)
+    : runtime_(std::move(runtime)), kept_(std::move(weights)) {
   void* model = nullptr;
   uint32_t size = 0;
   if (source.path.empty()) {
@@ -21,16 +22,26 @@ ModelContext::ModelContext(std::shared_ptr<const RuntimeLibrary> runtime, const 
     model = const_cast<std::byte*>(source.bytes.data());  // rknn_init copies and does not write
     size = static_cast<uint32_t>(source.bytes.size());
   } else {
-    if (!std::ifstream(source.path, std::ios::binary)) throw SessionError("Failed to open model file: " + source.path);
+    std::error_code ignored;
+    const bool is_file = std::filesystem::is_regular_file(source.path, ignored);
+    if (!is_file || !std::ifstream(source.path, std::ios::binary)) {
+      throw SessionError("Failed to open model file: " + source.path);
+    }
     model = const_cast<char*>(source.path.c_str());
   }
-  const int code = runtime_->init(&handle_, model, size, 0, nullptr);
+  rknn_init_extend extend{};
+  if (kept_) {
+    extend.ctx = kept_->handle_;
+    flags |= RKNN_FLAG_SHARE_WEIGHT_MEM;
+  }
+  const int code = runtime_->init(&handle_, model, size, flags, kept_ ? &extend : nullptr);
   if (code != RKNN_SUCC) handle_ = 0;
   check(code, "rknn_init");
 }
 
-ModelContext::ModelContext(const ModelContext& original, Duplicate) : runtime_(original.runtime_) {
-  rknn_context source = original.handle_;
+ModelContext::ModelContext(std::shared_ptr<ModelContext> original)
+    : runtime_(original->runtime_), kept_(std::move(original)) {
+  rknn_context source = kept_->handle_;
   const int code = runtime_->dup_context(&source, &handle_);
   if (code != RKNN_SUCC) handle_ = 0;
   check(code, "rknn_dup_context");
@@ -40,14 +51,20 @@ ModelContext::~ModelContext() {
   if (handle_ != 0) runtime_->destroy(handle_);
 }
 
-void ModelContext::check(int code, const std::string& what) const {
-  if (code >= 0) return;
-  std::string text = what.find(" failed") == std::string::npos ? status_text(what, code) : what + status_name(code);
+void ModelContext::raise(int code, std::string_view what) const {
+  const bool has_verb = what.find(" failed") != std::string_view::npos;
+  std::string text = has_verb ? std::string(what) + status_name(code) : status_text(std::string(what), code);
   if (const openrknn_functions* door = open_door(*runtime_, handle_)) {
     const std::string reason = door->last_diagnostic();
     if (!reason.empty()) text += " " + reason;
   }
-  throw SessionError(text, code, what.substr(0, what.find_first_of(" (")));
+  throw SessionError(text, code, std::string(what.substr(0, what.find_first_of(" ("))));
+}
+
+bool ModelContext::find_attribute(rknn_query_cmd cmd, uint32_t index, rknn_tensor_attr& attr) const {
+  attr = {};
+  attr.index = index;
+  return runtime_->query(handle_, cmd, &attr, sizeof attr) >= 0;
 }
 
 std::vector<rknn_tensor_attr> ModelContext::attributes(bool inputs) const {
@@ -64,7 +81,7 @@ std::vector<rknn_tensor_attr> ModelContext::attributes(bool inputs) const {
   return result;
 }
 
-void ModelContext::set_core_mask(uint32_t mask, int64_t index) const {
+void ModelContext::set_core_mask(uint32_t mask, size_t index) const {
   const int code = runtime_->set_core_mask(handle_, static_cast<rknn_core_mask>(mask));
   if (code >= 0) return;
   const bool means_the_only_core = mask == RKNN_NPU_CORE_AUTO || mask == RKNN_NPU_CORE_0;
@@ -74,6 +91,28 @@ void ModelContext::set_core_mask(uint32_t mask, int64_t index) const {
                   "not supported by the current platform",
                   index, status_name(code)),
       code, "rknn_set_core_mask");
+}
+
+void ModelContext::register_custom_ops(std::vector<rknn_custom_op>& ops) const {
+  require(*runtime_, runtime_->register_custom_ops, "rknn_register_custom_ops");
+  check(runtime_->register_custom_ops(handle_, ops.data(), static_cast<uint32_t>(ops.size())),
+        "rknn_register_custom_ops");
+}
+
+void ModelContext::set_shapes(const std::vector<InputSpec>& specs, size_t shape_set) {
+  if (specs.empty() || specs.front().dynamic_dims.empty() || shape_set == shape_set_) return;
+  require(*runtime_, runtime_->set_input_shapes, "rknn_set_input_shapes");
+  std::vector<rknn_tensor_attr> attrs;
+  for (const InputSpec& spec : specs) {
+    attrs.push_back(spec.attr);
+    const std::vector<uint32_t>& dims = spec.dynamic_dims[shape_set];
+    attrs.back().n_dims = static_cast<uint32_t>(dims.size());
+    std::copy(dims.begin(), dims.end(), attrs.back().dims);
+  }
+  shape_set_ = SIZE_MAX;  // unknown if the call fails
+  check(runtime_->set_input_shapes(handle_, static_cast<uint32_t>(attrs.size()), attrs.data()),
+        "rknn_set_input_shapes");
+  shape_set_ = shape_set;
 }
 
 void ModelContext::set_inputs(std::vector<rknn_input>& inputs) const {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "openrknn/session.hpp"
+#include "runtime/session/feed.h"
 #include "runtime/session/runtime_library.h"
 
 namespace openrknn::session {
@@ -17,14 +18,14 @@ struct ModelSource {
   std::span<const std::byte> bytes;
 };
 
-struct Duplicate {};
-
 class ModelContext {
  public:
-  /// rknn_init. Throws SessionError.
-  ModelContext(std::shared_ptr<const RuntimeLibrary>, const ModelSource&);
-  /// rknn_dup_context of another one. Throws SessionError.
-  ModelContext(const ModelContext& original, Duplicate);
+  /// rknn_init. `weights`: the context whose weights are used (RKNN_FLAG_SHARE_WEIGHT_MEM); it is kept alive. Throws
+  /// SessionError.
+  ModelContext(std::shared_ptr<const RuntimeLibrary>, const ModelSource&, uint32_t flags = 0,
+               std::shared_ptr<ModelContext> weights = nullptr);
+  /// rknn_dup_context; the original is kept alive. Throws SessionError.
+  explicit ModelContext(std::shared_ptr<ModelContext> original);
   ~ModelContext();
   ModelContext(const ModelContext&) = delete;
   ModelContext& operator=(const ModelContext&) = delete;
@@ -38,22 +39,34 @@ class ModelContext {
     check(runtime_->query(handle_, cmd, &request, sizeof request), what);
     return request;
   }
+  /// rknn_query of one tensor; false if the runtime has no answer.
+  bool find_attribute(rknn_query_cmd cmd, uint32_t index, rknn_tensor_attr&) const;
   std::vector<rknn_tensor_attr> attributes(bool inputs) const;
 
   /// The core mask of worker `index`. -13 is no error where the SoC has one core and that one was meant.
-  void set_core_mask(uint32_t mask, int64_t index) const;
+  void set_core_mask(uint32_t mask, size_t index) const;
+  void register_custom_ops(std::vector<rknn_custom_op>&) const;
 
+  /// Switches to a shape set if another one is active.
+  void set_shapes(const std::vector<InputSpec>&, size_t shape_set);
   void set_inputs(std::vector<rknn_input>&) const;
   void run() const;
-  /// Fetches float32 outputs into buffers of the caller and releases them.
+  /// Fetches outputs into buffers of the caller and releases them.
   void get_outputs(std::vector<rknn_output>&) const;
 
   /// Throws SessionError with the documented text for a negative code, with the runtime's own words if it is ours.
-  void check(int code, const std::string& what) const;
+  /// `what`: the function, and what of it ("rknn_query(…) failed for input attr index 0: ").
+  void check(int code, std::string_view what) const {
+    if (code < 0) raise(code, what);
+  }
 
  private:
+  [[noreturn]] void raise(int code, std::string_view what) const;
+
   std::shared_ptr<const RuntimeLibrary> runtime_;
+  std::shared_ptr<ModelContext> kept_;  // the original or the owner of the weights: destroyed after this one
   rknn_context handle_ = 0;
+  size_t shape_set_ = SIZE_MAX;  // none was set yet
 };
 
 }  // namespace openrknn::session

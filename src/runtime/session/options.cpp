@@ -6,7 +6,7 @@
 #include <cctype>
 #include <charconv>
 
-#include "openrknn/session.hpp"
+#include "openrknn/session_options.hpp"
 
 namespace openrknn {
 namespace {
@@ -164,6 +164,56 @@ void add_custom_op_paths(SessionOptions& options, const std::string& key, const 
   }
 }
 
+template <class T, size_t N>
+T word_of(const std::string& key, const OptionValue& value, const std::array<Word<T>, N>& words) {
+  std::string expected;
+  for (const Word<T>& word : words) expected += (expected.empty() ? "" : ", ") + std::string(word.word);
+  if (value.kind != Kind::String) reject(fmt::format("{} must be a string, one of: {}", key, expected));
+  const T* meaning = find_word(words, lowered(trimmed(value.text)));
+  if (meaning == nullptr) reject(fmt::format("invalid {}: '{}', expected one of: {}", key, value.text, expected));
+  return *meaning;
+}
+
+void set_dispatch(SessionOptions& options, const std::string& key, const OptionValue& value) {
+  static constexpr std::array<Word<Dispatch>, 2> kWords = {
+      {{"static", Dispatch::Static}, {"dynamic", Dispatch::Dynamic}}};
+  options.dispatch = word_of(key, value, kWords);
+}
+
+void set_overflow(SessionOptions& options, const std::string& key, const OptionValue& value) {
+  static constexpr std::array<Word<Overflow>, 4> kWords = {{{"block", Overflow::Block},
+                                                            {"raise", Overflow::Raise},
+                                                            {"drop_oldest", Overflow::DropOldest},
+                                                            {"drop_newest", Overflow::DropNewest}}};
+  options.overflow = word_of(key, value, kWords);
+}
+
+void set_priority(SessionOptions& options, const std::string& key, const OptionValue& value) {
+  static constexpr std::array<Word<Priority>, 3> kWords = {
+      {{"high", Priority::High}, {"medium", Priority::Medium}, {"low", Priority::Low}}};
+  options.priority = word_of(key, value, kWords);
+}
+
+constexpr std::array<Word<OutputType>, 2> kOutputTypes = {
+    {{"float32", OutputType::Float32}, {"native", OutputType::Native}}};
+
+/// One word for all outputs, or a map from output names to words.
+void set_output_type(SessionOptions& options, const std::string& key, const OptionValue& value) {
+  if (value.kind != Kind::Map) {
+    options.output_type = word_of(key, value, kOutputTypes);
+    return;
+  }
+  for (const auto& [name, word] : value.map) {
+    options.output_types[name] = word_of(fmt::format("{} of '{}'", key, name), word, kOutputTypes);
+  }
+}
+
+void set_warmup(SessionOptions& options, const std::string& key, const OptionValue& value) {
+  const std::optional<int64_t> number = int_like(value);
+  if (!number || *number < 0 || *number > 1000) reject(key + " must be an integer from 0 to 1000");
+  options.warmup = *number;
+}
+
 template <int64_t SessionOptions::*member>
 void set_positive(SessionOptions& options, const std::string& key, const OptionValue& value) {
   options.*member = positive(key, value);
@@ -181,8 +231,8 @@ void set_runtime_library(SessionOptions& options, const std::string& key, const 
 struct OptionRow {
   std::string_view key;
   void (*set)(SessionOptions&, const std::string& key, const OptionValue&);
-  bool documented = true;  ///< named in the message for unknown keys
 };
+// The documented ones in the documented order, then ours.
 constexpr std::array kOptions = {
     OptionRow{"layout", set_layout},
     OptionRow{"zero_copy_layout", set_zero_copy_layout},
@@ -198,14 +248,21 @@ constexpr std::array kOptions = {
     OptionRow{"custom_op_paths", add_custom_op_paths},
     OptionRow{"custom_op_default_path", set_boolean<&SessionOptions::custom_op_default_path>},
     OptionRow{"load_custom_ops_from_default_path", set_boolean<&SessionOptions::custom_op_default_path>},
-    OptionRow{"runtime_library", set_runtime_library, false},
+    OptionRow{"dispatch", set_dispatch},
+    OptionRow{"overflow", set_overflow},
+    OptionRow{"callback_threads", set_positive<&SessionOptions::callback_threads>},
+    OptionRow{"output_type", set_output_type},
+    OptionRow{"strict_cores", set_boolean<&SessionOptions::strict_cores>},
+    OptionRow{"warmup", set_warmup},
+    OptionRow{"priority", set_priority},
+    OptionRow{"enable_sram", set_boolean<&SessionOptions::enable_sram>},
+    OptionRow{"collect_perf", set_boolean<&SessionOptions::collect_perf>},
+    OptionRow{"runtime_library", set_runtime_library},
 };
 
 [[noreturn]] void reject_unknown(const std::string& key) {
   std::string keys;
-  for (const OptionRow& row : kOptions) {
-    if (row.documented) keys += (keys.empty() ? "" : ", ") + std::string(row.key);
-  }
+  for (const OptionRow& row : kOptions) keys += (keys.empty() ? "" : ", ") + std::string(row.key);
   reject(fmt::format("Unknown provider_options key: {}. Supported keys: {}", key, keys));
 }
 
@@ -235,7 +292,18 @@ SessionOptions parse_provider_options(const OptionList& list) {
     has_tp_mode = has_tp_mode || key == "tp_mode";
   }
   if (has_schedule && has_tp_mode) reject("provider_options 'tp_mode' conflicts with 'schedule'; set only one.");
+  if (options.callback_threads > 1 && options.sequential_callbacks) {
+    reject("callback_threads > 1 needs sequential_callbacks=False: one thread keeps the order");
+  }
+  if (options.threads_per_core > 64) reject("threads_per_core must be <= 64");
+  if (options.callback_threads > 64) reject("callback_threads must be <= 64");
   return options;
+}
+
+std::vector<std::string> provider_option_names() {
+  std::vector<std::string> names;
+  for (const OptionRow& row : kOptions) names.emplace_back(row.key);
+  return names;
 }
 
 }  // namespace openrknn

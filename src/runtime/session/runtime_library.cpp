@@ -58,38 +58,59 @@ std::vector<std::string> places(const std::string& wanted) {
   return result;
 }
 
-template <class F>
-bool resolve(void* handle, const char* name, F& function, std::string& missing) {
-  function = reinterpret_cast<F>(dlsym(handle, name));
-  if (function == nullptr) missing += (missing.empty() ? "" : ", ") + std::string(name);
-  return function != nullptr;
-}
+/// Looks the functions of a library up; those that are missing are collected, or may be.
+class Resolver {
+ public:
+  explicit Resolver(void* handle) : handle_(handle) {}
+  template <class F>
+  void need(const char* name, F& function) {
+    if (!find(name, function)) missing_ += (missing_.empty() ? "" : ", ") + std::string(name);
+  }
+  template <class F>
+  bool find(const char* name, F& function) {
+    function = reinterpret_cast<F>(dlsym(handle_, name));
+    return function != nullptr;
+  }
+  const std::string& missing() const { return missing_; }
 
-/// Names of functions the library lacks, "" if it has all.
-std::string resolve_all(RuntimeLibrary& library) {
-  std::string missing;
-  void* const handle = library.handle;
-  resolve(handle, "rknn_init", library.init, missing);
-  resolve(handle, "rknn_dup_context", library.dup_context, missing);
-  resolve(handle, "rknn_destroy", library.destroy, missing);
-  resolve(handle, "rknn_query", library.query, missing);
-  resolve(handle, "rknn_inputs_set", library.inputs_set, missing);
-  resolve(handle, "rknn_set_core_mask", library.set_core_mask, missing);
-  resolve(handle, "rknn_run", library.run, missing);
-  resolve(handle, "rknn_outputs_get", library.outputs_get, missing);
-  resolve(handle, "rknn_outputs_release", library.outputs_release, missing);
-  return missing;
+ private:
+  void* const handle_;
+  std::string missing_;
+};
+
+/// Names of functions the library lacks, "" if it has all that every session needs.
+std::string resolve_all(void* handle, RuntimeLibrary& library) {
+  Resolver resolver(handle);
+  resolver.need("rknn_init", library.init);
+  resolver.need("rknn_dup_context", library.dup_context);
+  resolver.need("rknn_destroy", library.destroy);
+  resolver.need("rknn_query", library.query);
+  resolver.need("rknn_inputs_set", library.inputs_set);
+  resolver.need("rknn_set_core_mask", library.set_core_mask);
+  resolver.need("rknn_run", library.run);
+  resolver.need("rknn_outputs_get", library.outputs_get);
+  resolver.need("rknn_outputs_release", library.outputs_release);
+  resolver.find("rknn_set_input_shapes", library.set_input_shapes);
+  resolver.find("rknn_register_custom_ops", library.register_custom_ops);
+  resolver.find("rknn_create_mem", library.create_mem);
+  resolver.find("rknn_create_mem_from_fd", library.create_mem_from_fd);
+  resolver.find("rknn_destroy_mem", library.destroy_mem);
+  resolver.find("rknn_set_io_mem", library.set_io_mem);
+  resolver.find("rknn_mem_sync", library.mem_sync);
+  return resolver.missing();
 }
 
 }  // namespace
 
-RuntimeLibrary::~RuntimeLibrary() {
-  // Never closed: threads of the library may outlive the last session, and some runtimes do not survive dlclose.
+void refuse_missing(const RuntimeLibrary& library, const char* name) {
+  throw SessionError(
+      fmt::format("{} lacks {}, which this call needs; use a newer runtime library", library.path, name));
 }
 
 std::shared_ptr<const RuntimeLibrary> open_runtime(const std::string& wanted) {
   std::string tried;
   for (const std::string& place : places(wanted)) {
+    // Never closed: threads of the library may outlive the last session, and some runtimes do not survive dlclose.
     void* handle = dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (handle == nullptr) {
       tried += fmt::format("\n  {}", dlerror());
@@ -97,8 +118,7 @@ std::shared_ptr<const RuntimeLibrary> open_runtime(const std::string& wanted) {
     }
     auto library = std::make_shared<RuntimeLibrary>();
     library->path = place;
-    library->handle = handle;
-    const std::string missing = resolve_all(*library);
+    const std::string missing = resolve_all(handle, *library);
     if (missing.empty()) return library;
     tried += fmt::format("\n  {}: lacks {}", place, missing);
   }

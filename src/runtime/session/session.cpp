@@ -1,197 +1,138 @@
-// openrknn::Session: checks, then one context for the length of a run.
+// openrknn::Session: the public face. Forwards; what happens is in the engine.
 #include "openrknn/session.hpp"
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cstdio>
 #include <cstring>
-#include <set>
 
-#include "runtime/session/context_pool.h"
-#include "runtime/session/door.h"
-#include "runtime/session/feed.h"
+#include "openrknn/io_binding.hpp"
+#include "runtime/session/engine.h"
+#include "runtime/session/pipeline.h"
+#include "runtime/session/zero_copy.h"
 
 namespace openrknn {
 
 using namespace session;
 
-struct Session::Engine {
-  Engine(const ModelSource& source, SessionOptions wanted);
-
-  std::vector<size_t> select(const std::optional<std::vector<std::string>>& output_names) const;
-  std::vector<Array> run(const std::vector<size_t>& selection, const Feed&);
-
-  SessionOptions options;
-  std::shared_ptr<const RuntimeLibrary> runtime;
-  ContextPool pool;
-  std::vector<InputSpec> input_specs;
-  std::vector<NodeArg> inputs, outputs;
-  std::vector<uint32_t> output_elements;
-  std::map<std::string, std::string> metadata;
-  std::string api_version, driver_version;
-  std::vector<std::string> warnings;
-  bool is_openrknn = false;
-
- private:
-  void read_version();
-  void read_metadata();
-};
-
 namespace {
 
-SessionOptions require_built(SessionOptions options) {
-  if (!options.custom_op_paths.empty() || options.custom_op_default_path) {
-    throw SessionError("custom operators (custom_op_paths, custom_op_default_path) are not built yet");
-  }
-  if (options.enable_pacing) throw SessionError("enable_pacing is not built yet: it paces run_async");
-  if (options.zero_copy_layout != ZeroCopyLayout::Nhwc) {
-    throw SessionError("zero_copy_layout 'native' is not built yet: it belongs to IOBinding");
-  }
-  return options;
-}
-
-template <size_t N>
-std::string text_of(const char (&buffer)[N]) {
-  return {buffer, strnlen(buffer, N)};
-}
-
-/// True if the first major.minor.patch in the text is below 2.4.1; false if there is none.
-bool is_outdated(const std::string& version) {
-  int numbers[3] = {};
-  const size_t digit = version.find_first_of("0123456789");
-  if (digit == std::string::npos) return false;
-  if (std::sscanf(version.c_str() + digit, "%d.%d.%d", &numbers[0], &numbers[1], &numbers[2]) != 3) return false;
-  constexpr int kLeast[3] = {2, 4, 1};
-  return std::lexicographical_compare(numbers, numbers + 3, kLeast, kLeast + 3);
-}
-
-Array make_array(std::vector<int64_t> shape, size_t elements) {
-  return {std::move(shape), std::shared_ptr<float[]>(new float[std::max<size_t>(elements, 1)])};
-}
+/// A destructor must end even if the runtime does not; what hangs is then left to the background.
+constexpr std::chrono::milliseconds kPatience = std::chrono::seconds(10);
 
 }  // namespace
 
-Session::Engine::Engine(const ModelSource& source, SessionOptions wanted)
-    : options(require_built(std::move(wanted))),
-      runtime(open_runtime(options.runtime_library)),
-      pool(runtime, source, options) {
-  for (const rknn_tensor_attr& attr : pool.first().attributes(true)) {
-    input_specs.push_back(input_spec(attr, options.layout));
-    inputs.push_back(input_specs.back().arg);
-  }
-  for (const rknn_tensor_attr& attr : pool.first().attributes(false)) {
-    outputs.push_back(output_arg(attr));
-    output_elements.push_back(attr.n_elems);
-  }
-  read_version();
-  read_metadata();
+/// The engine and what belongs to one face of it.
+struct Session::State {
+  std::shared_ptr<Engine> engine;
+  Pipeline pipeline;
+
+  State(const ModelSource& source, SessionOptions options, const Session* weights)
+      : engine(Engine::open(source, std::move(options), weights == nullptr ? nullptr : weights->engine())) {}
+};
+
+session::Engine* Session::engine() const {
+  if (!state_) throw SessionError("the session was moved from");
+  return state_->engine.get();
 }
 
-void Session::Engine::read_version() {
-  rknn_sdk_version version{};
-  const ModelContext& context = pool.first();
-  if (runtime->query(context.handle(), RKNN_QUERY_SDK_VERSION, &version, sizeof version) < 0) return;
-  api_version = text_of(version.api_version);
-  driver_version = text_of(version.drv_version);
-  if (is_outdated(api_version)) {
-    warnings.push_back(
-        fmt::format("RKNN API version {} is likely outdated; behavior may be unstable. Recommended minimum "
-                    "version is 2.4.1.",
-                    api_version));
-  }
+Session::Session(const std::filesystem::path& model, SessionOptions options, const Session* use_weight_from)
+    : state_(std::make_shared<State>(ModelSource{model.string(), {}}, std::move(options), use_weight_from)) {}
+Session::Session(std::span<const std::byte> model, SessionOptions options, const Session* use_weight_from)
+    : state_(std::make_shared<State>(ModelSource{{}, model}, std::move(options), use_weight_from)) {}
+Session::~Session() {
+  if (state_) close(false, kPatience);
 }
-
-void Session::Engine::read_metadata() {
-  const ModelContext& context = pool.first();
-  if (const openrknn_functions* door = open_door(*runtime, context.handle())) {
-    is_openrknn = true;
-    const auto keep = [](void* user, const char* key, size_t key_bytes, const char* value, size_t value_bytes) {
-      (*static_cast<std::map<std::string, std::string>*>(user))[{key, key_bytes}] = {value, value_bytes};
-    };
-    context.check(door->metadata(context.handle(), keep, &metadata), "metadata");
-  }
-  rknn_custom_string custom{};
-  if (runtime->query(context.handle(), RKNN_QUERY_CUSTOM_STRING, &custom, sizeof custom) < 0) return;
-  const std::string text = text_of(custom.string);
-  if (!text.empty()) metadata["rknn_custom_string"] = text;
-}
-
-std::vector<size_t> Session::Engine::select(const std::optional<std::vector<std::string>>& output_names) const {
-  std::vector<size_t> selection;
-  if (!output_names) {
-    for (size_t i = 0; i < outputs.size(); ++i) selection.push_back(i);
-    return selection;
-  }
-  for (const std::string& name : *output_names) {
-    const auto found =
-        std::find_if(outputs.begin(), outputs.end(), [&](const NodeArg& arg) { return arg.name == name; });
-    if (found == outputs.end()) throw SessionError("Unknown output name: " + name);
-    selection.push_back(static_cast<size_t>(found - outputs.begin()));
-  }
-  return selection;
-}
-
-std::vector<Array> Session::Engine::run(const std::vector<size_t>& selection, const Feed& feed) {
-  PreparedFeed prepared = prepare(input_specs, feed);
-  // Fetching some outputs only is documented nowhere: another runtime is asked for all of them.
-  std::set<size_t> fetched(selection.begin(), selection.end());
-  if (!is_openrknn) {
-    for (size_t i = 0; i < outputs.size(); ++i) fetched.insert(i);
-  }
-  std::vector<Array> results(outputs.size());
-  std::vector<rknn_output> requests;
-  for (const size_t i : fetched) {
-    results[i] = make_array(outputs[i].shape, output_elements[i]);
-    rknn_output request{};
-    request.want_float = 1;
-    request.is_prealloc = 1;
-    request.index = static_cast<uint32_t>(i);
-    request.buf = results[i].data.get();
-    request.size = static_cast<uint32_t>(output_elements[i] * sizeof(float));
-    requests.push_back(request);
-  }
-  {
-    const ContextPool::Lease lease = pool.acquire();
-    lease.context().set_inputs(prepared.inputs);
-    lease.context().run();
-    if (!requests.empty()) lease.context().get_outputs(requests);
-  }
-  std::vector<Array> selected;
-  for (const size_t i : selection) selected.push_back(results[i]);
-  return selected;
-}
-
-Session::Session(const std::filesystem::path& model, SessionOptions options)
-    : engine_(std::make_shared<Engine>(ModelSource{model.string(), {}}, std::move(options))) {}
-Session::Session(std::span<const std::byte> model, SessionOptions options)
-    : engine_(std::make_shared<Engine>(ModelSource{{}, model}, std::move(options))) {}
-Session::~Session() { close(); }
 Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&& other) noexcept {
-  close();
-  engine_ = std::move(other.engine_);
+  if (state_) close(false, kPatience);
+  state_ = std::move(other.state_);
   return *this;
 }
 
-const std::vector<NodeArg>& Session::inputs() const { return engine_->inputs; }
-const std::vector<NodeArg>& Session::outputs() const { return engine_->outputs; }
-const std::map<std::string, std::string>& Session::custom_metadata_map() const { return engine_->metadata; }
+const std::vector<NodeArg>& Session::inputs() const { return engine()->facts().inputs; }
+const std::vector<NodeArg>& Session::outputs() const { return engine()->facts().outputs; }
+const std::map<std::string, std::string>& Session::custom_metadata_map() const { return engine()->facts().metadata; }
+const std::vector<NodeArg>& Session::native_inputs() const { return engine()->zero_copy()->native_inputs(); }
+const std::vector<NodeArg>& Session::native_outputs() const { return engine()->zero_copy()->native_outputs(); }
 
-std::vector<Array> Session::run(const std::optional<std::vector<std::string>>& output_names, const Feed& feed,
-                                const RunOptions& run_options) {
-  if (run_options.dispatch_batch) throw SessionError("ztu_modelrt_dispatch_batch is not built yet");
-  const std::shared_ptr<Engine> engine = engine_;  // stays while the run lasts
-  return engine->run(engine->select(output_names), feed);
+std::vector<Array> Session::run(const OutputNames& names, const Feed& feed, const RunOptions& options) {
+  if (options.timeout_ms < 0) throw OptionError("timeout_ms must be >= 0");
+  if (options.dispatch_batch) return engine()->run_batch(names, feed, options.timeout_ms);
+  return options.timeout_ms > 0 ? engine()->run_within(names, feed, options.timeout_ms) : engine()->run(names, feed);
 }
 
-void Session::close() {
-  if (engine_) engine_->pool.close();
+uint64_t Session::run_async(const OutputNames& names, const Feed& feed, Callback callback, const RunOptions& options) {
+  if (options.dispatch_batch) throw SessionError("run_async does not support ztu_modelrt_dispatch_batch=True");
+  if (options.timeout_ms != 0) throw OptionError("run_async does not support timeout_ms: nobody waits for it");
+  return engine()->run_async(names, feed, std::move(callback), true);
 }
 
-const std::string& Session::api_version() const { return engine_->api_version; }
-const std::string& Session::driver_version() const { return engine_->driver_version; }
-const std::string& Session::runtime_path() const { return engine_->runtime->path; }
-const std::vector<std::string>& Session::warnings() const { return engine_->warnings; }
+uint64_t Session::run_unordered(const OutputNames& names, const Feed& feed, Callback callback, bool wait) {
+  return engine()->run_async(names, feed, std::move(callback), false, wait);
+}
+
+std::future<std::vector<Array>> Session::submit(const OutputNames& names, const Feed& feed) {
+  const auto promise = std::make_shared<std::promise<std::vector<Array>>>();
+  std::future<std::vector<Array>> future = promise->get_future();
+  run_unordered(names, feed, [promise](Completion&& completion) {
+    if (completion.failure) {
+      promise->set_exception(completion.failure);
+    } else {
+      promise->set_value(std::move(completion.outputs));
+    }
+  });
+  return future;
+}
+
+std::optional<std::vector<Array>> Session::run_pipeline(const Feed& feed, int64_t depth, bool reset) {
+  return state_->pipeline.run(*engine(), feed, depth, reset);
+}
+std::vector<std::vector<Array>> Session::pipeline_drain() {
+  engine();
+  return state_->pipeline.drain();
+}
+size_t Session::pipeline_pending() const {
+  engine();
+  return state_->pipeline.pending();
+}
+
+bool Session::cancel(uint64_t task) { return engine()->cancel(task); }
+size_t Session::cancel() { return engine()->cancel_all("task cancelled"); }
+bool Session::close(bool drain, std::optional<std::chrono::milliseconds> timeout) {
+  return engine()->close(drain, timeout);
+}
+
+IoBinding Session::io_binding() { return IoBinding(engine()->zero_copy()); }
+
+SessionStatistics Session::stats() const { return engine()->stats(); }
+void Session::start_profiling() { engine()->recorder().start_trace(); }
+std::string Session::end_profiling() { return engine()->recorder().end_trace(); }
+
+std::string Session::perf_detail() const {
+  std::string text;
+  engine()->ask([&](ModelContext& context) {
+    const auto detail = context.query<rknn_perf_detail>(RKNN_QUERY_PERF_DETAIL, "rknn_query(RKNN_QUERY_PERF_DETAIL)");
+    if (detail.perf_data != nullptr) text.assign(detail.perf_data, strnlen(detail.perf_data, detail.data_len));
+  });
+  return text;
+}
+
+MemoryInfo Session::memory_info() const {
+  MemoryInfo info;
+  engine()->ask([&](ModelContext& context) {
+    const auto sizes = context.query<rknn_mem_size>(RKNN_QUERY_MEM_SIZE, "rknn_query(RKNN_QUERY_MEM_SIZE)");
+    info = {sizes.total_weight_size, sizes.total_internal_size, sizes.total_dma_allocated_size, sizes.total_sram_size,
+            sizes.free_sram_size};
+  });
+  return info;
+}
+
+void Session::set_core_mask(uint32_t mask) { engine()->set_core_mask(mask); }
+
+const SessionOptions& Session::options() const { return engine()->options(); }
+const std::string& Session::api_version() const { return engine()->facts().api_version; }
+const std::string& Session::driver_version() const { return engine()->facts().driver_version; }
+const std::string& Session::runtime_path() const { return engine()->runtime().path; }
+const std::vector<std::string>& Session::warnings() const { return engine()->warnings(); }
 
 }  // namespace openrknn

@@ -1,0 +1,1 @@
+"""Drop-in package: rknnlite.api.RKNNLite over OpenRKNN's session."""
