@@ -38,21 +38,21 @@ using namespace openrknn::capi;
 
 rknn_tensor_mem* rknn_create_mem(rknn_context ctx, uint32_t size) {
   return guard_memory("rknn_create_mem", [&] {
-    library().find(ctx);
+    library().require_handle(ctx);
     return allocate(size);
   });
 }
 
 rknn_tensor_mem* rknn_create_mem2(rknn_context ctx, uint64_t size, uint64_t alloc_flags) {
   return guard_memory("rknn_create_mem2", [&] {
-    if ((alloc_flags & RKNN_MEM_FLAG_ALLOC_NO_CONTEXT) == 0) library().find(ctx);
+    if ((alloc_flags & RKNN_MEM_FLAG_ALLOC_NO_CONTEXT) == 0) library().require_handle(ctx);
     return allocate(size);  // caching and SRAM are hints
   });
 }
 
 rknn_tensor_mem* rknn_create_mem_from_fd(rknn_context ctx, int32_t fd, void* virt_addr, uint32_t size, int32_t offset) {
   return guard_memory("rknn_create_mem_from_fd", [&] {
-    library().find(ctx);
+    library().require_handle(ctx);
     if (offset < 0) fail(Code::RuntimeBadArgument, fmt::format("offset {} is negative", offset));
     auto entry = std::make_shared<MemoryEntry>();
     if (virt_addr == nullptr) {
@@ -70,7 +70,7 @@ rknn_tensor_mem* rknn_create_mem_from_fd(rknn_context ctx, int32_t fd, void* vir
 
 rknn_tensor_mem* rknn_create_mem_from_phys(rknn_context ctx, uint64_t phys_addr, void* virt_addr, uint32_t size) {
   return guard_memory("rknn_create_mem_from_phys", [&] {
-    library().find(ctx);
+    library().require_handle(ctx);
     require_pointer(virt_addr, "virt_addr");
     auto entry = std::make_shared<MemoryEntry>();
     entry->given.virt_addr = virt_addr;
@@ -98,7 +98,8 @@ int rknn_destroy_mem(rknn_context, rknn_tensor_mem* mem) {
 }
 
 int rknn_mem_sync(rknn_context context, rknn_tensor_mem* mem, rknn_mem_sync_mode mode) {
-  return with_context("rknn_mem_sync", context, [&](ContextState&) {
+  constexpr const char* kName = "rknn_mem_sync";
+  const auto sync = [&] {
     require_pointer(mem, "mem");
     if (mode < RKNN_MEMORY_SYNC_TO_DEVICE || mode > RKNN_MEMORY_SYNC_BIDIRECTIONAL) {
       fail(Code::RuntimeBadArgument, fmt::format("{} is no rknn_mem_sync_mode", static_cast<int>(mode)));
@@ -107,5 +108,7 @@ int rknn_mem_sync(rknn_context context, rknn_tensor_mem* mem, rknn_mem_sync_mode
     if (!entry->memory) return;
     if ((mode & RKNN_MEMORY_SYNC_TO_DEVICE) != 0) entry->memory->sync_to_device();
     if ((mode & RKNN_MEMORY_SYNC_FROM_DEVICE) != 0) entry->memory->sync_from_device();
-  });
+  };
+  if (library().is_matmul(context)) return guard(kName, sync);
+  return with_context(kName, context, [&](ContextState&) { sync(); });
 }

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "core/base/error.h"
+#include "runtime/capi/matmul_state.h"
 #include "runtime/engine/devices/simulator.h"
 
 namespace openrknn::capi {
@@ -54,6 +55,40 @@ std::shared_ptr<ContextState> Library::remove(rknn_context handle) {
   const std::unique_lock lock(mutex_);
   if (contexts_.erase(handle) == 0) fail(Code::RuntimeBadHandle, fmt::format("context {:#x} was destroyed", handle));
   return state;
+}
+
+rknn_context Library::add(std::shared_ptr<MatmulState> state) {
+  const std::unique_lock lock(mutex_);
+  next_ += 16;
+  matmuls_.emplace(next_, std::move(state));
+  return next_;
+}
+
+std::shared_ptr<MatmulState> Library::find_matmul(rknn_context handle) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = matmuls_.find(handle);
+  if (found == matmuls_.end()) {
+    fail(Code::RuntimeBadHandle, fmt::format("{:#x} is not a matmul context, or it was destroyed", handle));
+  }
+  return found->second;
+}
+
+std::shared_ptr<MatmulState> Library::remove_matmul(rknn_context handle) {
+  std::shared_ptr<MatmulState> state = find_matmul(handle);
+  const std::unique_lock lock(mutex_);
+  if (matmuls_.erase(handle) == 0) {
+    fail(Code::RuntimeBadHandle, fmt::format("matmul context {:#x} was destroyed", handle));
+  }
+  return state;
+}
+
+bool Library::is_matmul(rknn_context handle) const {
+  const std::shared_lock lock(mutex_);
+  return matmuls_.contains(handle);
+}
+
+void Library::require_handle(rknn_context handle) const {
+  if (!is_matmul(handle)) find(handle);
 }
 
 rknn_tensor_mem* Library::add(std::shared_ptr<MemoryEntry> entry) {

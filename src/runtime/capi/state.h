@@ -62,6 +62,8 @@ struct ContextState {
   ~ContextState();
 };
 
+struct MatmulState;  // matmul_state.h
+
 /// The one state of the process. Thread-safe. Handles are numbers that were given out, never addresses: a wrong one is
 /// an error, not a crash.
 class Library {
@@ -70,6 +72,14 @@ class Library {
   /// Throws Error (RuntimeBadHandle).
   std::shared_ptr<ContextState> find(rknn_context) const;
   std::shared_ptr<ContextState> remove(rknn_context);
+
+  /// Matmul contexts have handles of the same kind, and none of them is a context.
+  rknn_context add(std::shared_ptr<MatmulState>);
+  std::shared_ptr<MatmulState> find_matmul(rknn_context) const;
+  std::shared_ptr<MatmulState> remove_matmul(rknn_context);
+  bool is_matmul(rknn_context) const;
+  /// Throws Error (RuntimeBadHandle) unless it is a context of either kind: what memory may be made for.
+  void require_handle(rknn_context) const;
 
   rknn_tensor_mem* add(std::shared_ptr<MemoryEntry>);
   /// Throws Error (RuntimeBadArgument) for an address that rknn_create_mem* did not return, or that was destroyed.
@@ -83,6 +93,7 @@ class Library {
   mutable std::shared_mutex mutex_;
   rknn_context next_ = 0x5b000010;  // looks like an address and is none
   std::map<rknn_context, std::shared_ptr<ContextState>> contexts_;
+  std::map<rknn_context, std::shared_ptr<MatmulState>> matmuls_;
   std::map<const rknn_tensor_mem*, std::shared_ptr<MemoryEntry>> memories_;
   std::map<std::string_view, std::shared_ptr<Device>> devices_;
 };
