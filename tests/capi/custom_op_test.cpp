@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <stdexcept>
@@ -459,6 +460,94 @@ TEST_F(CustomOps, ContextsRunTheirOwnCodeAtTheSameTime) {
     });
   }
   for (std::thread& thread : threads) thread.join();
+}
+
+std::atomic<int> active = 0, most_active = 0;
+
+TEST_F(CustomOps, ItemsOfABatchCallANodesCodeOneAfterTheOther) {
+  constexpr int kItems = 6;
+  Model model = test::model_of(kFloatModel);
+  model.batch = kItems;
+  const rknn_context context = open(model);
+  rknn_custom_op op = operation("cstSum");
+  op.init = op.prepare = nullptr;
+  op.destroy = nullptr;
+  op.compute = [](rknn_custom_op_context*, rknn_custom_op_tensor* in, uint32_t, rknn_custom_op_tensor* out, uint32_t) {
+    most_active = std::max<int>(most_active, ++active);
+    for (int i = 0; i < 100; ++i) std::this_thread::yield();
+    for (uint32_t i = 0; i < out[0].attr.n_elems; ++i) floats(out[0])[i] = 2 * floats(in[0])[i];
+    --active;
+    return 0;
+  };
+  ASSERT_EQ(add(context, {op}), RKNN_SUCC);
+  std::vector<float> x, expected;
+  for (int i = 0; i < 2 * kItems; ++i) {
+    x.push_back(static_cast<float>(i));
+    expected.push_back(static_cast<float>(-2 * i));
+  }
+  ASSERT_EQ(set(context, x), RKNN_SUCC) << diagnostic();
+  for (int run = 0; run < 10; ++run) {
+    ASSERT_EQ(rknn_run(context, nullptr), RKNN_SUCC) << diagnostic();
+    EXPECT_EQ(get(context), expected);
+  }
+  EXPECT_EQ(most_active, 1);
+}
+
+TEST_F(CustomOps, EveryShapeSetOfAModelHasItsOwnNodes) {
+  const auto of_length = [](const char* length) {
+    std::string text = R"(ir 1
+input %x : f32[1,N]
+%y : f32[1,N] = Custom(%x, %x) {custom.type="cstSum", custom.outputs=["f32[1,N]"]}
+output %y
+)";
+    for (size_t at = text.find('N'); at != std::string::npos; at = text.find('N')) text.replace(at, 1, length);
+    return test::model_of(text);
+  };
+  Model model = of_length("4");
+  model.variants.push_back(of_length("2").variants[0]);
+  const rknn_context context = open(model);
+  ASSERT_EQ(add(context, {operation("cstSum")}), RKNN_SUCC);
+  EXPECT_EQ(script.calls, (std::vector<std::string>{"init", "init"}));
+  for (const uint32_t length : {2u, 4u, 2u}) {
+    rknn_tensor_attr attr{};
+    ASSERT_EQ(rknn_query(context, RKNN_QUERY_INPUT_ATTR, &attr, sizeof attr), RKNN_SUCC);
+    attr.dims[1] = length;
+    ASSERT_EQ(rknn_set_input_shapes(context, 1, &attr), RKNN_SUCC) << diagnostic();
+    std::vector<float> x, expected;
+    for (uint32_t i = 0; i < length; ++i) {
+      x.push_back(static_cast<float>(i + length));
+      expected.push_back(2 * x.back());
+    }
+    ASSERT_EQ(set(context, x), RKNN_SUCC) << diagnostic();
+    ASSERT_EQ(rknn_run(context, nullptr), RKNN_SUCC) << diagnostic();
+    EXPECT_EQ(get(context), expected);
+  }
+}
+
+TEST_F(CustomOps, BackgroundRunsCallItToo) {
+  const rknn_context context = open(kFloatModel);
+  rknn_run_extend extend{};
+  extend.non_block = 1;
+  ASSERT_EQ(set(context, {10, 20}), RKNN_SUCC);
+  EXPECT_EQ(rknn_run(context, &extend), RKNN_ERR_FAIL);  // known before anything starts
+  ASSERT_EQ(add(context, {operation("cstSum")}), RKNN_SUCC);
+  script.context = context;  // a call on the same context from the callback is refused, not waited for
+  ASSERT_EQ(rknn_run(context, &extend), RKNN_SUCC);
+  ASSERT_EQ(rknn_wait(context, &extend), RKNN_SUCC);
+  EXPECT_EQ(script.reentrant_code, RKNN_ERR_PARAM_INVALID);
+  EXPECT_EQ(get(context), (std::vector<float>{-21, -42}));
+}
+
+TEST_F(CustomOps, DestroyWaitsForABackgroundRun) {
+  const rknn_context context = open(kFloatModel);
+  ASSERT_EQ(add(context, {operation("cstSum")}), RKNN_SUCC);
+  ASSERT_EQ(set(context, {10, 20}), RKNN_SUCC);
+  rknn_run_extend extend{};
+  extend.non_block = 1;
+  ASSERT_EQ(rknn_run(context, &extend), RKNN_SUCC);
+  EXPECT_EQ(rknn_destroy(context), RKNN_SUCC);
+  forget(context);
+  EXPECT_EQ(script.calls, (std::vector<std::string>{"init", "prepare", "compute", "destroy"}));
 }
 
 // ---- plug-in libraries

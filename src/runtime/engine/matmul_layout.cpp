@@ -14,6 +14,18 @@ int code4(const std::byte* data, int64_t index) {
   return code < 8 ? code : code - 16;
 }
 
+/// Into memory that is 0.
+void copy_element(DType dtype, const std::byte* from, int64_t source, std::byte* to, int64_t target) {
+  if (dtype == DType::Float16) {
+    std::memcpy(to + 2 * target, from + 2 * source, 2);
+  } else if (dtype == DType::Int8) {
+    to[target] = from[source];
+  } else {
+    const auto nibble = static_cast<std::byte>(code4(from, source) & 15);
+    to[target / 2] |= target % 2 == 0 ? nibble : nibble << 4;
+  }
+}
+
 /// Columns of B that are read side by side: what a block of k needs stays in the first-level cache.
 constexpr int64_t kRun = 32;
 
@@ -41,16 +53,18 @@ int64_t native_b_bytes(const MatmulBlocks& blocks, const MatmulShape& shape, DTy
 void normal_to_native_b(const MatmulBlocks& blocks, const MatmulShape& shape, DType dtype, const std::byte* from,
                         std::byte* to) {
   std::memset(to, 0, static_cast<size_t>(native_b_bytes(blocks, shape, dtype)));
-  const auto size = static_cast<size_t>(bit_width(dtype) / 8);
-  for (int64_t k = 0; k < shape.k; ++k) {
-    for (int64_t n = 0; n < shape.n; ++n) {
-      const int64_t source = k * shape.n + n, target = native_b_index(blocks, shape, k, n);
-      if (size > 0) {
-        std::memcpy(to + static_cast<size_t>(target) * size, from + static_cast<size_t>(source) * size, size);
-        continue;
+  const int64_t depth = ceil_to(shape.k, blocks.b_k), segment = blocks.segment > 0 ? blocks.segment : depth;
+  int64_t target = 0;  // elements written so far, padding included
+  for (int64_t begin = 0; begin < depth; begin += segment) {
+    const int64_t end = std::min(depth, begin + segment);
+    for (int64_t n1 = 0; n1 < shape.n; n1 += blocks.b_n) {
+      for (int64_t k1 = begin; k1 < end; k1 += blocks.b_k) {
+        for (int64_t n = n1; n < n1 + blocks.b_n; ++n) {
+          for (int64_t k = k1; k < k1 + blocks.b_k; ++k, ++target) {
+            if (n < shape.n && k < shape.k) copy_element(dtype, from, k * shape.n + n, to, target);
+          }
+        }
       }
-      const auto nibble = static_cast<std::byte>(code4(from, source) & 15);
-      to[target / 2] |= target % 2 == 0 ? nibble : nibble << 4;
     }
   }
 }
