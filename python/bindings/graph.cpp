@@ -81,11 +81,6 @@ std::vector<Tensor> tensors_from_feeds(nb::handle feeds, const std::vector<std::
   return tensors;
 }
 
-PyGraph import_file(const std::string& path, const ImportOptions& options) {
-  const Importer& importer = importer_for(path);
-  return PyGraph(importer.import(path, options), std::string(importer.framework));
-}
-
 void bind_graph(nb::module_& module) {
   nb::class_<PyGraph>(module, "Graph",
                       "What a model computes, in float32. Not thread-safe: one run at a time per object.")
@@ -128,7 +123,7 @@ void bind_graph(nb::module_& module) {
         options.input_shapes = std::move(input_shapes);
         options.dimensions = std::move(dimensions);
         const nb::gil_scoped_release release;
-        return import_file(path, options);
+        return PyGraph(path, options);
       },
       nb::arg("path"), nb::arg("inputs"), nb::arg("outputs"), nb::arg("input_shapes"), nb::arg("dimensions"));
 }

@@ -8,6 +8,7 @@
 
 #include "compiler/compile.h"
 #include "compiler/importers/importer.h"
+#include "compiler/shape_sets.h"
 #include "toolkit/graph_runner.h"
 
 namespace openrknn::python {
@@ -16,8 +17,12 @@ namespace nb = nanobind;
 
 /// A graph and, once it was run, its plans.
 struct PyGraph {
-  PyGraph(Graph given, std::string source_framework)
-      : graph(std::move(given)), framework(std::move(source_framework)) {}
+  PyGraph(const std::string& path, const ImportOptions& options) : PyGraph(path, options, importer_for(path)) {}
+  /// The model imported once for each set of input shapes, largest first; without sets, as it is.
+  std::vector<Graph> in_shapes(const std::vector<ShapeSet>& sets) const {
+    if (sets.empty()) return {graph};
+    return import_shape_sets(importer_for(path_), path_, options_, sets);
+  }
   /// Golden (the passes of a compile have fused what they can), or every node as it was imported.
   GraphRunner& runner(bool optimized) {
     std::unique_ptr<GraphRunner>& kept = optimized ? golden_ : imported_;
@@ -33,6 +38,11 @@ struct PyGraph {
   std::string framework;
 
  private:
+  PyGraph(const std::string& path, const ImportOptions& options, const Importer& importer)
+      : graph(importer.import(path, options)), framework(importer.framework), path_(path), options_(options) {}
+
+  std::string path_;
+  ImportOptions options_;
   std::unique_ptr<GraphRunner> golden_, imported_;
 };
 

@@ -22,7 +22,8 @@ nb::list describe_ports(const Model& model, const std::vector<ValueId>& ids, con
   nb::list list;
   for (size_t i = 0; i < ids.size(); ++i) {
     const Value& value = graph[ids[i]];
-    list.append(nb::make_tuple(ports[i].name, nb::cast(expected_shape(ports[i], value.shape, PortLayout::Source)),
+    const Shape shape = with_batch(value.shape, model.batch);
+    list.append(nb::make_tuple(ports[i].name, nb::cast(expected_shape(ports[i], shape, PortLayout::Source)),
                                std::string(numpy_name(value.dtype))));
   }
   return list;
@@ -63,9 +64,11 @@ std::vector<std::vector<Tensor>> samples_from_python(nb::handle lists, const std
 
 PyModel* compile_graph(const PyGraph& graph, const nb::dict& given, bool quantize,
                        const std::optional<std::string>& dataset, nb::object lists, bool symmetric_weights,
-                       bool keep_golden, int threads) {
+                       bool keep_golden, int64_t batch, int threads) {
   std::vector<std::string> warnings;
-  CompileOptions options = make_settings(arguments_from_dict(given), warnings).compile;
+  const Settings settings = make_settings(arguments_from_dict(given), warnings);
+  CompileOptions options = settings.compile;
+  options.batch = batch;
   options.quantize = quantize;
   options.symmetric_weights = symmetric_weights;
   options.keep_golden = keep_golden;
@@ -74,10 +77,12 @@ PyModel* compile_graph(const PyGraph& graph, const nb::dict& given, bool quantiz
   std::vector<std::vector<Tensor>> arrays = samples_from_python(lists, graph.input_names());
   const nb::gil_scoped_release release;
   std::unique_ptr<Samples> samples;
-  if (quantize && dataset) samples = open_dataset(*dataset, sample_specs(graph.graph, options));
-  if (quantize && in_memory) samples = samples_from_arrays(std::move(arrays), sample_specs(graph.graph, options));
+  const std::vector<Graph> shape_sets = graph.in_shapes(settings.dynamic_input);
+  const Graph& largest = shape_sets.front();
+  if (quantize && dataset) samples = open_dataset(*dataset, sample_specs(largest, options));
+  if (quantize && in_memory) samples = samples_from_arrays(std::move(arrays), sample_specs(largest, options));
   ThreadPool pool(threads);
-  Compiled compiled = compile(graph.graph, options, samples.get(), pool);
+  Compiled compiled = compile(shape_sets, options, samples.get(), pool);
   compiled.report.warnings.insert(compiled.report.warnings.begin(), warnings.begin(), warnings.end());
   return new PyModel(std::move(compiled.model), std::move(compiled.report));
 }
@@ -161,7 +166,7 @@ void bind_model(nb::module_& module) {
            "list of dicts, one per executed node: node, op, dtype, shape, microseconds on this machine");
   module.def("compile", &compile_graph, nb::arg("graph"), nb::arg("settings"), nb::arg("quantize"),
              nb::arg("dataset").none(), nb::arg("samples").none(), nb::arg("symmetric_weights"), nb::arg("keep_golden"),
-             nb::arg("threads"));
+             nb::arg("batch"), nb::arg("threads"));
   module.def(
       "load",
       [](const std::string& path) {

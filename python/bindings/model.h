@@ -23,7 +23,7 @@ struct PyModel {
     return file_;
   }
   Simulator& simulator() {
-    if (!simulator_) simulator_ = std::make_unique<Simulator>(bytes());
+    if (!simulator_) simulator_ = std::make_unique<Simulator>(runnable_bytes(), model.variants.size());
     return *simulator_;
   }
   std::vector<std::string> input_names() const {
@@ -35,6 +35,15 @@ struct PyModel {
   CompileReport report;
 
  private:
+  /// The file with its weights, which are at hand even where the file to be saved lacks them.
+  std::string runnable_bytes() {
+    if (!model.remove_weight) return bytes();
+    Model whole = model;
+    whole.remove_weight = false;
+    MemorySink sink;
+    write(whole, sink);
+    return std::move(sink.data);
+  }
   std::string file_;
   std::unique_ptr<Simulator> simulator_;
 };

@@ -57,6 +57,9 @@ def compile(
     optimization_level: int = 3,
     custom_string: str | None = None,
     keep_golden: bool = False,
+    dynamic_input: Sequence[Sequence[Sequence[int]]] | None = None,
+    batch: int = 1,
+    remove_weight: bool = False,
     threads: int = 0,
 ) -> _core.Model:
     """Compiles an imported graph for a SoC.
@@ -64,11 +67,15 @@ def compile(
     quantize: "w8a8", or None for a float16 build. dataset: a dataset file, or samples: each an array, a list of arrays
     in input order, or a dict by input name (raw values in the model's own layout; mean and std are applied). mean, std:
     one list per input, or one flat list for a single input. keep_golden: keep the float32 model in the
-    file (about four times an int8 file). threads: of the calibration, 0 = all; running takes OPENRKNN_THREADS. Raises
+    file (about four times an int8 file). dynamic_input: several sets of input shapes in one model, each one shape per
+    input; arrays choose the set, the dataset has the largest. batch: items of one run, computed over the cores; the
+    first extent of every input and output counts them. remove_weight: save the model without its layers' weights, to
+    run beside the full model (RKNN_FLAG_SHARE_WEIGHT_MEM). threads: of the calibration, 0 = all; running takes OPENRKNN_THREADS. Raises
     openrknn.Error.
     """
     if not isinstance(graph, _core.Graph):
-        graph = import_model(graph)
+        shapes = dynamic_input[0] if dynamic_input else None
+        graph = import_model(graph, input_shapes=shapes)
     path, samples = None, None
     if dataset is not None and isinstance(dataset, (str, os.PathLike)):
         path = os.fspath(dataset)
@@ -83,10 +90,14 @@ def compile(
         "mean_values": mean,
         "std_values": std,
         "custom_string": custom_string,
+        "dynamic_input": dynamic_input,
+        "remove_weight": remove_weight,
     }
     if quantize is not None:
         settings["quantized_dtype"] = quantize
-    return _core.compile(graph, settings, quantize is not None, path, samples, symmetric_weights, keep_golden, threads)
+    return _core.compile(
+        graph, settings, quantize is not None, path, samples, symmetric_weights, keep_golden, batch, threads
+    )
 
 
 def load(path: PathLike) -> _core.Model:

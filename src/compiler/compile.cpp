@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 
 #include "compiler/passes/pass.h"
+#include "compiler/shape_sets.h"
 #include "core/base/version.h"
 #include "core/executor/plan.h"
 #include "core/graph/text.h"
@@ -28,7 +29,7 @@ class Stages {
   void run(std::string_view stage, Graph& graph, const Function& function) {
     const Clock::time_point start = Clock::now();
     function();
-    report_.times.push_back({std::string(stage), std::chrono::duration<double>(Clock::now() - start).count()});
+    add_time(stage, std::chrono::duration<double>(Clock::now() - start).count());
     finished(stage, graph);
   }
 
@@ -54,6 +55,17 @@ class Stages {
   }
 
  private:
+  // Stages of several shape sets count together.
+  void add_time(std::string_view stage, double seconds) {
+    for (StageTime& time : report_.times) {
+      if (time.stage == stage) {
+        time.seconds += seconds;
+        return;
+      }
+    }
+    report_.times.push_back({std::string(stage), seconds});
+  }
+
   void finished(std::string_view stage, const Graph& graph) {
     if (options_.check) verify(graph);
     if (options_.dump && (options_.dump_after == stage || options_.dump_after == "all")) {
@@ -113,6 +125,27 @@ void require_float16(const Target& target, const Graph& graph) {
     fail(Code::ConfigUnsupported,
          fmt::format("{} has no float16 convolution, but these layers would need it: {}", target.display_name, layers),
          "build with do_quantization=True, or choose another target_platform");
+  }
+}
+
+void require_outputs_of_a_file(const CompileOptions& options) {
+  Diagnostics problems;
+  if (options.batch < 1) {
+    problems.add(Code::ConfigBadValue, {}, fmt::format("rknn_batch_size: got {}, expected 1 or more", options.batch));
+  }
+  if (options.remove_weight && options.keep_golden) {
+    problems.add(Code::ConfigBadValue, {}, "remove_weight and keep_golden contradict each other",
+                 "keep the golden model in the full file");
+  }
+  problems.throw_if_any();
+}
+
+void count_nodes(const Graph& graph, CompileReport& report) {
+  for (const NodeId id : graph.order()) {
+    ++report.nodes_compiled;
+    const Value& first = graph[graph[id].outputs[0]];
+    if (first.quant.has_value()) ++report.quantized_nodes;
+    if (is_floating(first.dtype)) ++report.float_nodes;
   }
 }
 
@@ -209,54 +242,65 @@ Graph optimize(const Graph& imported) {
 
 Compiled compile(const Graph& imported, const CompileOptions& options, const Samples* samples, ThreadPool& pool,
                  const Progress& progress) {
+  return compile(std::span(&imported, 1), options, samples, pool, progress);
+}
+
+Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& options, const Samples* samples,
+                 ThreadPool& pool, const Progress& progress) {
   Compiled compiled;
   CompileReport& report = compiled.report;
   Stages stages(options, report);
 
   const Target& target = target_of(options);
   require_scheme(target, options);
+  require_outputs_of_a_file(options);
+  if (options.quantize && samples == nullptr) {
+    fail(Code::DatasetMissing, "quantization needs sample data and none was given",
+         "pass a dataset, or build with do_quantization=False");
+  }
 
   // Ports before any pass: the outside keeps the names and types of the source model.
   Model& model = compiled.model;
-  model.inputs = input_ports(imported, options);
-  model.outputs = output_ports(imported);
-  report.nodes_imported = static_cast<int64_t>(imported.origins.size());
+  model.inputs = input_ports(shape_sets.front(), options);
+  model.outputs = output_ports(shape_sets.front());
+  report.nodes_imported = static_cast<int64_t>(shape_sets.front().origins.size());
 
-  Graph graph = imported;
-  optimize_in_stages(graph, stages);
-  // From here on the float graph stands still: it is golden, and its value ids stay valid in the quantized one.
-  compiled.golden = graph;
-
-  const PrecisionMap precision =
-      assign_precision(graph, target, {.scheme = options.scheme, .quantize = options.quantize});
   Calibration calibration;
-  if (options.quantize) {
-    if (samples == nullptr) {
-      fail(Code::DatasetMissing, "quantization needs sample data and none was given",
-           "pass a dataset, or build with do_quantization=False");
-    }
-    report.samples = samples->count();
-    stages.run("calibrate", graph,
-               [&] { calibration = calibrate(graph, *samples, pool, progress, options.custom_code); });
-  }
-  const QuantizeOptions quantize_options{.method = options.method,
-                                         .activations = {.algorithm = options.algorithm},
-                                         .symmetric_weights = options.symmetric_weights};
-  stages.run("quantize", graph, [&] { graph = quantize(compiled.golden, precision, calibration, quantize_options); });
-  require_float16(target, graph);
-  // Last: integers are computed once, from parameters that no longer change, and stored.
-  stages.run("lower", graph, [&] { lower(graph, target); });
-  if (options.check) verify(graph);
+  for (const Graph& imported : shape_sets) {
+    const bool is_largest = model.variants.empty();
+    Graph graph = imported;
+    optimize_in_stages(graph, stages);
+    // From here on the float graph stands still: it is golden, and its value ids stay valid in the quantized one.
+    const Graph golden = graph;
 
-  for (const NodeId id : graph.order()) {
-    ++report.nodes_compiled;
-    const Node& node = graph[id];
-    const DType dtype = graph[node.outputs[0]].dtype;
-    if (graph[node.outputs[0]].quant.has_value()) ++report.quantized_nodes;
-    if (is_floating(dtype)) ++report.float_nodes;
+    const PrecisionMap precision =
+        assign_precision(graph, target, {.scheme = options.scheme, .quantize = options.quantize});
+    // Once, at the largest shapes: the other sets find their ranges by the same names.
+    if (options.quantize && is_largest) {
+      report.samples = samples->count();
+      stages.run("calibrate", graph,
+                 [&] { calibration = calibrate(graph, *samples, pool, progress, options.custom_code); });
+    }
+    const QuantizeOptions quantize_options{.method = options.method,
+                                           .activations = {.algorithm = options.algorithm},
+                                           .symmetric_weights = options.symmetric_weights};
+    stages.run("quantize", graph, [&] { graph = quantize(golden, precision, calibration, quantize_options); });
+    require_float16(target, graph);
+    // Last: integers are computed once, from parameters that no longer change, and stored.
+    stages.run("lower", graph, [&] { lower(graph, target); });
+    if (options.check) verify(graph);
+    if (is_largest) {
+      count_nodes(graph, report);
+      compiled.golden = golden;
+    }
+    model.variants.push_back(std::move(graph));
   }
+  share_between_variants(model.variants);
+
   model.target = std::string(target.name);
   model.arithmetic = arithmetic_of(target);
+  model.batch = options.batch;
+  model.remove_weight = options.remove_weight;
   model.custom_string = options.custom_string;
   model.tool_version = version();
   model.source_framework = options.source_framework;
@@ -265,7 +309,6 @@ Compiled compile(const Graph& imported, const CompileOptions& options, const Sam
   model.sections["pass_log"] =
       Tensor::from<uint8_t>({static_cast<int64_t>(pass_log.size())}, {pass_log.begin(), pass_log.end()});
   if (options.keep_golden) model.golden = compiled.golden;
-  model.variants.push_back(std::move(graph));
   return compiled;
 }
 

@@ -25,7 +25,9 @@ struct CompileOptions {
   std::vector<bool> rgb_to_bgr;               ///< per input, or one for all; images of the dataset only
   std::string custom_string;
   std::string source_framework = "ONNX";
-  CustomCode custom_code;  ///< what computes Custom nodes while a quantized build is calibrated
+  CustomCode custom_code;      ///< what computes Custom nodes while a quantized build is calibrated
+  int64_t batch = 1;           ///< items of the built model; calibration stays with one
+  bool remove_weight = false;  ///< write the file without its layers' weights (docs/rknn_file.md)
   bool keep_golden = false;
   bool check = false;      ///< verify() after every pass
   std::string dump_after;  ///< stage or pass name; "all"
@@ -43,7 +45,7 @@ struct CompileReport {
 };
 struct Compiled {
   Model model;
-  Graph golden;  ///< the float32 graph that entered quantize
+  Graph golden;  ///< the float32 graph that entered quantize, of the largest shapes
   CompileReport report;
 };
 
@@ -54,6 +56,11 @@ std::vector<SampleSpec> sample_specs(const Graph& imported, const CompileOptions
 
 /// `samples` may be null when quantize is false. Throws Error.
 Compiled compile(const Graph& imported, const CompileOptions&, const Samples* samples, ThreadPool&,
+                 const Progress& = {});
+
+/// For several sets of input shapes: the model imported once for each, largest first (import_shape_sets). Calibration
+/// sees the largest; the others take its ranges over by name.
+Compiled compile(std::span<const Graph> shape_sets, const CompileOptions&, const Samples* samples, ThreadPool&,
                  const Progress& = {});
 
 /// clean, fold and fuse alone: the golden graph.

@@ -55,9 +55,12 @@ Runnable open_rknn(const std::filesystem::path& path) {
   const Model model = read(file);
   Runnable runnable{.inputs = model.inputs, .outputs = model.outputs, .values = {}, .run = {}};
   const Graph& graph = model.variants.front();
-  for (const ValueId id : graph.inputs) runnable.values.push_back(graph[id]);
+  for (const ValueId id : graph.inputs) {
+    runnable.values.push_back(graph[id]);
+    runnable.values.back().shape = with_batch(graph[id].shape, model.batch);
+  }
   auto simulator = std::make_shared<Simulator>(
-      std::string(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()));
+      std::string(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()), model.variants.size());
   runnable.run = [simulator](const std::vector<SimulatorInput>& arrays) { return simulator->run(arrays); };
   return runnable;
 }
@@ -68,6 +71,10 @@ Runnable open_golden(const std::filesystem::path& path, int threads) {
     fail(Code::RuntimeBadArgument, Location{.file = path.string()},
          "this file holds no golden model, so there is nothing to compare with",
          "convert again with --keep-golden, or name a model file: --against model.onnx");
+  }
+  if (model.batch > 1) {
+    fail(Code::NotBuilt, Location{.file = path.string()}, "comparing a batch with its golden model is not built yet",
+         "compare a build with rknn_batch_size=1");
   }
   return from_graph(*model.golden, model.inputs, model.outputs, threads);
 }

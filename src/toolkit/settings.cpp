@@ -161,6 +161,47 @@ void set_platform(Settings& settings, const ArgumentValue& value, Diagnostics& p
                    : "known: " + known);
 }
 
+// Sets of shapes, one shape an input: [[[1, 3, 224, 224]], [[1, 3, 160, 160]]].
+void set_dynamic_input(Settings& settings, const ArgumentValue& value, Diagnostics& problems,
+                       std::vector<std::string>& warnings) {
+  if (value.is_none()) return;
+  const List* sets = std::get_if<List>(&value.data);
+  if (sets == nullptr || sets->empty()) {
+    bad_value("config: dynamic_input", value, "a list of shape sets like [[[1, 3, 224, 224]], [[1, 3, 160, 160]]]");
+  }
+  for (size_t i = 0; i < sets->size(); ++i) {
+    const std::string argument = fmt::format("config: dynamic_input[{}]", i);
+    const List* shapes = std::get_if<List>(&(*sets)[i].data);
+    const bool nested = shapes != nullptr && !shapes->empty() &&
+                        std::none_of(shapes->begin(), shapes->end(), [](const ArgumentValue& item) {
+                          return std::holds_alternative<int64_t>(item.data);
+                        });
+    if (!nested) bad_value(argument, (*sets)[i], "a list of shapes, one an input");
+    settings.dynamic_input.push_back(shapes_of((*sets)[i], argument));
+  }
+  // The documented list; the small platforms' runtimes have no rknn_set_input_shapes.
+  constexpr std::string_view kPlatforms[] = {"rk3562", "rk3566", "rk3568", "rk3576", "rk3588"};
+  const std::string& target = settings.compile.target;
+  if (std::find(std::begin(kPlatforms), std::end(kPlatforms), target) == std::end(kPlatforms)) {
+    problems.add(Code::ConfigUnsupported, {}, fmt::format("config: dynamic_input is not supported by {}", target),
+                 "platforms that do: rk3562, rk3566, rk3568, rk3576, rk3588");
+  }
+  const auto elements = [](const ShapeSet& set) {
+    int64_t total = 0;
+    for (const Shape& shape : set) total += element_count(shape);
+    return total;
+  };
+  const auto& all = settings.dynamic_input;
+  const auto largest = std::max_element(
+      all.begin(), all.end(), [&](const ShapeSet& a, const ShapeSet& b) { return elements(a) < elements(b); });
+  const auto index = static_cast<size_t>(largest - all.begin());
+  warnings.push_back(
+      fmt::format("The 'dynamic_input' function has been enabled, the MaxShape is dynamic_input[{}] = {}!\n"
+                  "          The dataset of build has to fit the MaxShape: arrays exactly, images are resized to it.\n"
+                  "          eval_perf and eval_memory report the MaxShape.",
+                  index, to_string((*sets)[index])));
+}
+
 }  // namespace
 
 bool bool_of(const ArgumentValue& value, std::string_view argument) {
@@ -236,6 +277,8 @@ Settings make_settings(const ArgumentValues& given, std::vector<std::string>& wa
            fmt::format("config: custom_string has {} bytes, at most 1023 fit", compile.custom_string.size()));
     }
   });
+  collect([&] { compile.remove_weight = bool_of(values["remove_weight"], "config: remove_weight"); });
+  collect([&] { set_dynamic_input(settings, values["dynamic_input"], problems, warnings); });
   problems.throw_if_any();
   return settings;
 }

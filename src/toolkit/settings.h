@@ -7,6 +7,7 @@
 
 #include "compiler/compile.h"
 #include "compiler/importers/importer.h"
+#include "compiler/shape_sets.h"
 #include "toolkit/options.h"
 
 namespace openrknn {
@@ -15,6 +16,7 @@ namespace openrknn {
 struct Settings {
   CompileOptions compile;
   bool platform_given = false;
+  std::vector<ShapeSet> dynamic_input;  ///< as given; empty: the shapes of the import
 };
 
 /// Checks every argument of `config` and reports all problems together (ConfigUnknownPlatform, ConfigBadValue,

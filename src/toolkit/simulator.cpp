@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "core/base/layout.h"
@@ -100,15 +101,65 @@ uint32_t checked_size(size_t bytes) {
 struct Simulator::State {
   std::string file;
   session::ModelContext context;
-  std::vector<rknn_tensor_attr> inputs, outputs;
+  std::vector<rknn_tensor_attr> inputs, outputs;          // of the shapes that are active
+  std::vector<std::vector<rknn_tensor_attr>> shape_sets;  // the inputs of each; empty: the model has one
 
-  explicit State(std::string bytes)
+  State(std::string bytes, size_t shape_set_count)
       : file(std::move(bytes)),
         context(session::open_runtime(""), {.path = "", .bytes = std::as_bytes(std::span(file.data(), file.size()))}),
         inputs(context.attributes(true)),
         outputs(context.attributes(false)) {
     file = {};  // the runtime made its own copy
+    if (shape_set_count > 1) read_shape_sets();
   }
+
+  void read_shape_sets() {
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      auto range = std::make_unique<rknn_input_range>();  // 33 KB
+      range->index = static_cast<uint32_t>(i);
+      context.check(
+          context.runtime().query(context.handle(), RKNN_QUERY_INPUT_DYNAMIC_RANGE, range.get(), sizeof *range),
+          "rknn_query");
+      shape_sets.resize(range->shape_number, inputs);
+      for (size_t set = 0; set < shape_sets.size(); ++set) {
+        std::copy(range->dyn_range[set], range->dyn_range[set] + RKNN_MAX_DIMS, shape_sets[set][i].dims);
+      }
+    }
+  }
+
+  /// The arrays' shapes say which set is meant. With none that fits, the active one stays and says what is wrong.
+  void activate_set_of(const std::vector<SimulatorInput>& arrays) {
+    for (std::vector<rknn_tensor_attr>& set : shape_sets) {
+      bool fits = true;
+      for (size_t i = 0; i < arrays.size(); ++i) {
+        fits = fits && arrays[i].array.shape() == shape_for(set[i], arrays[i].layout);
+      }
+      if (!fits) continue;
+      context.check(context.runtime().set_input_shapes(context.handle(), static_cast<uint32_t>(set.size()), set.data()),
+                    "rknn_set_input_shapes");
+      query_all(RKNN_QUERY_CURRENT_INPUT_ATTR, inputs);
+      query_all(RKNN_QUERY_CURRENT_OUTPUT_ATTR, outputs);
+      return;
+    }
+  }
+
+  void query_all(rknn_query_cmd cmd, std::vector<rknn_tensor_attr>& attrs) const {
+    for (size_t i = 0; i < attrs.size(); ++i) {
+      rknn_tensor_attr attr{};
+      attr.index = static_cast<uint32_t>(i);
+      attrs[i] = context.query(cmd, "rknn_query", attr);
+    }
+  }
+
+  std::string expected_shapes(size_t input, PortLayout layout) const {
+    if (shape_sets.empty()) return to_string(shape_for(inputs[input], layout));
+    std::string text;
+    for (const std::vector<rknn_tensor_attr>& set : shape_sets) {
+      text += fmt::format("{}{}", text.empty() ? "" : " or ", to_string(shape_for(set[input], layout)));
+    }
+    return text;
+  }
+
   rknn_tensor_attr native_input(size_t index) const {
     rknn_tensor_attr attr{};
     attr.index = static_cast<uint32_t>(index);
@@ -116,21 +167,23 @@ struct Simulator::State {
   }
 };
 
-Simulator::Simulator(const std::string& file) : state_(std::make_unique<State>(file)) {}
+Simulator::Simulator(const std::string& file, size_t shape_sets) : state_(std::make_unique<State>(file, shape_sets)) {}
 Simulator::~Simulator() = default;
 
 std::vector<Tensor> Simulator::run(const std::vector<SimulatorInput>& arrays) {
   if (arrays.size() != state_->inputs.size()) {
     fail(Code::RuntimeBadInput, fmt::format("got {} inputs, the model has {}", arrays.size(), state_->inputs.size()));
   }
+  state_->activate_set_of(arrays);
   Diagnostics problems;
   for (size_t i = 0; i < arrays.size(); ++i) {
-    const Shape wanted = shape_for(state_->inputs[i], arrays[i].layout);
-    if (arrays[i].array.shape() == wanted) continue;
-    problems.add(
-        Code::RuntimeBadInput, Location{.tensor = state_->inputs[i].name},
-        fmt::format("input {} has shape {}, expected {}", i, to_string(arrays[i].array.shape()), to_string(wanted)),
-        "resize or reshape the array");
+    const SimulatorInput& given = arrays[i];
+    if (given.array.shape() == shape_for(state_->inputs[i], given.layout)) continue;
+    problems.add(Code::RuntimeBadInput, Location{.tensor = state_->inputs[i].name},
+                 fmt::format("input {} has shape {}, expected {}{}", i, to_string(given.array.shape()),
+                             state_->expected_shapes(i, given.layout),
+                             state_->shape_sets.empty() ? "" : ", all inputs of one set"),
+                 "resize or reshape the array");
   }
   problems.throw_if_any();
   std::vector<Tensor> held;  // conversions live until the runtime has copied them

@@ -20,8 +20,9 @@ struct SimulatorInput {
 /// without.
 class Simulator {
  public:
-  /// `file` is a whole .rknn file in memory; it is copied.
-  explicit Simulator(const std::string& file);
+  /// `file` is a whole .rknn file in memory; it is copied. `shape_sets`: how many sets of input shapes the model has;
+  /// of several, the arrays of a run choose one.
+  explicit Simulator(const std::string& file, size_t shape_sets = 1);
   ~Simulator();
   /// Outputs in the source model's rank and layout: float32 for quantized and fp16 ones, integers and bools as they
   /// are.

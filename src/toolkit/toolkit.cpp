@@ -62,7 +62,7 @@ struct Toolkit::State {
 
   Stage stage = Stage::New;
   Settings settings;
-  Graph imported;
+  std::vector<Graph> imported;  // one for each set of input shapes, largest first
   std::optional<Compiled> compiled;
   std::string file;  // the model as .rknn bytes, once it exists
   Model deployed;    // after load_rknn: ports and target
@@ -102,7 +102,7 @@ void Toolkit::load_onnx(const std::filesystem::path& path, const ArgumentValues&
   const ImportOptions options = make_import_options(given, std::move(initial_values), warnings);
   state_->warn("load_onnx", warnings);
   load_model(path, options);
-  for (size_t i = 0; i < state_->imported.inputs.size(); ++i) {
+  for (size_t i = 0; i < imported().inputs.size(); ++i) {
     const CompileOptions& compile = state_->settings.compile;
     if (compile.mean.empty())
       state_->say(LogLevel::Warning, "load_onnx",
@@ -115,10 +115,16 @@ void Toolkit::load_onnx(const std::filesystem::path& path, const ArgumentValues&
 
 void Toolkit::load_model(const std::filesystem::path& path, const ImportOptions& options) {
   const Importer& importer = importer_for(path);
-  Graph graph = importer.import(path, options);
+  const std::vector<ShapeSet>& sets = state_->settings.dynamic_input;
+  std::vector<Graph> graphs;
+  if (sets.empty()) {
+    graphs.push_back(importer.import(path, options));
+  } else {
+    graphs = import_shape_sets(importer, path, options, sets);
+  }
   state_->settings.compile.source_framework = std::string(importer.framework);
-  input_ports(graph, state_->settings.compile);  // mean and std are checked now, where the user gave the model
-  state_->imported = std::move(graph);
+  input_ports(graphs.front(), state_->settings.compile);  // mean and std are checked now, where the user gave the model
+  state_->imported = std::move(graphs);
   state_->compiled.reset();
   state_->simulator.reset();
   state_->file.clear();
@@ -143,6 +149,13 @@ void Toolkit::build(const ArgumentValues& given) {
     warnings.push_back(fmt::format("The dataset={} is ignored because do_quantization = False!", to_string(dataset)));
   }
   state_->warn("build", warnings);
+  const ArgumentValue& batch = values["rknn_batch_size"];
+  const int64_t* items = std::get_if<int64_t>(&batch.data);
+  if (!batch.is_none() && (items == nullptr || *items < 1)) {
+    fail(Code::ConfigBadValue,
+         fmt::format("build: rknn_batch_size: got {}, expected None or a whole number, 1 or more", to_string(batch)));
+  }
+  state_->settings.compile.batch = items == nullptr ? 1 : *items;
   build(quantize, quantize && !dataset.is_none() ? std::get<std::string>(dataset.data) : "", {});
 }
 
@@ -158,7 +171,7 @@ void Toolkit::build(bool quantize, const std::filesystem::path& dataset, std::ve
       fail(Code::DatasetMissing, "build: do_quantization=True needs a dataset, got None",
            "pass dataset='dataset.txt' (one sample a line), or do_quantization=False");
     }
-    std::vector<SampleSpec> specs = sample_specs(state.imported, options);
+    std::vector<SampleSpec> specs = sample_specs(imported(), options);
     samples = arrays.empty() ? open_dataset(dataset, std::move(specs))
                              : samples_from_arrays(std::move(arrays), std::move(specs));
   }
@@ -226,10 +239,12 @@ void Toolkit::init_runtime(const ArgumentValues& given) {
   state.say(LogLevel::Info, "init_runtime", "Target is None, use simulator!");
   if (state.file.empty()) {
     MemorySink sink;
-    write(state.compiled->model, sink);
+    Model whole = state.compiled->model;
+    whole.remove_weight = false;  // here they are at hand
+    write(whole, sink);
     state.file = std::move(sink.data);
   }
-  state.simulator = std::make_unique<Simulator>(state.file);
+  state.simulator = std::make_unique<Simulator>(state.file, state.model().variants.size());
 }
 
 std::vector<Tensor> Toolkit::inference(std::vector<Tensor> inputs, std::vector<std::string> data_format,
@@ -254,6 +269,8 @@ std::vector<Tensor> Toolkit::inference(std::vector<Tensor> inputs, std::vector<s
     fail(Code::RuntimeBadInput,
          fmt::format("inference: data_format has {} entries, expected {}", data_format.size(), inputs.size()));
   }
+  // Of several sets of shapes, the arrays choose one; the simulator says what is wrong if they fit none.
+  const bool is_dynamic = model.variants.size() > 1;
   std::vector<SimulatorInput> fed;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Value& value = graph[graph.inputs[i]];
@@ -270,7 +287,7 @@ std::vector<Tensor> Toolkit::inference(std::vector<Tensor> inputs, std::vector<s
       format = "nhwc";
     }
     const PortLayout layout = !image ? PortLayout::Source : format == "nhwc" ? PortLayout::Nhwc : PortLayout::Nchw;
-    const Shape expected = expected_shape(port, value.shape, layout);
+    const Shape expected = expected_shape(port, with_batch(value.shape, model.batch), layout);
     Tensor array = std::move(inputs[i]);
     if (image && array.rank() == 3) {
       Shape expanded = array.shape();
@@ -280,7 +297,7 @@ std::vector<Tensor> Toolkit::inference(std::vector<Tensor> inputs, std::vector<s
                             tuple_text(array.shape()), tuple_text(expanded)));
       array = array.reshaped(expanded);
     }
-    if (array.shape() != expected) wrong_shape(array, image ? format : "undefined", expected, port.name);
+    if (!is_dynamic && array.shape() != expected) wrong_shape(array, image ? format : "undefined", expected, port.name);
     if (array.dtype() == DType::Float64) array = cast(array, DType::Float32);
     refuse_nan(array, port.name);
     fed.push_back({std::move(array), layout, !pass_through.empty() && pass_through[i]});
@@ -302,7 +319,10 @@ CompileOptions& Toolkit::compile_options() {
   if (state_->stage == Stage::New) state_->stage = Stage::Configured;
   return state_->settings.compile;
 }
-const Graph& Toolkit::imported() const { return state_->imported; }
+const Graph& Toolkit::imported() const {
+  state_->require(!state_->imported.empty(), "imported", "no model has been loaded", "call load_onnx first");
+  return state_->imported.front();
+}
 const Compiled& Toolkit::compiled() const {
   state_->require(state_->compiled.has_value(), "compiled", "no model has been built", "call build first");
   return *state_->compiled;

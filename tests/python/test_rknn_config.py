@@ -53,11 +53,9 @@ NOT_BUILT = {
         "quantized_dtype": ["w8a16", "w16a16i", "w16a16i_dfp", "w4a16"],
         "quantized_algorithm": ["mmse", "kl_divergence", "gdq"],
         "quantized_method": ["group32", "group128"],
-        "remove_weight": [True],
         "compress_weight": [True],
         "model_pruning": [True],
         "op_target": [{"relu": "cpu"}],
-        "dynamic_input": [[[[1, 3, 16, 16]], [[1, 3, 32, 32]]]],
         "quantize_weight": [True],
         "remove_reshape": [True],
         "sparse_infer": [True],
@@ -65,7 +63,7 @@ NOT_BUILT = {
         "auto_hybrid_cos_thresh": [0.9],
         "auto_hybrid_euc_thresh": [1.0],
     },
-    "build": {"rknn_batch_size": [4], "auto_hybrid": [True]},
+    "build": {"auto_hybrid": [True]},
     "init_runtime": {
         "target": ["rk3588"],
         "device_id": ["1234"],
@@ -132,7 +130,7 @@ def test_unknown_arguments_are_refused_with_the_list_of_known_ones(rknn):
 
 def test_all_problems_of_a_config_come_together(rknn):
     with pytest.raises(openrknn.Error) as caught:
-        rknn().config(target_platform="rk1", optimization_level=7, float_dtype="float32", remove_weight=True)
+        rknn().config(target_platform="rk1", optimization_level=7, float_dtype="float32", compress_weight=True)
     assert len(caught.value.diagnostics) == 4
 
 
