@@ -97,6 +97,28 @@ TEST(CapiAbi, ExportsThe35FunctionsAndNothingElse) {
   EXPECT_EQ(exported_names(library_path()), expected);
 }
 
+TEST(CapiAbi, TheLibraryIsKnownByItsPlainName) {
+  // Without a SONAME a program linked by path would look for that path.
+  std::ifstream file(library_path(), std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(file)), {});
+  const auto at = [&]<class T>(T value, size_t offset) {
+    std::memcpy(&value, bytes.data() + offset, sizeof value);
+    return value;
+  };
+  const auto header = at(Elf64_Ehdr{}, 0);
+  std::string soname;
+  for (size_t i = 0; i < header.e_shnum; ++i) {
+    const auto section = at(Elf64_Shdr{}, header.e_shoff + i * header.e_shentsize);
+    if (section.sh_type != SHT_DYNAMIC) continue;
+    const auto strings = at(Elf64_Shdr{}, header.e_shoff + section.sh_link * header.e_shentsize);
+    for (size_t k = 0; k < section.sh_size / sizeof(Elf64_Dyn); ++k) {
+      const auto entry = at(Elf64_Dyn{}, section.sh_offset + k * sizeof(Elf64_Dyn));
+      if (entry.d_tag == DT_SONAME) soname = bytes.data() + strings.sh_offset + entry.d_un.d_val;
+    }
+  }
+  EXPECT_EQ(soname, "librknnrt.so");
+}
+
 TEST(CapiAbi, HoldsTheVersionLineThatPeopleGrepFor) {
   std::ifstream file(library_path(), std::ios::binary);
   const std::string bytes((std::istreambuf_iterator<char>(file)), {});

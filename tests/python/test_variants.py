@@ -94,7 +94,9 @@ def test_small_platforms_have_static_shapes_only(rknn):
 def test_the_class_chooses_the_set_by_the_arrays(rknn, cnn, tmp_path, capfd):
     each = rknn(verbose=True)
     assert each.config(target_platform="rk3588", dynamic_input=SETS) == 0
-    assert "The 'dynamic_input' function has been enabled, the MaxShape is dynamic_input[1]" in "".join(capfd.readouterr())
+    assert "The 'dynamic_input' function has been enabled, the MaxShape is dynamic_input[1]" in "".join(
+        capfd.readouterr()
+    )
     assert each.load_onnx(str(cnn)) == 0
     np.save(tmp_path / "a.npy", image(24, 32))
     (tmp_path / "dataset.txt").write_text("a.npy\n")
