@@ -52,8 +52,6 @@ const TypeRow& type_row(const SocRow& soc, DType dtype) {
   return dtype == DType::Int4 ? soc.int4 : dtype == DType::Int8 ? soc.int8 : soc.float16;
 }
 
-int64_t ceil_to(int64_t v, int64_t block) { return (v + block - 1) / block * block; }
-
 }  // namespace
 
 const MatmulKind* find_matmul_kind(int number) {
