@@ -1,12 +1,11 @@
-#include "toolkit/inspect.h"
+#include "apps/inspect.h"
 
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
 
-#include "apps/verbs.h"
 #include "toolkit/doctor.h"
-#include "toolkit/options.h"
+#include "toolkit/inspect.h"
 
 namespace openrknn {
 
@@ -15,11 +14,7 @@ int inspect(const std::string& path, bool json) {
   return 0;
 }
 
-int doctor(bool json, bool compatibility) {
-  if (compatibility) {
-    fmt::print("{}", compatibility_markdown());
-    return 0;
-  }
+int doctor(bool json) {
   bool good = true;
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const Finding& finding : examine()) {

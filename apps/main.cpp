@@ -123,7 +123,9 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
     if (*convert_verb) return convert(converting);
     if (*run_verb) return run(running);
     if (*inspect_verb) return inspect(inspected, json);
-    return doctor(json, compatibility);
+    if (!compatibility) return doctor(json);
+    fmt::print("{}", compatibility_markdown());
+    return 0;
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
     return code == 0 ? 0 : 2;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/inspect.h"
 #include "toolkit/argument_value.h"
 #include "toolkit/run_model.h"
 
@@ -26,8 +27,5 @@ struct RunArguments {
   bool json = false;
 };
 int run(const RunArguments&);
-
-int inspect(const std::string& path, bool json);
-int doctor(bool json, bool compatibility);
 
 }  // namespace openrknn

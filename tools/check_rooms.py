@@ -56,7 +56,7 @@ def importer_of(path: str) -> str:
 def problems() -> list[str]:
     found = []
     sources = [
-        *ROOT.glob("src/**/*.h"), *ROOT.glob("src/**/*.cpp"), *ROOT.glob("apps/*.cpp"), *ROOT.glob("apps/*.h"),
+        *ROOT.glob("src/**/*.h"), *ROOT.glob("src/**/*.cpp"), *ROOT.glob("apps/**/*.cpp"), *ROOT.glob("apps/**/*.h"),
         *ROOT.glob("python/**/*.cpp"), *ROOT.glob("python/**/*.h"),
     ]  # fmt: skip
     for source in sorted(sources):

@@ -95,21 +95,12 @@ def test_face_detector(shared, tmp_path):
     check(model, [photo(240, 320, 9)], samples, tmp_path, [127] * 3, [128] * 3)
 
 
-@pytest.fixture
-def board_tools():
-    """Our tools built for aarch64, run by qemu: the folder that OPENRKNN_BOARD_TOOLS names."""
-    folder = os.environ.get("OPENRKNN_BOARD_TOOLS")
-    if not folder:
-        pytest.skip("OPENRKNN_BOARD_TOOLS names no folder of tools for aarch64")
-    return Path(folder)
-
-
-def check_board(model, feed, samples, board_tools, tmp_path, mean, std):
+def check_board(model, feed, samples, tmp_path, mean, std):
     """Compiled graph and golden of int8 and fp16 files: the same bytes from this machine and from a board's CPU."""
-    from tools_of_the_build import tool
+    from tools_of_the_build import board_program, tool
 
     np.save(tmp_path / "x.npy", feed)
-    emulated = ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu", board_tools / "run_rknn"]
+    emulated = board_program("run_rknn")
     graph = openrknn.import_model(model)
     for name, quantize in (("int8", "w8a8"), ("fp16", None)):
         file = tmp_path / f"{name}.rknn"
@@ -125,16 +116,16 @@ def check_board(model, feed, samples, board_tools, tmp_path, mean, std):
         assert any(key.startswith("outgolden") for key in written[0])
 
 
-def test_small_network_on_a_board(board_tools, tmp_path):
+def test_small_network_on_a_board(tmp_path):
     path = small_models.save(small_models.cnn(size=64), tmp_path / "cnn.onnx")
     samples = [photo(64, 64, seed) for seed in range(3)]
-    check_board(path, photo(64, 64, 9) - 127, samples, board_tools, tmp_path, [127.5] * 3, [127.5] * 3)
+    check_board(path, photo(64, 64, 9) - 127, samples, tmp_path, [127.5] * 3, [127.5] * 3)
 
 
-def test_face_detector_on_a_board(shared, board_tools, tmp_path):
+def test_face_detector_on_a_board(shared, tmp_path):
     model = shared / "models" / "ultraface_slim" / "slim-320.onnx"
     samples = [photo(240, 320, seed) for seed in range(2)]
-    check_board(model, photo(240, 320, 9) - 127, samples, board_tools, tmp_path, [127] * 3, [128] * 3)
+    check_board(model, photo(240, 320, 9) - 127, samples, tmp_path, [127] * 3, [128] * 3)
 
 
 def test_the_settings_reach_the_program(tmp_path):

@@ -3,7 +3,6 @@
 What they ought to give is computed past the C API: codes by numpy, the graph by the tool run_rknn.
 """
 
-import os
 import re
 import subprocess
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 
 pytest.importorskip("openrknn._core")
 import small_models  # noqa: E402
-from tools_of_the_build import tool  # noqa: E402
+from tools_of_the_build import board_program, tool  # noqa: E402
 
 import openrknn  # noqa: E402
 
@@ -80,14 +79,7 @@ def here(name):
     return [tool(name)]
 
 
-def on_a_board(name):
-    folder = os.environ.get("OPENRKNN_BOARD_TOOLS")
-    if not folder:
-        pytest.skip("OPENRKNN_BOARD_TOOLS names no folder of programs for aarch64")
-    return ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu", str(Path(folder, name))]
-
-
-machines = pytest.mark.parametrize("machine", [here, on_a_board], ids=["here", "board"])
+machines = pytest.mark.parametrize("machine", [here, board_program], ids=["here", "on_a_board"])
 
 
 def parameters(attribute):

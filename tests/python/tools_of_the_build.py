@@ -36,3 +36,14 @@ def tool(name):
     if not folder:
         pytest.skip("OPENRKNN_TEST_TOOLS names no folder of test programs")
     return str(Path(folder).resolve() / name)
+
+
+def board_program(name, folder="tests"):
+    """A program of a build for boards, with what runs it here: the build whose tests folder OPENRKNN_BOARD_TOOLS names."""
+    tools = os.environ.get("OPENRKNN_BOARD_TOOLS")
+    if not tools:
+        pytest.skip("OPENRKNN_BOARD_TOOLS names no folder of programs for boards")
+    program = Path(tools).resolve().parent / folder / name
+    machine = int.from_bytes(program.read_bytes()[18:20], "little")  # e_machine of the ELF header
+    here = {"x86_64": 62, "aarch64": 183}[os.uname().machine]
+    return [*([] if machine == here else ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"]), str(program)]

@@ -6,22 +6,48 @@
 
 #if defined(__aarch64__)
 #include <sys/auxv.h>
+#elif defined(__x86_64__)
+#include <cpuid.h>
 #endif
 
 namespace openrknn {
 namespace {
 
+#if defined(__x86_64__)
+// Asked of the CPU itself: __builtin_cpu_supports needs the compiler's own library, and not every one has it.
+struct Registers {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  bool has_c(int bit) const { return (c >> bit & 1u) != 0; }
+  bool has_b(int bit) const { return (b >> bit & 1u) != 0; }
+};
+Registers cpuid(unsigned leaf) {
+  Registers registers;
+  __get_cpuid_count(leaf, 0, &registers.a, &registers.b, &registers.c, &registers.d);
+  return registers;
+}
+
+/// Which registers the system saves when it switches threads; others must not be used.
+unsigned saved_registers() {
+  unsigned low = 0, high = 0;
+  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return low;
+}
+#endif
+
 CpuFeatures native_features() {
   CpuFeatures features = 0;
 #if defined(__x86_64__)
-  __builtin_cpu_init();
-  // F16C is meant too; clang 14 cannot ask for it, and every CPU with AVX2 has it.
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  // Bits: Intel SDM volume 2A, CPUID leaves 1 and 7; volume 1, section 13.3 (XCR0).
+  const Registers basic = cpuid(1), extended = cpuid(7);
+  const bool switches = basic.has_c(27);  // OSXSAVE
+  const unsigned saved = switches ? saved_registers() : 0;
+  const bool ymm = (saved & 0x6u) == 0x6u, zmm = (saved & 0xe6u) == 0xe6u;
+  const bool avx2 = ymm && basic.has_c(12) && basic.has_c(29) && extended.has_b(5);  // FMA, F16C, AVX2
+  const bool avx512 = avx2 && zmm && extended.has_b(16) && extended.has_b(17) && extended.has_b(30) &&
+                      extended.has_b(31);  // F, DQ, BW, VL
   if (avx2) features |= kCpuAvx2;
   if (avx512) features |= kCpuAvx512;
-  if (avx512 && __builtin_cpu_supports("avx512vnni")) features |= kCpuAvx512Vnni;
+  if (avx512 && extended.has_c(11)) features |= kCpuAvx512Vnni;
 #elif defined(__aarch64__)
   constexpr unsigned long kHwcapAsimdDp = 1ul << 20;  // Linux arm64 hwcap bit of the dot-product extension
   if (getauxval(AT_HWCAP) & kHwcapAsimdDp) features |= kCpuDotProduct;

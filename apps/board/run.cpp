@@ -1,0 +1,118 @@
+#include "apps/board/run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <random>
+#include <thread>
+
+#include "apps/results.h"
+#include "core/base/error.h"
+#include "core/base/npy.h"
+#include "openrknn/session.hpp"
+
+namespace openrknn {
+namespace {
+
+ElementType element_type(const Tensor& array, const std::string& file) {
+  constexpr std::pair<DType, ElementType> kTypes[] = {
+      {DType::Float32, ElementType::Float32}, {DType::Float16, ElementType::Float16},
+      {DType::Int8, ElementType::Int8},       {DType::UInt8, ElementType::UInt8},
+      {DType::Int16, ElementType::Int16},     {DType::UInt16, ElementType::UInt16},
+      {DType::Int32, ElementType::Int32},     {DType::UInt32, ElementType::UInt32},
+      {DType::Int64, ElementType::Int64},     {DType::Bool, ElementType::Bool}};
+  for (const auto& [dtype, type] : kTypes) {
+    if (array.dtype() == dtype) return type;
+  }
+  fail(Code::RuntimeBadInput, Location{.file = file},
+       fmt::format("an array of {} cannot be an input", numpy_name(array.dtype())), "convert it to float32");
+}
+
+bool is_float(const NodeArg& input) { return input.type.find("float") != std::string::npos; }
+
+/// -1 to 1 for floating inputs, 0 or 1 for others.
+Tensor random_array(const NodeArg& input, uint64_t seed) {
+  std::mt19937_64 generator(seed);
+  Tensor array(DType::Float32, input.shape);
+  for (float& element : array.mutable_values<float>()) {
+    const float unit = static_cast<float>(generator() >> 40) * 0x1p-24f;
+    element = is_float(input) ? unit * 2 - 1 : static_cast<float>(generator() % 2);
+  }
+  return array;
+}
+
+std::vector<Tensor> read_inputs(const BoardRun& request, const std::vector<NodeArg>& inputs) {
+  std::vector<std::optional<Tensor>> slots(inputs.size());
+  size_t position = 0;
+  for (const std::string& text : request.inputs) {
+    const size_t equals = text.find('=');
+    const bool named = equals != std::string::npos && !std::filesystem::exists(text);
+    const auto slot = named ? static_cast<size_t>(std::find_if(inputs.begin(), inputs.end(),
+                                                               [&](const NodeArg& input) {
+                                                                 return input.name == text.substr(0, equals);
+                                                               }) -
+                                                  inputs.begin())
+                            : position++;
+    if (slot >= slots.size()) {
+      fail(Code::RuntimeBadInput,
+           fmt::format("--input {}: the model has no such input, it has {}", text, inputs.size()));
+    }
+    slots[slot] = read_npy(named ? text.substr(equals + 1) : text);
+  }
+  std::vector<Tensor> arrays;
+  for (size_t i = 0; i < slots.size(); ++i)
+    arrays.push_back(slots[i] ? std::move(*slots[i]) : random_array(inputs[i], request.seed + i));
+  return arrays;
+}
+
+/// Wall time of `count` runs by as many threads as there are workers.
+double time_runs(Session& session, const Feed& feed, int64_t count, size_t workers) {
+  std::atomic<int64_t> left = count;
+  std::exception_ptr failure;
+  std::atomic<bool> failed = false;
+  const auto work = [&] {
+    try {
+      while (!failed && left.fetch_sub(1) > 0) session.run(std::nullopt, feed);
+    } catch (...) {
+      if (!failed.exchange(true)) failure = std::current_exception();
+    }
+  };
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<std::thread> threads;
+  for (size_t i = 1; i < workers; ++i) threads.emplace_back(work);
+  work();
+  for (std::thread& thread : threads) thread.join();
+  if (failure) std::rethrow_exception(failure);
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+int run(const BoardRun& request) {
+  SessionOptions options;
+  options.schedule = request.cores;
+  Session session(std::filesystem::path(request.model), options);
+  const std::vector<Tensor> arrays = read_inputs(request, session.inputs());
+  std::vector<ArrayView> views;
+  for (size_t i = 0; i < arrays.size(); ++i) {
+    views.push_back({element_type(arrays[i], session.inputs()[i].name), arrays[i].shape(), arrays[i].bytes().data()});
+  }
+  const Feed feed = Feed::list(views);
+  const std::vector<Array> outputs = session.run(std::nullopt, feed);
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    Tensor output(DType::Float32, outputs[i].shape);
+    std::copy_n(outputs[i].data.get(), outputs[i].size(), output.mutable_values<float>().begin());
+    print_output(session.outputs()[i].name, output);
+    if (!request.save_folder.empty()) save_output(request.save_folder, session.outputs()[i].name, output);
+  }
+  const double took = time_runs(session, feed, request.count, std::max<size_t>(request.cores.size(), 1));
+  fmt::print("{:.2f} ms a run, {:.1f} runs/s over {} ({})\n", took / static_cast<double>(request.count),
+             1000.0 * static_cast<double>(request.count) / took, session.runtime_path(), session.api_version());
+  return 0;
+}
+
+}  // namespace openrknn
