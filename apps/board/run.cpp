@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
+#include <deque>
 #include <filesystem>
+#include <future>
 #include <optional>
 #include <random>
-#include <thread>
 
 #include "apps/results.h"
 #include "core/base/error.h"
@@ -69,24 +69,22 @@ std::vector<Tensor> read_inputs(const BoardRun& request, const std::vector<NodeA
   return arrays;
 }
 
-/// Wall time of `count` runs by as many threads as there are workers.
+/// Wall time of `count` runs, milliseconds: one after another, or two on their way for each of `workers`.
 double time_runs(Session& session, const Feed& feed, int64_t count, size_t workers) {
-  std::atomic<int64_t> left = count;
-  std::exception_ptr failure;
-  std::atomic<bool> failed = false;
-  const auto work = [&] {
-    try {
-      while (!failed && left.fetch_sub(1) > 0) session.run(std::nullopt, feed);
-    } catch (...) {
-      if (!failed.exchange(true)) failure = std::current_exception();
-    }
-  };
   const auto start = std::chrono::steady_clock::now();
-  std::vector<std::thread> threads;
-  for (size_t i = 1; i < workers; ++i) threads.emplace_back(work);
-  work();
-  for (std::thread& thread : threads) thread.join();
-  if (failure) std::rethrow_exception(failure);
+  std::deque<std::future<std::vector<Array>>> running;
+  for (int64_t i = 0; i < count; ++i) {
+    if (workers == 0) {
+      session.run(std::nullopt, feed);
+      continue;
+    }
+    if (running.size() == 2 * workers) {
+      running.front().get();
+      running.pop_front();
+    }
+    running.push_back(session.submit(std::nullopt, feed));
+  }
+  for (std::future<std::vector<Array>>& result : running) result.get();
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
@@ -104,12 +102,13 @@ int run(const BoardRun& request) {
   const Feed feed = Feed::list(views);
   const std::vector<Array> outputs = session.run(std::nullopt, feed);
   for (size_t i = 0; i < outputs.size(); ++i) {
-    Tensor output(DType::Float32, outputs[i].shape);
-    std::copy_n(outputs[i].data.get(), outputs[i].size(), output.mutable_values<float>().begin());
+    const std::span<const float> values = outputs[i].floats();
+    const std::span<const int64_t> shape = outputs[i].shape();
+    const Tensor output = Tensor::from(Shape(shape.begin(), shape.end()), std::vector(values.begin(), values.end()));
     print_output(session.outputs()[i].name, output);
     if (!request.save_folder.empty()) save_output(request.save_folder, session.outputs()[i].name, output);
   }
-  const double took = time_runs(session, feed, request.count, std::max<size_t>(request.cores.size(), 1));
+  const double took = time_runs(session, feed, request.count, request.cores.size());
   fmt::print("{:.2f} ms a run, {:.1f} runs/s over {} ({})\n", took / static_cast<double>(request.count),
              1000.0 * static_cast<double>(request.count) / took, session.runtime_path(), session.api_version());
   return 0;

@@ -50,7 +50,8 @@ int main(int argc, char** argv) {
 
     for (size_t i = 0; i < outputs.size(); ++i) {
       std::printf("%s:", session.outputs()[i].name.c_str());
-      for (size_t j = 0; j < std::min<size_t>(outputs[i].size(), 4); ++j) std::printf(" %.9g", outputs[i].floats()[j]);
+      for (const float value : outputs[i].floats().first(std::min<size_t>(outputs[i].size(), 4)))
+        std::printf(" %.9g", value);
       std::printf("\n");
     }
   } catch (const std::exception& error) {  // openrknn::SessionError tells code and function too

@@ -10,9 +10,12 @@ NB_MODULE(_core, module) {
   using namespace openrknn::python;
   module.attr("__version__") = std::string(openrknn::version()).c_str();
   bind_errors(module);
+  module.attr("has_compiler") = static_cast<bool>(OPENRKNN_HAS_COMPILER);
+#if OPENRKNN_HAS_COMPILER
   bind_graph(module);
   bind_model(module);
   bind_toolkit(module);
+#endif
   bind_session_errors(module);
   bind_session(module);
   bind_io_binding(module);

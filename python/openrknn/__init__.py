@@ -9,10 +9,9 @@
 Importing has no side effects. Work releases the GIL.
 """
 
+from openrknn import _core
 from openrknn._core import (
     Error,
-    Graph,
-    Model,
     ModelMetadata,
     NodeArg,
     OptionError,
@@ -21,10 +20,15 @@ from openrknn._core import (
     TaskCancelled,
     __version__,
 )
-from openrknn.api import compile, import_model, load
 from openrknn.io_binding import IOBinding, OrtValue, SessionIOBinding
 from openrknn.provider_options import RknnProviderOptions, make_provider_options
 from openrknn.session import InferenceSession, SessionFuture, get_available_providers, get_device
+
+if _core.has_compiler:
+    from openrknn._core import Graph, Model
+    from openrknn.api import compile, import_model, load
+else:
+    from openrknn.board import Graph, Model, compile, import_model, load
 
 __all__ = [
     "Error",

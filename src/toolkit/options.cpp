@@ -200,6 +200,17 @@ std::string compatibility_markdown() {
   }
   for (const UnbuiltMethod& method : kUnbuiltMethods)
     text += fmt::format("| {} | | | | refused: not built yet |\n", method.name);
+  text +=
+      "\n## Python versions\n\n"
+      "3.10 and newer. Older ones are left out because the extension is built with nanobind 3, whose floor is Python\n"
+      "3.10; from it come calls of tens of nanoseconds and modules without a C++ library of their own. Boards whose\n"
+      "system brings an older Python (Debian 11: 3.9, Ubuntu 20.04: 3.8) are served all the same, because nothing of the\n"
+      "board half but the Python modules needs it:\n\n"
+      "* install a newer Python beside the system's (conda, uv and pyenv have them for these systems): the wheel for\n"
+      "  boards needs glibc 2.31, no more;\n"
+      "* keep the Python program and its runtime package, and replace the system's `librknnrt.so` by the one of\n"
+      "  `script/board`: the C ABI is the same;\n"
+      "* or use the session from C++, or the board's `openrknn` command. `docs/install.md` has all three.\n";
   return text;
 }
 

@@ -346,7 +346,12 @@ TEST_F(CustomOps, AFailingComputeFailsTheRunAndTheNextOneIsWhole) {
   script.prepare_code = 0;
   script.throws = true;
   EXPECT_EQ(rknn_run(context, nullptr), RKNN_ERR_FAIL);
+#if defined(_LIBCPP_VERSION)
+  // libc++ knows types by address, and the runtime has a copy of its own: it catches what it cannot name.
+  EXPECT_NE(diagnostic().find("threw an exception"), std::string::npos);
+#else
   EXPECT_NE(diagnostic().find("out of luck"), std::string::npos);
+#endif
   script.throws = false;
   ASSERT_EQ(rknn_run(context, nullptr), RKNN_SUCC);
   EXPECT_EQ(get(context), (std::vector<float>{-3, -6}));
