@@ -39,7 +39,7 @@ set(CMAKE_SHARED_LINKER_FLAGS_INIT -s)
 set(CMAKE_EXE_LINKER_FLAGS_INIT -s)
 
 # The header-only libraries are the host's; its other headers are for another C library (cmake/dependencies.cmake).
-set(OPENRKNN_HOST_HEADERS_APART ON)
+set(OPENRKNN_HOST_HEADERS_APART ${tools}/include)
 set(OPENRKNN_STATIC_CXX_BY_DEFAULT ON)
 set(OPENRKNN_DOTPROD_OPTIONS -mcpu=generic+dotprod)  # zig takes -march for the name of a CPU
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
