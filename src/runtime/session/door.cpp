@@ -1,11 +1,31 @@
 #include "runtime/session/door.h"
 
+#include <dlfcn.h>
+
 #include <cstring>
+#include <fstream>
+#include <iterator>
+#include <string>
 #include <string_view>
 
 namespace openrknn::session {
+namespace {
+
+/// Without a context nobody else's library may be asked anything: whether this one is ours is read from its file, which
+/// holds its version as text.
+bool file_names_us(const RuntimeLibrary& runtime) {
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<const void*>(runtime.init), &info) == 0 || info.dli_fname == nullptr) return false;
+  std::ifstream file(info.dli_fname, std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const size_t version = bytes.find("librknnrt version: ");
+  return version != std::string::npos && bytes.find("-openrknn-", version) < version + 64;
+}
+
+}  // namespace
 
 const openrknn_functions* open_door(const RuntimeLibrary& runtime, rknn_context context) {
+  if (context == 0 && !file_names_us(runtime)) return nullptr;
   rknn_sdk_version version{};
   if (runtime.query(context, RKNN_QUERY_SDK_VERSION, &version, sizeof version) != RKNN_SUCC) return nullptr;
   const std::string_view name(version.api_version, strnlen(version.api_version, sizeof version.api_version));

@@ -8,6 +8,8 @@
 namespace openrknn::session {
 namespace {
 
+using Strides = std::array<int64_t, RKNN_MAX_DIMS>;
+
 /// A strided walk: dimension i of the result has `extents[i]` steps of `strides[i]` bytes in the source.
 struct Walk {
   size_t rank = 0;
@@ -60,7 +62,7 @@ void interleave(const std::byte* from, int64_t plane_bytes, int64_t pixels, std:
 
 /// True if it was done: few channels, whole rows without gaps, elements where their type may lie.
 template <class T>
-bool interleave_image(const ArrayView& array, const std::vector<int64_t>& strides, std::byte* out) {
+bool interleave_image(const ArrayView& array, const Strides& strides, std::byte* out) {
   const int64_t n = array.shape[0], c = array.shape[1], h = array.shape[2], w = array.shape[3];
   const auto element = static_cast<int64_t>(sizeof(T));
   const auto* from = static_cast<const std::byte*>(array.data);
@@ -75,11 +77,12 @@ bool interleave_image(const ArrayView& array, const std::vector<int64_t>& stride
   return true;
 }
 
-std::vector<int64_t> dense_strides(const ArrayView& array) {
-  std::vector<int64_t> strides(array.shape.size());
+/// Bytes per dimension, also where the array leaves them out.
+Strides strides_of(const ArrayView& array) {
+  Strides strides{};
   auto step = static_cast<int64_t>(element_bytes(array.type));
-  for (size_t i = strides.size(); i-- > 0;) {
-    strides[i] = step;
+  for (size_t i = array.shape.size(); i-- > 0;) {
+    strides[i] = array.strides.empty() ? step : array.strides[i];
     step *= array.shape[i];
   }
   return strides;
@@ -91,7 +94,7 @@ void copy_elements(const ArrayView& array, bool channels_last, std::byte* out) {
     std::memcpy(out, array.data, dense_bytes(array));
     return;
   }
-  const std::vector<int64_t> strides = array.strides.empty() ? dense_strides(array) : array.strides;
+  const Strides strides = strides_of(array);
   if (channels_last && interleave_image<T>(array, strides, out)) return;
   constexpr std::array<size_t, 4> kChannelsLast = {0, 2, 3, 1};
   Walk walk;
