@@ -280,6 +280,7 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
       report.samples = samples->count();
       stages.run("calibrate", graph,
                  [&] { calibration = calibrate(graph, *samples, pool, progress, options.custom_code); });
+      if (shape_sets.size() > 1) add_aliases(graph, calibration);
     }
     const QuantizeOptions quantize_options{.method = options.method,
                                            .activations = {.algorithm = options.algorithm},

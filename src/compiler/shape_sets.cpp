@@ -72,6 +72,16 @@ std::vector<Graph> import_shape_sets(const Importer& importer, const std::filesy
   return graphs;
 }
 
+void add_aliases(const Graph& graph, Calibration& calibration) {
+  for (int32_t i = 0; i < graph.value_count(); ++i) {
+    const Value& value = graph[ValueId(i)];
+    const auto seen = calibration.find(value.name);
+    if (seen == calibration.end()) continue;
+    const Statistics statistics = seen->second;
+    for (const std::string& alias : value.aliases) calibration.emplace(alias, statistics);
+  }
+}
+
 void share_between_variants(std::vector<Graph>& variants) {
   Diagnostics problems;
   const Graph& first = variants.front();

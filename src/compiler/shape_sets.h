@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "compiler/importers/importer.h"
+#include "compiler/quantize/quantize.h"
 
 namespace openrknn {
 
@@ -17,6 +18,10 @@ using ShapeSet = std::vector<Shape>;
 /// inputs or another rank than the model has, a set that is there twice.
 std::vector<Graph> import_shape_sets(const Importer&, const std::filesystem::path&, const ImportOptions&,
                                      const std::vector<ShapeSet>&);
+
+/// What was seen of a value counts for its aliases too: a node that does nothing at the largest shapes, and is gone
+/// there, may do something at others.
+void add_aliases(const Graph&, Calibration&);
 
 /// Lets all variants share the bytes of the first one's constants, by name, where they are equal. Throws Error
 /// (QuantizeUnsupported) naming values of inputs and outputs whose type or scale differs between variants: programs see

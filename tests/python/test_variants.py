@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("openrknn._core")
+onnx = pytest.importorskip("onnx")
 import small_models  # noqa: E402
 
 import openrknn  # noqa: E402
@@ -68,6 +69,23 @@ def test_shapes_of_several_inputs_go_together(tmp_path):
         golden = openrknn.import_model(path, input_shapes=[[1, 3, size, size], [1, 4]])
         feeds = {"image": image(size, size) / 255, "vector": vector}
         np.testing.assert_allclose(model.run(feeds)[0], golden.run(feeds)[0], atol=0.01)
+
+
+def test_a_node_may_do_nothing_at_the_largest_shapes(tmp_path):
+    nodes = [
+        onnx.helper.make_node("Conv", ["image", "w"], ["conv"]),
+        onnx.helper.make_node("Resize", ["conv", "", "", "sizes"], ["resized"], mode="linear"),
+        onnx.helper.make_node("Add", ["resized", "resized"], ["twice"]),
+    ]
+    weights = np.random.default_rng(1).standard_normal((4, 3, 1, 1)).astype(np.float32)
+    constants = [small_models.constant("w", weights), small_models.constant("sizes", np.int64([1, 4, 16, 16]))]
+    made = small_models.model(
+        nodes, [small_models.value("image", [1, 3, "h", "w"])], [small_models.value("twice", [1, 4, 16, 16])], constants
+    )
+    path = small_models.save(made, tmp_path / "resize.onnx")
+    model = openrknn.compile(path, dynamic_input=[[[1, 3, 16, 16]], [[1, 3, 8, 8]]], dataset=samples(16, 16))
+    golden = openrknn.import_model(path, input_shapes=[[1, 3, 8, 8]]).run(image(8, 8))[0]
+    assert np.abs(model.run(image(8, 8))[0] - golden).max() < 0.06 * np.ptp(golden)
 
 
 def test_problems_of_all_sets_come_together(tmp_path):

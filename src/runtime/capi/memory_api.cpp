@@ -1,6 +1,8 @@
 // rknn_tensor_mem: made, wrapped, destroyed. May be called from any threads at once.
 #include <fmt/format.h>
 
+#include <cstring>
+
 #include "runtime/capi/guard.h"
 
 namespace openrknn::capi {
@@ -101,13 +103,15 @@ int rknn_mem_sync(rknn_context context, rknn_tensor_mem* mem, rknn_mem_sync_mode
   constexpr const char* kName = "rknn_mem_sync";
   const auto sync = [&] {
     require_pointer(mem, "mem");
-    if (mode < RKNN_MEMORY_SYNC_TO_DEVICE || mode > RKNN_MEMORY_SYNC_BIDIRECTIONAL) {
-      fail(Code::RuntimeBadArgument, fmt::format("{} is no rknn_mem_sync_mode", static_cast<int>(mode)));
+    uint32_t directions = 0;  // C programs may give any int, which C++ may not load as the enumeration
+    std::memcpy(&directions, &mode, sizeof directions);
+    if (directions < RKNN_MEMORY_SYNC_TO_DEVICE || directions > RKNN_MEMORY_SYNC_BIDIRECTIONAL) {
+      fail(Code::RuntimeBadArgument, fmt::format("{} is no rknn_mem_sync_mode", static_cast<int32_t>(directions)));
     }
     const std::shared_ptr<MemoryEntry> entry = library().find(mem);
     if (!entry->memory) return;
-    if ((mode & RKNN_MEMORY_SYNC_TO_DEVICE) != 0) entry->memory->sync_to_device();
-    if ((mode & RKNN_MEMORY_SYNC_FROM_DEVICE) != 0) entry->memory->sync_from_device();
+    if ((directions & RKNN_MEMORY_SYNC_TO_DEVICE) != 0) entry->memory->sync_to_device();
+    if ((directions & RKNN_MEMORY_SYNC_FROM_DEVICE) != 0) entry->memory->sync_from_device();
   };
   if (library().is_matmul(context)) return guard(kName, sync);
   return with_context(kName, context, [&](ContextState&) { sync(); });
