@@ -19,8 +19,6 @@ struct CpuRow {
 constexpr CpuRow kCpus[] = {OPENRKNN_FAST_CPUS(OPENRKNN_ROW) CpuRow{nullptr, 0}};
 #undef OPENRKNN_ROW
 
-const fast::InnerLoops& loops_of(const void* loops) { return *static_cast<const fast::InnerLoops*>(loops); }
-
 void run_plain(const PanelProduct::Task& task, int64_t columns) {
   for (int64_t row = 0; row < task.row_count; ++row) {
     float* out = task.outputs[row];
@@ -44,7 +42,7 @@ PanelProduct::PanelProduct(CpuFeatures cpu) {
 
 void PanelProduct::run(const Task& task) const {
   if (loops_ == nullptr) return run_plain(task, columns_);
-  const fast::Gemm& gemm = loops_of(loops_).gemm_float;
+  const fast::Gemm& gemm = loops_->gemm_float;
   fast::GemmTile tile;
   tile.inputs = reinterpret_cast<const void* const*>(task.rows);
   tile.rows = task.row_count;
@@ -59,7 +57,7 @@ void PanelProduct::run(const Task& task) const {
 }
 
 void PanelProduct::widen(const uint16_t* from, float* to, int64_t count) const {
-  if (loops_ != nullptr) return loops_of(loops_).half_to_float(from, to, count);
+  if (loops_ != nullptr) return loops_->half_to_float(from, to, count);
   for (int64_t i = 0; i < count; ++i) to[i] = static_cast<float>(std::bit_cast<Float16>(from[i]));
 }
 

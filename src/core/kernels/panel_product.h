@@ -8,6 +8,9 @@
 #include "core/base/cpu.h"
 
 namespace openrknn {
+namespace fast {
+struct InnerLoops;
+}
 
 /// Each output has one accumulator, starts at 0 and sees k ascending with fma: the same bits on every CPU
 /// (docs/arithmetic.md).
@@ -30,7 +33,7 @@ class PanelProduct {
   void widen(const uint16_t* from, float* to, int64_t count) const;
 
  private:
-  const void* loops_ = nullptr;  // fast::InnerLoops, null: plain C++
+  const fast::InnerLoops* loops_ = nullptr;  // null: plain C++
   int64_t columns_ = 16;
 };
 
