@@ -24,9 +24,9 @@ class PanelProduct {
   struct Task {
     const float* const* rows = nullptr;  ///< `row_count` pointers to `depth` floats
     int64_t row_count = 0, depth = 0;
-    const float* panel = nullptr;     ///< depth x columns(), 64-byte aligned
+    const float* panel = nullptr;     ///< depth x columns()
     float* const* outputs = nullptr;  ///< per row: columns() floats
-    std::byte* partial = nullptr;     ///< room for row_count x columns() floats, 64-byte aligned
+    std::byte* partial = nullptr;     ///< room for row_count x columns() floats
   };
   void run(const Task&) const;
   /// Float16 to float32, exactly.

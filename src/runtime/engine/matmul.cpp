@@ -24,18 +24,6 @@ double largest_magnitude(DType dtype, const std::vector<int32_t>& zero_points) {
   return std::max(static_cast<double>(highest_code(dtype)) - *low, *high - static_cast<double>(lowest_code(dtype)));
 }
 
-/// A float buffer on a 64-byte boundary.
-class Floats {
- public:
-  explicit Floats(int64_t count = 0)
-      : tensor_(DType::Float32, {count}), data_(tensor_.mutable_values<float>().data()) {}
-  float* data() { return data_; }
-
- private:
-  Tensor tensor_;
-  float* data_;
-};
-
 /// One run: what every panel of columns needs to know.
 class Job {
  public:
@@ -58,7 +46,7 @@ class Job {
   void run(ThreadPool& pool, const std::byte* a, const std::byte* b, std::byte* c) {
     const int64_t width = product_.columns(), panels = (shape_.n + width - 1) / width;
     const int64_t slab = std::min(kSlab, shape_.m);
-    Floats rows(slab * shape_.k);
+    std::vector<float> rows(static_cast<size_t>(slab * shape_.k));
     std::vector<std::unique_ptr<Worker>> workers(static_cast<size_t>(pool.threads()));
     for (int64_t first = 0; first < shape_.m; first += slab) {
       const int64_t count = std::min(slab, shape_.m - first);
@@ -79,16 +67,16 @@ class Job {
  private:
   /// What a thread computes with.
   struct Worker {
-    Floats panel, out, partial;
+    std::vector<float> panel, out, partial;
     std::vector<const float*> from;
     std::vector<float*> to;
     std::vector<int64_t> sums;
     std::vector<float> totals;
 
     Worker(int64_t slab, int64_t depth, int64_t width)
-        : panel(depth * width),
-          out(slab * width),
-          partial(slab * width),
+        : panel(static_cast<size_t>(depth * width)),
+          out(static_cast<size_t>(slab * width)),
+          partial(static_cast<size_t>(slab * width)),
           from(static_cast<size_t>(slab)),
           to(static_cast<size_t>(slab)),
           sums(static_cast<size_t>(slab * width)),
@@ -158,7 +146,7 @@ class Job {
     for (int64_t row = 0; row < count; ++row) {
       for (int64_t n = 0; n < columns; ++n) {
         const auto i = static_cast<size_t>(row * width + n);
-        worker.sums[i] += static_cast<int64_t>(worker.out.data()[i]);
+        worker.sums[i] += static_cast<int64_t>(worker.out[i]);
         if (!is_per_group(spec_.b_quant) || !group_ends) continue;
         const float scale = b_.scale[scale_index(group, first + n)];
         worker.totals[i] = std::fma(static_cast<float>(worker.sums[i]), scale, worker.totals[i]);
@@ -171,15 +159,15 @@ class Job {
   double scaled(Worker& worker, size_t i, int64_t n) const {
     const double factor = static_cast<double>(a_.scale[0]) / c_.scale[0];
     if (is_per_group(spec_.b_quant)) {
-      return static_cast<double>(exact_ ? worker.totals[i] : worker.out.data()[i]) * factor;
+      return static_cast<double>(exact_ ? worker.totals[i] : worker.out[i]) * factor;
     }
-    const double sum = exact_ ? static_cast<double>(worker.sums[i]) : static_cast<double>(worker.out.data()[i]);
+    const double sum = exact_ ? static_cast<double>(worker.sums[i]) : static_cast<double>(worker.out[i]);
     return sum * (factor * b_.scale[scale_index(0, n)]);
   }
 
   /// The element where C holds sums.
   double plain(Worker& worker, size_t i, int64_t n) const {
-    if (!exact_) return static_cast<double>(worker.out.data()[i]);
+    if (!exact_) return static_cast<double>(worker.out[i]);
     const auto sum = static_cast<double>(worker.sums[i]);
     // Per channel, int32 keeps the channels' ratio: the largest scale counts as 1.
     const bool normalised = spec_.kind->b == DType::Int8 && largest_ > 0;
