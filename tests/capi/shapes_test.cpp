@@ -152,6 +152,7 @@ TEST_F(CapiShapes, InputsHaveToBeSetAgainAfterAChange) {
   EXPECT_EQ(rknn_run(context, nullptr), RKNN_SUCC);
   ASSERT_EQ(set_shapes(context, shapes(context, 4, 2)), RKNN_SUCC);
   EXPECT_EQ(rknn_run(context, nullptr), RKNN_ERR_INPUT_INVALID);
+  EXPECT_NE(std::string(door().last_diagnostic()).find("was never set"), std::string::npos);
   rknn_output output{};
   EXPECT_LT(rknn_outputs_get(context, 1, &output, nullptr), 0);
   EXPECT_EQ(set_arrays(context, 4, 2), RKNN_SUCC);
