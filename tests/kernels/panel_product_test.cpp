@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <vector>
@@ -13,15 +14,11 @@
 namespace openrknn {
 namespace {
 
+/// a [rows, depth] times b [depth, columns], one panel after another: how wide they are depends on the CPU.
 std::vector<float> product(const PanelProduct& loops, int64_t rows, int64_t depth, const std::vector<float>& a,
                            const std::vector<float>& b, int64_t columns) {
   Tensor panel(DType::Float32, {depth * loops.columns()}), out(DType::Float32, {rows * loops.columns()}),
       partial(DType::Float32, {rows * loops.columns()});
-  float* weights = panel.mutable_values<float>().data();
-  for (int64_t k = 0; k < depth; ++k) {
-    for (int64_t c = 0; c < loops.columns(); ++c)
-      weights[k * loops.columns() + c] = c < columns ? b[k * columns + c] : 0;
-  }
   float* outputs = out.mutable_values<float>().data();
   std::vector<const float*> from;
   std::vector<float*> to;
@@ -29,14 +26,22 @@ std::vector<float> product(const PanelProduct& loops, int64_t rows, int64_t dept
     from.push_back(a.data() + r * depth);
     to.push_back(outputs + r * loops.columns());
   }
-  loops.run({.rows = from.data(),
-             .row_count = rows,
-             .depth = depth,
-             .panel = weights,
-             .outputs = to.data(),
-             .partial = partial.mutable_bytes().data()});
-  std::vector<float> result;
-  for (int64_t r = 0; r < rows; ++r) result.insert(result.end(), to[r], to[r] + columns);
+  std::vector<float> result(static_cast<size_t>(rows * columns));
+  for (int64_t first = 0; first < columns; first += loops.columns()) {
+    const int64_t width = std::min(loops.columns(), columns - first);
+    float* weights = panel.mutable_values<float>().data();
+    for (int64_t k = 0; k < depth; ++k) {
+      for (int64_t c = 0; c < loops.columns(); ++c)
+        weights[k * loops.columns() + c] = c < width ? b[k * columns + first + c] : 0;
+    }
+    loops.run({.rows = from.data(),
+               .row_count = rows,
+               .depth = depth,
+               .panel = weights,
+               .outputs = to.data(),
+               .partial = partial.mutable_bytes().data()});
+    for (int64_t r = 0; r < rows; ++r) std::copy_n(to[r], width, result.begin() + r * columns + first);
+  }
   return result;
 }
 
