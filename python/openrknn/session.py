@@ -29,10 +29,13 @@ _live_sessions: weakref.WeakSet = weakref.WeakSet()
 _ignored_providers: set[str] = set()
 _exit_hook = threading.Lock()
 _exit_registered = False
+_exiting = False
 
 
 def _close_all() -> None:
     """Ends every session while callbacks can still run: afterwards no thread may enter the interpreter any more."""
+    global _exiting
+    _exiting = True
     for session in list(_live_sessions):
         session.close(drain=False, timeout=5)
 
@@ -110,6 +113,8 @@ class InferenceSession(_core.Session):
         use_weight_from: InferenceSession | None = None,
         **kwargs: Any,
     ) -> None:
+        if _exiting:
+            raise _core.RknnError("the interpreter is ending: sessions cannot be opened any more")
         for keyword in kwargs.keys() - _IGNORED_KEYWORDS:
             raise TypeError(f"InferenceSession got an unexpected keyword argument '{keyword}'")
         if use_weight_from is not None and not isinstance(use_weight_from, InferenceSession):
