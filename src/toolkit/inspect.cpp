@@ -70,6 +70,16 @@ std::map<std::string, int64_t> custom_operators(const Graph& graph) {
   return types;
 }
 
+/// The input shapes of every set, largest first.
+std::vector<std::vector<Shape>> shape_sets(const Model& model) {
+  std::vector<std::vector<Shape>> sets;
+  for (const Graph& variant : model.variants) {
+    std::vector<Shape>& set = sets.emplace_back();
+    for (const ValueId id : variant.inputs) set.push_back(variant[id].shape);
+  }
+  return sets;
+}
+
 void print_ports(std::string& text, std::string_view title, const Graph& graph, const std::vector<ValueId>& ids,
                  const std::vector<Port>& ports) {
   text += fmt::format("\n{}\n", title);
@@ -90,6 +100,12 @@ void print_model(std::string& text, const Model& model) {
   if (!model.custom_string.empty()) text += fmt::format("custom       {}\n", model.custom_string);
   text += fmt::format("golden       {}\n",
                       model.golden ? "kept" : "not kept (convert with --keep-golden to compare layers)");
+  if (model.batch > 1) text += fmt::format("batch        {} items of the shapes below\n", model.batch);
+  if (model.variants.size() > 1) {
+    const std::vector<std::vector<Shape>> sets = shape_sets(model);
+    text += fmt::format("shape sets   {}, the largest below\n", sets.size());
+    for (const std::vector<Shape>& set : sets) text += fmt::format("             {}\n", set);
+  }
   if (const std::map<std::string, int64_t> types = custom_operators(graph); !types.empty()) {
     text += "custom ops   ";
     for (const auto& [type, nodes] : types) {
@@ -182,6 +198,8 @@ std::string inspect_json(const std::filesystem::path& path) {
   };
   json["inputs"] = ports(graph.inputs, model.inputs);
   json["outputs"] = ports(graph.outputs, model.outputs);
+  json["batch"] = model.batch;
+  json["shape_sets"] = shape_sets(model);
   json["custom_ops"] = custom_operators(graph);
   json["operations"] = Json::array();
   for (const NodeId id : graph.order()) {

@@ -310,6 +310,18 @@ def test_the_command_finds_its_runtime_when_called_by_name(tmp_path):
     assert "ok   runtime" in done.stdout
 
 
+def test_inspect_tells_batch_and_shape_sets(cnn, tmp_path):
+    sets = "[[[1,3,16,16]],[[1,3,24,32]]]"
+    options = ["--float", "--dynamic-input", sets, "--rknn-batch-size", "2", "-o", "dynamic.rknn"]
+    succeed("convert", str(cnn), "-t", "rk3588", *options, cwd=tmp_path)
+    told = json.loads(succeed("inspect", "dynamic.rknn", "--json", cwd=tmp_path).stdout)
+    assert told["batch"] == 2
+    assert told["shape_sets"] == [[[1, 3, 24, 32]], [[1, 3, 16, 16]]]
+    text = succeed("inspect", "dynamic.rknn", cwd=tmp_path).stdout
+    assert "batch        2 items" in text
+    assert "shape sets   2" in text
+
+
 def test_compatibility_page_is_up_to_date(repository):
     page = repository / "docs" / "compatibility.md"
     wanted = succeed("doctor", "--compatibility").stdout
