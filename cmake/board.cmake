@@ -3,10 +3,14 @@
 # aarch64 (default) or x86_64. libc++, libunwind and compiler-rt are linked statically by default.
 set(OPENRKNN_BOARD_ARCH aarch64 CACHE STRING "aarch64 or x86_64")
 set(OPENRKNN_BOARD_GLIBC 2.31 CACHE STRING "oldest glibc the artefacts must run on")
-find_program(OPENRKNN_ZIG_PYTHON python3 HINTS ${CMAKE_CURRENT_LIST_DIR}/../.venv/bin NO_CMAKE_FIND_ROOT_PATH)
-if(Python_EXECUTABLE)
+# That of .venv before any other, by one name, so that all builds share one compiler for ccache.
+get_filename_component(venv_python ${CMAKE_CURRENT_LIST_DIR}/../.venv/bin/python3 ABSOLUTE)
+if(EXISTS ${venv_python})
+  set(OPENRKNN_ZIG_PYTHON ${venv_python})
+elseif(Python_EXECUTABLE)
   set(OPENRKNN_ZIG_PYTHON ${Python_EXECUTABLE})
 endif()
+find_program(OPENRKNN_ZIG_PYTHON python3 NO_CMAKE_FIND_ROOT_PATH)
 list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES OPENRKNN_BOARD_ARCH OPENRKNN_BOARD_GLIBC OPENRKNN_ZIG_PYTHON)
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR ${OPENRKNN_BOARD_ARCH})
