@@ -76,14 +76,17 @@ TEST_F(SessionLifetime, WaitingCallsAreToldWhenTheSessionCloses) {
 
 TEST_F(SessionLifetime, ACallbackMayCloseOrDropItsOwnSession) {
   std::promise<bool> answered;
+  std::promise<void> submitted;
   auto session = std::make_shared<Session>(open());
   Log log;
   session->run_async({}, Tagged(0).feed(), [&, keep = session](Completion&&) mutable {
+    submitted.get_future().wait();
     answered.set_value(keep->close());
     keep.reset();
   });
   session->run_async({}, Tagged(1).feed(), log.callback(1));
   session.reset();
+  submitted.set_value();
   EXPECT_FALSE(answered.get_future().get());
   log.wait_for(1);
   while (stub().live_contexts() != 0) std::this_thread::yield();

@@ -200,13 +200,14 @@ void IoBinding::run() {
   };
   require_all(state_->inputs, IoKind::Input, "inputs");
   require_all(state_->outputs, IoKind::Output, "outputs");
+  ZeroCopyTimes times{.started = Clock::now()};
   for (const auto& [name, array] : state_->inputs) array.sync_to_device();
   const std::lock_guard context_lock(zero_copy.mutex());
-  ModelContext& context = zero_copy.context();
+  const ModelContext& context = zero_copy.context();
   require(context.runtime(), context.runtime().set_io_mem, "rknn_set_io_mem");
   zero_copy.bind(IoKind::Input, [&](const std::string& name) { return state_->inputs.at(name).buffer_; });
   zero_copy.bind(IoKind::Output, [&](const std::string& name) { return state_->outputs.at(name).buffer_; });
-  context.run();
+  zero_copy.run(times);
 }
 
 }  // namespace openrknn

@@ -16,18 +16,10 @@ double between(Clock::time_point from, Clock::time_point to) {
   return to < from || from == Clock::time_point() ? 0 : Microseconds(to - from).count();
 }
 
-/// ZTU_EZRKNN_ASYNC_PRINT_PERF: the switch users of that package know.
-bool print_wanted() {
-  const char* text = std::getenv("ZTU_EZRKNN_ASYNC_PRINT_PERF");
-  if (text == nullptr) return false;
-  std::string word = text;
-  for (char& c : word) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return word == "1" || word == "true" || word == "on" || word == "yes";
-}
+int64_t whole(double microseconds) { return static_cast<int64_t>(microseconds); }
 
 void print(const Task& task) {
   const TaskTimes& t = task.times;
-  const auto whole = [](double microseconds) { return static_cast<int64_t>(microseconds); };
   const std::string line = fmt::format(
       "[ztu_ez_rknn_async_perf] task_id={} thread_id={} core_id={} set_input_us={} infer_us={} "
       "copy_output_us={} total_us={}\n",
@@ -47,6 +39,22 @@ Percentiles percentiles(const float* samples, size_t count) {
 bool was_cancelled(const Task& task) { return task.lane == nullptr; }
 
 }  // namespace
+
+bool print_wanted() {
+  const char* text = std::getenv("ZTU_EZRKNN_ASYNC_PRINT_PERF");
+  if (text == nullptr) return false;
+  std::string word = text;
+  for (char& c : word) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return word == "1" || word == "true" || word == "on" || word == "yes";
+}
+
+void print_zero_copy(uint64_t task, const ZeroCopyTimes& t) {
+  const std::string line = fmt::format(
+      "[ztu_ez_rknn_async_perf] task_id={} thread_id=-1 core_id=-1 import_us=0 set_input_us={} infer_us={} "
+      "copy_output_us=0 total_us={} mode=zero_copy\n",
+      task, whole(between(t.started, t.bound)), whole(between(t.bound, t.run)), whole(between(t.started, t.run)));
+  std::fwrite(line.data(), 1, line.size(), stderr);
+}
 
 Recorder::Recorder() : prints_(print_wanted()) {}
 

@@ -12,6 +12,13 @@
 
 namespace openrknn::session {
 
+/// ZTU_EZRKNN_ASYNC_PRINT_PERF: the switch users of that package know. One line a task on stderr.
+bool print_wanted();
+struct ZeroCopyTimes {
+  Clock::time_point started{}, bound{}, run{};
+};
+void print_zero_copy(uint64_t task, const ZeroCopyTimes&);
+
 /// Thread-safe. A task costs it well under a microsecond.
 class Recorder {
  public:

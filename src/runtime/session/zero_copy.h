@@ -11,6 +11,7 @@
 #include "openrknn/io_binding.hpp"
 #include "runtime/session/model_context.h"
 #include "runtime/session/model_facts.h"
+#include "runtime/session/recorder.h"
 
 namespace openrknn::session {
 
@@ -37,6 +38,9 @@ class ZeroCopy {
   /// Makes the memories the ones a run uses; only those that changed are bound. Under the mutex.
   void bind(IoKind, const std::function<std::shared_ptr<DeviceBuffer>(const std::string& name)>& memory_of);
 
+  /// One run of what is bound, with its line if lines are wanted. Under the mutex.
+  void run(ZeroCopyTimes&);
+
   std::mutex& mutex() { return mutex_; }
   ModelContext& context() { return *context_; }
 
@@ -45,6 +49,8 @@ class ZeroCopy {
   std::vector<NodeArg> native_inputs_, native_outputs_;
   std::mutex mutex_;
   const std::shared_ptr<ModelContext> context_;
+  const bool prints_ = print_wanted();
+  uint64_t runs_ = 0;
   /// What is bound, by port. Weak: a memory that is gone is bound anew even at the same address.
   std::vector<std::weak_ptr<DeviceBuffer>> bound_inputs_, bound_outputs_;
 };
