@@ -4,6 +4,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "bindings/gil.h"
 #include "bindings/python_session.h"
 #include "bindings/session_arguments.h"
 #include "bindings/subjects.h"
@@ -20,14 +21,14 @@ IoKind kind_of(const std::string& text) {
 void construct(DeviceArray* self, PythonSession& session, const std::string& name, const std::string& kind,
                uint64_t mem_flags) {
   const IoKind io_kind = kind_of(kind);
-  const nb::gil_scoped_release release;
+  const ReleasedGil release;
   new (self) DeviceArray(session, name, io_kind, mem_flags);
 }
 
 DeviceArray from_fd(PythonSession& session, const std::string& name, const std::string& kind, int fd, uint64_t size,
                     int32_t offset, uintptr_t address) {
   const IoKind io_kind = kind_of(kind);
-  const nb::gil_scoped_release release;
+  const ReleasedGil release;
   return {session, name, io_kind, fd, size, offset, reinterpret_cast<void*>(address)};
 }
 
@@ -35,7 +36,7 @@ nb::object read(const DeviceArray& self) {
   auto* bytes = new std::vector<std::byte>(self.dense_bytes());
   const nb::capsule owner(bytes, [](void* p) noexcept { delete static_cast<std::vector<std::byte>*>(p); });
   {
-    const nb::gil_scoped_release release;
+    const ReleasedGil release;
     self.read(bytes->data());
   }
   return numpy_of(self.type(), bytes->data(), self.shape(), owner);
@@ -43,7 +44,7 @@ nb::object read(const DeviceArray& self) {
 
 void write(DeviceArray& self, nb::handle array) {
   const HeldArray held(array);
-  const nb::gil_scoped_release release;
+  const ReleasedGil release;
   self.write(held.view());
 }
 
@@ -70,7 +71,7 @@ nb::dict memory_info(const DeviceArray& self) {
 }  // namespace
 
 void bind_io_binding(nb::module_& module) {
-  const auto without_gil = nb::call_guard<nb::gil_scoped_release>();
+  const auto without_gil = nb::call_guard<ReleasedGil>();
   nb::class_<DeviceArray>(module, "DeviceArray")
       .def("__init__", &construct, nb::arg("session"), nb::arg("name"), nb::arg("io_kind"), nb::arg("mem_flags") = 0)
       .def_static("from_fd", &from_fd, nb::arg("session"), nb::arg("name"), nb::arg("io_kind"), nb::arg("fd"),
@@ -87,7 +88,7 @@ void bind_io_binding(nb::module_& module) {
       .def(
           "__init__",
           [](IoBinding* self, PythonSession& session) {
-            const nb::gil_scoped_release release;
+            const ReleasedGil release;
             new (self) IoBinding(session.io_binding());
           },
           nb::arg("session"))

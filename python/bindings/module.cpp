@@ -9,6 +9,8 @@
 NB_MODULE(_core, module) {
   using namespace openrknn::python;
   module.attr("__version__") = std::string(openrknn::version()).c_str();
+  // A daemon thread may hold a session when the interpreter ends, and nobody can take it from there.
+  nanobind::set_leak_warnings(false);
   bind_errors(module);
   module.attr("has_compiler") = static_cast<bool>(OPENRKNN_HAS_COMPILER);
 #if OPENRKNN_HAS_COMPILER

@@ -2,6 +2,7 @@
 
 #include <nanobind/nanobind.h>
 
+#include "bindings/gil.h"
 #include "openrknn/session.hpp"
 
 namespace openrknn::python {
@@ -10,7 +11,11 @@ namespace openrknn::python {
 struct PythonSession : Session {
   using Session::Session;
   ~PythonSession() {
-    const nanobind::gil_scoped_release release;
+    if (traffic_has_ended()) {  // closed already, or a run hangs: the process ends without it
+      static_cast<void>(new Session(std::move(*this)));
+      return;
+    }
+    const ReleasedGil release;
     const Session closed(std::move(*this));
   }
 };

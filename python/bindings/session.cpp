@@ -6,6 +6,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "bindings/gil.h"
 #include "bindings/python_session.h"
 #include "bindings/session_arguments.h"
 #include "bindings/session_errors.h"
@@ -13,14 +14,6 @@
 
 namespace openrknn::python {
 namespace {
-
-bool interpreter_is_ending() {
-#if PY_VERSION_HEX >= 0x030d0000
-  return Py_IsFinalizing() != 0;
-#else
-  return _Py_IsFinalizing() != 0;
-#endif
-}
 
 /// A callable of the user with what it is given, held until it was called. The session calls it exactly once, so it
 /// frees itself then: a plain pointer fits into a std::function without an allocation.
@@ -33,9 +26,8 @@ class HeldCallback {
 
   /// On a thread of the session, without the GIL.
   void call(Completion&& completion) {
-    // After the interpreter began to end nobody may take the GIL any more; openrknn closes all sessions before that.
-    if (interpreter_is_ending()) return;
-    const nb::gil_scoped_acquire gil;
+    const TakenGil gil;
+    if (!gil.entered()) return;  // the interpreter ends, and what this holds with it
     try {
       nb::object results = nb::none(), error = form_ == Form::Text ? nb::object(nb::str("")) : nb::object(nb::none());
       if (completion.failure) {
@@ -64,7 +56,7 @@ uint64_t submit_callback(nb::handle callback, nb::handle user_data, HeldCallback
   if (PyCallable_Check(callback.ptr()) == 0) throw nb::type_error("callback must be callable");
   auto held = std::make_unique<HeldCallback>(callback, user_data, form);
   HeldCallback* const raw = held.get();
-  const nb::gil_scoped_release release;
+  const ReleasedGil release;
   try {
     const uint64_t task = submit([raw](Completion&& completion) { raw->call(std::move(completion)); });
     held.release();  // the session has it, and may have called it already
@@ -78,6 +70,7 @@ uint64_t submit_callback(nb::handle callback, nb::handle user_data, HeldCallback
 
 void construct(PythonSession* self, nb::handle model, nb::handle provider_options, nb::handle warn,
                const PythonSession* weights) {
+  if (traffic_has_ended()) throw SessionError("the interpreter is ending: no session can be opened any more");
   SessionOptions options = parse_provider_options(options_of(provider_options));
   options.on_warning = [&](const std::string& text) {
     const nb::gil_scoped_acquire gil;
@@ -89,12 +82,12 @@ void construct(PythonSession* self, nb::handle model, nb::handle provider_option
     const auto release_buffer = [](Py_buffer* held) { PyBuffer_Release(held); };
     const std::unique_ptr<Py_buffer, decltype(release_buffer)> owner(&buffer, release_buffer);
     const std::span<const std::byte> bytes(static_cast<const std::byte*>(buffer.buf), static_cast<size_t>(buffer.len));
-    const nb::gil_scoped_release release;
+    const ReleasedGil release;
     new (self) PythonSession(bytes, std::move(options), weights);
     return;
   }
   const std::string path = nb::cast<std::string>(nb::str(nb::module_::import_("os").attr("fsdecode")(model)));
-  const nb::gil_scoped_release release;
+  const ReleasedGil release;
   new (self) PythonSession(std::filesystem::path(path), std::move(options), weights);
 }
 
@@ -104,7 +97,7 @@ nb::list run(PythonSession& self, nb::handle output_names, nb::handle input_feed
   const HeldFeed held(input_feed, self.inputs().size());
   std::vector<Array> arrays;
   {
-    const nb::gil_scoped_release release;
+    const ReleasedGil release;
     arrays = self.run(names, held.feed(), options);
   }
   return arrays_of(arrays);
@@ -131,7 +124,7 @@ nb::object run_pipeline(PythonSession& self, nb::handle input_feed, int64_t dept
   const HeldFeed held(input_feed, self.inputs().size());
   std::optional<std::vector<Array>> arrays;
   {
-    const nb::gil_scoped_release release;
+    const ReleasedGil release;
     arrays = self.run_pipeline(held.feed(), depth, reset);
   }
   return arrays ? nb::object(arrays_of(*arrays)) : nb::none();
@@ -140,7 +133,7 @@ nb::object run_pipeline(PythonSession& self, nb::handle input_feed, int64_t dept
 nb::list pipeline_drain(PythonSession& self) {
   std::vector<std::vector<Array>> results;
   {
-    const nb::gil_scoped_release release;
+    const ReleasedGil release;
     results = self.pipeline_drain();
   }
   nb::list list;
@@ -151,7 +144,7 @@ nb::list pipeline_drain(PythonSession& self) {
 bool close(PythonSession& self, bool drain, std::optional<double> timeout) {
   std::optional<std::chrono::milliseconds> limit;
   if (timeout) limit = std::chrono::milliseconds(static_cast<int64_t>(*timeout * 1000));
-  const nb::gil_scoped_release release;
+  const ReleasedGil release;
   return self.close(drain, limit);
 }
 
@@ -183,7 +176,7 @@ nb::dict stats(const PythonSession& self) {
 nb::dict memory_info(const PythonSession& self) {
   MemoryInfo info;
   {
-    const nb::gil_scoped_release release;
+    const ReleasedGil release;
     info = self.memory_info();
   }
   nb::dict result;
@@ -249,19 +242,26 @@ void bind_session(nb::module_& module) {
   module.def(
       "parse_provider_options", [](nb::handle options) { parse_provider_options(options_of(options)); },
       nb::arg("options").none());
+  module.def(
+      "end_sessions", [](double seconds) { return end_traffic(std::chrono::milliseconds(int64_t(seconds * 1000))); },
+      nb::arg("seconds"),
+      "Called once, by the exit hook, after all sessions were closed: from now on no callback is called.");
   nb::class_<PythonSession>(module, "Session", nb::is_weak_referenceable())
-      .def("__init__", &construct, nb::arg("model"), nb::arg("provider_options").none(), nb::arg("warn"),
+      .def("__init__", &construct, nb::arg("model").none(), nb::arg("provider_options").none(), nb::arg("warn"),
            nb::arg("use_weight_from").none())
       .def("run", &run, nb::arg("output_names") = nb::none(), nb::arg("input_feed").none(),
            nb::arg("run_options") = nb::none(),
+           // A default before an argument without one is Python's to call, not to write.
+           nb::sig("def run(self, output_names: collections.abc.Sequence[str] | None = None, input_feed: object = ..., "
+                   "run_options: object | None = None) -> list"),
            "run(output_names, input_feed, run_options=None) -> list of arrays, one per requested output\n\n"
            "output_names: None or [] = all. input_feed: dict by name, list by position, or one array; raw values, mean "
            "and std are applied by the runtime; read-only and non-contiguous arrays are fine. run_options: "
            "'ztu_modelrt_dispatch_batch' splits dimension 0 over the cores, 'timeout_ms' limits the wait. Raises "
            "RuntimeError.")
       .def(
-          "run_async", &run_async, nb::arg("output_names").none(), nb::arg("input_feed").none(), nb::arg("callback"),
-          nb::arg("user_data") = nb::none(), nb::arg("run_options") = nb::none(),
+          "run_async", &run_async, nb::arg("output_names").none(), nb::arg("input_feed").none(),
+          nb::arg("callback").none(), nb::arg("user_data") = nb::none(), nb::arg("run_options") = nb::none(),
           "run_async(output_names, input_feed, callback, user_data=None, run_options=None)\n\n"
           "Returns once the task has a place in the queue. callback(results, user_data, err) is called exactly once on "
           "a thread of the session: err is '' on success, else results is None.")
@@ -275,35 +275,33 @@ void bind_session(nb::module_& module) {
       .def_prop_ro("pipeline_pending", [](const PythonSession& self) { return self.pipeline_pending(); })
       .def(
           "_cancel", [](PythonSession& self, uint64_t task) { return self.cancel(task); }, nb::arg("task"),
-          nb::call_guard<nb::gil_scoped_release>())
+          nb::call_guard<ReleasedGil>())
       .def(
-          "cancel", [](PythonSession& self) { return self.cancel(); }, nb::call_guard<nb::gil_scoped_release>(),
+          "cancel", [](PythonSession& self) { return self.cancel(); }, nb::call_guard<ReleasedGil>(),
           "Takes back all tasks that have not begun and returns their number; their callbacks are told 'task "
           "cancelled'.")
       .def("get_inputs", [](const PythonSession& self) { return self.inputs(); })
       .def("get_outputs", [](const PythonSession& self) { return self.outputs(); })
       .def(
           "get_native_inputs", [](const PythonSession& self) { return self.native_inputs(); },
-          nb::call_guard<nb::gil_scoped_release>(), "As io_binding lays memory out.")
+          nb::call_guard<ReleasedGil>(), "As io_binding lays memory out.")
       .def(
           "get_native_outputs", [](const PythonSession& self) { return self.native_outputs(); },
-          nb::call_guard<nb::gil_scoped_release>())
+          nb::call_guard<ReleasedGil>())
       .def_prop_ro("input_names", [](const PythonSession& self) { return names_in(self.inputs()); })
       .def_prop_ro("output_names", [](const PythonSession& self) { return names_in(self.outputs()); })
       .def("get_modelmeta", [](const PythonSession& self) { return ModelMetadata{self.custom_metadata_map()}; })
       .def("stats", &stats, "Counts, queue depths and percentiles (microseconds) of the last 1024 tasks.")
       .def("start_profiling", [](PythonSession& self) { self.start_profiling(); })
       .def(
-          "_end_profiling", [](PythonSession& self) { return self.end_profiling(); },
-          nb::call_guard<nb::gil_scoped_release>())
+          "_end_profiling", [](PythonSession& self) { return self.end_profiling(); }, nb::call_guard<ReleasedGil>())
       .def(
-          "perf_detail", [](const PythonSession& self) { return self.perf_detail(); },
-          nb::call_guard<nb::gil_scoped_release>(),
+          "perf_detail", [](const PythonSession& self) { return self.perf_detail(); }, nb::call_guard<ReleasedGil>(),
           "The runtime's table of layers of the first worker's last run; needs the option collect_perf.")
       .def("memory_info", &memory_info, "Bytes of one context: weights, internal, total, SRAM.")
       .def(
           "_set_core_mask", [](PythonSession& self, uint32_t mask) { self.set_core_mask(mask); },
-          nb::call_guard<nb::gil_scoped_release>())
+          nb::call_guard<ReleasedGil>())
       .def_prop_ro("runtime_info",
                    [](const PythonSession& self) {
                      nb::dict info;

@@ -7,13 +7,14 @@ import atexit
 import functools
 import logging
 import os
+import queue
 import threading
+import time
 import warnings
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future
-from concurrent.futures import wait as wait_for_futures
+from concurrent.futures import Future
 from typing import Any
 
 from openrknn import _core
@@ -32,12 +33,26 @@ _exit_registered = False
 _exiting = False
 
 
+# Seconds a run that hangs may delay the interpreter's end.
+_PATIENCE_AT_EXIT = 5.0
+
+
 def _close_all() -> None:
     """Ends every session while callbacks can still run: afterwards no thread may enter the interpreter any more."""
     global _exiting
     _exiting = True
-    for session in list(_live_sessions):
-        session.close(drain=False, timeout=5)
+    deadline = time.monotonic() + _PATIENCE_AT_EXIT
+    sessions = list(_live_sessions)
+    for session in sessions:
+        session.close(drain=False, timeout=0)
+    for session in sessions:
+        session.close(drain=False, timeout=max(0.0, deadline - time.monotonic()))
+    _core.end_sessions(1.0)
+
+
+def _forget_all() -> None:
+    """In a forked child: the sessions, their threads and the device are the parent's."""
+    _live_sessions.clear()
 
 
 def _register(session: InferenceSession) -> None:
@@ -45,6 +60,7 @@ def _register(session: InferenceSession) -> None:
     with _exit_hook:
         if not _exit_registered:
             atexit.register(_close_all)
+            os.register_at_fork(after_in_child=_forget_all)
             _exit_registered = True
     _live_sessions.add(session)
 
@@ -81,14 +97,15 @@ class SessionFuture(Future):
 
     def cancel(self) -> bool:
         session = self._session()
-        if self.done() or self._task is None or session is None:
+        if self.done() or self._task is None or session is None or not session._cancel(self._task):
             return self.cancelled()
-        return session._cancel(self._task)  # the task's end, which comes to _settle, cancels the future
+        return super().cancel()
 
     def _settle(self, results: list | None, _: Any, error: Exception | None) -> None:
+        """The task's end, which comes exactly once, also to a task that was cancelled."""
         if isinstance(error, _core.TaskCancelled) and str(error) == "task cancelled":
             super().cancel()
-            self.set_running_or_notify_cancel()
+            self.set_running_or_notify_cancel()  # wakes those that wait for several futures
         elif error is not None:
             self.set_exception(error)
         else:
@@ -124,8 +141,6 @@ class InferenceSession(_core.Session):
         listed = _options_in(providers)
         if listed is not None and provider_options:
             raise _core.OptionError("options are given in providers and in provider_options; set only one")
-        if not isinstance(path_or_bytes, (str, bytes, bytearray, memoryview)):
-            path_or_bytes = os.fspath(path_or_bytes)  # TypeError for everything else
         options = provider_options if listed is None else listed
 
         def warn(text: str) -> None:
@@ -167,7 +182,12 @@ class InferenceSession(_core.Session):
             future._task = self._run_unordered(output_names, input_feed, future._settle, False)
         except _core.SessionTimeout:
             submit = functools.partial(self.submit, output_names, input_feed)
-            future = await asyncio.get_running_loop().run_in_executor(None, submit)
+            submitted = asyncio.get_running_loop().run_in_executor(None, submit)
+            try:
+                future = await asyncio.shield(submitted)
+            except asyncio.CancelledError:
+                submitted.add_done_callback(lambda done: done.exception() or done.result().cancel())
+                raise
         return await asyncio.wrap_future(future)
 
     def stream(
@@ -181,17 +201,20 @@ class InferenceSession(_core.Session):
         if depth <= 0:
             raise _core.OptionError("depth must be > 0")
         pending: deque[SessionFuture] = deque()
+        done: queue.SimpleQueue[SessionFuture] = queue.SimpleQueue()
 
         def take() -> list:
             if ordered:
                 return pending.popleft().result()
-            done = next(iter(wait_for_futures(pending, return_when=FIRST_COMPLETED).done))
-            pending.remove(done)
-            return done.result()
+            first = done.get()
+            pending.remove(first)
+            return first.result()
 
         try:
             for feed in feeds:
                 pending.append(self.submit(output_names, feed))
+                if not ordered:
+                    pending[-1].add_done_callback(done.put)
                 if len(pending) > depth:
                     yield take()
             while pending:

@@ -254,6 +254,7 @@ std::vector<Array> Engine::run_within(const OutputNames& names, const Feed& feed
 uint64_t Engine::run_async(const OutputNames& names, const Feed& feed, Callback callback, bool ordered, bool wait) {
   if (!callback) throw SessionError("callback must be callable");
   require_open();
+  if (!wait && pacer_) throw TimeoutError("run_async: a paced submission waits for its turn");
   Delivery& delivery = ordered ? *callbacks_ : *futures_;
   TaskPointer task = take_task();
   select(names, task->selection);

@@ -2,6 +2,7 @@
 #include "openrknn/session.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cstring>
 
@@ -25,6 +26,10 @@ constexpr std::chrono::milliseconds kPatience = std::chrono::seconds(10);
 struct Session::State {
   std::shared_ptr<Engine> engine;
   Pipeline pipeline;
+  const pid_t process = getpid();
+
+  /// After fork the threads are the parent's alone, and so is the device.
+  bool is_forked() const { return process != getpid(); }
 
   State(const ModelSource& source, SessionOptions options, const Session* weights)
       : engine(Engine::open(source, std::move(options), weights == nullptr ? nullptr : weights->engine())) {}
@@ -32,6 +37,10 @@ struct Session::State {
 
 session::Engine* Session::engine() const {
   if (!state_) throw SessionError("the session was moved from");
+  if (state_->is_forked()) {
+    throw SessionError(fmt::format("the session belongs to process {}, which opened it; open another one after fork",
+                                   state_->process));
+  }
   return state_->engine.get();
 }
 
@@ -40,11 +49,16 @@ Session::Session(const std::filesystem::path& model, SessionOptions options, con
 Session::Session(std::span<const std::byte> model, SessionOptions options, const Session* use_weight_from)
     : state_(std::make_shared<State>(ModelSource{{}, model}, std::move(options), use_weight_from)) {}
 Session::~Session() {
-  if (state_) close(false, kPatience);
+  if (!state_) return;
+  if (state_->is_forked()) {
+    static_cast<void>(new std::shared_ptr<State>(std::move(state_)));  // not ours to take apart
+    return;
+  }
+  close(false, kPatience);
 }
 Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&& other) noexcept {
-  if (state_) close(false, kPatience);
+  const Session replaced(std::move(*this));
   state_ = std::move(other.state_);
   return *this;
 }
@@ -99,6 +113,7 @@ size_t Session::pipeline_pending() const {
 bool Session::cancel(uint64_t task) { return engine()->cancel(task); }
 size_t Session::cancel() { return engine()->cancel_all("task cancelled"); }
 bool Session::close(bool drain, std::optional<std::chrono::milliseconds> timeout) {
+  if (state_ && state_->is_forked()) return true;
   return engine()->close(drain, timeout);
 }
 
