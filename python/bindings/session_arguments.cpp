@@ -46,6 +46,12 @@ const FormatRow* row_of(const Py_buffer& buffer) {
       "astype(numpy.float32)");
 }
 
+/// Of numpy, or of another library in a form numpy takes.
+bool is_array(nb::handle object) {
+  return nb::hasattr(object, "__array_interface__") || nb::hasattr(object, "__array__") ||
+         nb::hasattr(object, "__dlpack__");
+}
+
 /// Something with a buffer of numbers: itself, or what numpy makes of it.
 bool get_buffer(nb::handle object, Py_buffer& buffer) {
   if (PyObject_GetBuffer(object.ptr(), &buffer, PyBUF_RECORDS_RO) == 0) return true;
@@ -90,11 +96,12 @@ OptionValue option_of(nb::handle object) {
   if (nb::isinstance<nb::bool_>(object)) return nb::cast<bool>(object);
   if (nb::isinstance<nb::str>(object)) return nb::cast<std::string>(object);
   if (PyIndex_Check(object.ptr()) != 0) {  // int and numpy's integers
-    const nb::object number = nb::steal(PyNumber_Index(object.ptr()));
-    if (!number.is_valid()) nb::raise_python_error();
-    int overflow = 0;
-    const long long value = PyLong_AsLongLongAndOverflow(number.ptr(), &overflow);
-    return overflow == 0 ? OptionValue(static_cast<int64_t>(value)) : OptionValue::other();
+    if (const nb::object number = nb::steal(PyNumber_Index(object.ptr())); number.is_valid()) {
+      int overflow = 0;
+      const long long value = PyLong_AsLongLongAndOverflow(number.ptr(), &overflow);
+      return overflow == 0 ? OptionValue(static_cast<int64_t>(value)) : OptionValue::other();
+    }
+    PyErr_Clear();  // an array of several numbers says so only now
   }
   if (nb::hasattr(object, "__fspath__")) {
     const nb::object path = object.attr("__fspath__")();
@@ -169,7 +176,7 @@ HeldFeed::HeldFeed(nb::handle object, size_t inputs) : feed_(borrow_feed()) {
       if (length == inputs) {
         for (const nb::handle item : object) hold(item, "");
       }
-    } else if (nb::hasattr(object, "__array_interface__") || nb::hasattr(object, "__dlpack__")) {
+    } else if (is_array(object)) {
       feed_.kind = Feed::Kind::Single;
       feed_.arrays.resize(1);
       if (inputs == 1) hold(object, "");
@@ -250,7 +257,11 @@ OptionList options_of(nb::handle object) {
   }
   for (const auto [key, value] : nb::borrow<nb::dict>(dict)) {
     if (!nb::isinstance<nb::str>(key)) throw OptionError("provider_options keys must be strings");
-    options.emplace_back(nb::cast<std::string>(key), option_of(value));
+    const std::string name = nb::cast<std::string>(key);
+    const bool is_word = name == "layout" || name == "zero_copy_layout";  // documented to be taken as bytes, too
+    const nb::object given =
+        is_word && nb::isinstance<nb::bytes>(value) ? nb::object(value.attr("decode")("latin-1")) : nb::borrow(value);
+    options.emplace_back(name, option_of(given));
   }
   return options;
 }

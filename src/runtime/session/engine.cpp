@@ -40,8 +40,9 @@ std::vector<int64_t> routes(std::vector<int64_t> schedule) {
   return schedule;
 }
 
-std::shared_ptr<ModelContext> weights_of(const Engine* master) {
+std::shared_ptr<ModelContext> weights_of(const Engine* master, const SessionOptions& options) {
   if (master == nullptr) return nullptr;
+  if (wants_custom_ops(options)) throw SessionError("use_weight_from cannot be combined with custom-op loading");
   try {
     return master->first_context();
   } catch (const CancelledError&) {
@@ -61,11 +62,8 @@ std::shared_ptr<Engine> Engine::open(const ModelSource& source, SessionOptions o
 Engine::Engine(const ModelSource& source, SessionOptions options, const Engine* use_weight_from)
     : options_(std::move(options)),
       runtime_(open_runtime(options_.runtime_library)),
-      weights_(weights_of(use_weight_from)),
+      weights_(weights_of(use_weight_from, options_)),
       path_(source.path) {
-  if (use_weight_from != nullptr && wants_custom_ops(options_)) {
-    throw SessionError("use_weight_from cannot be combined with custom-op loading");
-  }
   if (wants_custom_ops(options_)) {
     warn("Custom op loading requested; dup_context is disabled for this session to avoid known RKNN stability issues.");
   }

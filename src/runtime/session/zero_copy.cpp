@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "core/base/layout.h"
+#include "runtime/session/staging.h"
 
 namespace openrknn::session {
 namespace {
@@ -114,6 +115,18 @@ CubeLayout cube_of(const DevicePort& port) {
   return cube_layout(e.n, e.c, e.h, e.w, port.attr.dims[1], port.attr.dims[4]);
 }
 
+ElementType element_type(const DevicePort& port) { return static_cast<ElementType>(port.attr.type); }
+
+/// A dense NHWC array as the NCHW array of the same elements.
+ArrayView seen_as_nchw(const DevicePort& port, const std::byte* nhwc) {
+  const Extents e = extents(port.logical);
+  const auto element = static_cast<int64_t>(bytes_per_element(port.attr));
+  return {element_type(port),
+          {e.n, e.c, e.h, e.w},
+          nhwc,
+          {e.h * e.w * e.c * element, element, e.w * e.c * element, e.c * element}};
+}
+
 /// Calls `copy(dense offset, device offset, bytes)` for every run of bytes the two orders of an NHWC image share.
 template <class Copy>
 void for_each_pixel_run(const DevicePort& port, const Copy& copy) {
@@ -211,6 +224,12 @@ void DeviceBuffer::sync(rknn_mem_sync_mode mode) const {
 void to_device(const DevicePort& port, const std::byte* dense, std::byte* out) {
   if (port.attr.fmt == RKNN_TENSOR_NC1HWC2) {
     const std::byte zero[8] = {};
+    std::vector<std::byte> planes;
+    if (port.logical.layout == "NHWC") {  // cubes are made of planes
+      planes.resize(dense_bytes(seen_as_nchw(port, dense)));
+      copy_dense(seen_as_nchw(port, dense), false, planes.data());
+      dense = planes.data();
+    }
     return nchw_to_cube(dense, cube_of(port), static_cast<int64_t>(bytes_per_element(port.attr)), zero, out);
   }
   if (port.attr.fmt == RKNN_TENSOR_NHWC && port.attr.n_dims == 4) {
@@ -223,7 +242,12 @@ void to_device(const DevicePort& port, const std::byte* dense, std::byte* out) {
 
 void from_device(const DevicePort& port, const std::byte* in, std::byte* dense) {
   if (port.attr.fmt == RKNN_TENSOR_NC1HWC2) {
-    return cube_to_nchw(in, cube_of(port), static_cast<int64_t>(bytes_per_element(port.attr)), dense);
+    const auto element = static_cast<int64_t>(bytes_per_element(port.attr));
+    if (port.logical.layout != "NHWC") return cube_to_nchw(in, cube_of(port), element, dense);
+    const Extents e = extents(port.logical);
+    std::vector<std::byte> planes(static_cast<size_t>(e.n * e.c * e.h * e.w * element));
+    cube_to_nchw(in, cube_of(port), element, planes.data());
+    return copy_dense({element_type(port), {e.n, e.c, e.h, e.w}, planes.data()}, true, dense);
   }
   if (port.attr.fmt == RKNN_TENSOR_NHWC && port.attr.n_dims == 4) {
     return for_each_pixel_run(port, [&](int64_t to, int64_t from, int64_t bytes) {
