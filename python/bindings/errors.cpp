@@ -39,7 +39,7 @@ void bind_errors(nb::module_& module) {
   nb::dict members;
   members["__doc__"] =
       "What is wrong, where, and how to mend it. `code` is stable ('E0103'); `diagnostics` lists every problem found.";
-  members["__module__"] = "openrknn";
+  members["__module__"] = module.attr("__name__");
   const nb::object error_type = nb::handle(&PyType_Type)("Error", base, members);
   module.attr("Error") = error_type;
   nb::register_exception_translator(

@@ -21,7 +21,7 @@ PyObject* make_type(nb::module_& module, const char* name, std::initializer_list
   for (PyObject* base : bases) list.append(nb::handle(base));
   nb::dict members;
   members["__doc__"] = doc;
-  members["__module__"] = "openrknn";
+  members["__module__"] = module.attr("__name__");
   const nb::object type = nb::handle(&PyType_Type)(name, nb::tuple(list), members);
   module.attr(name) = type;
   return type.inc_ref().ptr();

@@ -30,6 +30,10 @@ if _core.has_compiler:
 else:
     from openrknn.board import Graph, Model, compile, import_model, load
 
+# Where users know them from, also in tracebacks.
+for _error in (Error, OptionError, RknnError, SessionTimeout, TaskCancelled):
+    _error.__module__ = __name__
+
 __all__ = [
     "Error",
     "Graph",

@@ -9,7 +9,7 @@ from typing import Any, TypedDict, Union
 from openrknn import _core
 
 PathLikeStr = Union[str, "os.PathLike[str]"]
-ScheduleLike = Union[int, str, Sequence[int]]
+ScheduleLike = int | str | Sequence[int]
 TpModeLike = str
 LayoutLike = str
 
