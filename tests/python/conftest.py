@@ -102,3 +102,13 @@ def case(tmp_path, request):
     seed = zlib.crc32(request.node.name.encode())
     print("seed", seed)
     return Case(tmp_path, seed)
+
+
+@pytest.fixture
+def stub():
+    """A fake RKNN runtime; sessions made by it are closed at the end."""
+    from stub_runtime import Stub
+
+    runtime = Stub()
+    yield runtime
+    runtime.finish()
