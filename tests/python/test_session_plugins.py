@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -77,6 +78,29 @@ def test_a_file_that_cannot_be_opened_is_warned_of_and_refused(stub, tmp_path):
     assert error.startswith(f"dlopen {path} fail: ") and str(path) in error
     assert said == [DISABLED, error + " (this could lead to a crash due to internal bugs of rknnrt)"]
     assert stub.live_contexts == 0
+
+
+def test_a_plugin_that_names_no_runtime_finds_the_sessions(stub, tmp_path):
+    """In a process of its own: the runtime then is everybody's until the process ends."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler")
+    source, path = tmp_path / "asks.c", tmp_path / "librkcst_asks.so"
+    source.write_text(
+        "void rknn_custom_op_get_op_attr(void*, const char*, void*);\n"
+        "void* get_rknn_custom_op(void) { rknn_custom_op_get_op_attr(0, 0, 0); return 0; }\n"
+    )
+    subprocess.run([compiler, "-shared", "-fPIC", source, "-o", path], check=True)
+    script = f"""
+import openrknn
+try:
+    openrknn.InferenceSession({ECHO.encode()!r}, provider_options={{"runtime_library": {stub.path!r}, "custom_op_path": {str(path)!r}}})
+except openrknn.RknnError as error:
+    print(error)
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(str(Path(each).resolve()) for each in sys.path if each)}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "get_rknn_custom_op returned null\n", done.stderr
 
 
 def test_a_library_without_the_entry_is_refused(stub):

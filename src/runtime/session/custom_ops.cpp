@@ -43,10 +43,19 @@ CustomOps::~CustomOps() {
   for (void* handle : handles_) dlclose(handle);
 }
 
-void CustomOps::load_file(const std::string& path, const std::function<void(const std::string&)>* warn) {
-  void* const handle = dlopen(path.c_str(), RTLD_NOW);
+void CustomOps::load_file(const std::string& path, const RuntimeLibrary& runtime,
+                          const std::function<void(const std::string&)>* warn) {
+  void* handle = dlopen(path.c_str(), RTLD_NOW);
+  std::string reason = handle == nullptr ? last_dlerror() : "";
+  if (reason.find("rknn_custom_op_get_op_attr") != std::string::npos) {
+    // Plugins call it and need not name the library it is in. Only then the runtime becomes everybody's: for good, so
+    // that such plugins of sessions over another runtime would call this one.
+    dlopen(runtime.path.c_str(), RTLD_NOW | RTLD_GLOBAL | RTLD_NOLOAD);
+    handle = dlopen(path.c_str(), RTLD_NOW);
+    if (handle == nullptr) reason = last_dlerror();
+  }
   if (handle == nullptr) {
-    const std::string text = fmt::format("dlopen {} fail: {}", path, last_dlerror());
+    const std::string text = fmt::format("dlopen {} fail: {}", path, reason);
     if (warn != nullptr) (*warn)(text + " (this could lead to a crash due to internal bugs of rknnrt)");
     throw SessionError(text);
   }
@@ -69,9 +78,7 @@ void CustomOps::load_file(const std::string& path, const std::function<void(cons
 
 void CustomOps::load(const SessionOptions& options, const RuntimeLibrary& runtime,
                      const std::function<void(const std::string&)>& warn) {
-  // Plugins call rknn_custom_op_get_op_attr and need not name the library it is in.
-  dlopen(runtime.path.c_str(), RTLD_NOW | RTLD_GLOBAL | RTLD_NOLOAD);
-  for (const std::string& path : options.custom_op_paths) load_file(path, &warn);
+  for (const std::string& path : options.custom_op_paths) load_file(path, runtime, &warn);
   if (!options.custom_op_default_path) return;
   std::error_code ignored;
   if (!std::filesystem::is_directory(kDefaultDirectory, ignored)) {
@@ -80,7 +87,7 @@ void CustomOps::load(const SessionOptions& options, const RuntimeLibrary& runtim
   }
   for (const std::string& file : default_plugins(kDefaultDirectory)) {
     try {
-      load_file(file, nullptr);  // one warning a file
+      load_file(file, runtime, nullptr);  // one warning a file
     } catch (const SessionError& error) {
       warn(fmt::format("Failed to load plugin {}: {}", file, error.what()));
     }

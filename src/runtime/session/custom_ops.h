@@ -30,7 +30,8 @@ class CustomOps {
   std::vector<rknn_custom_op>& ops() { return ops_; }
 
  private:
-  void load_file(const std::string& path, const std::function<void(const std::string&)>* warn);
+  void load_file(const std::string& path, const RuntimeLibrary& runtime,
+                 const std::function<void(const std::string&)>* warn);
 
   std::vector<void*> handles_;
   std::vector<rknn_custom_op> ops_;
