@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy
 
 from openrknn import _core
-
-if TYPE_CHECKING:
-    from openrknn.session import InferenceSession
 
 _MEM_FLAGS = {
     "default": 0,
@@ -63,7 +60,7 @@ def _check_device(device_type: str) -> None:
         raise _core.OptionError("device_type must be 'cpu' or 'rknpu2'")
 
 
-def _port(session: InferenceSession, name: str, io_kind: str) -> Any:
+def _port(session: _core.Session, name: str, io_kind: str) -> Any:
     if io_kind not in ("input", "output"):
         raise _core.OptionError("io_kind must be 'input' or 'output'")
     for arg in session.get_inputs() if io_kind == "input" else session.get_outputs():
@@ -95,7 +92,7 @@ class OrtValue:
         device_id: int = 0,
         *,
         name: str | None = None,
-        session: InferenceSession | None = None,
+        session: _core.Session | None = None,
         io_kind: str | None = None,
         layout: str = "onnx",
         sync: bool = True,
@@ -122,7 +119,7 @@ class OrtValue:
         device_id: int = 0,
         *,
         name: str | None = None,
-        session: InferenceSession | None = None,
+        session: _core.Session | None = None,
         io_kind: str | None = None,
         layout: str = "native",
         mem_flags: str | int | None = "cacheable",
@@ -144,7 +141,7 @@ class OrtValue:
         size: int,
         offset: int = 0,
         virt_addr: int | None = None,
-        session: InferenceSession | None = None,
+        session: _core.Session | None = None,
         name: str | None = None,
         io_kind: str | None = None,
         layout: str = "native",
@@ -248,7 +245,7 @@ def _require(value: OrtValue, shape: list[int], element_type: str, io_kind: str 
 class SessionIOBinding:
     """Which arrays run_with_iobinding reads and writes. Thread-safe."""
 
-    def __init__(self, session: InferenceSession) -> None:
+    def __init__(self, session: _core.Session) -> None:
         self._session = session
         self._binding = _core.IoBinding(session)
         self._outputs: dict[str, OrtValue] = {}

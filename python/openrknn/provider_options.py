@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any, TypedDict, Union
+from typing import Any, TypedDict
 
 from openrknn import _core
 
-PathLikeStr = Union[str, "os.PathLike[str]"]
+PathLikeStr = str | os.PathLike
 ScheduleLike = int | str | Sequence[int]
 TpModeLike = str
 LayoutLike = str

@@ -209,7 +209,9 @@ def _(folder, rknn):
     load(rknn, small_models.save(small_models.cnn(), folder / "cnn.onnx"), mean_values=[[128, 128]])
 
 
-@case("several bad arguments at once", "", "quantized_dtype", "optimization_level", "target_platform", "compress_weight")
+@case(
+    "several bad arguments at once", "", "quantized_dtype", "optimization_level", "target_platform", "compress_weight"
+)
 def _(folder, rknn):
     rknn.config(target_platform="rk1", quantized_dtype="int3", optimization_level=9, compress_weight=True)
 

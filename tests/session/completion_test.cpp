@@ -180,14 +180,17 @@ TEST_F(SessionCompletion, AFailureInThePipelineComesWhereItsResultWould) {
 }
 
 TEST_F(SessionCompletion, BatchesAreSplitAndJoinedAlongTheFirstDimension) {
-  const std::string model = "input x f32 1,3\noutput y f32 1,4\noutput pair f32 2,3\noutput scalar f32 1\nversion 2.4.1\n";
+  const std::string model =
+      "input x f32 1,3\noutput y f32 1,4\noutput pair f32 2,3\noutput scalar f32 1\nversion 2.4.1\n";
   configure("fill=tag");
   Session session = open(over_cores({0, 1, 2}), model);
   std::vector<float> values(7 * 3);
   for (int i = 0; i < 7; ++i) values[static_cast<size_t>(i) * 3] = static_cast<float>(10 + i);
   const Feed feed = Feed::single({ElementType::Float32, {7, 3}, values.data()});
   const std::vector<Array> outputs = session.run({}, feed, {.dispatch_batch = true});
-  const auto shape = [&](size_t i) { return std::vector<int64_t>(outputs[i].shape().begin(), outputs[i].shape().end()); };
+  const auto shape = [&](size_t i) {
+    return std::vector<int64_t>(outputs[i].shape().begin(), outputs[i].shape().end());
+  };
   EXPECT_EQ(shape(0), (std::vector<int64_t>{7, 4}));
   EXPECT_EQ(shape(1), (std::vector<int64_t>{14, 3}));
   EXPECT_EQ(shape(2), (std::vector<int64_t>{7}));
@@ -251,8 +254,7 @@ TEST_F(SessionCompletion, OverflowPoliciesSayWhatAFullQueueLoses) {
     Log log;
     size_t accepted = 0;
     for (int i = 0; i < 5; ++i) {
-      const std::string refusal =
-          failure_of([&] { session.run_async({}, Tagged(i).feed(), log.callback(i)); });
+      const std::string refusal = failure_of([&] { session.run_async({}, Tagged(i).feed(), log.callback(i)); });
       EXPECT_EQ(refusal == "no error", c.errors[static_cast<size_t>(i)] != "-") << refusal;
       if (refusal == "no error") ++accepted;
       if (i == 0) wait_blocked();

@@ -172,10 +172,13 @@ TEST_F(SessionDispatch, ContextsAreMadeAndMaskedAsTheOptionsSay) {
 
 TEST_F(SessionDispatch, CoresThePlatformLacksAreAnErrorOrLeftOutAsAsked) {
   const std::string one_core = std::string(kStubModel) + "cores 1\n";
-  EXPECT_EQ(failure_of([&] { open(over_cores({0, 1}), one_core); }),
-            "rknn_set_core_mask failed for thread 1: RKNN_ERR_TARGET_PLATFORM_UNMATCH (-13): model target platform is not "
-            "compatible with current platform.. Maybe you specified a configuration that is not supported by the current "
-            "platform");
+  EXPECT_EQ(
+      failure_of([&] {
+        open(over_cores({0, 1}), one_core);
+      }),
+      "rknn_set_core_mask failed for thread 1: RKNN_ERR_TARGET_PLATFORM_UNMATCH (-13): model target platform is not "
+      "compatible with current platform.. Maybe you specified a configuration that is not supported by the current "
+      "platform");
   EXPECT_EQ(stub().live_contexts(), 0);
   SessionOptions lenient = over_cores({0, 1});
   lenient.strict_cores = false;

@@ -82,14 +82,16 @@ TEST_F(SessionFeed, ShapeSetsAreSwitchedOnlyWhenTheShapeChanges) {
   const int64_t before = stub().calls("rknn_set_input_shapes");
   for (const int64_t height : {4, 4, 4, 4, 2, 2, 2, 2}) run(height);  // alternating over two contexts
   EXPECT_EQ(stub().calls("rknn_set_input_shapes") - before, 4);
-  EXPECT_EQ(failure_of([&] { run(3); }),
-            "Input 'x' shape mismatch: expected [1, 3, 4, 4], got [1, 3, 3, 4]; this model takes [1, 3, 4, 4] or [1, 3, 2, "
-            "4]");
+  EXPECT_EQ(
+      failure_of([&] { run(3); }),
+      "Input 'x' shape mismatch: expected [1, 3, 4, 4], got [1, 3, 3, 4]; this model takes [1, 3, 4, 4] or [1, 3, 2, "
+      "4]");
 }
 
 TEST_F(SessionFeed, NativeOutputsComeInTheModelsOwnType) {
   const std::string model =
-      "input x f32 1,4\noutput codes i8 1,4 scale=0.5 zp=3\noutput indices i64 1,4\noutput real f16 1,4\nversion 2.4.1\n";
+      "input x f32 1,4\noutput codes i8 1,4 scale=0.5 zp=3\noutput indices i64 1,4\noutput real f16 1,4\nversion "
+      "2.4.1\n";
   configure("fill=tag");
   const std::vector<float> values = {7, 0, 0, 0};
   const Feed feed = Feed::single({ElementType::Float32, {1, 4}, values.data()});

@@ -59,9 +59,8 @@ TEST_F(SessionLifetime, WaitingCallsAreToldWhenTheSessionCloses) {
   stub().block("rknn_run", 1);
   std::vector<std::future<std::string>> calls;
   for (int i = 0; i < 5; ++i) {  // one runs, one waits for a core, three for a place
-    calls.push_back(std::async(std::launch::async, [&] {
-      return failure_of([&] { session.run({}, Tagged(1).feed()); });
-    }));
+    calls.push_back(
+        std::async(std::launch::async, [&] { return failure_of([&] { session.run({}, Tagged(1).feed()); }); }));
   }
   wait_blocked();
   while (session.stats().waiting == 0) std::this_thread::yield();

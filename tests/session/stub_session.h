@@ -77,7 +77,8 @@ inline Stub& stub() {
 }
 
 /// One float input of 12 elements whose first comes back as the first of both outputs.
-inline constexpr const char* kStubModel = "input x f32 1,2,3,2\noutput y f32 1,4\noutput z f32 1,2,2,2\nversion 2.4.1\n";
+inline constexpr const char* kStubModel =
+    "input x f32 1,2,3,2\noutput y f32 1,4\noutput z f32 1,2,2,2\nversion 2.4.1\n";
 
 class StubSession : public testing::Test {
  protected:
