@@ -1,3 +1,4 @@
+/* clang-format off: the comments are tables */
 /*
  * Control of librknnrt_stub.so: a fake RKNN runtime for tests and benchmarks of whatever speaks the RKNN C API.
  * It computes nothing, but it behaves: virtual cores that take a stated time, faults on demand, and a record of what
@@ -10,17 +11,20 @@
  *   native_input INDEX TYPE [FORMAT] DIMS [...]                    answers of RKNN_QUERY_NATIVE_*; default: as logical
  *   native_output INDEX TYPE [FORMAT] DIMS [...]
  *   dynamic INDEX DIMS DIMS ...                                    shapes of input INDEX, one a group
- *   dynamic_output INDEX DIMS DIMS ...                             likewise of an output; default: the same in all
- * groups custom_string TEXT version TEXT                                                   RKNN_QUERY_SDK_VERSION;
- * default 2.3.2 (stub) driver TEXT                                                    default 0.9.8 (stub) cores N of
- * this SoC (3); 1: every rknn_set_core_mask is -13 memory WEIGHT INTERNAL bytes, of RKNN_QUERY_MEM_SIZE no_dup
- * rknn_dup_context fails (so it does with `dynamic`)
+ *   dynamic_output INDEX DIMS DIMS ...                             likewise of an output; default: the same in all groups
+ *   custom_string TEXT
+ *   version TEXT                                                   RKNN_QUERY_SDK_VERSION; default 2.3.2 (stub)
+ *   driver TEXT                                                    default 0.9.8 (stub)
+ *   cores N                                                        of this SoC (3); 1: every rknn_set_core_mask is -13
+ *   memory WEIGHT INTERNAL                                         bytes, of RKNN_QUERY_MEM_SIZE
+ *   no_dup                                                         rknn_dup_context fails (so it does with `dynamic`)
  *
  * A format left out is nhwc for 4-D inputs, nchw for 4-D outputs and undefined for all others.
  *
  * Element 0 of every output is element 0 of input 0 as a number, so a task can be followed to its results. What the
  * other elements are is the setting `fill`.
  */
+/* clang-format on */
 #ifndef OPENRKNN_TESTS_STUB_RUNTIME_H
 #define OPENRKNN_TESTS_STUB_RUNTIME_H
 
