@@ -1,4 +1,4 @@
-/* clang-format off: the comments are tables */
+/* clang-format off */
 /*
  * Control of librknnrt_stub.so: a fake RKNN runtime for tests and benchmarks of whatever speaks the RKNN C API.
  * It computes nothing, but it behaves: virtual cores that take a stated time, faults on demand, and a record of what
