@@ -551,6 +551,23 @@ def test_weights_are_shared_with_a_master_that_may_be_dropped_first(stub):
     assert contexts[-1] == stub.recorded_calls("rknn_init")[0][0], "the master's context goes last"
 
 
+@pytest.mark.skipif(not openrknn._core.has_compiler, reason="this build makes no models")
+@pytest.mark.parametrize("options", [{}, {"schedule": [0, 1, 2]}])
+def test_a_model_without_weights_runs_on_those_of_another(tmp_path, cnn, options):
+    graph = openrknn.import_model(cnn)
+    openrknn.compile(graph, quantize=None).save(tmp_path / "full.rknn")
+    openrknn.compile(graph, quantize=None, remove_weight=True).save(tmp_path / "bare.rknn")
+    array = np.random.default_rng(0).standard_normal((1, 3, 16, 16)).astype(np.float32)
+    master = openrknn.InferenceSession(tmp_path / "full.rknn")
+    slave = openrknn.InferenceSession(tmp_path / "bare.rknn", provider_options=options, use_weight_from=master)
+    wanted = master.run(None, array)
+    del master
+    for _ in range(4):
+        for got, want in zip(slave.run(None, array), wanted, strict=True):
+            np.testing.assert_array_equal(got, want)
+    slave.close()
+
+
 # ---- versions
 
 
