@@ -219,6 +219,64 @@ def pacing(stub: Stub) -> None:
     )
 
 
+def submit_timeouts(stub: Stub) -> None:
+    """A full queue, or a pacer's slot too far away: how far from submit_timeout_ms (100) the error comes."""
+    worst = {}
+    for kind in ("run", "run_async", "run_pipeline", "batch", "pacing"):
+        stub.configure("latency_us=400000")
+        with stub.session(max_queue_size=1, submit_timeout_ms=100, enable_pacing=kind == "pacing") as session:
+            batch = {"ztu_modelrt_dispatch_batch": True}
+            calls = {
+                "run": lambda session=session: session.run(None, feed()),
+                "run_async": lambda session=session: session.run_async(None, feed(), lambda *_: None),
+                "run_pipeline": lambda session=session: session.run_pipeline(feed()),
+                "batch": lambda session=session, batch=batch: session.run(None, feed(), batch),
+                "pacing": lambda session=session: session.run(None, feed()),
+            }
+            if kind == "pacing":
+                session.run(None, feed())
+            for _ in range(1 if kind == "pacing" else 2):  # one runs, one waits
+                session.run_async(None, feed(), lambda *_: None)
+                time.sleep(0.01)
+            start = time.perf_counter()
+            try:
+                calls[kind]()
+            except TimeoutError:
+                worst[kind] = abs(time.perf_counter() - start - 0.1) * 1e3
+    missing = 5 - len(worst)
+    row(
+        "submit timeout of 100 ms, all five ways: worst deviation",
+        max(worst.values()),
+        "ms",
+        "<= 20",
+        missing == 0 and max(worst.values()) <= 20,
+        f"{missing} ways without a timeout" if missing else "",
+    )
+
+
+def asynchronous(stub: Stub) -> None:
+    """run_async with nothing to compute: what queue, worker and callback thread cost a task."""
+    for workers in (1, 4, 16):
+        stub.configure("latency_us=0 copy=0")
+        tasks = 20_000
+        with stub.session(threads_per_core=workers, max_queue_size=64) as session:
+            done, array = threading.Semaphore(0), feed()
+            start, switches = time.perf_counter(), context_switches()
+            for _ in range(tasks):
+                session.run_async(None, array, lambda results, user_data, error, done=done: done.release())
+            for _ in range(tasks):
+                done.acquire()
+            elapsed, per_task = time.perf_counter() - start, (context_switches() - switches) / tasks
+        row(
+            f"run_async, {workers} workers: a task",
+            elapsed / tasks * 1e6,
+            "us",
+            "",
+            True,
+            f"{per_task:.2f} context switches a task",
+        )
+
+
 def resident_kb() -> int:
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE") // 1024
@@ -257,8 +315,10 @@ def main() -> None:
     scheduling(stub)
     independence(stub)
     overhead(stub)
+    asynchronous(stub)
     copies(stub)
     pacing(stub)
+    submit_timeouts(stub)
     memory(stub, arguments.runs)
     if arguments.json:
         with open(arguments.json, "w", encoding="utf-8") as file:
