@@ -233,7 +233,7 @@ uint64_t Engine::submit(const std::vector<size_t>& selection, const Feed& feed, 
   task->finished = [waiter, place](Task& done) { waiter->settle(place, done); };
   recorder_.submitted();
   const Scheduler::Admitted admitted = scheduler_->admit(*task, pace(Caller::Run), inside_callback());
-  if (admitted.admission == Scheduler::Admission::Admitted) task.release();  // a worker has it
+  if (admitted.admission == Scheduler::Admission::Admitted) static_cast<void>(task.release());  // a worker has it
   require_admitted(admitted.admission, Caller::Run);
   return admitted.id;
 }
@@ -284,7 +284,7 @@ uint64_t Engine::run_async(const OutputNames& names, const Feed& feed, Callback 
     abandon(*task.release(), "dropped: the queue is full");
     return id;
   }
-  if (admitted.admission == Scheduler::Admission::Admitted) task.release();  // a worker has it
+  if (admitted.admission == Scheduler::Admission::Admitted) static_cast<void>(task.release());  // a worker has it
   if (admitted.admission == Scheduler::Admission::Full && overflow == Overflow::Raise) {
     throw TimeoutError("run_async: the queue is full");
   }

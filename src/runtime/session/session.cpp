@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <new>
 
 #include "openrknn/io_binding.hpp"
 #include "runtime/session/engine.h"
@@ -51,7 +52,7 @@ Session::Session(std::span<const std::byte> model, SessionOptions options, const
 Session::~Session() {
   if (!state_) return;
   if (state_->is_forked()) {
-    static_cast<void>(new std::shared_ptr<State>(std::move(state_)));  // not ours to take apart
+    static_cast<void>(new (std::nothrow) std::shared_ptr<State>(state_));  // not ours to take apart: kept for ever
     return;
   }
   close(false, kPatience);
