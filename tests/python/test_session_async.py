@@ -778,6 +778,23 @@ def test_the_environment_asks_for_a_line_a_task(stub, monkeypatch, capfd):
     assert keys == ["set_input_us", "infer_us", "copy_output_us", "total_us"]
 
 
+def test_runs_on_bound_memory_have_a_line_of_their_own(stub, monkeypatch, capfd):
+    monkeypatch.setenv("ZTU_EZRKNN_ASYNC_PRINT_PERF", "1")
+    session = stub.session()
+    binding = session.io_binding()
+    binding.bind_cpu_input("x", tagged(1))
+    binding.bind_output("y")
+    session.run_with_iobinding(binding)
+    stub.fail("rknn_run", 1, -1)
+    with pytest.raises(RuntimeError, match="rknn_run failed"):
+        session.run_with_iobinding(binding)
+    lines = capfd.readouterr().err.splitlines()
+    for number, line in enumerate(lines):
+        assert line.startswith(f"[ztu_ez_rknn_async_perf] task_id={number} thread_id=-1 core_id=-1 import_us=")
+        assert line.endswith(" mode=zero_copy")
+    assert len(lines) == 2
+
+
 def test_core_mode_changes_between_tasks(stub):
     stub.record_calls()
     session = stub.session()
