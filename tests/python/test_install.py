@@ -25,7 +25,13 @@ def cmake(*arguments):
     command = str(beside) if beside.exists() else shutil.which("cmake")
     if command is None:
         pytest.skip("no cmake")
-    done = subprocess.run([command, *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False)
+    # Ninja comes with the tests' CMake; make need not be there.
+    environment = dict(os.environ, PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    if shutil.which("ninja", path=environment["PATH"]):
+        environment["CMAKE_GENERATOR"] = "Ninja"
+    done = subprocess.run(
+        [command, *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False, env=environment
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
