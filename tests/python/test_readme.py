@@ -50,7 +50,7 @@ def folder(tmp_path):
 
 
 def test_python(repository, folder):
-    (program,) = snippets(repository, "python")
+    program = "\n".join(snippets(repository, "python"))  # one goes on from the other
     packages = str(Path(openrknn.__file__).parents[1])
     done = subprocess.run(
         [sys.executable, "-c", program + "\nassert scores.shape == (1, 1000)\n"],
