@@ -18,19 +18,19 @@ namespace {
 constexpr size_t kCallbackQueueSize = 8;
 constexpr size_t kKeptBlocks = 16;
 
-struct PriorityFlag {
-  Priority priority;
-  uint32_t flag;
-};
-constexpr PriorityFlag kPriorityFlags[] = {{Priority::High, RKNN_FLAG_PRIOR_HIGH},
-                                           {Priority::Medium, RKNN_FLAG_PRIOR_MEDIUM},
-                                           {Priority::Low, RKNN_FLAG_PRIOR_LOW}};
+// By Priority.
+constexpr uint32_t kPriorityFlags[] = {RKNN_FLAG_PRIOR_HIGH, RKNN_FLAG_PRIOR_MEDIUM, RKNN_FLAG_PRIOR_LOW};
 
 uint32_t init_flags(const SessionOptions& options) {
-  uint32_t flags = kPriorityFlags[static_cast<size_t>(options.priority)].flag;
+  uint32_t flags = kPriorityFlags[static_cast<size_t>(options.priority)];
   if (options.enable_sram) flags |= RKNN_FLAG_ENABLE_SRAM;
   if (options.collect_perf) flags |= RKNN_FLAG_COLLECT_PERF_MASK;
   return flags;
+}
+
+/// The core mask of a context for one core of the schedule; without a schedule all have the mask of tp_mode.
+uint32_t mask_of(const SessionOptions& options, int64_t core) {
+  return options.schedule.empty() ? options.core_mask : 1u << core;
 }
 
 /// The distinct cores of a schedule.
@@ -122,13 +122,12 @@ std::vector<std::unique_ptr<Lane>> Engine::make_lanes(const ModelSource& source)
     lane->core = core;
     lanes.push_back(std::move(lane));
   };
-  const auto mask_of = [&](int64_t core) { return options_.schedule.empty() ? options_.core_mask : 1u << core; };
   // A core the platform lacks is found with the first context, before others are made for it.
   if (!options_.strict_cores) {
     std::vector<int64_t> present;
     for (const int64_t core : cores) {
       try {
-        first_->set_core_mask(mask_of(core), 0);
+        first_->set_core_mask(mask_of(options_, core), 0);
         present.push_back(core);
       } catch (const SessionError& error) {
         warn(fmt::format("{} is left out: {}", options_.schedule.empty() ? "tp_mode" : fmt::format("core {}", core),
@@ -152,7 +151,7 @@ std::vector<std::unique_ptr<Lane>> Engine::make_lanes(const ModelSource& source)
       context = may_duplicate() ? std::make_shared<ModelContext>(first_)
                                 : std::make_shared<ModelContext>(runtime_, source, init_flags(options_), weights_);
     }
-    context->set_core_mask(mask_of(core), i);
+    context->set_core_mask(mask_of(options_, core), i);
     add_lane(std::move(context), core);
   }
   return lanes;
@@ -232,7 +231,7 @@ std::shared_ptr<ZeroCopy> Engine::zero_copy() {
     context = std::make_shared<ModelContext>(runtime_, ModelSource{path_, {}}, init_flags(options_), weights_);
     if (!custom_ops_.ops().empty()) context->register_custom_ops(custom_ops_.ops());
   }
-  context->set_core_mask(options_.schedule.empty() ? options_.core_mask : 1u << options_.schedule.front(), 0);
+  context->set_core_mask(mask_of(options_, options_.schedule.empty() ? 0 : options_.schedule.front()), 0);
   zero_copy_ = std::make_shared<ZeroCopy>(std::move(context), facts_, options_);
   return zero_copy_;
 }
