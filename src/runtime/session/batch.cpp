@@ -87,8 +87,8 @@ std::vector<Array> Engine::run_batch(const OutputNames& names, const Feed& feed,
   for (int64_t i = 0; i < batch; ++i) {
     Feed one{Feed::Kind::List, {}};
     for (const ArrayView* array : arrays) one.arrays.emplace_back("", sample(*array, i));
-    auto waiter = std::make_shared<Waiter>(1);
-    submit(selection, one, waiter, 0);
+    auto waiter = std::make_shared<Waiter>();
+    submit(selection, one, waiter);
     waiters.push_back(std::move(waiter));
   }
   std::vector<std::vector<Array>> results;
@@ -96,7 +96,7 @@ std::vector<Array> Engine::run_batch(const OutputNames& names, const Feed& feed,
     if (!waiter->wait(deadline)) {
       throw TimeoutError(fmt::format("run timed out: the batch was not done within {} ms", timeout_ms));
     }
-    results.push_back(waiter->take(0));
+    results.push_back(waiter->take());
   }
   std::vector<Array> outputs;
   for (size_t i = 0; i < selection.size(); ++i) outputs.push_back(joined(results, i, *output_blocks_));

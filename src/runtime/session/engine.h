@@ -48,8 +48,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::vector<Array> run_within(const OutputNames&, const Feed&, int64_t timeout_ms);
   std::vector<Array> run_batch(const OutputNames&, const Feed&, int64_t timeout_ms);
   uint64_t run_async(const OutputNames&, const Feed&, Callback, bool ordered, bool wait = true);
-  /// A task whose result `waiter` gets at `place`. Gives its number.
-  uint64_t submit(const std::vector<size_t>& selection, const Feed&, const std::shared_ptr<Waiter>&, size_t place);
+  /// A task whose result `waiter` gets. Gives its number.
+  uint64_t submit(const std::vector<size_t>& selection, const Feed&, const std::shared_ptr<Waiter>&);
 
   bool cancel(uint64_t task);
   size_t cancel_all(const char* reason);

@@ -222,15 +222,14 @@ std::vector<Array> Engine::run(const OutputNames& names, const Feed& feed) {
   return task->results();
 }
 
-uint64_t Engine::submit(const std::vector<size_t>& selection, const Feed& feed, const std::shared_ptr<Waiter>& waiter,
-                        size_t place) {
+uint64_t Engine::submit(const std::vector<size_t>& selection, const Feed& feed, const std::shared_ptr<Waiter>& waiter) {
   require_open();
   TaskPointer task = take_task();
   task->selection = selection;
   set_fetched(*task);
   prepare(facts_.input_specs, feed, true, *input_blocks_, task->feed);
   task->on_worker = true;
-  task->finished = [waiter, place](Task& done) { waiter->settle(place, done); };
+  task->finished = [waiter](Task& done) { waiter->settle(done); };
   recorder_.submitted();
   const Scheduler::Admitted admitted = scheduler_->admit(*task, pace(Caller::Run), inside_callback());
   if (admitted.admission == Scheduler::Admission::Admitted) static_cast<void>(task.release());  // a worker has it
@@ -240,15 +239,15 @@ uint64_t Engine::submit(const std::vector<size_t>& selection, const Feed& feed, 
 
 std::vector<Array> Engine::run_within(const OutputNames& names, const Feed& feed, int64_t timeout_ms) {
   const Clock::time_point deadline = Clock::now() + std::chrono::milliseconds(timeout_ms);
-  const auto waiter = std::make_shared<Waiter>(1);
+  const auto waiter = std::make_shared<Waiter>();
   std::vector<size_t> selection;
   select(names, selection);
-  const uint64_t id = submit(selection, feed, waiter, 0);
+  const uint64_t id = submit(selection, feed, waiter);
   if (!waiter->wait(deadline)) {
     cancel(id);  // if it has not begun
     throw TimeoutError(fmt::format("run timed out: no result within {} ms", timeout_ms));
   }
-  return waiter->take(0);
+  return waiter->take();
 }
 
 uint64_t Engine::run_async(const OutputNames& names, const Feed& feed, Callback callback, bool ordered, bool wait) {

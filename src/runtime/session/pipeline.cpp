@@ -20,8 +20,8 @@ std::optional<std::vector<Array>> Pipeline::run(Engine& engine, const Feed& feed
     const std::lock_guard order(order_);
     if (reset || depth != depth_) drop(engine);
     depth_ = depth;
-    auto waiter = std::make_shared<Waiter>(1);
-    const uint64_t id = engine.submit(all, feed, waiter, 0);
+    auto waiter = std::make_shared<Waiter>();
+    const uint64_t id = engine.submit(all, feed, waiter);
     const std::lock_guard lock(mutex_);
     entries_.push_back({std::move(waiter), id});
     if (static_cast<int64_t>(entries_.size()) <= depth) return std::nullopt;
@@ -29,7 +29,7 @@ std::optional<std::vector<Array>> Pipeline::run(Engine& engine, const Feed& feed
     entries_.pop_front();
   }
   oldest->wait(Clock::time_point::max());
-  return oldest->take(0);
+  return oldest->take();
 }
 
 std::vector<std::vector<Array>> Pipeline::drain() {
@@ -42,7 +42,7 @@ std::vector<std::vector<Array>> Pipeline::drain() {
   std::vector<std::vector<Array>> results;
   for (const Entry& entry : entries) {
     entry.waiter->wait(Clock::time_point::max());
-    results.push_back(entry.waiter->take(0));
+    results.push_back(entry.waiter->take());
   }
   return results;
 }

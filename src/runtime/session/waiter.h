@@ -10,48 +10,41 @@
 
 namespace openrknn::session {
 
-/// Thread-safe. Shared by the tasks and whoever waits, either of which may be gone first.
+/// Thread-safe. Shared by one task and whoever waits for it, either of which may be gone first.
 class Waiter {
  public:
-  explicit Waiter(size_t places) : outcomes_(places), open_(places) {}
-
-  void settle(size_t place, const Task& task) {
-    Outcome outcome;
-    outcome.failure = task.failure;
+  void settle(const Task& task) {
+    std::vector<Array> outputs;
+    std::exception_ptr failure = task.failure;
     try {
-      if (!outcome.failure) outcome.outputs = task.results();
+      if (!failure) outputs = task.results();
     } catch (...) {
-      outcome.failure = std::current_exception();
+      failure = std::current_exception();
     }
-    set(place, std::move(outcome));
+    const std::lock_guard lock(mutex_);
+    outputs_ = std::move(outputs);
+    failure_ = std::move(failure);
+    is_settled_ = true;
+    settled_.notify_all();
   }
   /// False: the deadline passed.
   bool wait(Clock::time_point deadline) {
     std::unique_lock lock(mutex_);
-    return settled_.wait_until(lock, deadline, [&] { return open_ == 0; });
+    return settled_.wait_until(lock, deadline, [&] { return is_settled_; });
   }
-  /// After wait(). Throws the failure of the place.
-  std::vector<Array> take(size_t place) {
+  /// After wait(). Throws the task's failure.
+  std::vector<Array> take() {
     const std::lock_guard lock(mutex_);
-    if (outcomes_[place].failure) std::rethrow_exception(outcomes_[place].failure);
-    return std::move(outcomes_[place].outputs);
+    if (failure_) std::rethrow_exception(failure_);
+    return std::move(outputs_);
   }
 
  private:
-  struct Outcome {
-    std::vector<Array> outputs;
-    std::exception_ptr failure;
-  };
-  void set(size_t place, Outcome outcome) {
-    const std::lock_guard lock(mutex_);
-    outcomes_[place] = std::move(outcome);
-    if (--open_ == 0) settled_.notify_all();
-  }
-
   std::mutex mutex_;
   std::condition_variable settled_;
-  std::vector<Outcome> outcomes_;
-  size_t open_;
+  std::vector<Array> outputs_;
+  std::exception_ptr failure_;
+  bool is_settled_ = false;
 };
 
 }  // namespace openrknn::session
