@@ -116,16 +116,21 @@ void bind_graph(nb::module_& module) {
   module.def(
       "import_model",
       [](const std::string& path, std::vector<std::string> inputs, std::vector<std::string> outputs,
-         std::vector<Shape> input_shapes, std::map<std::string, int64_t> dimensions) {
+         std::vector<Shape> input_shapes, std::map<std::string, int64_t> dimensions, nb::dict constants) {
         ImportOptions options;
         options.inputs = std::move(inputs);
         options.outputs = std::move(outputs);
         options.input_shapes = std::move(input_shapes);
         options.dimensions = std::move(dimensions);
+        for (const auto [key, value] : constants) {
+          const std::string name = nb::cast<std::string>(key);
+          options.constants.emplace(name, tensor_from_array(value, "initial_values['" + name + "']"));
+        }
         const nb::gil_scoped_release release;
         return PyGraph(path, options);
       },
-      nb::arg("path"), nb::arg("inputs"), nb::arg("outputs"), nb::arg("input_shapes"), nb::arg("dimensions"));
+      nb::arg("path"), nb::arg("inputs"), nb::arg("outputs"), nb::arg("input_shapes"), nb::arg("dimensions"),
+      nb::arg("constants"));
 }
 
 }  // namespace openrknn::python

@@ -32,6 +32,7 @@ struct ImportOptions {
   std::vector<Shape> input_shapes;
   std::map<std::string, int64_t> dimensions;          ///< symbolic dimensions by name: {"batch", 1}
   std::vector<std::optional<Tensor>> initial_values;  ///< aligned likewise: a value freezes that input to a constant
+  std::map<std::string, Tensor> constants;            ///< by name: inputs frozen likewise
   std::vector<CustomDeclaration> custom_ops;
 };
 

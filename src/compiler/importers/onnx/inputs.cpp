@@ -217,6 +217,17 @@ std::vector<InputPlan> plan_inputs(const GraphProto& graph, const std::vector<By
   };
   aligned(options.input_shapes.size(), "input shapes");
   aligned(options.initial_values.size(), "initial values");
+  for (const auto& [name, value] : options.constants) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
+      planner.add(Code::InvalidArgument, name, fmt::format("the model has no input '{}' to freeze", name),
+                  fmt::format("its inputs are {}", quoted_list(names)));
+    }
+  }
+  const auto frozen_value = [&](size_t i) -> const Tensor* {
+    if (i < options.initial_values.size() && options.initial_values[i]) return &*options.initial_values[i];
+    const auto found = options.constants.find(std::string(names[i]));
+    return found != options.constants.end() ? &found->second : nullptr;
+  };
 
   std::vector<Shape> shapes = options.input_shapes;
   const auto given_shape = [&](size_t i) -> const Shape* {
@@ -237,8 +248,8 @@ std::vector<InputPlan> plan_inputs(const GraphProto& graph, const std::vector<By
     InputPlan plan;
     plan.name = std::string(names[i]);
     plan.dtype = declared[i]->dtype;
-    if (i < options.initial_values.size() && options.initial_values[i]) {
-      const Tensor& value = *options.initial_values[i];
+    if (const Tensor* given = frozen_value(i)) {
+      const Tensor& value = *given;
       const Shape frozen = value.shape();
       const std::optional<Shape> shape =
           planner.resolve(names[i], *declared[i], frozen.empty() ? given_shape(i) : &frozen);

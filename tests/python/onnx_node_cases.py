@@ -1,0 +1,147 @@
+"""The node cases of the ONNX standard (onnx.backend.test), run through importer and executor.
+
+`python onnx_node_cases.py` prints a table: passed, refused and failed cases of each operator. A case whose operator needs
+constants where the case feeds inputs (shapes, axes, bounds) is run with those inputs frozen, as a user would.
+"""
+
+import collections
+import dataclasses
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+import openrknn
+
+
+@dataclasses.dataclass
+class Result:
+    name: str
+    op: str
+    outcome: str  # passed, refused, failed
+    reason: str = ""
+    frozen: tuple = ()
+
+
+def collect():
+    from onnx.backend.test.case.node import collect_testcases
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return collect_testcases(None)
+
+
+def operator_of(case):
+    """The operator a case is about: of the node if there is one, else what its name says, else the last node's."""
+    nodes = case.model.graph.node
+    if len(nodes) == 1:
+        return nodes[0].op_type
+    words = case.name.removeprefix("test_").replace("_", "")
+    named = [n.op_type for n in nodes if words.startswith(n.op_type.lower())]
+    return named[0] if named else nodes[-1].op_type
+
+
+def freezing_plans(model):
+    """What to freeze, mildest first: nothing, the parameters (small integers behind the first input), all but the first."""
+    inputs = [i for i in model.graph.input]
+    integers = (onnx.TensorProto.INT64, onnx.TensorProto.INT32, onnx.TensorProto.BOOL)
+
+    def is_parameter(info):
+        return info.type.tensor_type.elem_type in integers and len(info.type.tensor_type.shape.dim) <= 1
+
+    yield ()
+    parameters = tuple(i.name for i in inputs[1:] if is_parameter(i))
+    if parameters:
+        yield parameters
+    if inputs and is_parameter(inputs[0]):
+        yield tuple(i.name for i in inputs if is_parameter(i))
+    if len(inputs) > 1:
+        yield tuple(i.name for i in inputs[1:])
+
+
+def plain(array):
+    """What can be compared: numpy's own types."""
+    array = np.asarray(onnx.numpy_helper.to_array(array) if isinstance(array, onnx.TensorProto) else array)
+    return array.astype(np.float32) if array.dtype.kind not in "biuf" or array.dtype.name == "bfloat16" else array
+
+
+def compare(got, wanted, case):
+    if got.shape != wanted.shape:
+        return f"shape {got.shape}, expected {wanted.shape}"
+    if wanted.dtype.kind in "biu":
+        if got.dtype != wanted.dtype:
+            return f"type {got.dtype}, expected {wanted.dtype}"
+        if not np.array_equal(got, wanted):
+            return f"{np.sum(got != wanted)} of {wanted.size} differ"
+        return ""
+    # Golden is float32 whatever float type the file has: a 16-bit oracle rounds, golden does not.
+    types = {i.type.tensor_type.elem_type for i in [*case.model.graph.input, *case.model.graph.output]}
+    rtol, atol = case.rtol, max(case.atol, 1e-6)
+    if onnx.TensorProto.FLOAT16 in types:
+        rtol, atol = max(rtol, 2e-3), max(atol, 1e-4)
+    if onnx.TensorProto.BFLOAT16 in types:
+        rtol, atol = max(rtol, 1e-2), max(atol, 1e-2)
+    if not np.allclose(got, wanted, rtol=rtol, atol=atol, equal_nan=True):
+        return f"differs by {np.nanmax(np.abs(np.float64(got) - np.float64(wanted))):.3g}"
+    return ""
+
+
+def run(case, folder):
+    op = operator_of(case)
+    path = Path(folder, "case.onnx")
+    path.write_bytes(case.model.SerializeToString())
+    names = [i.name for i in case.model.graph.input]
+    problems = []
+    for inputs, outputs in case.data_sets:
+        if any(not isinstance(x, (np.ndarray, np.generic, float, int, onnx.TensorProto)) for x in [*inputs, *outputs]):
+            problems.append("sequences and optional values are no tensors")
+            continue
+        values = dict(zip(names, inputs, strict=False))
+        first = None
+        for frozen in freezing_plans(case.model):
+            try:
+                constants = {n: plain(values[n]) for n in frozen if n in values}
+                graph = openrknn.import_model(path, initial_values=constants)
+                feeds = {n: plain(values[n]) for n, _, _ in graph.inputs}
+                got = graph.run(feeds)
+                break
+            except (openrknn.Error, ValueError, KeyError) as error:
+                first = first or error
+        else:
+            return Result(case.name, op, "refused", str(first).split("\n")[0])
+        for one, wanted in zip(got, outputs, strict=True):
+            problem = compare(np.asarray(one), plain(wanted), case)
+            if problem:
+                return Result(case.name, op, "failed", problem, frozen)
+    if problems:
+        return Result(case.name, op, "refused", problems[0])
+    return Result(case.name, op, "passed", "", frozen)
+
+
+def table(results):
+    counts = collections.defaultdict(collections.Counter)
+    for result in results:
+        counts[result.op][result.outcome] += 1
+    lines = ["| operator | passed | refused | failed |", "|---|---|---|---|"]
+    for op in sorted(counts):
+        lines.append(f"| {op} | {counts[op]['passed']} | {counts[op]['refused']} | {counts[op]['failed']} |")
+    total = collections.Counter(r.outcome for r in results)
+    lines.append(f"| **all {len(results)}** | {total['passed']} | {total['refused']} | {total['failed']} |")
+    return "\n".join(lines)
+
+
+def run_all(only=""):
+    with tempfile.TemporaryDirectory() as folder:
+        return [run(case, folder) for case in collect() if only in case.name or only == operator_of(case)]
+
+
+if __name__ == "__main__":
+    import sys
+
+    everything = run_all(sys.argv[1] if len(sys.argv) > 1 else "")
+    print(table(everything))
+    for result in everything:
+        if result.outcome != "passed":
+            print(f"{result.outcome} {result.op} {result.name}: {result.reason}")
