@@ -57,7 +57,9 @@ Tensor tensor_from_array(nb::handle object, const std::string& what) {
          "pass a numpy array");
   }
   const std::string kind = nb::cast<std::string>(array.attr("dtype").attr("kind"));
-  if (kind.find_first_of("biuf") == std::string::npos) {
+  // Types that others register with numpy (bfloat16, float8, …) call themselves numbers too, and are none to nanobind.
+  const bool is_numpys_own = nb::cast<int>(array.attr("dtype").attr("isbuiltin")) < 2;
+  if (kind.find_first_of("biuf") == std::string::npos || !is_numpys_own) {
     fail(Code::InvalidArgument, fmt::format("{}: arrays of type '{}' cannot be used", what, dtype_name(array)),
          "pass a numeric or bool array");
   }
