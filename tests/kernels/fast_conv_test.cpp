@@ -288,6 +288,24 @@ TEST(FastConv, OneDimensionalEqualsReference) {
   c.output_shape = {2, (1000 + 3 - 5) / 2 + 1, 13};
   EXPECT_GE(judge(c), 1);
 }
+TEST(FastConv, OneDimensionalTransposedEqualsReference) {
+  if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
+  for (const int64_t stride : {1, 2, 3, 5, 7}) {  // a kernel of 5: longer than, equal to, shorter than the stride
+    for (const int64_t pad : {0, 1}) {
+      Random random(static_cast<uint32_t>(810 + stride));
+      Case c;
+      c.text = "1-D transposed, stride " + std::to_string(stride) + ", pad " + std::to_string(pad);
+      c.node.name = c.node.op = "ConvTranspose";
+      c.node.attributes["strides"] = std::vector<int64_t>{stride};
+      c.node.attributes["pads"] = std::vector<int64_t>{pad, 2 * pad};
+      c.inputs = {random.reals(DType::Float32, {2, 90, 6}), random.reals(DType::Float32, {6, 13, 5})};
+      c.constant = {false, true};
+      c.layout = Layout::ChannelsLast;
+      c.output_shape = {2, 89 * stride + 5 - 3 * pad, 13};
+      EXPECT_GE(judge(c), 1);
+    }
+  }
+}
 
 }  // namespace
 }  // namespace openrknn

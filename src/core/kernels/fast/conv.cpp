@@ -57,7 +57,7 @@ bool taps_are_columns(const WindowAxis& width, int64_t groups) {
 /// `kernel_width`: of the weight constant.
 void add_parts(Product& p, const Window& window, int64_t kernel_width) {
   const WindowAxis &height = window.axes[1], &width = window.axes[2];
-  const bool transposed = height.transposed;
+  const bool transposed = width.transposed;  // every rank has a width
   std::vector<int64_t> rows, columns;
   for (int64_t y = 0; y < (transposed ? std::min(height.stride, height.out) : 1); ++y) {
     for (int64_t x = 0; x < (transposed ? std::min(width.stride, width.out) : 1); ++x) {
