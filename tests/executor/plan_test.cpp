@@ -191,6 +191,18 @@ TEST(Plan, RefusesShapesThatDependOnDataByName) {
   }
 }
 
+TEST(Plan, RefusesMoreMemoryThanTheMachineHasByAmountAndNode) {
+  const std::string message = refusal(R"(ir 1
+input %x : f32[1]
+%wide = Expand(%x) {shape=[1099511627776]} as widen from []
+%y = Relu(%wide)
+output %y
+)");
+  EXPECT_NE(message.find("4194304.0 MiB"), std::string::npos) << message;
+  EXPECT_NE(message.find("'widen (Expand)'"), std::string::npos) << message;
+  EXPECT_NE(message.find("f32 [1099511627776]"), std::string::npos) << message;
+}
+
 TEST(Plan, RunsOnlyWhatTheOutputsNeed) {
   const std::string text = R"(ir 1
 input %x : f32[1,4]

@@ -11,6 +11,7 @@
 
 #include "core/base/error.h"
 #include "core/base/layout.h"
+#include "core/base/machine_memory.h"
 
 namespace openrknn {
 namespace {
@@ -18,13 +19,18 @@ namespace {
 constexpr size_t kAlignment = 64;
 // Kernels may read up to a vector past the end (kernel.h, Buffer).
 constexpr size_t kReadablePadding = 64;
+// From here on a request is compared with what the machine has.
+constexpr size_t kLargeBytes = size_t{64} << 20;
 
 std::shared_ptr<std::byte> allocate(size_t bytes, DType dtype, const Shape& shape) {
   const size_t rounded = (bytes + kReadablePadding + kAlignment - 1) / kAlignment * kAlignment;
-  void* memory = rounded >= bytes ? std::aligned_alloc(kAlignment, rounded) : nullptr;
+  const bool fits = rounded >= bytes && (rounded < kLargeBytes || static_cast<int64_t>(rounded) <= available_memory());
+  void* memory = fits ? std::aligned_alloc(kAlignment, rounded) : nullptr;
   if (memory == nullptr) {
-    fail(Code::OutOfMemory, fmt::format("cannot allocate {:.1f} MiB for a {} tensor of shape {}",
-                                        static_cast<double>(bytes) / 0x1p20, name(dtype), to_string(shape)));
+    fail(Code::OutOfMemory,
+         fmt::format("cannot allocate {:.1f} MiB for a {} tensor of shape {}; {:.1f} MiB are available",
+                     static_cast<double>(bytes) / 0x1p20, name(dtype), to_string(shape),
+                     static_cast<double>(available_memory()) / 0x1p20));
   }
   std::memset(static_cast<std::byte*>(memory) + bytes, 0, rounded - bytes);
   return {static_cast<std::byte*>(memory), std::free};

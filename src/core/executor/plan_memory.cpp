@@ -1,5 +1,8 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "core/base/machine_memory.h"
 #include "core/executor/arena.h"
 #include "core/executor/plan_draft.h"
 
@@ -115,12 +118,33 @@ void fill_slots(const Draft& draft, const std::vector<int64_t>& offsets, const G
   }
 }
 
+/// The error names the largest value, which is where a wrong shape shows.
+void refuse_more_than_the_machine_has(const Draft& draft, const Graph& graph, const Plan& plan) {
+  constexpr int64_t kSmall = int64_t{64} << 20;
+  if (plan.arena_bytes <= kSmall) return;
+  const int64_t available = available_memory();
+  if (plan.arena_bytes <= available) return;
+  const Storage* largest = &draft.storages.front();
+  for (const Storage& storage : draft.storages) {
+    if (draft.buffers[storage.buffer].bytes > draft.buffers[largest->buffer].bytes) largest = &storage;
+  }
+  const Value& value = graph[largest->value];
+  Location where = value.producer == NodeId::None ? Location{} : graph.where(value.producer);
+  where.tensor = value.name;
+  fail(Code::OutOfMemory, std::move(where),
+       fmt::format("the graph's values need {:.1f} MiB at one time, {:.1f} MiB are available; the largest is {} {}",
+                   static_cast<double>(plan.arena_bytes) / 0x1p20, static_cast<double>(available) / 0x1p20,
+                   name(value.dtype), to_string(value.shape)),
+       "give smaller input shapes, or run it on a machine with more memory");
+}
+
 }  // namespace
 
 void assign_memory(Draft& draft, const Graph& graph, Plan& plan) {
   pin_outputs(draft, graph);
   reuse_inputs(draft, plan);
   const std::vector<int64_t> offsets = place_buffers(draft, plan);
+  refuse_more_than_the_machine_has(draft, graph, plan);
   fill_places(draft, offsets, plan);
   fill_slots(draft, offsets, graph, plan);
 }
