@@ -36,18 +36,28 @@ struct ImportOptions {
   std::vector<CustomDeclaration> custom_ops;
 };
 
+/// An operator of a framework, as docs/operators.md lists it.
+struct SourceOperator {
+  std::string_view op;
+  int since = 0, until = 0;       ///< versions (ONNX: opsets) whose forms are read
+  std::string_view refused = {};  ///< why it is not read at all; empty: it is
+};
+
 /// One framework. Rows of importers(); no importer includes another.
 struct Importer {
   std::string_view framework;  ///< "ONNX"
   bool (*recognises)(const std::filesystem::path&);
   /// Throws Error with every problem found (unsupported nodes with type, location and count).
   Graph (*import)(const std::filesystem::path&, const ImportOptions&);
+  /// Sorted by name; one row for each range of versions.
+  std::vector<SourceOperator> (*operators)();
 };
 std::span<const Importer> importers();
 /// By extension and content. Throws Error (ImportBadFile).
 const Importer& importer_for(const std::filesystem::path&);
 
-/// The ONNX importer: opset 7 to 28, external data, files over 2 GiB; reads from the mapped file.
+/// The ONNX importer: opset 6 to 28, external data, files over 2 GiB; reads from the mapped file.
 Graph import_onnx(const std::filesystem::path&, const ImportOptions&);
+std::vector<SourceOperator> onnx_operators();
 
 }  // namespace openrknn

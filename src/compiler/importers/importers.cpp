@@ -30,7 +30,7 @@ bool looks_like_onnx(const std::filesystem::path& path) {
 bool is_onnx(const std::filesystem::path& path) { return lower_extension(path) == ".onnx" || looks_like_onnx(path); }
 
 constexpr Importer kImporters[] = {
-    {"ONNX", is_onnx, import_onnx},
+    {"ONNX", is_onnx, import_onnx, onnx_operators},
 };
 
 /// Formats that are known by name and not read yet.

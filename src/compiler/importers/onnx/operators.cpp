@@ -2,17 +2,20 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <unordered_map>
+#include <utility>
 
 namespace openrknn::onnx {
 namespace {
 
 using Family = std::span<const OperatorRow> (*)();
 constexpr Family kFamilies[] = {
-    elementwise_operators,   arithmetic_operators, convolution_operators, pooling_operators,   matmul_operators,
-    normalization_operators, reduction_operators,  shape_operators,       movement_operators,  gather_operators,
-    resize_operators,        constant_operators,   control_operators,     attention_operators,
+    elementwise_operators, arithmetic_operators,    convolution_operators, pooling_operators,
+    matmul_operators,      normalization_operators, reduction_operators,   shape_operators,
+    movement_operators,    gather_operators,        resize_operators,      constant_operators,
+    control_operators,     attention_operators,     legacy_operators,      loss_operators,
 };
 
 const std::unordered_multimap<std::string_view, const OperatorRow*>& rows_by_name() {
@@ -82,8 +85,6 @@ constexpr Refusal kRefusals[] = {
     {"RandomNormalLike", kRandom},
     {"RandomUniform", kRandom},
     {"RandomUniformLike", kRandom},
-    {"NegativeLogLikelihoodLoss", kTraining},
-    {"SoftmaxCrossEntropyLoss", kTraining},
     {"Loop", kLoop},
     {"Scan", kLoop},
     {"DFT", kSignal},
@@ -137,3 +138,17 @@ std::string refusal_reason(std::string_view op, std::string_view domain, int64_t
 }
 
 }  // namespace openrknn::onnx
+
+namespace openrknn {
+
+std::vector<SourceOperator> onnx_operators() {
+  std::vector<SourceOperator> operators;
+  for (const auto& [op, row] : onnx::rows_by_name()) operators.push_back({op, row->since, row->until, {}});
+  for (const onnx::Refusal& row : onnx::kRefusals) operators.push_back({row.op, 0, 0, row.reason});
+  std::sort(operators.begin(), operators.end(), [](const SourceOperator& a, const SourceOperator& b) {
+    return std::pair(a.op, a.since) < std::pair(b.op, b.since);
+  });
+  return operators;
+}
+
+}  // namespace openrknn

@@ -9,7 +9,7 @@
 
 namespace openrknn::onnx {
 
-inline constexpr int kOldestOpset = 7;
+inline constexpr int kOldestOpset = 1;  ///< of the file; an operator's row says since when its forms are read
 inline constexpr int kNewestOpset = 28;
 
 struct OperatorRow {
@@ -38,5 +38,7 @@ std::span<const OperatorRow> resize_operators();
 std::span<const OperatorRow> constant_operators();
 std::span<const OperatorRow> control_operators();
 std::span<const OperatorRow> attention_operators();
+std::span<const OperatorRow> legacy_operators();
+std::span<const OperatorRow> loss_operators();
 
 }  // namespace openrknn::onnx

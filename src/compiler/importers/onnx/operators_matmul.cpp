@@ -171,7 +171,7 @@ void einsum(Translation& t) {
 
 constexpr OperatorRow kRows[] = {
     {"MatMul", 1, 28, matmul},
-    {"Gemm", 7, 28, gemm},
+    {"Gemm", 6, 28, gemm},
     {"Einsum", 12, 28, einsum},
 };
 

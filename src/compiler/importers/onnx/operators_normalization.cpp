@@ -23,6 +23,9 @@ void batch_normalization(Translation& t) {
   if (t.integer("training_mode", 0) != 0) {
     t.unsupported("training_mode is 1, expected 0", "export the model for inference (model.eval())");
   }
+  if (t.opset() < 7 && t.integer("is_test", 0) == 0) {
+    t.unsupported("is_test is 0, expected 1", "export the model for inference (model.eval())");
+  }
   if (t.integer("spatial", 1) == 0) t.unsupported("spatial is 0 (opset 7), expected 1");
   refuse_outputs(t, 1, "statistics of training");
   t.produce("BatchNormalization", {t.input(0), t.input(1), t.input(2), t.input(3), t.input(4)},
@@ -180,7 +183,7 @@ void hardmax(Translation& t) {
 }
 
 constexpr OperatorRow kRows[] = {
-    {"BatchNormalization", 7, 28, batch_normalization},
+    {"BatchNormalization", 6, 28, batch_normalization},
     {"InstanceNormalization", 6, 28, instance_normalization},
     {"LayerNormalization", 17, 28, layer_normalization},
     {"RMSNormalization", 23, 28, rms_normalization},

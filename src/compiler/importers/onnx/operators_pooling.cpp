@@ -45,7 +45,7 @@ void global_lp_pool(Translation& t) {
 
 constexpr OperatorRow kRows[] = {
     {"MaxPool", 1, 28, max_pool},
-    {"AveragePool", 7, 28, average_pool},
+    {"AveragePool", 1, 28, average_pool},
     {"GlobalAveragePool", 1, 28, global_pool},
     {"GlobalMaxPool", 1, 28, global_pool},
     {"GlobalLpPool", 2, 28, global_lp_pool},

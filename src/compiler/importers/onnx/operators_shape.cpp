@@ -87,7 +87,7 @@ void unsqueeze(Translation& t) {
 void identity(Translation& t) { t.forward(t.input(0)); }
 
 void dropout(Translation& t) {
-  const bool training = t.has(2) && t.known_int(2, "training_mode") != 0;
+  const bool training = t.opset() < 7 ? t.integer("is_test", 0) == 0 : t.has(2) && t.known_int(2, "training_mode") != 0;
   const double ratio = t.opset() < 12 ? t.real("ratio", 0.5) : t.has(1) ? t.known_doubles(1, "ratio").at(0) : 0.5;
   if (training && ratio != 0.0) {
     t.unsupported("training_mode is true, expected false", "export the model for inference (model.eval())");
@@ -99,7 +99,7 @@ void dropout(Translation& t) {
 
 constexpr OperatorRow kRows[] = {
     {"Reshape", 5, 28, reshape},     {"Flatten", 1, 28, flatten},   {"Squeeze", 1, 28, squeeze},
-    {"Unsqueeze", 1, 28, unsqueeze}, {"Identity", 1, 28, identity}, {"Dropout", 7, 28, dropout},
+    {"Unsqueeze", 1, 28, unsqueeze}, {"Identity", 1, 28, identity}, {"Dropout", 6, 28, dropout},
 };
 
 }  // namespace
