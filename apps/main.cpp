@@ -9,6 +9,7 @@
 #include "apps/verbs.h"
 #include "core/base/error.h"
 #include "core/base/version.h"
+#include "toolkit/operator_table.h"
 #include "toolkit/options.h"
 
 namespace {
@@ -118,11 +119,17 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
   doctor_verb->add_flag("--json", json, "as JSON");
   doctor_verb->add_flag("--compatibility", compatibility, "print docs/compatibility.md");
 
+  CLI::App* operators_verb = app.add_subcommand("operators", "print what is supported: docs/operators.md");
+
   try {
     app.parse(argc, argv);
     if (*convert_verb) return convert(converting);
     if (*run_verb) return run(running);
     if (*inspect_verb) return inspect(inspected, json);
+    if (*operators_verb) {
+      fmt::print("{}", operator_markdown());
+      return 0;
+    }
     if (!compatibility) return doctor(json);
     fmt::print("{}", compatibility_markdown());
     return 0;

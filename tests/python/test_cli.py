@@ -328,6 +328,11 @@ def test_compatibility_page_is_up_to_date(repository):
     assert page.read_text() == wanted, "openrknn doctor --compatibility > docs/compatibility.md"
 
 
+def test_operator_page_is_up_to_date(repository):
+    written = (repository / "docs" / "operators.md").read_text(encoding="utf-8")
+    assert succeed("operators").stdout == written, "write it again: openrknn operators > docs/operators.md"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [[], ["transmogrify"], ["convert"], ["convert", "a.onnx", "--colour"], ["inspect"], ["run", "a", "--seed", "x"]],

@@ -1,4 +1,5 @@
 #include "core/targets/targets.h"
+#include "core/targets/operator_placement.h"
 
 #include <gtest/gtest.h>
 
@@ -41,6 +42,32 @@ TEST(Laws, UnknownVersionsAreRefusedWithASentence) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Code::RknnNewerVersion);
   }
+}
+
+TEST(OperatorPlacement, EveryTargetHasAFamilyAndEveryRowAllLetters) {
+  for (const Target& target : all_targets()) EXPECT_FALSE(name(family_of(target)).empty()) << target.name;
+  for (const OperatorPlacement& row : npu_operators()) {
+    EXPECT_EQ(row.int8.size(), kFamilyCount) << row.op;
+    EXPECT_EQ(row.float16.size(), kFamilyCount) << row.op;
+    EXPECT_EQ((row.int8.find('c') != row.int8.npos || row.float16.find('c') != row.float16.npos),
+              !row.condition.empty())
+        << row.op << ": a condition is said where there is one";
+  }
+}
+
+TEST(OperatorPlacement, FloatConvolutionFollowsTheTargetTable) {
+  for (const Target& target : all_targets()) {
+    EXPECT_EQ(place_of("Conv", family_of(target), DType::Float16) == Place::NpuIf, target.float16) << target.name;
+    EXPECT_EQ(place_of("Conv", family_of(target), DType::Int8) == Place::NpuIf, supports(target, Scheme::W8A8));
+  }
+}
+
+TEST(OperatorPlacement, FallsBackToTheCpuWhereItHasAKernel) {
+  EXPECT_EQ(place_of("TopK", Family::Rk3588, DType::Int8), Place::Cpu);
+  EXPECT_EQ(place_of("TopK", Family::Rv1106, DType::Int8), Place::None);
+  EXPECT_EQ(place_of("Greater", Family::Rk3588, DType::Int8), Place::Cpu);
+  EXPECT_EQ(place_of("Greater", Family::Rk3576, DType::Int8), Place::NpuIf);
+  EXPECT_EQ(place_of("GridSample", Family::Rk3588, DType::Float16), Place::None);
 }
 
 }  // namespace

@@ -1,0 +1,141 @@
+// Facts: the vendor's public operator lists for its compiler 2.3.2, joined where they disagree.
+#include "core/targets/operator_placement.h"
+
+#include <algorithm>
+#include <array>
+
+#include "core/base/error.h"
+
+namespace openrknn {
+namespace {
+
+struct FamilyRow {
+  Family family;
+  std::string_view name;
+  std::array<std::string_view, 2> targets;
+};
+constexpr std::array<FamilyRow, kFamilyCount> kFamilies = {{
+    {Family::Rk356x, "RK3566, RK3568", {"rk3566", "rk3568"}},
+    {Family::Rk3588, "RK3588", {"rk3588"}},
+    {Family::Rk3562, "RK3562", {"rk3562"}},
+    {Family::Rk3576, "RK3576, RV1126B", {"rk3576", "rv1126b"}},
+    {Family::Rv1106, "RV1103, RV1106", {"rv1103", "rv1106"}},
+    {Family::Rv1106b, "RV1103B, RV1106B", {"rv1103b", "rv1106b"}},
+    {Family::Rk2118, "RK2118", {"rk2118"}},
+}};
+
+constexpr std::string_view kBroadcast = "equal shapes, or B is [b,c,1,w] [b,1,1,w] [b,c,h,1] [b,1,h,1] [b,c,1,1]";
+constexpr std::string_view kPool = "kernel 1..7, stride 1..8, pads 0..7, extents up to 8192, rounded down";
+constexpr std::string_view kGlobal = "h, w up to 7 (RK3576: 8192); larger ones as a chain";
+
+// Families: 356x 3588 3562 3576 1106 1106B 2118. The last three have int8 or float16 convolution, not both.
+constexpr OperatorPlacement kRows[] = {
+    {"Add", "cccccc-", "cccc--c", kBroadcast},
+    {"AveragePool", "cccccc-", "cccc--c",
+     "kernel 1..7, stride 1..8, pads 0..7, count_include_pad 1; a Conv on RV1103B, RV1106B and RK2118"},
+    {"BatchNormalization", "yyyyyy-", "yyyy--y", ""},
+    {"Clip", "yyyyyy-", "yyyy--y", ""},
+    {"Concat", "yyyyyy-", "yyyy--y", ""},
+    {"Conv", "cccccc-", "cccc--c",
+     "kernel 1..31 (depthwise 1..8), stride 1..7, pads 0..15, dilation 1..31 (depthwise 1..32), constant weights"},
+    {"ConvTranspose", "cccccc-", "cccc--c",
+     "kernel 1..31, pads 0..15, stride 1, 2, 4, 8 (1..8 from RK3562 on), group 1 or depthwise, dilation with kernel 1"},
+    {"Convert", "yyyyyy-", "yyyy--y", ""},
+    {"Div", "-------", "cccc--c", kBroadcast},
+    {"Elu", "cccccc-", "cccc--c", "alpha 1"},
+    {"Expand", "cccccc-", "cccc--c", "from [b,c,1,w] [b,1,1,w] [b,c,h,1] [b,1,h,1] [b,c,1,1], h and w up to 8192"},
+    {"GRU", "-------", "cccc---", "sequence, input, hidden up to 8192; batch 1 or a multiple of 4"},
+    {"Gather", "cccc---", "cccc---", "indices of rank 1, axis 0..3"},
+    {"Gelu", "yyyyyy-", "yyyy--y", ""},
+    {"GlobalAveragePool", "cccccc-", "cccc--c", kGlobal},
+    {"GlobalMaxPool", "cccccc-", "cccc--c", kGlobal},
+    {"Greater", "---c---", "---c---", kBroadcast},
+    {"HardSigmoid", "cccccc-", "cccc--c", "alpha 1/6, beta 0.5"},
+    {"HardSwish", "yyyyyy-", "yyyy--y", ""},
+    {"LSTM", "ccccc--", "cccc--c",
+     "sequence, input, hidden up to 8192; batch 1 or a multiple of 4; no peepholes, no coupled gates"},
+    {"LayerNormalization", "-------", "cccc---", "over the channels, or all but the batch"},
+    {"LeakyRelu", "yyyyyy-", "yyyy--y", ""},
+    {"MatMul", "cccccc-", "cccc--c", "constant B: as a 1x1 Conv; else K up to 8192"},
+    {"Max", "cccccc-", "cccc--c", kBroadcast},
+    {"MaxPool", "cccccc-", "cccc--c", kPool},
+    {"Min", "cc-cc--", "cc-c---", kBroadcast},
+    {"Mish", "yyyyyy-", "yyyy--y", ""},
+    {"Mul", "cccccc-", "cccc--c", kBroadcast},
+    {"PRelu", "cccccc-", "cccc--c", "slope one number or one per channel"},
+    {"Pad", "cccccc-", "cccc--c", "constant; reflect with c, h up to 8192 and w up to 8176"},
+    {"Pow", "ccccc--", "cccc--c", "constant exponent 0, 1, 2, 3, 0.5 or -0.5"},
+    {"Relu", "yyyyyy-", "yyyy--y", ""},
+    {"Reshape", "yyyyyy-", "yyyy--y", ""},
+    {"Resize", "cccccc-", "cccc--c",
+     "nearest or linear, integer scale 2..8 in h and w, half_pixel, pytorch_half_pixel or align_corners"},
+    {"SiLU", "yyyyyy-", "yyyy--y", ""},
+    {"Sigmoid", "yyyyyy-", "yyyy--y", ""},
+    {"Slice", "cccccc-", "cccc--c", "steps of 1"},
+    {"Softmax", "-ccccc-", "-ccc--c", "axis 1 or 3"},
+    {"Softplus", "yyyyyy-", "yyyy--y", ""},
+    {"Split", "yyyyyy-", "yyyy--y", ""},
+    {"Sub", "cccccc-", "cccc--c", "B is [b,c,1,1] or one number"},
+    {"Tanh", "yyyyyy-", "yyyy--y", ""},
+    {"Tile", "yyyyyy-", "yyyy--y", ""},
+    {"Transpose", "cccccc-", "cccc--c", "by permutation and size; RK3566, RK3568: only between extents of 1"},
+    {"Where", "cccccc-", "cccc--c", kBroadcast},
+};
+
+// CPU kernels of the vendor's runtime.
+constexpr std::string_view kCpu[] = {
+    "Add",        "And",           "ArgMax",         "ArgMin",         "AveragePool",     "BatchNormalization",
+    "Cast",       "Clip",          "Concat",         "Conv",           "ConvTranspose",   "Convert",
+    "Cos",        "DepthToSpace",  "Div",            "Equal",          "Erf",             "Exp",
+    "Expand",     "Floor",         "GRU",            "Gather",         "GatherElements",  "Gelu",
+    "Greater",    "GreaterOrEqual", "HardSwish",     "InstanceNormalization", "LayerNormalization", "Less",
+    "LessOrEqual", "Log",          "LogSoftmax",     "LpNormalization", "MatMul",         "Max",
+    "MaxPool",    "MaxRoiPool",    "MaxUnpool",      "Min",            "Mish",            "Mod",
+    "Mul",        "Not",           "OneHot",         "Pad",            "Pow",             "ReduceL2",
+    "ReduceMax",  "ReduceMean",    "ReduceMin",      "ReduceSum",      "Reshape",         "Resize",
+    "ReverseSequence", "RoiAlign", "Round",          "ScatterND",      "SiLU",            "Sigmoid",
+    "Sin",        "Slice",         "Softmax",        "SpaceToDepth",   "Split",           "Sqrt",
+    "Sub",        "Tanh",          "Tile",           "TopK",           "Transpose",       "Where",
+};
+// What is left of them in the small runtime of RV1103, RV1106 and their B forms. RK2118 has none.
+constexpr std::string_view kSmallCpu[] = {"Concat",   "Convert",   "Div",     "Exp",       "Gather", "LayerNormalization",
+                                          "ReduceL2", "ReduceMax", "Reshape", "ScatterND", "Softmax"};
+
+bool has_cpu_kernel(std::string_view op, Family family) {
+  if (family == Family::Rk2118) return false;
+  const bool is_small = family == Family::Rv1106 || family == Family::Rv1106b;
+  const std::span<const std::string_view> kernels = is_small ? std::span<const std::string_view>(kSmallCpu) : kCpu;
+  return std::find(kernels.begin(), kernels.end(), op) != kernels.end();
+}
+
+}  // namespace
+
+Family family_of(const Target& target) {
+  for (const FamilyRow& row : kFamilies) {
+    if (std::find(row.targets.begin(), row.targets.end(), target.name) != row.targets.end()) return row.family;
+  }
+  fail(Code::Internal, "target '" + std::string(target.name) + "' belongs to no family");
+}
+
+std::string_view name(Family family) { return kFamilies[static_cast<size_t>(family)].name; }
+
+std::span<const OperatorPlacement> npu_operators() { return kRows; }
+
+const OperatorPlacement* find_npu_operator(std::string_view op) {
+  for (const OperatorPlacement& row : kRows) {
+    if (row.op == op) return &row;
+  }
+  return nullptr;
+}
+
+Place place_of(std::string_view op, Family family, DType dtype) {
+  if (const OperatorPlacement* row = find_npu_operator(op)) {
+    const std::string_view letters = dtype == DType::Float16 ? row->float16 : row->int8;
+    const char letter = letters[static_cast<size_t>(family)];
+    if (letter == 'y') return Place::Npu;
+    if (letter == 'c') return Place::NpuIf;
+  }
+  return has_cpu_kernel(op, family) ? Place::Cpu : Place::None;
+}
+
+}  // namespace openrknn
