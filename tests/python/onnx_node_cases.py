@@ -1,6 +1,6 @@
 """The node cases of the ONNX standard (onnx.backend.test), run through importer and executor.
 
-`python onnx_node_cases.py` prints a table: passed, refused and failed cases of each operator. A case whose operator needs
+`python onnx_node_cases.py [NAME]` prints a table: passed, refused, missing and failed cases of each operator. A case whose operator needs
 constants where the case feeds inputs (shapes, axes, bounds) is run with those inputs frozen, as a user would.
 """
 
@@ -21,8 +21,9 @@ class Result:
     name: str
     op: str
     outcome: str  # passed, refused, failed
-    reason: str = ""
+    reason: str = ""  # what the importer said, or what differs
     frozen: tuple = ()
+    design: str = ""  # why such a case is refused by design; empty: it should pass
 
 
 def collect():
@@ -41,6 +42,58 @@ def operator_of(case):
     words = case.name.removeprefix("test_").replace("_", "")
     named = [n.op_type for n in nodes if words.startswith(n.op_type.lower())]
     return named[0] if named else nodes[-1].op_type
+
+
+REFUSED_TYPES = {
+    getattr(onnx.TensorProto, name): f"the type {name.lower()} has no place on the NPU"
+    for name in dir(onnx.TensorProto)
+    if name.startswith(("FLOAT8", "FLOAT4", "FLOAT6", "INT2", "UINT2", "COMPLEX", "STRING"))
+}
+REFUSED_OPERATORS = {
+    "it gives random numbers": "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike",
+    "it belongs to training": "Adagrad Adam Momentum Gradient",
+    "text is not processed on the NPU": "StringConcat StringNormalizer StringSplit RegexFullMatch TfIdfVectorizer",
+    "images are decoded before the model runs": "ImageDecoder",
+    "sequences and optional values are no tensors": "SequenceAt SequenceConstruct SequenceEmpty SequenceErase "
+    "SequenceInsert SequenceLength SequenceMap SplitToSequence ConcatFromSequence Optional OptionalGetElement "
+    "OptionalHasElement",
+}
+REFUSED_OPERATORS = {op: reason for reason, ops in REFUSED_OPERATORS.items() for op in ops.split()}
+# Cases that contradict the standard's text, with what says so.
+WRONG_CASES = {}
+
+
+def graphs_of(graph):
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                yield from graphs_of(attribute.g)
+
+
+def design_reason(case):
+    """Why a case is refused by design; empty if it must pass."""
+    if case.name in WRONG_CASES:
+        return WRONG_CASES[case.name]
+    for graph in graphs_of(case.model.graph):
+        for value in [*graph.input, *graph.output]:
+            if value.type.WhichOneof("value") in ("sequence_type", "optional_type"):
+                return "sequences and optional values are no tensors"
+            reason = REFUSED_TYPES.get(value.type.tensor_type.elem_type)
+            if reason:
+                return reason
+        for node in graph.node:
+            if node.domain.startswith("ai.onnx.ml"):
+                return "classical machine learning does not run on an NPU"
+            if node.op_type in REFUSED_OPERATORS:
+                return REFUSED_OPERATORS[node.op_type]
+            attributes = {a.name: a for a in node.attribute}
+            is_training = node.op_type == "Dropout" and len(node.input) > 2 and case.name.startswith("test_training")
+            if is_training or ("training_mode" in attributes and attributes["training_mode"].i):
+                return "it belongs to training"
+            if node.op_type == "Cast" and attributes["to"].i in REFUSED_TYPES:
+                return REFUSED_TYPES[attributes["to"].i]
+    return ""
 
 
 def freezing_plans(model):
@@ -90,6 +143,12 @@ def compare(got, wanted, case):
 
 
 def run(case, folder):
+    result = run_case(case, folder)
+    result.design = design_reason(case)
+    return result
+
+
+def run_case(case, folder):
     op = operator_of(case)
     path = Path(folder, "case.onnx")
     path.write_bytes(case.model.SerializeToString())
@@ -125,15 +184,21 @@ def run(case, folder):
 
 
 def table(results):
+    """Markdown: cases by operator. `refused` is by design, `missing` is refused without a reason of design."""
+    columns = ("passed", "refused", "missing", "failed")
+
+    def column(result):
+        return "missing" if result.outcome == "refused" and not result.design else result.outcome
+
+    def line(name, counts):
+        return f"| {name} | " + " | ".join(str(counts[c] or "") for c in columns) + " |"
+
     counts = collections.defaultdict(collections.Counter)
     for result in results:
-        counts[result.op][result.outcome] += 1
-    lines = ["| operator | passed | refused | failed |", "|---|---|---|---|"]
-    for op in sorted(counts):
-        lines.append(f"| {op} | {counts[op]['passed']} | {counts[op]['refused']} | {counts[op]['failed']} |")
-    total = collections.Counter(r.outcome for r in results)
-    lines.append(f"| **all {len(results)}** | {total['passed']} | {total['refused']} | {total['failed']} |")
-    return "\n".join(lines)
+        counts[result.op][column(result)] += 1
+    lines = [f"| operator | {' | '.join(columns)} |", "|---" * 5 + "|"]
+    lines += [line(op, counts[op]) for op in sorted(counts)]
+    return "\n".join([*lines, line(f"**all {len(results)}**", collections.Counter(map(column, results)))])
 
 
 def run_all(only=""):
@@ -147,5 +212,5 @@ if __name__ == "__main__":
     everything = run_all(sys.argv[1] if len(sys.argv) > 1 else "")
     print(table(everything))
     for result in everything:
-        if result.outcome != "passed":
+        if result.outcome == "failed" or (result.outcome == "refused" and not result.design):
             print(f"{result.outcome} {result.op} {result.name}: {result.reason}")
