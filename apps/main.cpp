@@ -110,6 +110,19 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
   run_verb->add_flag("--json", running.json, "as JSON");
   add_dimensions(*run_verb, running.request.dimensions);
 
+  ProfileArguments profiling;
+  CLI::App* profile_verb = app.add_subcommand(
+      "profile", "time every node on this machine, of a .rknn or, in float32, of another model file");
+  profile_verb->add_option("model", profiling.model, ".rknn, or a model file of a framework")->required();
+  profile_verb->add_option("--csv", profiling.csv, "write all nodes to this file, one a line");
+  profile_verb->add_option("--trace", profiling.trace,
+                           "write a timeline for chrome://tracing or Perfetto to this file");
+  profile_verb->add_option("--top", profiling.top, "nodes to print, slowest first")->check(CLI::NonNegativeNumber);
+  profile_verb->add_option("--rounds", profiling.rounds, "the smallest time of so many runs counts")
+      ->check(CLI::Range(1, 1000));
+  profile_verb->add_option("--threads", profiling.threads, "0 = all")->check(CLI::NonNegativeNumber);
+  add_dimensions(*profile_verb, profiling.dimensions);
+
   std::string inspected;
   bool json = false, compatibility = false;
   CLI::App* inspect_verb = app.add_subcommand("inspect", "print what a .rknn file holds");
@@ -125,6 +138,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
     app.parse(argc, argv);
     if (*convert_verb) return convert(converting);
     if (*run_verb) return run(running);
+    if (*profile_verb) return profile(profiling);
     if (*inspect_verb) return inspect(inspected, json);
     if (*operators_verb) {
       fmt::print("{}", operator_markdown());

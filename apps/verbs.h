@@ -28,4 +28,11 @@ struct RunArguments {
 };
 int run(const RunArguments&);
 
+struct ProfileArguments {
+  std::string model, csv, trace;  ///< files to write; empty: none
+  std::map<std::string, int64_t> dimensions;
+  int threads = 0, rounds = 5, top = 20;
+};
+int profile(const ProfileArguments&);
+
 }  // namespace openrknn

@@ -10,8 +10,10 @@
 
 #include "bindings/arrays.h"
 #include "bindings/graph.h"
+#include "bindings/model.h"
 #include "bindings/subjects.h"
 #include "core/graph/text.h"
+#include "toolkit/profile.h"
 
 namespace openrknn::python {
 namespace {
@@ -95,6 +97,17 @@ void bind_graph(nb::module_& module) {
           "list of dicts: name, op, inputs, outputs, origins")
       .def_prop_ro(
           "metadata", [](const PyGraph& self) { return self.graph.metadata; }, "the source file's own properties")
+      .def(
+          "profile",
+          [](const PyGraph& self, int threads) {
+            std::vector<OperationTime> times;
+            {
+              const nb::gil_scoped_release release;
+              times = profile(optimize(self.graph), {}, threads);
+            }
+            return list_of_times(times);
+          },
+          nb::arg("threads") = 0, "Like Model.profile, of the graph in float32.")
       .def("__str__", [](const PyGraph& self) { return to_text(self.graph); })
       .def(
           "run",

@@ -11,7 +11,6 @@
 #include "bindings/subjects.h"
 #include "core/graph/text.h"
 #include "core/model/ports.h"
-#include "toolkit/profile.h"
 #include "toolkit/settings.h"
 
 namespace openrknn::python {
@@ -109,20 +108,27 @@ nb::list profile_model(const PyModel& self, int threads) {
     const nb::gil_scoped_release release;
     times = profile(self.model, threads);
   }
+  return list_of_times(times);
+}
+
+}  // namespace
+
+nb::list list_of_times(const std::vector<OperationTime>& times) {
   nb::list list;
   for (const OperationTime& step : times) {
     nb::dict entry;
     entry["node"] = step.node;
     entry["op"] = step.op;
+    entry["kernel"] = step.kernel;
     entry["dtype"] = step.dtype;
     entry["shape"] = nb::cast(step.shape);
+    entry["conversions"] = step.conversions;
+    entry["products"] = step.products;
     entry["microseconds"] = step.microseconds;
     list.append(entry);
   }
   return list;
 }
-
-}  // namespace
 
 void bind_model(nb::module_& module) {
   nb::class_<PyModel>(module, "Model", "A compiled model. Not thread-safe: one run at a time per object.")
@@ -163,7 +169,8 @@ void bind_model(nb::module_& module) {
           "to_bytes", [](PyModel& self) { return nb::bytes(self.bytes().data(), self.bytes().size()); },
           "the .rknn file as bytes")
       .def("profile", &profile_model, nb::arg("threads") = 0,
-           "list of dicts, one per executed node: node, op, dtype, shape, microseconds on this machine");
+           "list of dicts, one per executed node: node, op, kernel, dtype, shape, conversions (of layouts), products "
+           "(multiplications), microseconds on this machine");
   module.def("compile", &compile_graph, nb::arg("graph"), nb::arg("settings"), nb::arg("quantize"),
              nb::arg("dataset").none(), nb::arg("samples").none(), nb::arg("symmetric_weights"), nb::arg("keep_golden"),
              nb::arg("batch"), nb::arg("threads"));

@@ -4,9 +4,11 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "compiler/compile.h"
 #include "core/rknn_file/rknn_file.h"
+#include "toolkit/profile.h"
 #include "toolkit/simulator.h"
 
 namespace openrknn::python {
@@ -47,5 +49,8 @@ struct PyModel {
   std::string file_;
   std::unique_ptr<Simulator> simulator_;
 };
+
+/// A profile as dicts. Call with the GIL held.
+nanobind::list list_of_times(const std::vector<OperationTime>&);
 
 }  // namespace openrknn::python

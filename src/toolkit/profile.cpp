@@ -1,16 +1,43 @@
 #include "toolkit/profile.h"
 
-#include <algorithm>
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "compiler/compile.h"
+#include "compiler/importers/importer.h"
 #include "core/executor/profile.h"
+#include "core/rknn_file/rknn_file.h"
 
 namespace openrknn {
+namespace {
+
+int64_t products_of(const Graph& graph, const Node& node) {
+  if (node.op != "Conv" && node.op != "ConvTranspose" && node.op != "MatMul") return 0;
+  const Shape &x = graph[node.inputs[0]].shape, &w = graph[node.inputs[1]].shape, &y = graph[node.outputs[0]].shape;
+  if (node.op == "MatMul") return x.empty() ? 0 : element_count(y) * x.back();
+  if (w.empty() || w[0] == 0) return 0;
+  return element_count(node.op == "Conv" ? y : x) * (element_count(w) / w[0]);
+}
+
+/// A name between quotes: names hold commas and quotes at times.
+std::string quoted(const std::string& text) {
+  std::string result = "\"";
+  for (const char c : text) result += c == '"' ? "\"\"" : std::string(1, c);
+  return result + '"';
+}
+
+}  // namespace
 
 std::vector<OperationTime> profile(const Model& model, int threads, int rounds) {
-  const Graph& graph = model.variants.front();
+  return profile(model.variants.front(), model.arithmetic, threads, rounds);
+}
+
+std::vector<OperationTime> profile(const Graph& graph, const Arithmetic& arithmetic, int threads, int rounds) {
   ThreadPool pool(threads);
   Weights weights;
-  const std::shared_ptr<const Plan> planned = plan(graph, model.arithmetic, {}, weights);
+  const std::shared_ptr<const Plan> planned = plan(graph, arithmetic, {}, weights);
   Run run(planned, pool);
   for (const ValueId id : graph.inputs) {
     Tensor pattern = Tensor::zeros(graph[id].dtype, graph[id].shape);
@@ -26,7 +53,14 @@ std::vector<OperationTime> profile(const Model& model, int threads, int rounds) 
   std::vector<OperationTime> times;
   for (const StepTime& step : profile_run(*planned, run)) {  // the warm-up says what runs
     const Value& output = graph[graph[step.node].outputs[0]];
-    times.push_back({step.name, step.op, std::string(name(output.dtype)), output.shape, 1e30});
+    times.push_back({.node = step.name,
+                     .op = step.op,
+                     .kernel = step.kernel,
+                     .dtype = std::string(name(output.dtype)),
+                     .shape = output.shape,
+                     .conversions = step.conversions,
+                     .products = products_of(graph, graph[step.node]),
+                     .microseconds = 1e30});
   }
   for (int round = 0; round < rounds; ++round) {
     const std::vector<StepTime> steps = profile_run(*planned, run);
@@ -35,6 +69,46 @@ std::vector<OperationTime> profile(const Model& model, int threads, int rounds) 
     }
   }
   return times;
+}
+
+std::vector<OperationTime> profile_file(const std::filesystem::path& path,
+                                        const std::map<std::string, int64_t>& dimensions, int threads, int rounds) {
+  if (path.extension() == ".rknn") return profile(read(MappedFile::open(path)), threads, rounds);
+  ImportOptions options;
+  options.dimensions = dimensions;
+  return profile(optimize(importer_for(path).import(path, options)), {}, threads, rounds);
+}
+
+std::string profile_csv(const std::vector<OperationTime>& times) {
+  std::string text = "node,op,kernel,dtype,shape,conversions,products,microseconds\n";
+  for (const OperationTime& time : times) {
+    text += fmt::format("{},{},{},{},{},{},{},{:.3f}\n", quoted(time.node), time.op, time.kernel, time.dtype,
+                        quoted(to_string(time.shape)), time.conversions, time.products, time.microseconds);
+  }
+  return text;
+}
+
+std::string profile_trace(const std::vector<OperationTime>& times) {
+  nlohmann::ordered_json events = nlohmann::ordered_json::array();
+  double begin = 0;
+  for (const OperationTime& time : times) {
+    events.push_back({{"name", time.node},
+                      {"cat", time.op},
+                      {"ph", "X"},
+                      {"ts", begin},
+                      {"dur", time.microseconds},
+                      {"pid", 1},
+                      {"tid", 1},
+                      {"args",
+                       {{"op", time.op},
+                        {"kernel", time.kernel},
+                        {"dtype", time.dtype},
+                        {"shape", to_string(time.shape)},
+                        {"conversions", time.conversions},
+                        {"products", time.products}}}});
+    begin += time.microseconds;
+  }
+  return nlohmann::ordered_json{{"traceEvents", std::move(events)}, {"displayTimeUnit", "ms"}}.dump(1) + "\n";
 }
 
 }  // namespace openrknn

@@ -1,5 +1,6 @@
 """The command line: convert, run, inspect, doctor; exit codes 0 done, 1 refused or failed, 2 wrong usage."""
 
+import csv
 import json
 import os
 import subprocess
@@ -237,6 +238,29 @@ def test_run_refuses_with_one(cnn_rknn, tmp_path, arguments, mentions):
         assert mention in done.stderr
 
 
+# ---- profile
+
+
+def test_profile_times_every_node(quantized, cnn, tmp_path):
+    """The table, the CSV and the trace speak of the same nodes, of an int8 file and of a float model."""
+    for model, dtype in ((quantized, "i8"), (cnn, "f32")):
+        lines, timeline = tmp_path / "times.csv", tmp_path / "times.json"
+        done = succeed("profile", model, "--csv", lines, "--trace", timeline, "--rounds", 2, "--threads", 1)
+        rows = list(csv.DictReader(lines.open()))
+        events = json.loads(timeline.read_text())["traceEvents"]
+        assert f"{len(rows)} nodes" in done.stdout
+        assert [row["node"] for row in rows] == [event["name"] for event in events]
+        assert any(row["op"] == "Conv" and row["dtype"] == dtype and int(row["products"]) > 0 for row in rows)
+        ends = [event["ts"] + event["dur"] for event in events]
+        assert all(event["ts"] == pytest.approx(end) for event, end in zip(events[1:], ends, strict=False))
+    printed = succeed("profile", cnn, "--top", 1).stdout.splitlines()
+    assert len(printed) == 3
+
+
+def test_profile_refuses_with_one(tmp_path):
+    assert call("profile", tmp_path / "missing.rknn").returncode == 1
+
+
 # ---- inspect
 
 
@@ -344,7 +368,7 @@ def test_wrong_usage_exits_with_two(arguments):
     assert "--help" in done.stderr
 
 
-@pytest.mark.parametrize("verb", [[], ["convert"], ["run"], ["inspect"], ["doctor"]], ids=" ".join)
+@pytest.mark.parametrize("verb", [[], ["convert"], ["run"], ["profile"], ["inspect"], ["doctor"]], ids=" ".join)
 def test_help_exits_with_zero(verb):
     assert "--help" in succeed(*verb, "--help").stdout
 

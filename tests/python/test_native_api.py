@@ -210,9 +210,12 @@ def test_wrong_feeds_of_a_model_are_told(graph):
 
 def test_profile_names_every_step(graph, dataset):
     steps = openrknn.compile(graph, dataset=dataset).profile(threads=1)
-    assert {"node", "op", "dtype", "shape", "microseconds"} == set(steps[0])
+    columns = {"node", "op", "kernel", "dtype", "shape", "conversions", "products", "microseconds"}
+    assert columns == set(steps[0])
     assert any(step["op"] == "Conv" and step["dtype"] == "i8" for step in steps)
     assert all(step["microseconds"] >= 0 for step in steps)
+    in_floats = graph.profile(threads=1)
+    assert any(step["op"] == "Conv" and step["dtype"] == "f32" and step["products"] > 0 for step in in_floats)
 
 
 def test_bad_files_are_refused(tmp_path):
