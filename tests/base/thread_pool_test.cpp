@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
+#include <ctime>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -67,6 +69,20 @@ TEST(ThreadPool, SeveralCallersTakeTurns) {
   }
   for (std::thread& caller : callers) caller.join();
   EXPECT_EQ(count, 4 * 100 * 5);
+}
+
+TEST(ThreadPool, WorkersThatExpectMoreDoTheSameAndSleepInTheEnd) {
+  ThreadPool pool(2);
+  const ThreadPool::Expecting expecting(pool);
+  const ThreadPool::Expecting again(pool);  // runs may overlap
+  std::atomic<int> count = 0;
+  for (int round = 0; round < 100; ++round) pool.parallel_for(5, [&](int64_t, int) { ++count; });
+  EXPECT_EQ(count, 500);
+  const std::clock_t begin = std::clock();  // of all threads of the process
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  EXPECT_LT(std::clock() - begin, CLOCKS_PER_SEC / 10) << "somebody spins";
+  pool.parallel_for(5, [&](int64_t, int) { ++count; });
+  EXPECT_EQ(count, 505);
 }
 
 #if !defined(__SANITIZE_THREAD__)

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
+#include <chrono>
 #include <condition_variable>
 #include <cstdlib>
 #include <cstring>
@@ -59,9 +60,10 @@ FloatEnvironment::~FloatEnvironment() {
 }
 
 // The steps of a network follow each other within microseconds, and waking a sleeping thread costs tens of them:
-// a worker looks for the next job this many times before it sleeps (about 20 us), the caller likewise for the last
-// task.
-constexpr int kLooksBeforeSleep = 2000;
+// a worker looks for the next job this many times before it sleeps (some 20 us), the caller likewise for the last task.
+// While a run is under way it looks longer: steps that one thread does alone come in between.
+constexpr int kLooksBeforeSleep = 2000, kLooksWhileExpecting = 20000;
+constexpr auto kMostLooking = std::chrono::microseconds(500);
 
 void pause_briefly() {
 #if defined(__x86_64__)
@@ -76,6 +78,18 @@ void look_briefly(const Condition& condition) {
   for (int i = 0; i < kLooksBeforeSleep && !condition(); ++i) pause_briefly();
 }
 
+/// Goes on while `expecting`; true once the condition holds. A pause takes from 5 ns to 50: the clock bounds it.
+template <class Condition, class Expecting>
+void look_while(const Expecting& expecting, const Condition& condition) {
+  if (!expecting() || condition()) return;
+  const auto end = std::chrono::steady_clock::now() + kMostLooking;
+  for (int i = 0; i < kLooksWhileExpecting; ++i) {
+    if (condition() || !expecting()) return;
+    if (i % 64 == 63 && std::chrono::steady_clock::now() > end) return;
+    pause_briefly();
+  }
+}
+
 // One job at a time. Workers sleep between jobs; a generation number says that there is a new one.
 struct ThreadPool::State {
   std::mutex callers;  // serialises parallel_for
@@ -83,9 +97,12 @@ struct ThreadPool::State {
   std::condition_variable wake, done;
   std::atomic<uint64_t> generation{0};
   std::atomic<bool> stop{false};
+  const std::atomic<int>& expecting;  // runs under way
   int sleeping = 0;
   pid_t owner = 0;  // process that started the threads; another one after fork
   std::vector<std::thread> threads;
+
+  explicit State(const std::atomic<int>& runs) : expecting(runs) {}
 
   const std::function<void(int64_t, int)>* body = nullptr;
   int64_t tasks = 0;
@@ -115,6 +132,7 @@ struct ThreadPool::State {
     for (;;) {
       const auto called = [&] { return stop || generation != seen; };
       look_briefly(called);
+      look_while([&] { return expecting.load(std::memory_order_relaxed) > 0; }, called);
       std::unique_lock lock(mutex);
       ++sleeping;
       wake.wait(lock, called);
@@ -148,7 +166,7 @@ int default_thread_count() {
 }
 
 ThreadPool::ThreadPool(int threads)
-    : threads_(threads > 0 ? threads : default_thread_count()), state_(std::make_unique<State>()) {
+    : threads_(threads > 0 ? threads : default_thread_count()), state_(std::make_unique<State>(expecting_)) {
   if (threads_ > 1) state_->start(threads_);
 }
 
@@ -165,6 +183,9 @@ ThreadPool::~ThreadPool() {
   state_->wake.notify_all();
   for (std::thread& thread : state_->threads) thread.join();
 }
+
+ThreadPool::Expecting::Expecting(ThreadPool& pool) : pool_(pool) { ++pool_.expecting_; }
+ThreadPool::Expecting::~Expecting() { --pool_.expecting_; }
 
 void ThreadPool::parallel_for(int64_t tasks, const std::function<void(int64_t, int)>& body) {
   if (tasks <= 0) return;
@@ -184,7 +205,7 @@ void ThreadPool::parallel_for(int64_t tasks, const std::function<void(int64_t, i
   }
   if (state_->owner != ::getpid()) {
     static_cast<void>(state_.release());  // after fork: fresh state and threads, the old ones stayed in the parent
-    state_ = std::make_unique<State>();
+    state_ = std::make_unique<State>(expecting_);
     state_->start(threads_);
   }
   State& state = *state_;

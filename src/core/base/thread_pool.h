@@ -1,6 +1,7 @@
 // A fixed set of threads for data-parallel loops. Passed in by whoever owns the work, never global.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -27,9 +28,23 @@ class ThreadPool {
   /// zero).
   void parallel_for(int64_t tasks, const std::function<void(int64_t task, int worker)>& body);
 
+  /// While one exists, more calls follow soon: workers between two of them look longer before they sleep (at most half
+  /// a millisecond).
+  class Expecting {
+   public:
+    explicit Expecting(ThreadPool&);
+    ~Expecting();
+    Expecting(const Expecting&) = delete;
+    Expecting& operator=(const Expecting&) = delete;
+
+   private:
+    ThreadPool& pool_;
+  };
+
  private:
   struct State;
   int threads_;
+  std::atomic<int> expecting_{0};
   std::unique_ptr<State> state_;
 };
 

@@ -12,7 +12,7 @@
 namespace openrknn {
 namespace {
 
-// Waking a thread costs about what one core does with this many bytes.
+// Waking a thread costs about what one core does with this many bytes, packed weights included.
 constexpr int64_t kParallelBytes = 32 * 1024;
 
 /// Nodes that have to run, producers first: those the outputs need (all with keep_all), except where content is known.
@@ -140,8 +140,8 @@ class Planner {
 
   // ---- steps
 
-  void add_step(Step step, StepNote note, std::vector<int> inputs, std::vector<int> outputs) {
-    int64_t traffic = 0;
+  /// `traffic`: bytes the step reads beside its operands.
+  void add_step(Step step, StepNote note, std::vector<int> inputs, std::vector<int> outputs, int64_t traffic = 0) {
     for (const std::vector<int>* operands : {&inputs, &outputs}) {
       for (const int operand : *operands) {
         note.values.push_back(ValueId::None);
@@ -186,8 +186,9 @@ class Planner {
     step.prepared = kernel->prepare(bound.call(), weights_);
     const std::vector<int> inputs = bring_inputs(id, bound, forms, step.prepared.unread_inputs);
     const StepKind kind = is_reference(*kernel) ? StepKind::Reference : StepKind::Kernel;
+    const int64_t packed = packed_bytes(bound, step.prepared.unread_inputs);
     add_step(std::move(step), {.node = node.name, .op = node.op, .kernel = std::string(kernel->name), .kind = kind},
-             inputs, make_outputs(id, forms));
+             inputs, make_outputs(id, forms), packed);
   }
 
   CustomCompute code_of(NodeId id) const {
@@ -207,12 +208,23 @@ class Planner {
     add_step(std::move(step), std::move(note), inputs, make_outputs(id, forms));
   }
 
+  static bool is_unread(const BoundCall& bound, size_t input, uint32_t unread) {
+    return bound.inputs[input].constant != nullptr && input < 32 && (unread >> input & 1) != 0;
+  }
+  /// Of the constants that the kernel keeps in a form of its own.
+  static int64_t packed_bytes(const BoundCall& bound, uint32_t unread) {
+    int64_t bytes = 0;
+    for (size_t i = 0; i < bound.inputs.size(); ++i) {
+      if (is_unread(bound, i, unread)) bytes += static_cast<int64_t>(bound.inputs[i].constant->bytes().size());
+    }
+    return bytes;
+  }
+
   std::vector<int> bring_inputs(NodeId id, const BoundCall& bound, const NodeForms& forms, uint32_t unread) {
     std::vector<int> inputs;
     for (size_t i = 0; i < bound.inputs.size(); ++i) {
       const Tensor* constant = bound.inputs[i].constant;
-      const bool is_unread = constant != nullptr && i < 32 && (unread >> i & 1) != 0;
-      if (!bound.inputs[i].present || is_unread) {
+      if (!bound.inputs[i].present || is_unread(bound, i, unread)) {
         inputs.push_back(kAbsent);
       } else if (constant != nullptr) {
         inputs.push_back(constant_operand(plan_->constants.size()));

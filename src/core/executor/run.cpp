@@ -233,6 +233,7 @@ void Run::run() {
   state.next = state.done = 0;
   state.start();
   const FloatEnvironment environment;
+  const ThreadPool::Expecting expecting(state.pool);
   while (state.next < state.plan->steps.size()) state.run_step();
   state.next = 0;
 }

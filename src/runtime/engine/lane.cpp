@@ -50,8 +50,11 @@ std::vector<Tensor> Lane::compute(const Job& job, const std::vector<std::optiona
   Run& run = run_for(job, lease->pool());
   const Graph& graph = job.model.model().variants[job.variant];
   run.restart();  // a run that was stopped half way is not continued
-  for (size_t i = 0; i < inputs.size(); ++i) run.set(graph.inputs[i], inputs[i]->tensor, inputs[i]->layout);
-  compute_steps(job, run);
+  {
+    const ThreadPool::Expecting expecting(lease->pool());
+    for (size_t i = 0; i < inputs.size(); ++i) run.set(graph.inputs[i], inputs[i]->tensor, inputs[i]->layout);
+    compute_steps(job, run);
+  }
   std::vector<Tensor> outputs;
   if (job.save_outputs) {
     for (const ValueId id : graph.outputs) outputs.push_back(run.get(id));
