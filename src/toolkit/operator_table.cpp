@@ -17,8 +17,8 @@
 namespace openrknn {
 namespace {
 
-constexpr std::array<std::string_view, 6> kQuantRules = {"own range", "as input", "shared", "natural range", "float16",
-                                                         "index"};
+constexpr std::array<std::string_view, 6> kQuantRules = {"own range",     "as input", "shared",
+                                                         "natural range", "float16",  "index"};
 constexpr std::array<std::string_view, 4> kLayoutRules = {"any", "any, axes follow", "channels last", "logical"};
 constexpr std::array<std::string_view, 4> kPlaces = {"NPU", "NPU if", "CPU", "–"};
 
@@ -38,6 +38,107 @@ std::string kernels_of(std::string_view op) {
     if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   }
   return fmt::format("{}", fmt::join(names, ", "));
+}
+
+/// A guess of operands: which inputs are data, and what the others and the result are.
+struct Guess {
+  uint32_t data_inputs;
+  DType other, result;
+  Shape shape;
+  Layout layout;
+};
+
+std::vector<Guess> guesses(const OpSchema& schema, DType dtype) {
+  std::vector<Guess> list;
+  for (const uint32_t data : {schema.data_inputs, 1u, 0b101u, 0b110u}) {
+    for (const DType other : {dtype, DType::Int64, DType::Bool, DType::Float32, DType::Int16}) {
+      for (const DType result : {dtype, DType::Int64, DType::Bool, DType::Float32}) {
+        for (const Shape& shape : {Shape{1, 4, 4, 4}, Shape{4, 4}, Shape{4}}) {
+          for (const Layout layout : {Layout::Logical, Layout::ChannelsLast}) {
+            list.push_back({data, other, result, shape, layout});
+          }
+        }
+      }
+    }
+  }
+  return list;
+}
+
+/// Asks the kernels themselves: does one take data inputs of this type, whatever the other inputs are?
+bool computes(const OpSchema& schema, std::span<const Kernel> kernels, DType dtype, bool quantized) {
+  static const QuantParams quant{.scale = {1.0}, .zero_point = {0}};
+  const Shape table{256};
+  Node node;
+  node.op = schema.name;
+  if (quantized) node.fixed.emplace().scale.assign(4, {1, 0});
+  // Optional inputs are left out, but for the tables of integer forms.
+  const int most = std::max(1, quantized ? std::min(schema.inputs.most, schema.inputs.least + 3) : schema.inputs.least);
+  for (int count = std::max(1, schema.inputs.least); count <= most; ++count) {
+    for (const Guess& guess : guesses(schema, dtype)) {
+      const uint32_t required = (1u << std::max(1, schema.inputs.least)) - 1;
+      if ((guess.data_inputs & required) == 0) continue;
+      std::vector<Operand> inputs, outputs;
+      for (int i = 0; i < count; ++i) {
+        const bool is_table = i >= schema.inputs.least && schema.inputs.most != kMany;
+        const bool is_data = schema.inputs.most == kMany || (i < 32 && (guess.data_inputs >> i & 1) != 0);
+        Operand operand{.dtype = is_data ? dtype : guess.other, .shape = guess.shape, .layout = guess.layout};
+        if (quantized && is_table) operand.shape = table;
+        if (quantized && !is_table && operand.dtype == dtype) operand.quant = &quant;
+        inputs.push_back(operand);
+      }
+      for (int i = 0; i < std::max(1, schema.outputs.least); ++i) {
+        Operand operand{.dtype = guess.result, .shape = guess.shape, .layout = guess.layout};
+        if (quantized && guess.result == dtype) operand.quant = &quant;
+        outputs.push_back(operand);
+      }
+      const Call call{node, inputs, outputs, &all_laws().front()};
+      if (choose_kernel(kernels, call, 0) != nullptr) return true;
+    }
+  }
+  return false;
+}
+
+struct TypeGroup {
+  std::string_view name;
+  std::vector<DType> types;
+};
+
+/// The longest names first: "integers" rather than eight types.
+const std::vector<TypeGroup>& type_groups() {
+  static const std::vector<TypeGroup> groups = {
+      {"integers",
+       {DType::Int8, DType::UInt8, DType::Int16, DType::UInt16, DType::Int32, DType::UInt32, DType::Int64,
+        DType::UInt64}},
+      {"4-bit integers", {DType::Int4, DType::UInt4}},
+  };
+  return groups;
+}
+
+std::string types_of(const OpSchema& schema) {
+  std::vector<Kernel> kernels;
+  for (const Kernel& kernel : reference_kernels()) {
+    if (kernel.op == schema.name) kernels.push_back(kernel);
+  }
+  std::vector<DType> types;
+  for (int i = 0; i < kDTypeCount; ++i) {
+    if (computes(schema, kernels, static_cast<DType>(i), false)) types.push_back(static_cast<DType>(i));
+  }
+  std::vector<std::string> words;
+  for (const TypeGroup& group : type_groups()) {
+    const auto is_there = [&](DType dtype) { return std::find(types.begin(), types.end(), dtype) != types.end(); };
+    if (!std::all_of(group.types.begin(), group.types.end(), is_there)) continue;
+    std::erase_if(types, [&](DType dtype) {
+      return std::find(group.types.begin(), group.types.end(), dtype) != group.types.end();
+    });
+    words.emplace_back(group.name);
+  }
+  std::vector<std::string> single;
+  for (const DType dtype : types) single.emplace_back(name(dtype));
+  words.insert(words.begin(), single.begin(), single.end());
+  const bool has_codes = schema.quant != QuantRule::Float && schema.quant != QuantRule::Index;
+  if (has_codes && computes(schema, kernels, DType::Int8, true)) words.emplace_back("int8 codes");
+  if (has_codes && computes(schema, kernels, DType::Int16, true)) words.emplace_back("int16 codes");
+  return fmt::format("{}", fmt::join(words, ", "));
 }
 
 std::string arity_text(const Arity& arity) {
@@ -70,20 +171,23 @@ void add_canonical(std::string& text) {
       "their scale; *shared*: all operands share one; *natural range*: a range that follows from the function;\n"
       "*float16*: computed between converts; *index*: integers and truth values, never quantized. A kernel called\n"
       "`…_reference` defines the result; the others give the same bits sooner (docs/executor.md).\n\n"
-      "| operator | meaning | inputs | attributes | layout | quantized | kernels |\n|---|---|---|---|---|---|---|\n";
+      "| operator | meaning | inputs | types | attributes | layout | quantized | kernels |\n"
+      "|---|---|---|---|---|---|---|---|\n";
   for (const OpSchema& schema : all_schemas()) {
-    text += fmt::format("| {} | {} | {} | {} | {} | {} | {} |\n", schema.name, cell(schema.summary),
-                        arity_text(schema.inputs), attributes_of(schema),
-                        kLayoutRules[static_cast<size_t>(schema.layout)], kQuantRules[static_cast<size_t>(schema.quant)],
-                        kernels_of(schema.name));
+    text += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} |\n", schema.name, cell(schema.summary),
+                        arity_text(schema.inputs), types_of(schema), attributes_of(schema),
+                        kLayoutRules[static_cast<size_t>(schema.layout)],
+                        kQuantRules[static_cast<size_t>(schema.quant)], kernels_of(schema.name));
   }
 }
 
 void add_placement(std::string& text) {
   text +=
       "\n## Where SoCs compute them\n"
-      "int8 / float16 builds. *NPU if*: under the condition of the last column, else on the CPU where it has a kernel.\n"
-      "A dash: neither, so that a model with this operator runs on the simulator only. The simulator computes all, and\n"
+      "int8 / float16 builds. *NPU if*: under the condition of the last column, else on the CPU where it has a "
+      "kernel.\n"
+      "A dash: neither, so that a model with this operator runs on the simulator only. The simulator computes all, "
+      "and\n"
       "its bits do not depend on the place.\n\n| operator |";
   for (int i = 0; i < kFamilyCount; ++i) text += fmt::format(" {} |", name(static_cast<Family>(i)));
   text += " condition |\n|---|";
