@@ -91,7 +91,7 @@ bool computes(const OpSchema& schema, std::span<const Kernel> kernels, DType dty
         if (quantized && guess.result == dtype) operand.quant = &quant;
         outputs.push_back(operand);
       }
-      const Call call{node, inputs, outputs, &all_laws().front()};
+      const Call call{node, inputs, outputs, &all_laws().front(), quantized};  // ideal: nothing lowered is asked for
       if (choose_kernel(kernels, call, 0) != nullptr) return true;
     }
   }
