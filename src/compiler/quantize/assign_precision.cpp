@@ -9,6 +9,7 @@
 #include "compiler/quantize/quantize.h"
 #include "core/graph/custom.h"
 #include "core/graph/schema.h"
+#include "core/targets/operator_placement.h"
 
 namespace openrknn {
 namespace {
@@ -159,7 +160,8 @@ void Assignment::follow_users() {
 /// Between two integer nodes both ends of a Softmax are codes anyway: computing from codes to codes spares two
 /// conversions and a rounding. Results for the outside stay in float16, and so does what follows a float16 mask.
 void Assignment::join_softmax() {
-  if (!target_.integer_softmax) return;
+  const Place place = place_of("Softmax", family_of(target_), DType::Int8);
+  if (place != Place::Npu && place != Place::NpuIf) return;
   for (const NodeId id : order_) {
     if (golden_[id].op != "Softmax" || gives_graph_output(id)) continue;
     const std::vector<NodeId> before = producers(id), after = users(id);

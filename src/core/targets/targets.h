@@ -27,7 +27,6 @@ struct Target {
   std::span<const Scheme> schemes;      ///< quantized_dtype values the toolkit allows
   bool float16 = true;                  ///< has fp16 convolution
   bool simulator_only_convert = false;  ///< rk2118: never an init_runtime target
-  bool integer_softmax = true;          ///< Softmax on the NPU from codes to codes
   bool core_mask = false;               ///< set_core_mask is meaningful
   std::string_view law_family;          ///< row of all_laws(), newest version
   int macs_per_cycle = 0;               ///< int8, per core

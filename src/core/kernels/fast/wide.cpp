@@ -1,5 +1,6 @@
 // Conv, ConvTranspose and MatMul of Int16 codes: the sums of wide_loops.h, then the output stage of the reference. What
-// an output pixel multiplies is copied to one row first; the products are worth it.
+// an output pixel multiplies is copied to one row first; the products are worth it. Channel by channel convolutions
+// have a loop of their own.
 #include "core/kernels/fast/cpus.h"
 #include "core/kernels/reference/codes.h"
 #include "core/kernels/reference/window.h"
@@ -208,11 +209,67 @@ Prepared prepare_matmul(const Call& call, Weights& cache) {
   return prepared_of(std::move(p), tiles);
 }
 
+// ---- Channel by channel: taps over all channels at once, on any CPU ----
+
+struct WideDepthwise {
+  Window window;
+  OutputStage stage;
+  int32_t input_zero_point = 0;
+  std::vector<int32_t> weights;  // [tap][channel], zero points taken off
+  std::vector<int64_t> bias;
+};
+
+void run_depthwise(const Prepared& prepared, std::span<const Buffer> buffers, int64_t line, std::byte* scratch) {
+  const auto& d = *static_cast<const WideDepthwise*>(prepared.state.get());
+  const auto* x = reference::input<int16_t>(buffers, 0);
+  const int64_t width = d.window.axes[2].out, channels = d.window.out_channels;
+  auto* y = reference::output<int16_t>(buffers) + line * width * channels;
+  auto* sums = reinterpret_cast<int64_t*>(scratch);
+  for (int64_t column = 0; column < width; ++column, y += channels) {
+    std::copy_n(d.bias.data(), channels, sums);
+    for_taps(d.window, line, column, [&](int64_t tap, int64_t pixel) {
+      const int16_t* in = x + pixel * channels;
+      const int32_t* w = d.weights.data() + tap * channels;
+      for (int64_t c = 0; c < channels; ++c) sums[c] += int64_t{in[c] - d.input_zero_point} * w[c];
+    });
+    for (int64_t c = 0; c < channels; ++c) y[c] = static_cast<int16_t>(d.stage.code(sums[c], c));
+  }
+}
+
+bool accepts_depthwise(const Call& call) {
+  const Shape &x = call.inputs[0].shape, &w = call.inputs[1].shape;
+  return fits(call) && reference::window_fits(call.inputs[0], call.outputs[0]) && w.size() == x.size() && w[1] == 1 &&
+         w[0] == x.back() && int_attribute(call.node.attributes, "group", 1) == w[0];
+}
+Prepared prepare_depthwise(const Call& call, Weights&) {
+  const Shape& w = call.inputs[1].shape;
+  const std::vector<int64_t> kernel(w.begin() + 2, w.end());
+  WideDepthwise d;
+  d.window = reference::make_window(call.node, call.inputs[0], call.outputs[0], kernel, false);
+  d.stage = output_stage(call, call.inputs[0], call.inputs[1]);
+  d.input_zero_point = call.inputs[0].quant->zero_point[0];
+  const std::vector<int32_t>& zero_points = call.inputs[1].quant->zero_point;
+  const std::span<const int16_t> values = call.inputs[1].constant->values<int16_t>();
+  const auto channels = static_cast<size_t>(w[0]), taps = static_cast<size_t>(d.window.taps());
+  for (size_t tap = 0; tap < taps; ++tap) {
+    for (size_t c = 0; c < channels; ++c) {
+      d.weights.push_back(values[c * taps + tap] - zero_points[c % zero_points.size()]);
+    }
+  }
+  d.bias.assign(channels, 0);
+  for (size_t c = 0; c < channels && present(call.inputs, 2); ++c) {
+    d.bias[c] = saturate48(call.inputs[2].constant->values<int64_t>()[c]);
+  }
+  const int64_t lines = d.window.out_rows(), scratch = w[0] * static_cast<int64_t>(sizeof(int64_t));
+  return {std::make_shared<const WideDepthwise>(std::move(d)), lines, scratch, -1, kConstants};
+}
+
 #define ROWS(cpu, name, needs)                                                                            \
   {"Conv", "conv_i16_" name, needs, accepts_conv, prepare_conv<cpu::kLoops>, run},                        \
       {"ConvTranspose", "conv_transpose_i16_" name, needs, accepts_conv, prepare_conv<cpu::kLoops>, run}, \
       {"MatMul", "matmul_i16_" name, needs, accepts_matmul, prepare_matmul<cpu::kLoops>, run},
-constexpr Kernel kRows[] = {OPENRKNN_FAST_CPUS(ROWS)};
+constexpr Kernel kRows[] = {{"Conv", "depthwise_i16", 0, accepts_depthwise, prepare_depthwise, run_depthwise},
+                            OPENRKNN_FAST_CPUS(ROWS)};
 #undef ROWS
 
 }  // namespace
