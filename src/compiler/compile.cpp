@@ -128,6 +128,15 @@ void require_float16(const Target& target, const Graph& graph) {
   }
 }
 
+QuantizeOptions quantize_options_of(const CompileOptions& options) {
+  QuantizeOptions quantize = options.quantize ? options_of(options.scheme) : QuantizeOptions{};
+  quantize.method = options.method;
+  quantize.symmetric_weights = options.symmetric_weights;
+  quantize.group = options.group;
+  quantize.activations.algorithm = options.algorithm;
+  return quantize;
+}
+
 void require_outputs_of_a_file(const CompileOptions& options) {
   Diagnostics problems;
   if (options.batch < 1) {
@@ -254,7 +263,8 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
   const Target& target = target_of(options);
   require_scheme(target, options);
   require_outputs_of_a_file(options);
-  if (options.quantize && samples == nullptr) {
+  const bool calibrates = options.quantize && !is_weight_only(options.scheme);
+  if (calibrates && samples == nullptr) {
     fail(Code::DatasetMissing, "quantization needs sample data and none was given",
          "pass a dataset, or build with do_quantization=False");
   }
@@ -276,15 +286,13 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
     const PrecisionMap precision =
         assign_precision(graph, target, {.scheme = options.scheme, .quantize = options.quantize});
     // Once, at the largest shapes: the other sets find their ranges by the same names.
-    if (options.quantize && is_largest) {
+    if (calibrates && is_largest) {
       report.samples = samples->count();
       stages.run("calibrate", graph,
                  [&] { calibration = calibrate(graph, *samples, pool, progress, options.custom_code); });
       if (shape_sets.size() > 1) add_aliases(graph, calibration);
     }
-    const QuantizeOptions quantize_options{.method = options.method,
-                                           .activations = {.algorithm = options.algorithm},
-                                           .symmetric_weights = options.symmetric_weights};
+    const QuantizeOptions quantize_options = quantize_options_of(options);
     stages.run("quantize", graph, [&] { graph = quantize(golden, precision, calibration, quantize_options); });
     require_float16(target, graph);
     // Last: integers are computed once, from parameters that no longer change, and stored.

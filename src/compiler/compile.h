@@ -18,6 +18,7 @@ struct CompileOptions {
   bool quantize = true;
   Scheme scheme = Scheme::W8A8;
   QuantizedMethod method = QuantizedMethod::Channel;
+  int64_t group = 0;  ///< W4A16: input channels that share a scale, 32, 64, … 256; 0: none
   RangeAlgorithm algorithm = RangeAlgorithm::Normal;
   bool symmetric_weights = false;
   int optimization_level = 3;

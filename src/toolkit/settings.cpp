@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 namespace openrknn {
 namespace {
@@ -84,7 +85,7 @@ Shape shape_of(const ArgumentValue& value, std::string_view argument) {
 
 struct SchemeName {
   std::string_view text;
-  std::optional<Scheme> scheme;
+  Scheme scheme;
 };
 // The validator's list, with the 1.x alias that every shipped model_config.yml still uses.
 constexpr std::array<SchemeName, 6> kSchemes = {{
@@ -100,11 +101,7 @@ constexpr std::string_view kAlgorithms[] = {"normal", "mmse", "kl_divergence", "
 void set_scheme(CompileOptions& compile, const std::string& text, Diagnostics& problems) {
   for (const SchemeName& row : kSchemes) {
     if (row.text != text) continue;
-    compile.scheme = *row.scheme;
-    if (compile.scheme != Scheme::W8A8) {
-      problems.add(Code::ConfigUnsupported, {}, fmt::format("config: quantized_dtype='{}' is not built yet", text),
-                   "use 'w8a8'");
-    }
+    compile.scheme = row.scheme;
     return;
   }
   problems.add(
@@ -117,8 +114,24 @@ void set_method(CompileOptions& compile, const std::string& text, Diagnostics& p
   if (text == "channel" || text == "layer") {
     compile.method = text == "channel" ? QuantizedMethod::Channel : QuantizedMethod::Layer;
   } else if (text.starts_with("group")) {
-    problems.add(Code::ConfigUnsupported, {}, fmt::format("config: quantized_method='{}' is not built yet", text),
-                 "use 'channel' or 'layer'");
+    constexpr int64_t kStep = 32, kMost = 256;
+    int64_t size = 0;
+    const char *first = text.data() + std::string_view("group").size(), *last = text.data() + text.size();
+    const auto [end, error] = std::from_chars(first, last, size);
+    if (error != std::errc() || end != last || size < kStep || size > kMost || size % kStep != 0) {
+      problems.add(
+          Code::ConfigBadValue, {},
+          fmt::format("Invalid quantized_method '{}', expect group{{SIZE}} with SIZE a multiple of 32 in 32..256!",
+                      text));
+    } else if (compile.scheme != Scheme::W4A16) {
+      problems.add(Code::ConfigUnsupported, {},
+                   fmt::format("config: quantized_method='{}' goes with quantized_dtype='w4a16', got '{}'", text,
+                               name(compile.scheme)),
+                   "use 'channel' or 'layer'");
+    } else {
+      compile.method = QuantizedMethod::Channel;
+      compile.group = size;
+    }
   } else {
     problems.add(Code::ConfigBadValue, {},
                  fmt::format("Invalid quantized_method '{}', expect in ['layer', 'channel', 'group{{SIZE}}']!", text));

@@ -166,7 +166,8 @@ void Toolkit::build(bool quantize, const std::filesystem::path& dataset, std::ve
   CompileOptions options = state.settings.compile;
   options.quantize = quantize;
   std::unique_ptr<Samples> samples;
-  if (quantize) {
+  // Weights alone are quantized from themselves: a dataset is welcome, not needed.
+  if (quantize && !(is_weight_only(options.scheme) && dataset.empty() && arrays.empty())) {
     if (dataset.empty() && arrays.empty()) {
       fail(Code::DatasetMissing, "build: do_quantization=True needs a dataset, got None",
            "pass dataset='dataset.txt' (one sample a line), or do_quantization=False");
@@ -185,7 +186,7 @@ void Toolkit::build(bool quantize, const std::filesystem::path& dataset, std::ve
     const Graph& graph = state.compiled->model.variants.front();
     for (size_t i = 0; i < ids.size(); ++i) {
       const DType now = graph[ids[i]].dtype;
-      if (now != DType::Int8) continue;
+      if (now != DType::Int8 && now != DType::Int16) continue;
       state.say(
           LogLevel::Warning, "build",
           fmt::format("The default {} dtype of '{}' is changed from '{}' to '{}' in rknn model for performance!\n"

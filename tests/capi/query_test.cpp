@@ -36,6 +36,32 @@ TEST_F(Capi, InputsOfRank4AreNhwcAndOutputsNchw) {
   EXPECT_EQ(out.pass_through, 0u);
 }
 
+TEST_F(Capi, Int16TensorsSayTheirCodesAndAreEightToABlock) {
+  const Model model = test::model_of(R"(ir 1
+input %image : i16[1,20,4,5] q(0.25, -7)
+%positive : i16[1,20,4,5] q(0.25, -7) = Relu(%image) fixed(low=-7, high=32767)
+output %positive
+)");
+  const rknn_context context = open(model);
+  const rknn_tensor_attr in = attr(context, RKNN_QUERY_INPUT_ATTR), out = attr(context, RKNN_QUERY_OUTPUT_ATTR);
+  for (const rknn_tensor_attr& each : {in, out}) {
+    EXPECT_EQ(each.type, RKNN_TENSOR_INT16);
+    EXPECT_EQ(each.qnt_type, RKNN_TENSOR_QNT_AFFINE_ASYMMETRIC);
+    EXPECT_EQ(each.scale, 0.25f);
+    EXPECT_EQ(each.zp, -7);
+    EXPECT_EQ(each.size, 2u * 400);
+  }
+  const rknn_tensor_attr native = attr(context, RKNN_QUERY_NATIVE_OUTPUT_ATTR);
+  EXPECT_EQ(native.fmt, RKNN_TENSOR_NC1HWC2);
+  EXPECT_EQ(native.dims[4], 8u);
+
+  const std::vector<float> reals(400, 1.5f);
+  ASSERT_EQ(set(context, reals, RKNN_TENSOR_FLOAT32, RKNN_TENSOR_NHWC), RKNN_SUCC);
+  ASSERT_EQ(rknn_run(context, nullptr), RKNN_SUCC);
+  EXPECT_EQ(get<int16_t>(context, false), std::vector<int16_t>(400, 6 - 7));
+  EXPECT_EQ(get<float>(context, true), reals);
+}
+
 TEST_F(Capi, OtherRanksAreUndefinedAndInt64StaysNchw) {
   const rknn_context context = open(several_model());
   const rknn_tensor_attr a = attr(context, RKNN_QUERY_INPUT_ATTR, 0), ids = attr(context, RKNN_QUERY_INPUT_ATTR, 1);

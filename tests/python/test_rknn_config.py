@@ -50,9 +50,7 @@ def test_no_platform_means_rk3566_with_a_warning(rknn, cnn, capfd, tmp_path):
 
 NOT_BUILT = {
     "config": {
-        "quantized_dtype": ["w8a16", "w16a16i", "w16a16i_dfp", "w4a16"],
         "quantized_algorithm": ["mmse", "kl_divergence", "gdq"],
-        "quantized_method": ["group32", "group128"],
         "compress_weight": [True],
         "model_pruning": [True],
         "op_target": [{"relu": "cpu"}],

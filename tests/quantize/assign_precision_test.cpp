@@ -167,7 +167,7 @@ input %z : f32[1,2,4,4]
 output %e
 )");
   const PrecisionMap map = assign(graph);
-  EXPECT_EQ(map.at(test::value_of(graph, "d").producer).rule, "float16: int8 has no division by a tensor");
+  EXPECT_EQ(map.at(test::value_of(graph, "d").producer).rule, "float16: integers have no division by a tensor");
   EXPECT_EQ(map.at(test::value_of(graph, "e").producer).rule, "float16: Exp is never quantized");
 }
 
@@ -184,14 +184,40 @@ output %i
   EXPECT_EQ(dtype_of_node(graph, map, "i"), DType::Int64);
 }
 
-TEST(AssignPrecision, RefusesSchemesThatAreNotBuilt) {
-  const Graph graph = parse_graph("ir 1\ninput %x : f32[2]\n%y = Relu(%x)\noutput %y\n");
-  try {
-    assign_precision(graph, test::target("rk3576"), {.scheme = Scheme::W4A16});
-    FAIL() << "accepted";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), Code::NotBuilt);
-  }
+TEST(AssignPrecision, TheSchemeSaysWhatIntegersAre) {
+  const Graph graph = parse_graph(R"(ir 1
+input %x : f32[1,2,4,4]
+%w : f32[2,2,1,1] = random(1)
+%c = Conv(%x, %w)
+%e = Exp(%c)
+output %e
+)");
+  const auto dtype = [&](Scheme scheme) {
+    const PrecisionMap map = assign_precision(graph, test::target("rv1106"), {.scheme = scheme});
+    EXPECT_EQ(dtype_of_node(graph, map, "e"), DType::Float16);
+    return dtype_of_node(graph, map, "c");
+  };
+  EXPECT_EQ(dtype(Scheme::W8A8), DType::Int8);
+  EXPECT_EQ(dtype(Scheme::W16A16I), DType::Int16);
+  EXPECT_EQ(dtype(Scheme::W16A16I_DFP), DType::Int16);
+  EXPECT_EQ(dtype(Scheme::W8A16), DType::Float16);
+  EXPECT_EQ(dtype(Scheme::W4A16), DType::Float16);
+}
+
+TEST(AssignPrecision, SoftmaxIsQuantizedBetweenIntegerNodesWhereTheNpuHasIt) {
+  constexpr std::string_view kAttention = R"(ir 1
+input %q : f32[2,4,8]
+input %k : f32[2,8,4]
+%a = MatMul(%q, %k)
+%s = Softmax(%a) {axis=2}
+%y = MatMul(%s, %q)
+%end = Softmax(%y) {axis=2}
+output %end
+)";
+  expect_dtypes(kAttention, {{"a", DType::Int8}, {"s", DType::Int8}, {"y", DType::Int8}, {"end", DType::Float16}});
+  const Graph graph = parse_graph(kAttention);
+  const PrecisionMap without = assign_precision(graph, test::target("rk3566"), {});
+  EXPECT_EQ(dtype_of_node(graph, without, "s"), DType::Float16);
 }
 
 }  // namespace

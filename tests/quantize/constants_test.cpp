@@ -8,7 +8,7 @@ namespace {
 const Location kWhere{.file = {}, .node = "conv", .tensor = "w"};
 
 CodedLayer channel_layer(const Tensor& w, const Tensor* bias, double sx = 0.1, bool symmetric = false) {
-  return quantize_layer(w, bias, 0, sx, QuantizedMethod::Channel, symmetric, kWhere);
+  return quantize_layer(w, bias, 0, sx, {.symmetric = symmetric}, kWhere);
 }
 
 double step_of(const QuantParams& p) { return *std::max_element(p.scale.begin(), p.scale.end()) / 16384; }
@@ -129,7 +129,7 @@ TEST(QuantizeLayer, WidensTheScaleOfAChannelWhoseBiasWouldNotFit) {
 
 TEST(QuantizeLayer, LayerMethodHasOneScale) {
   const Tensor w = Tensor::from<float>({2, 2}, {-1.0f, 3.0f, -0.5f, 0.25f});
-  const CodedLayer layer = quantize_layer(w, nullptr, 0, 0.1, QuantizedMethod::Layer, false, kWhere);
+  const CodedLayer layer = quantize_layer(w, nullptr, 0, 0.1, {.method = QuantizedMethod::Layer}, kWhere);
   ASSERT_EQ(layer.weights.quant.scale.size(), 1U);
   EXPECT_EQ(layer.weights.quant.axis, params_of_range(-1, 3, DType::Int8, false).axis);
   expect_fine_step(layer.weights.quant.scale[0], 4.0, layer.weights.quant);
@@ -156,7 +156,7 @@ TEST(QuantizeLayer, RefusesWhatIsNotFinite) {
 TEST(QuantizeNormalization, IsTheSameFunction) {
   const std::vector<Tensor> p = {Tensor::from<float>({2}, {2.0f, -0.5f}), Tensor::from<float>({2}, {0.25f, 1.0f}),
                                  Tensor::from<float>({2}, {1.0f, -3.0f}), Tensor::from<float>({2}, {0.25f, 4.0f})};
-  const CodedNormalization coded = quantize_normalization(p, 0, 0.01, kWhere);
+  const CodedNormalization coded = quantize_normalization(p, 0, 0.01, {}, kWhere);
   const double step = coded.slope.quant.scale[0];
   EXPECT_NEAR(coded.slope.codes.values<int16_t>()[0] * step, 4.0, step);
   EXPECT_NEAR(coded.slope.codes.values<int16_t>()[1] * step, -0.25, step);

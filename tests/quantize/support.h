@@ -52,10 +52,10 @@ struct Built {
   Calibration calibration;
 };
 inline Built build(Graph golden, const Samples& samples, const QuantizeOptions& options = {},
-                   const Target& soc = target()) {
+                   const Target& soc = target(), Scheme scheme = Scheme::W8A8) {
   ThreadPool pool(1);
   Built built{std::move(golden), {}, {}, {}};
-  built.precision = assign_precision(built.golden, soc, {});
+  built.precision = assign_precision(built.golden, soc, {.scheme = scheme});
   built.calibration = calibrate(built.golden, samples, pool);
   built.quantized = quantize(built.golden, built.precision, built.calibration, options);
   lower(built.quantized, soc);
@@ -71,7 +71,7 @@ inline Built build_text(std::string_view text, double low = -1, double high = 1,
 
 /// Real numbers into the graph's inputs and out of its outputs, whatever their dtype.
 inline std::vector<std::vector<double>> run_real(const Graph& graph, std::span<const Tensor> reals, bool ideal = false,
-                                                 const Target& soc = target()) {
+                                                 const Target& soc = target(), bool reference_only = true) {
   std::vector<Tensor> inputs;
   for (size_t i = 0; i < reals.size(); ++i) {
     const Value& value = graph[graph.inputs[i]];
@@ -80,7 +80,7 @@ inline std::vector<std::vector<double>> run_real(const Graph& graph, std::span<c
   ThreadPool pool(1);
   PlanOptions options;
   options.ideal = ideal;
-  options.reference_only = true;
+  options.reference_only = reference_only;
   const std::vector<Tensor> outputs = run_graph(graph, arithmetic_of(soc), inputs, pool, options);
   std::vector<std::vector<double>> result;
   for (size_t i = 0; i < outputs.size(); ++i) {

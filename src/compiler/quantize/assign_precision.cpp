@@ -9,19 +9,22 @@
 #include "compiler/quantize/quantize.h"
 #include "core/graph/custom.h"
 #include "core/graph/schema.h"
+#include "core/targets/operator_placement.h"
 
 namespace openrknn {
 namespace {
 
 class Assignment {
  public:
-  explicit Assignment(const Graph& golden) : golden_(golden), order_(golden.order()) {
+  Assignment(const Graph& golden, const Target& target, DType codes)
+      : golden_(golden), target_(target), codes_(codes), order_(golden.order()) {
     for (const NodeId id : order_) assign_own(id);
   }
 
   void keep_islands_in_float();
   void follow_producers();
   void follow_users();
+  void join_softmax();
   PrecisionMap take() { return std::move(map_); }
 
  private:
@@ -30,7 +33,7 @@ class Assignment {
   bool free_to_move(NodeId id) const { return flexible_[static_cast<size_t>(id)]; }
 
   /// What the node wants its real inputs to be: nodes without real results read them as float16.
-  DType wants(NodeId id) const { return map_.at(id).dtype == DType::Int8 ? DType::Int8 : DType::Float16; }
+  DType wants(NodeId id) const { return map_.at(id).dtype == codes_ ? codes_ : DType::Float16; }
 
   /// Producers of the node's computed data inputs; None stands for a graph input.
   std::vector<NodeId> producers(NodeId id) const {
@@ -58,7 +61,11 @@ class Assignment {
     return std::any_of(outputs.begin(), outputs.end(), [&](ValueId v) { return golden_.is_output(v); });
   }
 
+  std::string codes_name() const { return std::string(numpy_name(codes_)); }
+
   const Graph& golden_;
+  const Target& target_;
+  DType codes_;  // what integer nodes compute in
   std::vector<NodeId> order_;
   PrecisionMap map_;
   std::vector<bool> flexible_ = std::vector<bool>(static_cast<size_t>(golden_.node_count()), false);
@@ -75,23 +82,24 @@ void Assignment::assign_own(NodeId id) {
   }
   if (rule == QuantRule::Index) return set(id, DType::Float16, "float16: its numbers come from integers");
   if (rule == QuantRule::Float) return set(id, DType::Float16, fmt::format("float16: {} is never quantized", node.op));
-  if (std::optional<std::string> refusal = int8_refusal(golden_, id)) {
+  if (std::optional<std::string> refusal = integer_refusal(golden_, id, codes_)) {
     return set(id, DType::Float16, "float16: " + *refusal);
   }
   if (is_flexible(node)) {
     flexible_[static_cast<size_t>(id)] = true;
-    return set(id, DType::Int8, "int8: moves numbers and follows its producer");
+    return set(id, codes_, codes_name() + ": moves numbers and follows its producer");
   }
   if (rule == QuantRule::Natural) {
-    return set(id, DType::Int8, "int8: computes with an output range of its own, inside the range of the function");
+    return set(id, codes_,
+               codes_name() + ": computes with an output range of its own, inside the range of the function");
   }
-  set(id, DType::Int8, "int8: computes with an output range of its own");
+  set(id, codes_, codes_name() + ": computes with an output range of its own");
 }
 
 void Assignment::keep_islands_in_float() {
   std::vector<bool> member(static_cast<size_t>(golden_.node_count()), false);
   for (const NodeId id : order_) {
-    const bool quantized = map_.at(id).dtype == DType::Int8;
+    const bool quantized = map_.at(id).dtype == codes_;
     member[static_cast<size_t>(id)] = quantized && (is_light(golden_[id]) || free_to_move(id));
   }
   const auto is_member = [&](NodeId id) { return member[static_cast<size_t>(id)]; };
@@ -149,30 +157,47 @@ void Assignment::follow_users() {
   }
 }
 
+/// Between two integer nodes both ends of a Softmax are codes anyway: computing from codes to codes spares two
+/// conversions and a rounding. Results for the outside stay in float16, and so does what follows a float16 mask.
+void Assignment::join_softmax() {
+  const Place place = place_of("Softmax", family_of(target_), DType::Int8);
+  if (place != Place::Npu && place != Place::NpuIf) return;
+  for (const NodeId id : order_) {
+    if (golden_[id].op != "Softmax" || gives_graph_output(id)) continue;
+    const std::vector<NodeId> before = producers(id), after = users(id);
+    const auto in_codes = [&](NodeId node) { return node != NodeId::None && wants(node) == codes_; };
+    if (before.empty() || after.empty()) continue;
+    if (!std::all_of(before.begin(), before.end(), in_codes) || !std::all_of(after.begin(), after.end(), in_codes)) {
+      continue;
+    }
+    set(id, codes_, codes_name() + ": stands between " + codes_name() + " nodes");
+  }
+}
+
 }  // namespace
 
-PrecisionMap assign_precision(const Graph& golden, const Target&, const PrecisionRules& rules) {
-  if (rules.quantize && rules.scheme != Scheme::W8A8) {
-    fail(Code::NotBuilt, fmt::format("quantization scheme {} is not built yet", name(rules.scheme)), "use w8a8");
-  }
-  if (!rules.quantize) {
+PrecisionMap assign_precision(const Graph& golden, const Target& target, const PrecisionRules& rules) {
+  if (!rules.quantize || is_weight_only(rules.scheme)) {
+    const std::string rule =
+        rules.quantize ? fmt::format("float16: {} codes weights alone", name(rules.scheme)) : "float16 build";
     PrecisionMap map;
     for (const NodeId id : golden.order()) {
       const ValueId first = golden[id].outputs.empty() ? ValueId::None : golden[id].outputs[0];
       if (golden[id].op == kCustomOp) {
         map[id] = {DType::Float32, "float32: the user's code computes in float32"};
       } else if (gives_reals(golden, id)) {
-        map[id] = {DType::Float16, "float16 build"};
+        map[id] = {DType::Float16, rule};
       } else {
         map[id] = {first == ValueId::None ? DType::Int64 : golden[first].dtype, "keeps its integers or bools"};
       }
     }
     return map;
   }
-  Assignment assignment(golden);
+  Assignment assignment(golden, target, activation_spec(rules.scheme).dtype);
   assignment.keep_islands_in_float();
   assignment.follow_producers();
   assignment.follow_users();
+  assignment.join_softmax();
   return assignment.take();
 }
 

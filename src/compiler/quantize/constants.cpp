@@ -21,50 +21,69 @@ void require_finite(std::span<const float> values, const Location& where) {
   if (!std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) refuse_not_finite(where);
 }
 
-Coded quantize_bias(const Tensor& bias, const QuantParams& weights, double input_scale) {
-  const std::span<const float> real = bias.values<float>();
-  Coded coded{Tensor(DType::Int32, bias.shape()), {}};
-  const std::span<int32_t> codes = coded.codes.mutable_values<int32_t>();
-  for (size_t i = 0; i < real.size(); ++i) {
-    const double scale = input_scale * weights.scale[i % weights.scale.size()];
-    const double code = std::nearbyint(static_cast<double>(real[i]) / scale);
-    codes[i] = static_cast<int32_t>(std::clamp(code, -kLargestBias, kLargestBias));
+/// round(value / scale) in the width of the accumulator that `codes` add up in.
+Tensor bias_codes(std::span<const double> values, std::span<const double> scales, const Shape& shape, DType codes) {
+  const double most = largest_bias(codes);
+  Tensor result(codes == DType::Int16 ? DType::Int64 : DType::Int32, shape);
+  for (size_t i = 0; i < values.size(); ++i) {
+    const auto code = static_cast<int64_t>(std::clamp(std::nearbyint(values[i] / scales[i]), -most, most));
+    if (codes == DType::Int16) {
+      result.mutable_values<int64_t>()[i] = code;
+    } else {
+      result.mutable_values<int32_t>()[i] = static_cast<int32_t>(code);
+    }
+  }
+  return result;
+}
+
+Coded quantize_bias(const Tensor& bias, const QuantParams& weights, double input_scale, DType codes) {
+  Coded coded;
+  for (int64_t i = 0; i < bias.size(); ++i) {
+    const double scale = input_scale * weights.scale[static_cast<size_t>(i) % weights.scale.size()];
     coded.quant.scale.push_back(scale);
     coded.quant.zero_point.push_back(0);
   }
   coded.quant.axis = 0;
+  coded.codes = bias_codes(to_doubles(bias), coded.quant.scale, bias.shape(), codes);
   return coded;
 }
 
 }  // namespace
 
-Coded quantize_constant(const Tensor& real, const QuantParams& quant) {
-  return {quantize_tensor(real, quant, DType::Int8), quant};
+Coded quantize_constant(const Tensor& real, const QuantParams& quant, DType codes) {
+  return {quantize_tensor(real, quant, codes), quant};
 }
 
-QuantParams params_of_constant(const Tensor& t, bool symmetric, const Location& where) {
+QuantParams params_of_constant(const Tensor& t, const RangeSpec& spec, const Location& where) {
   const Tensor real = as_float32(t);
   require_finite(real.values<float>(), where);
   const Range range = range_of(real.values<float>());
-  return params_of_range(range.lowest, range.highest, DType::Int8, symmetric);
+  if (spec.power_of_two) return power_of_two_params(range.lowest, range.highest, spec.dtype);
+  return params_of_range(range.lowest, range.highest, spec.dtype, spec.symmetric);
 }
 
 CodedLayer quantize_layer(const Tensor& weights, const Tensor* bias, int axis, double input_scale,
-                          QuantizedMethod method, bool symmetric, const Location& where) {
+                          const WeightSpec& spec, const Location& where) {
   const Tensor real = as_float32(weights);
   require_finite(real.values<float>(), where);
   const Tensor real_bias = bias ? as_float32(*bias) : Tensor();
   require_finite(real_bias.values<float>(), where);
 
-  const QuantParams params =
-      choose_weight_params(real, axis, real_bias.values<float>(), input_scale, method, symmetric);
-  CodedLayer layer{{quantize_tensor(real, params, DType::Int8), params}, std::nullopt};
-  if (bias) layer.bias = quantize_bias(real_bias, params, input_scale);
+  const QuantParams params = choose_weight_params(real, axis, real_bias.values<float>(), input_scale, spec);
+  CodedLayer layer{{quantize_tensor(real, params, spec.dtype), params}, std::nullopt};
+  if (bias) layer.bias = quantize_bias(real_bias, params, input_scale, spec.dtype);
   return layer;
 }
 
+Coded quantize_weights(const Tensor& weights, int axis, const WeightOnlySpec& spec, const Location& where) {
+  const Tensor real = as_float32(weights);
+  require_finite(real.values<float>(), where);
+  const QuantParams params = choose_weight_only_params(real, axis, spec);
+  return {quantize_tensor(real, params, spec.dtype), params};
+}
+
 CodedNormalization quantize_normalization(std::span<const Tensor> parameters, double epsilon, double input_scale,
-                                          const Location& where) {
+                                          const RangeSpec& activations, const Location& where) {
   std::vector<std::vector<double>> p;
   for (const Tensor& t : parameters) p.push_back(to_doubles(t));
   const std::vector<double>&scale = p[0], &bias = p[1], &mean = p[2], &variance = p[3];
@@ -77,18 +96,15 @@ CodedNormalization quantize_normalization(std::span<const Tensor> parameters, do
     largest = std::max(largest, std::abs(slope[c]));
   }
   double step = largest > 0 ? largest / 32767 : 1;
-  for (const double b : offset) step = std::max(step, std::abs(b) / (input_scale * kLargestBias));
+  for (const double b : offset) step = std::max(step, std::abs(b) / (input_scale * largest_bias(activations.dtype)));
+  if (activations.power_of_two) step = power_of_two_params(-step * 32767, step * 32767, DType::Int16).scale[0];
 
   const Shape shape = parameters[0].shape();
+  const std::vector<double> bias_scales(scale.size(), input_scale * step);
   CodedNormalization coded{{Tensor(DType::Int16, shape), {{step}, {0}}},
-                           {Tensor(DType::Int32, shape), {{input_scale * step}, {0}}}};
+                           {bias_codes(offset, bias_scales, shape, activations.dtype), {{input_scale * step}, {0}}}};
   const std::span<int16_t> slopes = coded.slope.codes.mutable_values<int16_t>();
-  const std::span<int32_t> biases = coded.bias.codes.mutable_values<int32_t>();
-  for (size_t c = 0; c < scale.size(); ++c) {
-    slopes[c] = static_cast<int16_t>(std::nearbyint(slope[c] / step));
-    biases[c] =
-        static_cast<int32_t>(std::clamp(std::nearbyint(offset[c] / (input_scale * step)), -kLargestBias, kLargestBias));
-  }
+  for (size_t c = 0; c < scale.size(); ++c) slopes[c] = static_cast<int16_t>(std::nearbyint(slope[c] / step));
   return coded;
 }
 

@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include "compiler/quantize/quantize.h"
+#include "compiler/quantize/weight_params.h"
 
 namespace openrknn {
 
@@ -12,27 +12,30 @@ struct Coded {
   QuantParams quant;
 };
 
-/// Per-tensor Int8.
-Coded quantize_constant(const Tensor&, const QuantParams&);
-/// Int8 parameters over the constant's own range. Throws Error (QuantizeNotFinite) naming `where`.
-QuantParams params_of_constant(const Tensor&, bool symmetric, const Location& where);
+/// Per-tensor codes.
+Coded quantize_constant(const Tensor&, const QuantParams&, DType);
+/// Parameters over the constant's own range, as `spec` codes activations. Throws Error (QuantizeNotFinite) naming
+/// `where`.
+QuantParams params_of_constant(const Tensor&, const RangeSpec& spec, const Location& where);
 
 struct CodedLayer {
   Coded weights;
-  std::optional<Coded> bias;  ///< Int32 at scale sx·sw, one scale per element
+  std::optional<Coded> bias;  ///< Int32, with Int16 weights Int64, at scale sx·sw, one scale per element
 };
-/// Weights (Int8, asymmetric unless `symmetric`; one scale per index of `axis`, or one) and bias of Conv,
-/// ConvTranspose, MatMul. Bias element i belongs to weight channel i mod channels (grouped ConvTranspose shares them
-/// between groups). Throws Error (QuantizeNotFinite).
-CodedLayer quantize_layer(const Tensor& weights, const Tensor* bias, int axis, double input_scale, QuantizedMethod,
-                          bool symmetric, const Location& where);
+/// Weights (one scale per index of `axis`, or one) and bias of Conv, ConvTranspose, MatMul. Bias element i belongs to
+/// weight channel i mod channels (grouped ConvTranspose shares them between groups). Throws Error (QuantizeNotFinite).
+CodedLayer quantize_layer(const Tensor& weights, const Tensor* bias, int axis, double input_scale, const WeightSpec&,
+                          const Location& where);
+
+/// Weights that float16 layers read. Throws Error (QuantizeNotFinite).
+Coded quantize_weights(const Tensor& weights, int axis, const WeightOnlySpec&, const Location& where);
 
 struct CodedNormalization {
   Coded slope;  ///< Int16, symmetric, one scale: scale / sqrt(variance + epsilon)
-  Coded bias;   ///< Int32 at scale sx · slope scale: bias - mean · slope
+  Coded bias;   ///< Int32, with Int16 activations Int64, at scale sx · slope scale: bias - mean · slope
 };
 CodedNormalization quantize_normalization(std::span<const Tensor> parameters, double epsilon, double input_scale,
-                                          const Location& where);
+                                          const RangeSpec& activations, const Location& where);
 
 struct HalfConstant {
   Tensor values;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "compiler/quantize/lower_integers.h"
 #include "compiler/quantize/quantize.h"
@@ -25,7 +26,8 @@ struct Site {
   const Value& output() const { return graph[node().outputs[0]]; }
   const QuantParams& params(size_t i) const {
     if (!input(i).quant) {
-      fail(Code::Internal, graph.where(id), fmt::format("input '{}' of an int8 node has no parameters", input(i).name));
+      fail(Code::Internal, graph.where(id),
+           fmt::format("input '{}' of an integer node has no parameters", input(i).name));
     }
     return *input(i).quant;
   }
@@ -35,11 +37,13 @@ struct Site {
   /// Clamp of output codes by `curve`, no integers yet.
   FixedPoint start(const std::optional<Curve>& curve) const {
     FixedPoint fixed;
-    const CodeClamp clamp = clamp_of(curve, out());
+    const CodeClamp clamp = clamp_of(curve, out(), output().dtype);
     fixed.low = clamp.low;
     fixed.high = clamp.high;
     return fixed;
   }
+  bool is_wide() const { return output().dtype == DType::Int16; }
+  std::pair<int32_t, int> multiplier(double factor) const { return multiplier_of(factor, output().dtype); }
   void add_table(size_t index, Tensor table) const {
     graph.set_input(id, index, graph.add_constant(node().name + "_table", std::move(table)));
   }
@@ -53,6 +57,28 @@ int32_t slope_of(double alpha) {
 }
 
 // ---- Conv, ConvTranspose, MatMul ----
+
+/// Int16: the table of a curve as input `index`, for inputs up to `reach` on either side; gives the multiplier to its
+/// pre-activation.
+std::pair<int32_t, int> wide_curve(const Site& site, const Curve& curve, double input_scale, double reach,
+                                   size_t index) {
+  constexpr int kFinest = 14;  // a code of the input is at most 2^14 steps of p, or its multiplier would not fit
+  const double limit = std::max(pre_activation_limit(curve, site.out(), DType::Int16, reach),
+                                std::ldexp(input_scale, kWidePreBits - 1 - kFinest));
+  site.add_table(index, Tensor::from<int32_t>({kWideTableSize}, wide_activation_table(curve, limit, site.out())));
+  return site.multiplier(input_scale / std::ldexp(limit, 1 - kWidePreBits));
+}
+/// Int16: the multiplier of numbers from 0 on, then those below it, one a slope. Negative slopes turn the sign.
+std::vector<std::pair<int32_t, int>> two_sided(const Site& site, double input_scale,
+                                               const std::vector<double>& slopes) {
+  const double factor = input_scale / site.out().scale[0];
+  std::vector<std::pair<int32_t, int>> scale = {site.multiplier(factor)};
+  for (const double slope : slopes) {
+    auto [multiplier, shift] = site.multiplier(factor * std::abs(slope));
+    scale.emplace_back(slope < 0 ? -multiplier : multiplier, shift);
+  }
+  return scale;
+}
 
 int64_t output_channels(const Site& site) {
   const Shape& y = site.output().shape;
@@ -73,40 +99,45 @@ void lower_layer(const Site& site) {
     }
   }
   const double accumulator_scale = largest * site.scale(0);
-  if (curve && is_curved(*curve)) {
+  const auto leaky = [&] { return curve && curve->kind == CurveKind::LeakyRelu; };
+  if (curve && is_curved(*curve) && site.is_wide()) {
+    fixed.scale = {wide_curve(site, *curve, accumulator_scale, std::numeric_limits<double>::infinity(), 3)};
+  } else if (leaky() && site.is_wide()) {
+    fixed.scale = two_sided(site, accumulator_scale, {curve->alpha});
+  } else if (curve && is_curved(*curve)) {
     const double limit = pre_activation_limit(*curve, site.out());
-    fixed.scale = {multiplier_of(accumulator_scale / (limit / 32768))};
+    fixed.scale = {site.multiplier(accumulator_scale / (limit / 32768))};
     site.add_table(3, Tensor::from<int16_t>({513}, activation_table(*curve, limit, site.out())));
   } else {
-    fixed.scale = {multiplier_of(accumulator_scale / site.out().scale[0])};
-    if (curve && curve->kind == CurveKind::LeakyRelu) fixed.slope = {slope_of(curve->alpha)};
+    fixed.scale = {site.multiplier(accumulator_scale / site.out().scale[0])};
+    if (leaky()) fixed.slope = {slope_of(curve->alpha)};
   }
   site.finish(std::move(fixed));
 }
 
 // ---- elementwise ----
 
-/// Operands in units of the larger scale / 2^14, exact; one rounding from there to output codes.
+/// Operands in units of the larger scale / 2^14 (Int16: / 2^24), exact; one rounding from there to output codes.
 void lower_sum(const Site& site) {
-  constexpr double kUnits = 1 << 14;
+  const double units = site.is_wide() ? 1 << 24 : 1 << 14;
   const double largest = std::max(site.scale(0), site.scale(1));
   FixedPoint fixed = site.start(fused_curve(site.node()));
   for (size_t i = 0; i < 2; ++i) {
-    fixed.scale.emplace_back(static_cast<int32_t>(std::nearbyint(site.scale(i) / largest * kUnits)), 0);
+    fixed.scale.emplace_back(static_cast<int32_t>(std::nearbyint(site.scale(i) / largest * units)), 0);
   }
-  fixed.scale.push_back(multiplier_of(largest / kUnits / site.out().scale[0]));
+  fixed.scale.push_back(site.multiplier(largest / units / site.out().scale[0]));
   site.finish(std::move(fixed));
 }
 void lower_product(const Site& site) {
   FixedPoint fixed = site.start(fused_curve(site.node()));
-  fixed.scale = {multiplier_of(site.scale(0) * site.scale(1) / site.out().scale[0])};
+  fixed.scale = {site.multiplier(site.scale(0) * site.scale(1) / site.out().scale[0])};
   site.finish(std::move(fixed));
 }
 /// Every operand from `first` on to output codes: Max, Min, Where, Concat, Convert.
 void requantize_operands(const Site& site, size_t first) {
   FixedPoint fixed = site.start(std::nullopt);
   for (size_t i = first; i < site.node().inputs.size(); ++i) {
-    fixed.scale.push_back(multiplier_of(site.scale(i) / site.out().scale[0]));
+    fixed.scale.push_back(site.multiplier(site.scale(i) / site.out().scale[0]));
   }
   site.finish(std::move(fixed));
 }
@@ -126,25 +157,41 @@ void lower_convert(const Site& site) {
 
 void lower_clamp(const Site& site) { site.finish(site.start(own_curve(site.node()))); }
 void lower_curve(const Site& site) {
-  const std::vector<int8_t> table = code_table(own_curve(site.node()).value(), site.params(0), site.out());
+  const Curve curve = own_curve(site.node()).value();
+  if (site.is_wide()) {
+    FixedPoint fixed = site.start(std::nullopt);
+    if (curve.kind == CurveKind::LeakyRelu) {
+      fixed.scale = two_sided(site, site.scale(0), {curve.alpha});
+    } else {
+      const double zero_point = site.params(0).zero_point[0];
+      const double reach = site.scale(0) * std::max(32768 + zero_point, 32767 - zero_point);
+      fixed.scale = {wide_curve(site, curve, site.scale(0), reach, 1)};
+    }
+    return site.finish(std::move(fixed));
+  }
+  const std::vector<int8_t> table = code_table(curve, site.params(0), site.out());
   site.add_table(1, Tensor::from<int8_t>({256}, table));
   site.finish(site.start(std::nullopt));
 }
 void lower_prelu(const Site& site) {
   FixedPoint fixed = site.start(std::nullopt);
-  fixed.scale = {multiplier_of(site.scale(0) / site.out().scale[0])};
+  if (site.is_wide()) {
+    fixed.scale = two_sided(site, site.scale(0), to_doubles(*site.input(1).constant));
+    return site.finish(std::move(fixed));
+  }
+  fixed.scale = {site.multiplier(site.scale(0) / site.out().scale[0])};
   for (const double alpha : to_doubles(*site.input(1).constant)) fixed.slope.push_back(slope_of(alpha));
   site.finish(std::move(fixed));
 }
 void lower_normalization(const Site& site) {
   FixedPoint fixed = site.start(std::nullopt);
-  fixed.scale = {multiplier_of(site.scale(0) * site.scale(1) / site.out().scale[0])};
+  fixed.scale = {site.multiplier(site.scale(0) * site.scale(1) / site.out().scale[0])};
   site.finish(std::move(fixed));
 }
 void lower_pad(const Site& site) {
   FixedPoint fixed = site.start(std::nullopt);
   const double value = float_attribute(site.node().attributes, "value", 0);
-  fixed.low = fixed.high = real_to_code(value, site.out().scale[0], site.out().zero_point[0]);
+  fixed.low = fixed.high = real_to_code(value, site.out().scale[0], site.out().zero_point[0], fixed.low, fixed.high);
   site.finish(std::move(fixed));
 }
 
@@ -152,7 +199,7 @@ void lower_pad(const Site& site) {
 
 void lower_mean(const Site& site, double divisor) {
   FixedPoint fixed = site.start(std::nullopt);
-  fixed.scale = {multiplier_of(site.scale(0) / site.out().scale[0] / divisor)};
+  fixed.scale = {site.multiplier(site.scale(0) / site.out().scale[0] / divisor)};
   site.finish(std::move(fixed));
 }
 double elements_per_result(const Site& site) {
@@ -186,7 +233,7 @@ void lower_average_pool(const Site& site) {
   if (uniform) return lower_mean(site, static_cast<double>(std::max<int64_t>(common, 1)));
   FixedPoint fixed = site.start(std::nullopt);
   for (int64_t count = 1; count <= taps; ++count) {
-    fixed.scale.push_back(multiplier_of(site.scale(0) / site.out().scale[0] / static_cast<double>(count)));
+    fixed.scale.push_back(site.multiplier(site.scale(0) / site.out().scale[0] / static_cast<double>(count)));
   }
   site.finish(std::move(fixed));
 }
@@ -207,7 +254,8 @@ void lower_resize(const Site& site) {
     for (int64_t o = 0; o < y[d]; ++o) {
       const LinearTap tap = linear_tap(mode, o, x[d], y[d], scale);
       fixed.slope.push_back(static_cast<int32_t>(tap.first));
-      fixed.slope.push_back(static_cast<int32_t>(std::nearbyint(std::ldexp(tap.share, kResizeShareBits))));
+      fixed.slope.push_back(
+          static_cast<int32_t>(std::nearbyint(std::ldexp(tap.share, resize_share_bits(site.output().dtype)))));
     }
   }
   site.finish(std::move(fixed));
@@ -263,7 +311,9 @@ void lower(Graph& graph, const Target&) {
   for (const NodeId id : graph.order()) {
     const Node& node = graph[id];
     const Value& output = graph[node.outputs[0]];
-    if (output.dtype != DType::Int8 || !output.quant || output.quant->scale.size() != 1) continue;
+    if ((output.dtype != DType::Int8 && output.dtype != DType::Int16) || !output.quant ||
+        output.quant->scale.size() != 1)
+      continue;
     for (const LowerRow& row : kRows) {
       if (row.op != node.op) continue;
       row.lower(Site{graph, id});

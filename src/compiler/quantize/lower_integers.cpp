@@ -9,7 +9,7 @@
 namespace openrknn {
 namespace {
 
-constexpr int kMultiplierBits = 15, kLargestShift = 31;
+constexpr int kMultiplierBits = 15;
 
 constexpr double kSettled = 0.125;  // codes
 
@@ -40,13 +40,13 @@ double corner_of(const Curve& curve) {
 
 }  // namespace
 
-std::pair<int32_t, int> multiplier_of(double factor) {
+std::pair<int32_t, int> multiplier_of(double factor, DType result) {
   if (factor <= 0) return {0, 0};
   int exponent = 0;
   const double mantissa = std::frexp(factor, &exponent);  // [0.5, 1)
   int shift = kMultiplierBits - exponent;
   if (shift < 0) return {(1 << kMultiplierBits) - 1, 0};
-  shift = std::min(shift, kLargestShift);
+  shift = std::min(shift, largest_shift(result));
   double multiplier = std::nearbyint(std::ldexp(mantissa, exponent + shift));
   if (multiplier == 1 << kMultiplierBits) {  // 16 bits, but signed: 2^15 would be negative on the wire
     multiplier /= 2;
@@ -55,20 +55,22 @@ std::pair<int32_t, int> multiplier_of(double factor) {
   return {static_cast<int32_t>(multiplier), shift};
 }
 
-double pre_activation_limit(const Curve& curve, const QuantParams& output) {
+double pre_activation_limit(const Curve& curve, const QuantParams& output, DType result, double reach) {
   constexpr int kFirst = -40, kLast = 160;  // 2^-10 to 2^40
   const auto code = [&](double x) {
-    return std::clamp(apply(curve, x) / output.scale[0] + output.zero_point[0], -128.0, 127.0);
+    return std::clamp(apply(curve, x) / output.scale[0] + output.zero_point[0],
+                      static_cast<double>(lowest_code(result)), static_cast<double>(highest_code(result)));
   };
   // Inwards from far outside, as long as nothing changes any more.
   Settled right, left;
   int k = kLast;
   while (k > kFirst && right.add(code(quarter_power(k - 1))) && left.add(code(-quarter_power(k - 1)))) --k;
-  const double limit = quarter_power(k);
+  const double limit = std::min(quarter_power(k), reach);
   // Interpolation rounds corners off: put them on an entry of the table. A little wider does no harm.
   const double corner = corner_of(curve);
-  const double entries = std::floor(256 * corner / limit);
-  return entries >= 1 ? 256 * corner / entries : limit;
+  const double side = result == DType::Int16 ? kWideTableSize / 2 : 256;  // entries on either side of 0
+  const double entries = std::floor(side * corner / limit);
+  return entries >= 1 ? side * corner / entries : limit;
 }
 
 std::vector<int16_t> activation_table(const Curve& curve, double limit, const QuantParams& output) {
@@ -77,6 +79,18 @@ std::vector<int16_t> activation_table(const Curve& curve, double limit, const Qu
     const double real = apply(curve, (i - 256) * (limit / 256));
     const double entry = std::nearbyint(real / output.scale[0] * 128);
     table.push_back(static_cast<int16_t>(std::clamp(entry, -32768.0, 32767.0)));
+  }
+  return table;
+}
+
+std::vector<int32_t> wide_activation_table(const Curve& curve, double limit, const QuantParams& output) {
+  constexpr int kHalf = kWideTableSize / 2;
+  constexpr double kCode = 1 << kWideEntryBits;
+  std::vector<int32_t> table;
+  for (int i = 0; i < kWideTableSize; ++i) {
+    const double real = apply(curve, (i - kHalf) * (limit / kHalf));
+    const double entry = std::nearbyint(real / output.scale[0] * kCode);
+    table.push_back(static_cast<int32_t>(std::clamp(entry, -0x1p31, 0x1p31 - 1)));
   }
   return table;
 }
@@ -90,11 +104,12 @@ std::vector<int8_t> code_table(const Curve& curve, const QuantParams& input, con
   return table;
 }
 
-CodeClamp clamp_of(const std::optional<Curve>& curve, const QuantParams& output) {
-  if (!curve || !is_clamp(*curve)) return {};
+CodeClamp clamp_of(const std::optional<Curve>& curve, const QuantParams& output, DType result) {
+  const auto low = static_cast<int32_t>(lowest_code(result)), high = static_cast<int32_t>(highest_code(result));
+  if (!curve || !is_clamp(*curve)) return {low, high};
   // Infinite bounds saturate to the ends of the range.
-  return {real_to_code(curve->low, output.scale[0], output.zero_point[0]),
-          real_to_code(curve->high, output.scale[0], output.zero_point[0])};
+  return {real_to_code(curve->low, output.scale[0], output.zero_point[0], low, high),
+          real_to_code(curve->high, output.scale[0], output.zero_point[0], low, high)};
 }
 
 }  // namespace openrknn

@@ -67,7 +67,7 @@ Refusal refuse_normalization(const Graph& graph, const Node& node) {
   return std::nullopt;
 }
 Refusal refuse_division(const Graph& graph, const Node& node) {
-  if (!is_constant(graph, node.inputs[1])) return "int8 has no division by a tensor";
+  if (!is_constant(graph, node.inputs[1])) return "integers have no division by a tensor";
   const std::vector<double> divisor = to_doubles(*graph[node.inputs[1]].constant);
   const bool usable = std::all_of(divisor.begin(), divisor.end(), [](double v) { return v != 0 && std::isfinite(v); });
   if (!usable) return "it divides by zero or by an infinity";
@@ -86,7 +86,7 @@ Refusal refuse_prelu(const Graph& graph, const Node& node) {
 }
 Refusal refuse_resize(const Graph&, const Node& node) {
   const std::string mode = string_attribute(node.attributes, "mode", "nearest");
-  if (mode == "cubic") return "cubic interpolation has no int8 form";
+  if (mode == "cubic") return "cubic interpolation has no integer form";
   const std::string coordinates = string_attribute(node.attributes, "coordinate_transformation_mode", "half_pixel");
   if (coordinates == "tf_crop_and_resize") return "tf_crop_and_resize fills with a value outside the tensor";
   return std::nullopt;
@@ -174,8 +174,11 @@ int weight_axis(const Graph& golden, NodeId id) {
   return 0;
 }
 
-std::optional<std::string> int8_refusal(const Graph& golden, NodeId id) {
+std::optional<std::string> integer_refusal(const Graph& golden, NodeId id, DType codes) {
   const Node& node = golden[id];
+  if (codes == DType::Int16 && node.op == "ThresholdedRelu") {
+    return "its jump would be smeared by the interpolated table of int16";
+  }
   for (const RefusalRow& row : kRefusals) {
     if (row.op != node.op) continue;
     if (Refusal refusal = row.refuse(golden, node)) return refusal;

@@ -27,8 +27,8 @@ bool is_real(const Graph& golden, ValueId);
 /// The node gives at least one real value.
 bool gives_reals(const Graph& golden, NodeId);
 
-/// Why the node cannot be computed in int8, as a sentence; nullopt if it can.
-std::optional<std::string> int8_refusal(const Graph& golden, NodeId);
+/// Why the node cannot be computed on codes (Int8, Int16), as a sentence; nullopt if it can.
+std::optional<std::string> integer_refusal(const Graph& golden, NodeId, DType codes);
 /// Elementwise arithmetic and reductions: cheap enough that int8 gains nothing between two float16 nodes.
 bool is_light(const Node&);
 /// QuantRule Same or Unify: the op only moves or chooses numbers, so it runs in whatever its neighbours use.

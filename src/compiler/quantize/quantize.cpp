@@ -11,6 +11,7 @@
 #include "core/base/hash.h"
 #include "core/graph/custom.h"
 #include "core/graph/schema.h"
+#include "core/model/ports.h"
 
 namespace openrknn {
 namespace {
@@ -19,7 +20,11 @@ bool is_plain_constant(const Graph& graph, ValueId id) {
   return graph[id].constant.has_value() && graph[id].producer == NodeId::None;
 }
 
-std::string key_of(const QuantParams& quant) { return fmt::format("i8 {:a} {}", quant.scale[0], quant.zero_point[0]); }
+std::string key_of(DType dtype, const QuantParams& quant) {
+  return fmt::format("{} {:a} {}", name(dtype), quant.scale[0], quant.zero_point[0]);
+}
+/// "_int8": how the toolkit ends the name of a constant or input in another form.
+std::string suffix_of(DType dtype) { return fmt::format("_{}", numpy_name(dtype)); }
 
 /// Ops for which an over-large constant can only mean "infinitely far": saturating it keeps the meaning.
 bool tolerates_saturation(const Node& node) {
@@ -47,22 +52,24 @@ class Quantizer {
  private:
   void store_values();
   void connect(NodeId);
-  void connect_int8(NodeId);
+  void connect_codes(NodeId);
   void connect_float(NodeId);
   void connect_layer(NodeId);
   void connect_normalization(NodeId);
   void multiply_instead_of_divide(NodeId);
 
-  ValueId int8_form(ValueId, const QuantParams&);
+  ValueId code_form(ValueId, const QuantParams&);
   ValueId float_form(ValueId, DType);
   ValueId convert(ValueId, std::string name, DType, std::optional<QuantParams>);
   ValueId half_constant(NodeId, ValueId);
+  ValueId coded_weights(NodeId, ValueId);
   template <class Make>
-  ValueId constant_form(ValueId, std::string key, std::string_view suffix, Make make);
+  ValueId constant_form(ValueId, std::string key, const std::string& suffix, Make make);
 
   const Graph& golden_;
   const PrecisionMap& precision_;
   const QuantizeOptions& options_;
+  const DType codes_ = options_.activations.dtype;  // of integer nodes
   RangeClasses classes_;
   Graph graph_;
   Diagnostics problems_;
@@ -78,7 +85,7 @@ void Quantizer::store_values() {
     Value& value = graph_[id];
     value.dtype = storage_of(golden_, precision_, id);
     value.constant.reset();  // content proven in float32 does not hold for other types
-    if (value.dtype == DType::Int8) value.quant = classes_.params(id);
+    if (is_code_type(value.dtype)) value.quant = classes_.params(id);
   }
 }
 
@@ -90,14 +97,14 @@ void Quantizer::connect(NodeId id) {
   if (node.op == "Cast" && gives_reals(golden_, id)) {
     node.attributes["to"] = static_cast<int64_t>(graph_[node.outputs[0]].dtype);
   }
-  if (computes_int8(precision_, id)) {
-    connect_int8(id);
+  if (computes_codes(precision_, id)) {
+    connect_codes(id);
   } else {
     connect_float(id);
   }
 }
 
-void Quantizer::connect_int8(NodeId id) {
+void Quantizer::connect_codes(NodeId id) {
   const Node golden = golden_[id];
   const QuantRule rule = schema_of(golden).quant;
   const bool shares = rule == QuantRule::Same || rule == QuantRule::Unify;
@@ -108,21 +115,22 @@ void Quantizer::connect_int8(NodeId id) {
     if (golden.op == "Div" && i == 1) continue;
     if (!is_plain_constant(golden_, input)) {
       const ValueId like = classes_.requantized(id, i) ? golden.outputs[0] : input;
-      graph_.set_input(id, i, int8_form(input, classes_.params(like)));
+      graph_.set_input(id, i, code_form(input, classes_.params(like)));
       continue;
     }
     const Tensor& content = *golden_[input].constant;
     const Location where{.file = {}, .node = golden.name, .tensor = golden_[input].name};
-    const QuantParams quant = shares ? classes_.params(golden.outputs[0])
-                                     : params_of_constant(content, options_.activations.symmetric, where);
-    graph_.set_input(id, i,
-                     constant_form(input, key_of(quant), "_int8", [&] { return quantize_constant(content, quant); }));
+    const QuantParams quant =
+        shares ? classes_.params(golden.outputs[0]) : params_of_constant(content, options_.activations, where);
+    graph_.set_input(id, i, constant_form(input, key_of(codes_, quant), suffix_of(codes_), [&] {
+                       return quantize_constant(content, quant, codes_);
+                     }));
   }
   if (role_of(golden_, id, 1) == InputRole::Weights) connect_layer(id);
   if (golden.op == "BatchNormalization") connect_normalization(id);
 }
 
-/// Division by a constant is multiplication by its reciprocal; the product is the one int8 knows.
+/// Division by a constant is multiplication by its reciprocal; the product is the one integers know.
 void Quantizer::multiply_instead_of_divide(NodeId id) {
   const ValueId divisor = golden_[id].inputs[1];
   Tensor reciprocal(DType::Float32, golden_[divisor].shape);
@@ -130,10 +138,10 @@ void Quantizer::multiply_instead_of_divide(NodeId id) {
   std::transform(values.begin(), values.end(), reciprocal.mutable_values<float>().begin(),
                  [](double v) { return static_cast<float>(1 / v); });
   const Location where{.file = {}, .node = golden_[id].name, .tensor = golden_[divisor].name};
-  const QuantParams quant = params_of_constant(reciprocal, options_.activations.symmetric, where);
+  const QuantParams quant = params_of_constant(reciprocal, options_.activations, where);
   graph_[id].op = "Mul";
-  graph_.set_input(id, 1, constant_form(divisor, "reciprocal " + key_of(quant), "_reciprocal", [&] {
-                     return quantize_constant(reciprocal, quant);
+  graph_.set_input(id, 1, constant_form(divisor, "reciprocal " + key_of(codes_, quant), "_reciprocal", [&] {
+                     return quantize_constant(reciprocal, quant, codes_);
                    }));
 }
 
@@ -145,14 +153,19 @@ void Quantizer::connect_layer(NodeId id) {
   const Tensor* bias_content = bias == ValueId::None ? nullptr : &*golden_[bias].constant;
   const Location where{.file = {}, .node = golden.name, .tensor = golden_[weights].name};
   const int axis = weight_axis(golden_, id);
-  const CodedLayer layer = quantize_layer(*golden_[weights].constant, bias_content, axis, input_scale, options_.method,
-                                          options_.symmetric_weights, where);
+  // A vector of weights is one column: it has one output channel.
+  const bool column = golden_[weights].shape.size() == 1;
+  const WeightSpec spec{.method = column ? QuantizedMethod::Layer : options_.method,
+                        .dtype = codes_,
+                        .symmetric = options_.symmetric_weights,
+                        .power_of_two = options_.activations.power_of_two};
+  const CodedLayer layer = quantize_layer(*golden_[weights].constant, bias_content, axis, input_scale, spec, where);
   // A bias can widen the scales, so weights shared by two layers may end up in two forms.
   std::string key = fmt::format("weights {} {}", axis, hash64(std::as_bytes(std::span(layer.weights.quant.scale))));
-  graph_.set_input(id, 1, constant_form(weights, key, "_int8", [&] { return layer.weights; }));
+  graph_.set_input(id, 1, constant_form(weights, key, suffix_of(codes_), [&] { return layer.weights; }));
   if (!layer.bias) return;
   key += fmt::format(" bias {:a}", input_scale);
-  graph_.set_input(id, 2, constant_form(bias, key, "_int32", [&] { return *layer.bias; }));
+  graph_.set_input(id, 2, constant_form(bias, key, suffix_of(layer.bias->codes.dtype()), [&] { return *layer.bias; }));
 }
 
 /// Brings BatchNormalization to x · slope + bias: mean 0, variance 1, epsilon 0.
@@ -163,14 +176,16 @@ void Quantizer::connect_normalization(NodeId id) {
   const double epsilon = float_attribute(golden.attributes, "epsilon", 1e-5);
   const double input_scale = graph_[graph_[id].inputs[0]].quant->scale[0];
   const Location where{.file = {}, .node = golden.name, .tensor = golden_[golden.inputs[1]].name};
-  const CodedNormalization coded = quantize_normalization(parameters, epsilon, input_scale, where);
+  const CodedNormalization coded =
+      quantize_normalization(parameters, epsilon, input_scale, options_.activations, where);
   const std::string key = fmt::format("normalization {}", golden.name);
   const Shape& shape = parameters[0].shape();
   const auto fill = [&](float v) {
     return Coded{Tensor::from<float>(shape, std::vector<float>(static_cast<size_t>(element_count(shape)), v)), {}};
   };
   graph_.set_input(id, 1, constant_form(golden.inputs[1], key, "_int16", [&] { return coded.slope; }));
-  graph_.set_input(id, 2, constant_form(golden.inputs[2], key, "_int32", [&] { return coded.bias; }));
+  graph_.set_input(
+      id, 2, constant_form(golden.inputs[2], key, suffix_of(coded.bias.codes.dtype()), [&] { return coded.bias; }));
   graph_.set_input(id, 3, constant_form(golden.inputs[3], "f32 zeros", "_zero", [&] { return fill(0); }));
   graph_.set_input(id, 4, constant_form(golden.inputs[4], "f32 ones", "_one", [&] { return fill(1); }));
   graph_[id].attributes["epsilon"] = 0.0;
@@ -189,6 +204,10 @@ void Quantizer::connect_float(NodeId id) {
     }
     // Added to a float32 accumulator: a bias or a variance loses by rounding and gains nothing.
     const InputRole role = role_of(golden_, id, i);
+    if (role == InputRole::Weights && options_.coded_weights) {
+      graph_.set_input(id, i, coded_weights(id, input));
+      continue;
+    }
     const bool wide = custom || role == InputRole::Bias || (role == InputRole::Parameter && normalizes);
     graph_.set_input(id, i,
                      wide ? constant_form(input, "f32", "_float32",
@@ -197,6 +216,31 @@ void Quantizer::connect_float(NodeId id) {
                                           })
                           : half_constant(id, input));
   }
+}
+
+/// Weights of a float16 layer, kept as codes: the executor reads them as float16 (docs/arithmetic.md).
+ValueId Quantizer::coded_weights(NodeId id, ValueId weights) {
+  const DType dtype = *options_.coded_weights;
+  const int axis = weight_axis(golden_, id);
+  Location where = golden_.where(id);
+  where.tensor = golden_[weights].name;
+  const bool column = golden_[weights].shape.size() == 1;
+  const WeightOnlySpec spec{.method = column ? QuantizedMethod::Layer : options_.method,
+                            .dtype = dtype,
+                            .symmetric = options_.symmetric_weights,
+                            .group = column ? 0 : options_.group};
+  const std::string key = fmt::format("coded weights {}", axis);
+  return constant_form(weights, key, suffix_of(dtype), [&] {
+    Coded coded = quantize_weights(*golden_[weights].constant, axis, spec, where);
+    const HalfConstant read = to_half(dequantize_tensor(coded.codes, coded.quant), false);
+    if (read.overflowing > 0) {
+      problems_.add(Code::QuantizeHalfOverflow, where,
+                    fmt::format("{} of {} weights exceed float16, the largest is {}", read.overflowing,
+                                read.values.size(), read.worst),
+                    "rescale the layer, or quantize it to int8");
+    }
+    return coded;
+  });
 }
 
 ValueId Quantizer::half_constant(NodeId id, ValueId constant) {
@@ -223,12 +267,12 @@ ValueId Quantizer::half_constant(NodeId id, ValueId constant) {
 /// The constant in another form. The first form takes the constant's own place, so that its id stays valid and nothing
 /// is stored twice; further ones are constants of their own.
 template <class Make>
-ValueId Quantizer::constant_form(ValueId id, std::string key, std::string_view suffix, Make make) {
+ValueId Quantizer::constant_form(ValueId id, std::string key, const std::string& suffix, Make make) {
   const auto known = forms_.find({id, key});
   if (known != forms_.end()) return known->second;
   const Coded coded = make();
   const bool in_place = !taken_.contains(id) && !golden_.is_output(id);
-  const ValueId form = in_place ? id : graph_.add_constant(golden_[id].name + std::string(suffix), coded.codes);
+  const ValueId form = in_place ? id : graph_.add_constant(golden_[id].name + suffix, coded.codes);
   Value& value = graph_[form];
   value.dtype = coded.codes.dtype();
   value.constant = coded.codes;
@@ -238,13 +282,13 @@ ValueId Quantizer::constant_form(ValueId id, std::string key, std::string_view s
   return form;
 }
 
-ValueId Quantizer::int8_form(ValueId id, const QuantParams& quant) {
-  if (graph_[id].dtype == DType::Int8 && graph_[id].quant == quant) return id;
-  const std::string key = key_of(quant);
+ValueId Quantizer::code_form(ValueId id, const QuantParams& quant) {
+  if (graph_[id].dtype == codes_ && graph_[id].quant == quant) return id;
+  const std::string key = key_of(codes_, quant);
   const auto known = forms_.find({id, key});
   if (known != forms_.end()) return known->second;
-  const std::string_view suffix = golden_.is_input(id) ? "_int8" : "__int8";
-  return forms_[{id, key}] = convert(id, golden_[id].name + std::string(suffix), DType::Int8, quant);
+  const std::string suffix = fmt::format("{}_{}", golden_.is_input(id) ? "" : "_", numpy_name(codes_));
+  return forms_[{id, key}] = convert(id, golden_[id].name + suffix, codes_, quant);
 }
 
 ValueId Quantizer::float_form(ValueId id, DType dtype) {

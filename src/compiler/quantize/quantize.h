@@ -49,11 +49,18 @@ struct RangeSpec {
   RangeAlgorithm algorithm = RangeAlgorithm::Normal;
   DType dtype = DType::Int8;
   bool symmetric = false;
+  bool power_of_two = false;                         ///< dynamic fixed point: the scale a power of two, zero point 0
   std::optional<std::pair<double, double>> natural;  ///< range the op cannot leave
 };
 /// Pure. The range is extended to include 0; a constant-zero tensor gets scale 1 and the zero point of an empty range.
 QuantParams choose(const Statistics&, const RangeSpec&);
 QuantParams params_of_range(double lowest, double highest, DType, bool symmetric);
+/// The smallest power of two as scale that gives both ends a code, zero point 0.
+QuantParams power_of_two_params(double lowest, double highest, DType);
+/// How the scheme codes activations: Int8 for W8A8, Int16 for W16A16I and (powers of two) W16A16I_DFP.
+RangeSpec activation_spec(Scheme);
+/// W8A16, W4A16: layers keep coded weights, everything is computed in float16; no samples are needed.
+inline bool is_weight_only(Scheme scheme) { return scheme == Scheme::W8A16 || scheme == Scheme::W4A16; }
 
 /// The dtype a node computes in, and which rule said so (shown to the user).
 struct Precision {
@@ -71,8 +78,12 @@ enum class QuantizedMethod : uint8_t { Channel, Layer };
 struct QuantizeOptions {
   QuantizedMethod method = QuantizedMethod::Channel;
   RangeSpec activations;
-  bool symmetric_weights = false;  ///< native option; the manual's weights are asymmetric
+  bool symmetric_weights = false;           ///< native option; the manual's weights are asymmetric
+  int64_t group = 0;                        ///< W4A16: input channels that share a scale; 0: none, `method` says
+  std::optional<DType> coded_weights = {};  ///< float16 layers keep their weights in this type (Int8, Int4)
 };
+/// The options a scheme asks for, per channel.
+QuantizeOptions options_of(Scheme);
 /// Golden's ids stay valid: values change dtype and get QuantParams, Convert nodes are added at borders. With every
 /// node Float16 this is the fp16 build. Throws Error (QuantizeNoStatistics, QuantizeHalfOverflow naming the constant,
 /// …).

@@ -58,13 +58,13 @@ DType storage_of(const Graph& golden, const PrecisionMap& precision, ValueId id)
   const NodeId producer = golden[id].producer;
   if (producer != NodeId::None) {
     if (golden[producer].op == kCustomOp) return golden[id].dtype;
-    return computes_int8(precision, producer) ? DType::Int8 : DType::Float16;
+    return computes_codes(precision, producer) ? precision.at(producer).dtype : DType::Float16;
   }
   for (const NodeId user : golden.users(id)) {
     const std::vector<ValueId>& inputs = golden[user].inputs;
     for (size_t i = 0; i < inputs.size(); ++i) {
       const bool data = inputs[i] == id && role_of(golden, user, i) == InputRole::Data;
-      if (data && computes_int8(precision, user)) return DType::Int8;
+      if (data && computes_codes(precision, user)) return precision.at(user).dtype;
     }
   }
   return DType::Float16;
@@ -101,13 +101,13 @@ RangeClasses::RangeClasses(const Graph& golden, const PrecisionMap& precision, c
 
   join_moves();
   for (const NodeId id : golden.order()) {
-    if (computes_int8(precision, id) && schema_of(golden[id]).quant == QuantRule::Unify) join_choices(id);
+    if (computes_codes(precision, id) && schema_of(golden[id]).quant == QuantRule::Unify) join_choices(id);
   }
 }
 
 void RangeClasses::add_members() {
   for (const NodeId id : golden_.order()) {
-    if (!computes_int8(precision_, id)) continue;
+    if (!computes_codes(precision_, id)) continue;
     const Node& node = golden_[id];
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const bool data = role_of(golden_, id, i) == InputRole::Data;
@@ -120,7 +120,7 @@ void RangeClasses::add_members() {
 }
 
 bool RangeClasses::keeps_params(NodeId id) const {
-  return computes_int8(precision_, id) && schema_of(golden_[id]).quant == QuantRule::Same;
+  return computes_codes(precision_, id) && schema_of(golden_[id]).quant == QuantRule::Same;
 }
 
 /// Most members of a class only repeat numbers of others, and one may hold numbers that are cut off anyway.

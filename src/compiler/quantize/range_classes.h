@@ -10,20 +10,22 @@
 
 namespace openrknn {
 
-/// The dtype a real value is stored in: that of its producer; a graph input is Int8 if an int8 node reads it.
+/// The dtype a real value is stored in: that of its producer; a graph input is codes if a node reads it so.
 DType storage_of(const Graph& golden, const PrecisionMap&, ValueId);
-inline bool computes_int8(const PrecisionMap& precision, NodeId id) {
+/// What integer nodes compute in. Nodes of indices and shapes have Int32 and Int64.
+inline bool is_code_type(DType dtype) { return dtype == DType::Int8 || dtype == DType::Int16; }
+inline bool computes_codes(const PrecisionMap& precision, NodeId id) {
   const auto row = precision.find(id);
-  return row != precision.end() && row->second.dtype == DType::Int8;
+  return row != precision.end() && is_code_type(row->second.dtype);
 }
 
-/// Union-find over the values of the golden graph that have an int8 form.
+/// Union-find over the values of the golden graph that have a form in codes.
 class RangeClasses {
  public:
   /// Throws Error (QuantizeNoStatistics) listing every tensor calibration did not see.
   RangeClasses(const Graph& golden, const PrecisionMap&, const Calibration&, const RangeSpec&);
 
-  /// Parameters of the value's int8 form.
+  /// Parameters of the value's form in codes.
   QuantParams params(ValueId) const;
   /// The input keeps parameters of its own and is converted to those of the node's output.
   bool requantized(NodeId node, size_t input) const { return requantized_.contains({node, input}); }
@@ -38,7 +40,7 @@ class RangeClasses {
   void join(ValueId a, ValueId b);
   bool is_member(ValueId id) const { return member_[static_cast<size_t>(id)]; }
   bool adds_to_range(ValueId) const;
-  bool keeps_params(NodeId) const;  // an int8 node whose output has the parameters of its input
+  bool keeps_params(NodeId) const;  // an integer node whose output has the parameters of its input
   double tolerated_width(ValueId, NodeId choice) const;
 
   const Graph& golden_;

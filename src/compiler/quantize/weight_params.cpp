@@ -12,6 +12,8 @@
 #include <cmath>
 #include <limits>
 
+#include "core/graph/quant_runs.h"
+
 namespace openrknn {
 namespace {
 
@@ -20,6 +22,9 @@ constexpr double kChannelSteps = 1 << 14;
 /// How far from the natural zero point is tried, and how much wider than the natural scale a step may become.
 constexpr int kReach = 4;
 constexpr double kMostWidening = 1.03125;
+constexpr double kUnbounded = std::numeric_limits<double>::infinity();
+/// Adding and taking away 1.5·2^52 rounds to the nearest integer, half to even, in any vector unit.
+constexpr double kRounder = 6755399441055744.0;
 /// m^2 / v of the inputs, see above.
 constexpr double kSquaredMean = 0.25;
 
@@ -54,8 +59,6 @@ std::vector<float> by_channel(const Tensor& t, int axis) {
 
 /// sum(e^2) + m^2/v·(sum e)^2 of one output channel, e in real numbers.
 double expected_error(std::span<const float> row, double scale) {
-  // Adding and taking away 1.5·2^52 rounds to the nearest integer, half to even, in any vector unit.
-  constexpr double kRounder = 6755399441055744.0;
   constexpr size_t kLanes = 4;
   std::array<double, kLanes> square{}, sum{};
   const double inverse = 1 / scale;
@@ -120,11 +123,85 @@ Choice choose(const Group& group, bool symmetric, double grid, double most) {
   return best;
 }
 
+/// expected_error() with codes of four bits, which may clip.
+double narrow_error(const Group& group, const Choice& choice) {
+  double error = 0;
+  const double inverse = 1 / choice.scale;
+  for (size_t at = 0; at < group.values.size(); at += static_cast<size_t>(group.row)) {
+    double square = 0, sum = 0;
+    for (const float v : group.values.subspan(at, static_cast<size_t>(group.row))) {
+      const double exact = static_cast<double>(v) * inverse;
+      const double code = std::clamp(((exact + choice.zero_point + kRounder) - kRounder), -8.0, 7.0);
+      const double e = code - choice.zero_point - exact;
+      square += e * e;
+      sum += e;
+    }
+    error += square + kSquaredMean * sum * sum;
+  }
+  return error * choice.scale * choice.scale;
+}
+
+/// Int4: of sixteen codes every zero point is tried, and clipping a little: a finer step for all against the error of
+/// the few largest weights (docs/quantization.md).
+Choice choose_narrow(const Group& group, bool symmetric) {
+  constexpr double kShares[] = {1, 0.95, 0.9, 0.85};
+  const auto& [lowest, highest] = group.range;
+  Choice best;
+  double least = kUnbounded;
+  for (int zero_point = symmetric ? 0 : -8; zero_point <= (symmetric ? 0 : 7); ++zero_point) {
+    const double below = lowest < 0 ? -lowest / (8 + zero_point) : 0,
+                 above = highest > 0 ? highest / (7 - zero_point) : 0;
+    const double whole = std::max(below, above);  // clips nothing
+    if (!(whole < kUnbounded)) continue;
+    for (const double share : kShares) {
+      const Choice choice{whole * share, zero_point};
+      const double error = narrow_error(group, choice);
+      if (error < least) {
+        least = error;
+        best = choice;
+      }
+    }
+  }
+  return best;
+}
+
 /// All channels zero: a scale that serves the bias.
 double scale_without_weights(std::span<const float> bias, double input_scale) {
   double most = 0;
   for (const float b : bias) most = std::max(most, std::abs(static_cast<double>(b)));
   return most > 0 ? most / (input_scale * (1 << 24)) : 1;
+}
+
+/// Int16: 65536 codes leave nothing to search for. Minimum to maximum, on the multiplier's grid like Int8.
+QuantParams wide_params(std::span<const Group> groups, int axis, std::span<const float> bias, double input_scale,
+                        const WeightSpec& spec) {
+  std::vector<double> natural;
+  for (const Group& group : groups) {
+    const double width = spec.symmetric ? 2 * std::max(-group.range.lowest, group.range.highest)
+                                        : group.range.highest - group.range.lowest;
+    natural.push_back(width == 0 ? 0 : std::max(width / (spec.symmetric ? 65534 : 65535), group.room));
+  }
+  double largest = *std::max_element(natural.begin(), natural.end());
+  if (largest == 0) largest = scale_without_weights(bias, input_scale);
+  for (size_t g = 0; g < groups.size(); ++g) {
+    if (natural[g] == 0) largest = std::max(largest, groups[g].room);
+  }
+  QuantParams params;
+  if (spec.power_of_two) {
+    double scale = power_of_two_params(groups[0].range.lowest, groups[0].range.highest, DType::Int16).scale[0];
+    if (natural[0] == 0) scale = largest;
+    scale = std::max(scale, groups[0].room);
+    return power_of_two_params(-scale * 32767, scale * 32767, DType::Int16);
+  }
+  const double grid = largest / kChannelSteps;
+  for (size_t g = 0; g < groups.size(); ++g) {
+    const double scale = natural[g] == 0 ? largest : std::min(std::ceil(natural[g] / grid) * grid, largest);
+    params.scale.push_back(scale);
+    const double zero_point = spec.symmetric ? 0 : std::nearbyint(-32768 - groups[g].range.lowest / scale);
+    params.zero_point.push_back(static_cast<int32_t>(std::clamp(zero_point, -32768.0, 32767.0)));
+  }
+  if (spec.method == QuantizedMethod::Channel) params.axis = axis;
+  return params;
 }
 
 }  // namespace
@@ -139,12 +216,13 @@ Range range_of(std::span<const float> values) {
 }
 
 QuantParams choose_weight_params(const Tensor& real, int axis, std::span<const float> bias, double input_scale,
-                                 QuantizedMethod method, bool symmetric) {
+                                 const WeightSpec& spec) {
+  const auto [method, dtype, symmetric, power_of_two] = spec;
   const int64_t channels = real.shape()[static_cast<size_t>(axis)];
   if (channels == 0) return {{1.0}, {0}};
   const std::vector<float> values = by_channel(real, axis);
   const int64_t row = static_cast<int64_t>(values.size()) / channels;
-  const int64_t count = method == QuantizedMethod::Channel ? channels : 1;
+  const int64_t count = method == QuantizedMethod::Channel && !power_of_two ? channels : 1;
 
   std::vector<Group> groups(static_cast<size_t>(count));
   for (size_t g = 0; g < groups.size(); ++g) {
@@ -155,8 +233,10 @@ QuantParams choose_weight_params(const Tensor& real, int axis, std::span<const f
   }
   for (size_t i = 0; i < bias.size(); ++i) {
     double& room = groups[i % groups.size()].room;
-    room = std::max(room, std::abs(static_cast<double>(bias[i])) / (input_scale * kLargestBias));
+    room = std::max(room, std::abs(static_cast<double>(bias[i])) / (input_scale * largest_bias(spec.dtype)));
   }
+
+  if (dtype == DType::Int16) return wide_params(groups, axis, bias, input_scale, spec);
 
   // The largest scale first: the others stand on its grid. Only channels near the top can hold it.
   double widest = 0, largest = 0;
@@ -164,7 +244,7 @@ QuantParams choose_weight_params(const Tensor& real, int axis, std::span<const f
   for (const Group& group : groups) {
     const double natural = natural_scale(group, symmetric);
     if (natural == 0 || natural * kMostWidening < widest) continue;
-    const double scale = choose(group, symmetric, 0, std::numeric_limits<double>::infinity()).scale;
+    const double scale = choose(group, symmetric, 0, kUnbounded).scale;
     largest = std::max(largest, scale);
   }
   if (largest == 0) largest = scale_without_weights(bias, input_scale);
@@ -183,6 +263,36 @@ QuantParams choose_weight_params(const Tensor& real, int axis, std::span<const f
     params.zero_point.push_back(chosen.zero_point);
   }
   if (method == QuantizedMethod::Channel) params.axis = axis;
+  return params;
+}
+
+QuantParams choose_weight_only_params(const Tensor& real, int axis, const WeightOnlySpec& spec) {
+  QuantParams params;
+  const bool layer = spec.method == QuantizedMethod::Layer && spec.group == 0;
+  if (!layer) params.axis = axis;
+  if (real.rank() >= 2) params.group = spec.group;
+  const Shape& shape = real.shape();
+  std::vector<std::vector<float>> values(static_cast<size_t>(expected_scales(shape, params)));
+  const std::span<const float> all = real.values<float>();
+  if (layer) {
+    values[0] = by_channel(real, axis);
+  } else {
+    for_quant_runs(shape, params, [&](int64_t begin, int64_t count, size_t index) {
+      const auto run = all.subspan(static_cast<size_t>(begin), static_cast<size_t>(count));
+      values[index].insert(values[index].end(), run.begin(), run.end());
+    });
+  }
+  for (const std::vector<float>& weights : values) {
+    const int64_t rows = layer ? std::max<int64_t>(1, shape[static_cast<size_t>(axis)]) : 1;
+    Group group{.values = weights, .range = range_of(weights)};
+    group.row = std::max<int64_t>(1, static_cast<int64_t>(weights.size()) / rows);
+    const bool empty = natural_scale(group, spec.symmetric) == 0;
+    const Choice choice = empty                       ? Choice{1, 0}
+                          : spec.dtype == DType::Int4 ? choose_narrow(group, spec.symmetric)
+                                                      : choose(group, spec.symmetric, 0, kUnbounded);
+    params.scale.push_back(choice.scale);
+    params.zero_point.push_back(choice.zero_point);
+  }
   return params;
 }
 

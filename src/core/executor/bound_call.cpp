@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/base/hash.h"
 #include "core/executor/layout_choice.h"
+#include "core/kernels/weights.h"
 
 namespace openrknn {
 namespace {
@@ -111,6 +113,29 @@ Tensor kept_copy(const Tensor& tensor, std::string_view what, const Shape& shape
   return Tensor::view(tensor.dtype(), shape, {data, size}, packed);
 }
 
+/// Weights that a layer of floats keeps as codes (docs/arithmetic.md, "Weights alone").
+bool reads_coded_weights(const Graph& graph, const Node& node, size_t input) {
+  if (input != 1 || (node.op != "Conv" && node.op != "ConvTranspose" && node.op != "MatMul")) return false;
+  const Value& weights = graph[node.inputs[1]];
+  return weights.constant && weights.quant && is_floating(graph[node.inputs[0]].dtype);
+}
+
+/// The same numbers as floats of the data's type, kept once for all plans. Weights are logical in every layout.
+Tensor decoded_weights(const Value& value, DType dtype, Weights& weights) {
+  const Tensor& codes = *value.constant;
+  std::string key = fmt::format("executor decoded {} {} {} {}", name(dtype), Weights::identity(codes),
+                                to_string(codes.shape()), value.quant->group);
+  key += fmt::format(" {}", hash64(std::as_bytes(std::span(value.quant->scale))));
+  const Weights::Packed packed = weights.get(key, [&] {
+    const Tensor decoded = decode_weights(codes, *value.quant, dtype);
+    std::vector<std::byte> bytes(decoded.bytes().size() + kAlignment + kReadablePadding);
+    std::memcpy(aligned(bytes.data()), decoded.bytes().data(), decoded.bytes().size());
+    return bytes;
+  });
+  const std::byte* data = aligned(const_cast<std::byte*>(packed->data()));
+  return Tensor::view(dtype, codes.shape(), {data, static_cast<size_t>(byte_size(dtype, codes.size()))}, packed);
+}
+
 }  // namespace
 
 NodeForms forms_of(const Graph& graph, const Node& node, Layout layout, std::span<const Layout> value_layouts) {
@@ -144,7 +169,12 @@ void bind(BoundCall& bound, const Graph& graph, NodeId id, const NodeForms& form
       continue;
     }
     bound.inputs.push_back(operand_of(bound, graph[input], forms.inputs[i]));
-    if (graph[input].constant) {
+    if (reads_coded_weights(graph, bound.node, i)) {
+      bound.constants.push_back(decoded_weights(graph[input], graph[bound.node.inputs[0]].dtype, weights));
+      bound.inputs.back().dtype = bound.constants.back().dtype();
+      bound.inputs.back().quant = nullptr;
+      bound.inputs.back().constant = &bound.constants.back();
+    } else if (graph[input].constant) {
       bound.constants.push_back(constant_in_form(*graph[input].constant, forms.inputs[i], weights));
       bound.inputs.back().constant = &bound.constants.back();
     }

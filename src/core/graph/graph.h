@@ -41,8 +41,9 @@ struct Arithmetic {
 struct FixedPoint {
   std::vector<uint16_t> channel;  ///< multiplier per output channel, <= 32767; empty = all 1 << channel_shift
   int channel_shift = 14;
-  /// {multiplier < 2^15, shift <= 31}. Conv, Mul, Convert, pooling: one. Add, Sub: one per operand, then one out. Max,
-  /// Min, Where, Concat: one per operand. AveragePool with unequal windows: one per count (docs/arithmetic.md).
+  /// {multiplier < 2^15, shift <= 31 (47 for Int16 results)}. Conv, Mul, Convert, pooling: one. Add, Sub: one per
+  /// operand, then one out. Max, Min, Where, Concat: one per operand. AveragePool with unequal windows: one per count.
+  /// Int16 LeakyRelu, PRelu: from 0 on, then one or one per channel below it (docs/arithmetic.md).
   std::vector<std::pair<int32_t, int>> scale;
   /// LeakyRelu / PRelu: round(alpha * 16384), one or one per channel. Linear Resize: neighbour and share per position.
   std::vector<int32_t> slope;

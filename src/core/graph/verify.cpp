@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/graph/graph.h"
+#include "core/graph/quant_runs.h"
 #include "core/graph/schema.h"
 
 namespace openrknn {
@@ -79,10 +80,9 @@ class Verifier {
       add(tensor(id), fmt::format("has {} scales and {} zero points, expected as many", quant.scale.size(),
                                   quant.zero_point.size()));
     }
-    const size_t expected = quant.axis < 0 ? 1 : static_cast<size_t>(value.shape[static_cast<size_t>(quant.axis)]);
-    const bool fits = quant.group > 0 ? quant.scale.size() % std::max<size_t>(expected, 1) == 0 && !quant.scale.empty()
-                                      : quant.scale.size() == expected;
-    if (!fits) {
+    if (quant.group < 0) add(tensor(id), fmt::format("is quantized in groups of {}", quant.group));
+    const int64_t expected = expected_scales(value.shape, quant);
+    if (static_cast<int64_t>(quant.scale.size()) != expected) {
       add(tensor(id), fmt::format("has {} scales for shape {} along axis {}, expected {}", quant.scale.size(),
                                   to_string(value.shape), quant.axis, expected));
     }

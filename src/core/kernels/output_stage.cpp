@@ -27,16 +27,27 @@ OutputScale output_scale(const Call& call, size_t index) {
           fixed.high};
 }
 
+std::vector<int32_t> wide_table_of(const Call& call, const Operand& table) {
+  if (table.constant == nullptr || table.dtype != DType::Int32 || table.constant->size() != kWideTableSize) {
+    not_lowered(call, "table of 4097 entries");
+  }
+  const std::span<const int32_t> entries = table.constant->values<int32_t>();
+  return {entries.begin(), entries.end()};
+}
+
 OutputStage output_stage(const Call& call, const Operand& data, const Operand& weights) {
   OutputStage stage;
   const QuantParams& out = *call.outputs[0].quant;
   const std::optional<Curve> curve = fused_curve(call.node);
   stage.zero_point = out.zero_point[0];
+  stage.is_wide = call.outputs[0].dtype == DType::Int16;
   if (call.ideal) {
     stage.kind = OutputStage::Kind::Ideal;
     for (const double scale : weights.quant->scale) stage.ideal_factor.push_back(data.quant->scale[0] * scale);
     stage.ideal_scale = out.scale[0];
     stage.ideal_curve = curve;
+    stage.low = static_cast<int32_t>(lowest_code(call.outputs[0].dtype));
+    stage.high = static_cast<int32_t>(highest_code(call.outputs[0].dtype));
     return stage;
   }
   stage.scale = output_scale(call, 0);
@@ -47,15 +58,24 @@ OutputStage output_stage(const Call& call, const Operand& data, const Operand& w
   stage.high = fixed.high;
   if (!curve || is_clamp(*curve)) return stage;
   if (!is_curved(*curve)) {
+    if (stage.is_wide) {
+      stage.kind = OutputStage::Kind::Leaky;
+      stage.negative = output_scale(call, 1);
+      return stage;
+    }
     if (fixed.slope.size() != 1) not_lowered(call, "slope");
     stage.kind = OutputStage::Kind::Leaky;
     stage.slope = fixed.slope[0];
     return stage;
   }
   const Operand* table = kTableInput < call.inputs.size() ? &call.inputs[kTableInput] : nullptr;
-  if (table == nullptr || !table->present || table->constant == nullptr || table->constant->size() != 513) {
-    not_lowered(call, "table of 513 entries");
+  if (table == nullptr || !table->present || table->constant == nullptr) not_lowered(call, "table");
+  if (stage.is_wide) {
+    stage.kind = OutputStage::Kind::Table;
+    stage.wide_table = wide_table_of(call, *table);
+    return stage;
   }
+  if (table->dtype != DType::Int16 || table->constant->size() != 513) not_lowered(call, "table of 513 entries");
   const std::span<const int16_t> entries = table->constant->values<int16_t>();
   stage.kind = OutputStage::Kind::Table;
   stage.table.assign(entries.begin(), entries.end());
@@ -65,7 +85,7 @@ OutputStage output_stage(const Call& call, const Operand& data, const Operand& w
 int32_t OutputStage::ideal_code(int64_t acc, int64_t c) const {
   const double factor = ideal_factor.size() == 1 ? ideal_factor[0] : ideal_factor[static_cast<size_t>(c)];
   const double real = static_cast<double>(acc) * factor;
-  return real_to_code(ideal_curve ? apply(*ideal_curve, real) : real, ideal_scale, zero_point);
+  return real_to_code(ideal_curve ? apply(*ideal_curve, real) : real, ideal_scale, zero_point, low, high);
 }
 
 }  // namespace openrknn

@@ -1,4 +1,4 @@
-// What happens to the accumulator of Conv, ConvTranspose and MatMul on Int8 (docs/arithmetic.md). Reference and fast
+// What happens to the accumulator of Conv, ConvTranspose and MatMul on codes (docs/arithmetic.md). Reference and fast
 // rows read the node's integers through this one place.
 #pragma once
 
@@ -40,6 +40,9 @@ struct OutputStage {
   OutputScale scale;                               ///< Table: of the int16 pre-activation (zero point 0)
   int32_t slope = 0;                               ///< Leaky: of negative values, times 2^14
   std::vector<int16_t> table;                      ///< Table: 513 entries; its results are clamped to low..high
+  bool is_wide = false;                            ///< Int16 codes: 48-bit accumulator, and the two members below
+  OutputScale negative;                            ///< wide Leaky: of negative values
+  std::vector<int32_t> wide_table;                 ///< wide Table: kWideTableSize entries
   int32_t zero_point = 0, low = -128, high = 127;  ///< of the output codes
   std::vector<double> ideal_factor;                ///< Ideal: sx·sw[c], one or one per channel
   double ideal_scale = 1;                          ///< Ideal: sy
@@ -52,6 +55,7 @@ struct OutputStage {
   /// Output code of accumulator `acc` (bias included) of output channel `c`.
   int32_t code(int64_t acc, int64_t c) const {
     if (kind == Kind::Ideal) return ideal_code(acc, c);
+    if (is_wide) return wide_code(acc, c);
     int64_t v = scaled(acc, c);
     if (kind == Kind::Leaky && acc < 0) v = saturate32(round_shift(v * slope, 14));
     if (kind != Kind::Table) return scale(v);
@@ -61,7 +65,18 @@ struct OutputStage {
 
  private:
   int32_t ideal_code(int64_t acc, int64_t c) const;
+  int32_t wide_code(int64_t acc, int64_t c) const {
+    const int32_t factor = channel.empty() ? 1 << channel_shift : channel[static_cast<size_t>(c)];
+    const int64_t v = scale_channel_wide(acc, factor, channel_shift);
+    if (kind == Kind::Leaky && v < 0) return negative(v);
+    if (kind != Kind::Table) return scale(v);
+    const int64_t p = saturate_wide_pre(round_shift(v * scale.multiplier, scale.shift));
+    return interpolate_wide_table(wide_table.data(), p, zero_point, low, high);
+  }
 };
+
+/// The Int32 table of a curve with Int16 results. Throws Error (Internal) if it is not one.
+std::vector<int32_t> wide_table_of(const Call&, const Operand& table);
 
 /// Reads node.fixed, the fused activation and the `table` operand (input 3 of convolutions and MatMul).
 /// `weights` is the operand whose parameters may be per channel. Throws Error (Internal) on a node lower() left out.

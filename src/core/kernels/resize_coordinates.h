@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "core/base/dtype.h"
+
 namespace openrknn {
 
 /// Two neighbours of one dimension and the second one's share, 0..1. At an edge both are the edge.
@@ -40,5 +42,7 @@ inline LinearTap linear_tap(std::string_view mode, int64_t o, int64_t in, int64_
 /// Linear Resize in integers: a share is stored as round(share · 2^11), so that the weights of two dimensions times a
 /// code stay inside 32 bits.
 inline constexpr int kResizeShareBits = 11;
+/// Int16 codes take 15 bits a dimension: three of them and a code still fit in 64.
+inline int resize_share_bits(DType codes) { return codes == DType::Int16 ? 15 : kResizeShareBits; }
 
 }  // namespace openrknn

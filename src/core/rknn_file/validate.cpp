@@ -59,8 +59,14 @@ void Validator::fixed(const Graph& graph, const Node& node, const FixedPoint& fi
   const auto wrong = [&](const char* what) { problem(fmt::format("node '{}': {}", node.name, what)); };
   // Bounds of the law (docs/arithmetic.md): shifts of the hardware are five bits, multipliers fifteen.
   if (fixed.channel_shift < 0 || fixed.channel_shift > 31) wrong("the channel shift is out of range");
-  for (const auto& [multiplier, shift] : fixed.scale) {
-    if (shift < 0 || shift > 31 || multiplier <= -(1 << 15) || multiplier >= (1 << 15)) {
+  const bool wide =
+      !node.outputs.empty() && node.outputs[0] != ValueId::None && graph[node.outputs[0]].dtype == DType::Int16;
+  // Int16 (ours): longer accumulators, so longer shifts; operands of a sum in units of 2^-24.
+  const bool sum = node.op == "Add" || node.op == "Sub";
+  for (size_t i = 0; i < fixed.scale.size(); ++i) {
+    const auto& [multiplier, shift] = fixed.scale[i];
+    const int32_t most = wide && sum && i + 1 < fixed.scale.size() ? (1 << 24) + 1 : 1 << 15;
+    if (shift < 0 || shift > (wide ? 47 : 31) || multiplier <= -most || multiplier >= most) {
       wrong("a stored multiplier or shift is out of range");
     }
   }

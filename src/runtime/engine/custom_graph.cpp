@@ -7,6 +7,8 @@
 
 #include "core/base/error.h"
 #include "core/graph/custom.h"
+#include "core/graph/quant_runs.h"
+#include "core/kernels/fixed_point.h"
 
 namespace openrknn {
 namespace {
@@ -17,7 +19,8 @@ bool is_float32(const Value& value) {
 
 /// Stored by lower() for the built-in arithmetic: codes without a scale are nothing the source model knows.
 bool is_lowered_table(const Value& value) {
-  return value.constant && !value.quant && (value.dtype == DType::Int8 || value.dtype == DType::Int16);
+  const bool wide = value.dtype == DType::Int32 && value.shape == Shape{kWideTableSize};
+  return value.constant && !value.quant && (value.dtype == DType::Int8 || value.dtype == DType::Int16 || wide);
 }
 
 /// real = (code - zero point) * scale, as float32.
@@ -25,21 +28,14 @@ Tensor real_numbers(const Value& value) {
   const Tensor& content = *value.constant;
   if (!value.quant) return is_float32(value) ? content : cast(content, DType::Float32);
   const QuantParams& quant = *value.quant;
-  if (quant.group > 0) {
-    fail(Code::NotBuilt, Location{.file = {}, .node = {}, .tensor = value.name},
-         "group-wise quantized weights cannot be given to custom code yet");
-  }
-  const size_t axis = static_cast<size_t>(std::max(quant.axis, 0));
-  int64_t inner = 1;  // elements that share one entry, side by side
-  for (size_t d = axis + 1; d < value.shape.size(); ++d) inner *= value.shape[d];
-  const auto entries = static_cast<int64_t>(quant.scale.size());
   const std::vector<double> codes = to_doubles(content);
   Tensor real(DType::Float32, value.shape);
   const std::span<float> out = real.mutable_values<float>();
-  for (size_t i = 0; i < codes.size(); ++i) {
-    const auto entry = quant.axis < 0 ? size_t{0} : static_cast<size_t>(static_cast<int64_t>(i) / inner % entries);
-    out[i] = static_cast<float>((codes[i] - quant.zero_point[entry]) * quant.scale[entry]);
-  }
+  for_quant_runs(value.shape, quant, [&](int64_t begin, int64_t count, size_t index) {
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(begin + count); ++i) {
+      out[i] = static_cast<float>((codes[i] - quant.zero_point[index]) * quant.scale[index]);
+    }
+  });
   return real;
 }
 

@@ -104,6 +104,21 @@ struct Gemm {
                      int32_t* sums) = nullptr;
 };
 
+/// sums[row][lane] = sum over k of inputs[row][k] * weight[k][lane] of int16 codes, one panel of columns
+/// (wide_loops.h).
+struct WideTile {
+  const int16_t* inputs = nullptr;
+  int64_t row_stride = 0, rows = 0;
+  int64_t pairs = 0;  ///< of k; the last one may reach past a row, where its weights are 0
+  const std::byte* weights = nullptr;
+  int64_t* sums = nullptr;
+};
+struct WideGemm {
+  int lanes = 1;  ///< columns of a panel
+  bool interleaved = true;
+  void (*run)(const WideTile&) = nullptr;
+};
+
 /// The last step of an integer law: clamp(rne(v multiplier) + zero point), exact for the reason Requantize gives.
 struct CodeScale {
   double multiplier = 1;                               ///< multiplier / 2^shift
@@ -133,6 +148,7 @@ struct PoolPixel {
 
 struct InnerLoops {
   Gemm gemm_float = {}, gemm_codes = {};
+  WideGemm gemm_wide = {};
   int lanes = 1;  ///< floats in a vector
   void (*depthwise_float)(const DepthwiseLine&) = nullptr;
   void (*depthwise_half)(const DepthwiseLine&) = nullptr;

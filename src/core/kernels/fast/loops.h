@@ -8,6 +8,7 @@
 #include "core/kernels/fast/pair_loops.h"
 #include "core/kernels/fast/pool_loops.h"
 #include "core/kernels/fast/row_loops.h"
+#include "core/kernels/fast/wide_loops.h"
 
 namespace openrknn::fast {
 
@@ -33,6 +34,7 @@ template <class Isa>
 constexpr InnerLoops inner_loops() {
   return {.gemm_float = float_gemm<Isa>(),
           .gemm_codes = code_gemm<Isa>(),
+          .gemm_wide = wide_gemm<Isa>(),
           .lanes = Isa::kBytes / 4,
           .depthwise_float = run_depthwise<FloatElement<Isa>>,
           .depthwise_half = run_depthwise<HalfElement<Isa>>,

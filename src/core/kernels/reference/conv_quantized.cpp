@@ -1,4 +1,4 @@
-// Conv and ConvTranspose on Int8 (docs/arithmetic.md): exact accumulator, then the output stage.
+// Conv and ConvTranspose on codes (docs/arithmetic.md): exact accumulator, then the output stage.
 #include "core/kernels/reference/codes.h"
 #include "core/kernels/reference/window.h"
 #include "core/kernels/tables.h"
@@ -25,34 +25,33 @@ struct ConvState {
   }
 };
 
+template <class Code>
 void run_row(const ConvState& s, std::span<const Buffer> buffers, int64_t row, std::byte*) {
-  const auto* x = input<int8_t>(buffers, 0);
-  const auto* w = input<int8_t>(buffers, 1);
-  const auto* bias = s.has_bias ? input<int32_t>(buffers, 2) : nullptr;
-  auto* y = output<int8_t>(buffers);
+  const auto* x = input<Code>(buffers, 0);
+  const auto* w = input<Code>(buffers, 1);
+  auto* y = output<Code>(buffers);
   const int64_t columns = s.window.axes[2].out, channels = s.window.out_channels;
   for (int64_t column = 0; column < columns; ++column) {
-    int8_t* pixel = y + (row * columns + column) * channels;
+    Code* pixel = y + (row * columns + column) * channels;
     for (int64_t oc = 0; oc < channels; ++oc) {
       const int32_t zw = s.weight_zero_point[s.weight_zero_point.size() == 1 ? 0 : static_cast<size_t>(oc)];
       const int64_t first = oc / s.group_out * s.group_in;
-      int64_t acc = bias ? bias[oc] : 0;
+      int64_t acc = s.has_bias ? bias_of<Code>(buffers, 2, oc) : 0;
       for_taps(s.window, row, column, [&](int64_t tap, int64_t source) {  // padding is real 0: it adds nothing
-        const int8_t* in = x + source * s.window.in_channels + first;
+        const Code* in = x + source * s.window.in_channels + first;
         for (int64_t ic = 0; ic < s.group_in; ++ic) {
           acc += int64_t{in[ic] - s.input_zero_point} * (w[s.weight_index(oc, ic, tap)] - zw);
         }
       });
-      pixel[oc] = static_cast<int8_t>(s.stage.code(acc, oc));
+      pixel[oc] = static_cast<Code>(s.stage.code(acc, oc));
     }
   }
 }
 
 bool accepts(const Call& call) {
   const Operand &x = call.inputs[0], &w = call.inputs[1], &y = call.outputs[0];
-  if (!is_codes(x) || !is_codes(y) || w.dtype != DType::Int8 || w.quant == nullptr) return false;
-  const bool bias_fits = !present(call.inputs, 2) || call.inputs[2].dtype == DType::Int32;
-  return bias_fits && is_lowered(call) && window_fits(x, y) && w.shape.size() == x.shape.size();
+  if (!is_coded_as(x, y) || w.dtype != x.dtype || w.quant == nullptr) return false;
+  return bias_fits(call) && is_lowered(call) && window_fits(x, y) && w.shape.size() == x.shape.size();
 }
 
 Prepared prepare(const Call& call, Weights&) {
@@ -78,15 +77,15 @@ Prepared prepare(const Call& call, Weights&) {
     if (call.ideal) repeat(state.stage.ideal_factor);
   }
   state.has_bias = present(call.inputs, 2);
-  state.body = run_row;
+  visit(CodeTypes{}, x.dtype, [&]<class Code>(Tag<Code>) { state.body = run_row<Code>; });
   const int64_t rows = state.window.out_rows();
   return make_prepared(std::move(state), rows);
 }
 
 constexpr Kernel kKernels[] = {
-    {.op = "Conv", .name = "conv_i8_reference", .accepts = accepts, .prepare = prepare, .run = run_body<ConvState>},
+    {.op = "Conv", .name = "conv_codes_reference", .accepts = accepts, .prepare = prepare, .run = run_body<ConvState>},
     {.op = "ConvTranspose",
-     .name = "conv_transpose_i8_reference",
+     .name = "conv_transpose_codes_reference",
      .accepts = accepts,
      .prepare = prepare,
      .run = run_body<ConvState>},

@@ -55,7 +55,7 @@ bool accepts_convert(const Call& call) {
   const Operand &x = call.inputs[0], &y = call.outputs[0];
   if (!is_convertible(x) || !is_convertible(y)) return false;
   const bool codes_to_codes = x.quant != nullptr && y.quant != nullptr;
-  return !codes_to_codes || (x.dtype == DType::Int8 && y.dtype == DType::Int8 && is_lowered(call));
+  return !codes_to_codes || (is_coded(x) && is_coded(y) && is_lowered(call));
 }
 Prepared prepare_convert(const Call& call, Weights&) {
   const Operand &x = call.inputs[0], &y = call.outputs[0];
@@ -86,21 +86,22 @@ struct ConcatState {
   Body<ConcatState> body = nullptr;
 };
 
+template <class Code>
 void run_concat(const ConcatState& s, std::span<const Buffer> buffers, int64_t, std::byte*) {
-  auto* y = output<int8_t>(buffers);
+  auto* y = output<Code>(buffers);
   for (int64_t outer = 0; outer < s.outer; ++outer) {
     for (size_t part = 0; part < s.parts.size(); ++part) {
       const auto& [params, scale, run] = s.parts[part];
-      const auto* x = input<int8_t>(buffers, part) + outer * run;
+      const auto* x = input<Code>(buffers, part) + outer * run;
       for (int64_t i = 0; i < run; ++i) {
-        *y++ = static_cast<int8_t>(s.is_ideal ? s.y.code(params.real(x[i])) : scale(x[i] - params.zero_point));
+        *y++ = static_cast<Code>(s.is_ideal ? s.y.code(params.real(x[i])) : scale(x[i] - params.zero_point));
       }
     }
   }
 }
 
 bool accepts_concat(const Call& call) {
-  if (!are_codes(call.inputs) || !is_codes(call.outputs[0])) return false;
+  if (!are_coded_as(call.outputs[0], call.inputs)) return false;
   const bool moves = std::all_of(call.inputs.begin(), call.inputs.end(),
                                  [&](const Operand& x) { return same_quant(x, call.outputs[0]); });
   return !moves && is_lowered(call, call.inputs.size());
@@ -118,7 +119,7 @@ Prepared prepare_concat(const Call& call, Weights&) {
   }
   state.y = CodeParams(call.outputs[0]);
   state.is_ideal = call.ideal;
-  state.body = run_concat;
+  visit(CodeTypes{}, call.outputs[0].dtype, [&]<class Code>(Tag<Code>) { state.body = run_concat<Code>; });
   return make_prepared(std::move(state), 1);
 }
 
@@ -129,7 +130,7 @@ constexpr Kernel kKernels[] = {
      .prepare = prepare_convert,
      .run = run_body<ConvertState>},
     {.op = "Concat",
-     .name = "concat_i8_requantize_reference",
+     .name = "concat_codes_requantize_reference",
      .accepts = accepts_concat,
      .prepare = prepare_concat,
      .run = run_body<ConcatState>},

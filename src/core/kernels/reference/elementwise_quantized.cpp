@@ -1,4 +1,4 @@
-// Add, Sub, Mul, Max, Min, Where on Int8, operands and result with parameters of their own.
+// Add, Sub, Mul, Max, Min, Where on codes, operands and result with parameters of their own.
 #include "core/kernels/reference/broadcast.h"
 #include "core/kernels/reference/codes.h"
 #include "core/kernels/tables.h"
@@ -79,7 +79,7 @@ const BinaryOp& op_of(const Call& call) {
   for (const BinaryOp& op : kOps) {
     if (op.name == call.node.op) return op;
   }
-  fail(Code::Internal, "no Int8 law for " + call.node.op);
+  fail(Code::Internal, "no integer law for " + call.node.op);
 }
 
 void read_scales(BinaryState& state, const Call& call, size_t count) {
@@ -90,19 +90,20 @@ void read_scales(BinaryState& state, const Call& call, size_t count) {
   if (count != 2) state.scale_y = output_scale(call, count - 1);
 }
 
+template <class Code>
 void run_binary(const BinaryState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
-  const auto* a = input<int8_t>(buffers, 0);
-  const auto* b = input<int8_t>(buffers, 1);
-  auto* y = output<int8_t>(buffers);
+  const auto* a = input<Code>(buffers, 0);
+  const auto* b = input<Code>(buffers, 1);
+  auto* y = output<Code>(buffers);
   for_rows(s.plan, s.tiles.begin(tile), s.tiles.end(tile), [&](int64_t at, int64_t count, const auto& offsets) {
     const int64_t a_stride = s.plan.strides[0].back(), b_stride = s.plan.strides[1].back();
     zip(a + offsets[0], a_stride, b + offsets[1], b_stride, y + at, count,
-        [&](int8_t left, int8_t right) { return static_cast<int8_t>(s.combine(s, left, right)); });
+        [&](Code left, Code right) { return static_cast<Code>(s.combine(s, left, right)); });
   });
 }
 
 bool accepts_binary(const Call& call) {
-  return are_codes(call.inputs) && is_codes(call.outputs[0]) && is_lowered(call, op_of(call).scales);
+  return are_coded_as(call.outputs[0], call.inputs) && is_lowered(call, op_of(call).scales);
 }
 
 Prepared prepare_binary(const Call& call, Weights&) {
@@ -116,16 +117,17 @@ Prepared prepare_binary(const Call& call, Weights&) {
   state.curve = fused_curve(call.node);
   if (!call.ideal) read_scales(state, call, op.scales);
   state.tiles.total = state.plan.total;
-  state.body = run_binary;
+  visit(CodeTypes{}, call.outputs[0].dtype, [&]<class Code>(Tag<Code>) { state.body = run_binary<Code>; });
   const int64_t tiles = state.tiles.count();
   return make_prepared(std::move(state), tiles);
 }
 
+template <class Code>
 void run_where(const BinaryState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
   const auto* condition = input<uint8_t>(buffers, 0);
-  const auto* x = input<int8_t>(buffers, 1);
-  const auto* z = input<int8_t>(buffers, 2);
-  auto* y = output<int8_t>(buffers);
+  const auto* x = input<Code>(buffers, 1);
+  const auto* z = input<Code>(buffers, 2);
+  auto* y = output<Code>(buffers);
   for_rows(s.plan, s.tiles.begin(tile), s.tiles.end(tile), [&](int64_t at, int64_t count, const auto& offsets) {
     const auto stride = [&](size_t operand) { return s.plan.strides[operand].back(); };
     for (int64_t i = 0; i < count; ++i) {
@@ -133,13 +135,13 @@ void run_where(const BinaryState& s, std::span<const Buffer> buffers, int64_t ti
       const int32_t code = first ? x[offsets[1] + i * stride(1)] : z[offsets[2] + i * stride(2)];
       const CodeParams& from = first ? s.a : s.b;
       const OutputScale& scale = first ? s.scale_a : s.scale_b;
-      y[at + i] = static_cast<int8_t>(s.is_ideal ? s.y.code(from.real(code)) : scale(code - from.zero_point));
+      y[at + i] = static_cast<Code>(s.is_ideal ? s.y.code(from.real(code)) : scale(code - from.zero_point));
     }
   });
 }
 
 bool accepts_where(const Call& call) {
-  return call.inputs[0].dtype == DType::Bool && are_codes(call.inputs.subspan(1)) && is_codes(call.outputs[0]) &&
+  return call.inputs[0].dtype == DType::Bool && are_coded_as(call.outputs[0], call.inputs.subspan(1)) &&
          is_lowered(call, 2);
 }
 
@@ -152,7 +154,7 @@ Prepared prepare_where(const Call& call, Weights&) {
   state.is_ideal = call.ideal;
   if (!call.ideal) read_scales(state, call, 2);
   state.tiles.total = state.plan.total;
-  state.body = run_where;
+  visit(CodeTypes{}, call.outputs[0].dtype, [&]<class Code>(Tag<Code>) { state.body = run_where<Code>; });
   const int64_t tiles = state.tiles.count();
   return make_prepared(std::move(state), tiles);
 }
@@ -161,13 +163,13 @@ constexpr Kernel row(std::string_view op, std::string_view name) {
   return {.op = op, .name = name, .accepts = accepts_binary, .prepare = prepare_binary, .run = run_body<BinaryState>};
 }
 constexpr Kernel kKernels[] = {
-    row("Add", "add_i8_reference"),
-    row("Sub", "sub_i8_reference"),
-    row("Mul", "mul_i8_reference"),
-    row("Max", "max_i8_reference"),
-    row("Min", "min_i8_reference"),
+    row("Add", "add_codes_reference"),
+    row("Sub", "sub_codes_reference"),
+    row("Mul", "mul_codes_reference"),
+    row("Max", "max_codes_reference"),
+    row("Min", "min_codes_reference"),
     {.op = "Where",
-     .name = "where_i8_reference",
+     .name = "where_codes_reference",
      .accepts = accepts_where,
      .prepare = prepare_where,
      .run = run_body<BinaryState>},

@@ -1,4 +1,4 @@
-// MatMul on Int8 with constant weights (per column parameters, bias) or two computed operands.
+// MatMul on codes, with constant weights (per column parameters, bias) or two computed operands.
 #include "core/kernels/reference/codes.h"
 #include "core/kernels/tables.h"
 
@@ -17,26 +17,25 @@ struct MatMulState {
   Body<MatMulState> body = nullptr;
 };
 
+template <class Code>
 void run_row(const MatMulState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
   const int64_t batch = tile / s.rows, row = tile % s.rows;
-  const auto* a = input<int8_t>(buffers, 0) + s.a_offset[static_cast<size_t>(batch)] + row * s.depth;
-  const auto* b = input<int8_t>(buffers, 1) + s.b_offset[static_cast<size_t>(batch)];
-  const auto* bias = s.has_bias ? input<int32_t>(buffers, 2) : nullptr;
-  auto* y = output<int8_t>(buffers) + tile * s.columns;
+  const auto* a = input<Code>(buffers, 0) + s.a_offset[static_cast<size_t>(batch)] + row * s.depth;
+  const auto* b = input<Code>(buffers, 1) + s.b_offset[static_cast<size_t>(batch)];
+  auto* y = output<Code>(buffers) + tile * s.columns;
   for (int64_t n = 0; n < s.columns; ++n) {
     const int32_t zb = s.b_zero_point[s.b_zero_point.size() == 1 ? 0 : static_cast<size_t>(n)];
-    int64_t acc = bias ? bias[n] : 0;
+    int64_t acc = s.has_bias ? bias_of<Code>(buffers, 2, n) : 0;
     for (int64_t k = 0; k < s.depth; ++k) acc += int64_t{a[k] - s.a_zero_point} * (b[k * s.columns + n] - zb);
-    y[n] = static_cast<int8_t>(s.stage.code(acc, n));
+    y[n] = static_cast<Code>(s.stage.code(acc, n));
   }
 }
 
 bool accepts(const Call& call) {
   const Operand &a = call.inputs[0], &b = call.inputs[1];
-  if (!is_codes(a) || !is_codes(call.outputs[0]) || b.dtype != DType::Int8 || b.quant == nullptr) return false;
+  if (!is_coded_as(a, call.outputs[0]) || b.dtype != a.dtype || b.quant == nullptr) return false;
   const bool columns_only = b.quant->scale.size() == 1 || b.quant->axis == static_cast<int>(b.shape.size()) - 1;
-  const bool bias_fits = !present(call.inputs, 2) || call.inputs[2].dtype == DType::Int32;
-  return columns_only && bias_fits && is_lowered(call) && !a.shape.empty() && !b.shape.empty();
+  return columns_only && bias_fits(call) && is_lowered(call) && !a.shape.empty() && !b.shape.empty();
 }
 
 Prepared prepare(const Call& call, Weights&) {
@@ -61,13 +60,13 @@ Prepared prepare(const Call& call, Weights&) {
   state.a_zero_point = a.quant->zero_point[0];
   state.b_zero_point = b.quant->zero_point;
   state.has_bias = present(call.inputs, 2);
-  state.body = run_row;
+  visit(CodeTypes{}, a.dtype, [&]<class Code>(Tag<Code>) { state.body = run_row<Code>; });
   const int64_t tiles = state.batches * state.rows;
   return make_prepared(std::move(state), tiles);
 }
 
 constexpr Kernel kKernels[] = {{.op = "MatMul",
-                                .name = "matmul_i8_reference",
+                                .name = "matmul_codes_reference",
                                 .accepts = accepts,
                                 .prepare = prepare,
                                 .run = run_body<MatMulState>}};

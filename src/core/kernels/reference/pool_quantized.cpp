@@ -1,4 +1,4 @@
-// Averages and sums on Int8: AveragePool, GlobalAveragePool, ReduceMean, ReduceSum. Exact sum, one rounding.
+// Averages and sums on codes: AveragePool, GlobalAveragePool, ReduceMean, ReduceSum. Exact sum, one rounding.
 #include "core/kernels/pool_taps.h"
 #include "core/kernels/reference/codes.h"
 #include "core/kernels/reference/window.h"
@@ -29,9 +29,10 @@ struct PoolState {
   }
 };
 
+template <class Code>
 void run_pool_row(const PoolState& s, std::span<const Buffer> buffers, int64_t row, std::byte*) {
-  const auto* x = input<int8_t>(buffers, 0);
-  auto* y = output<int8_t>(buffers);
+  const auto* x = input<Code>(buffers, 0);
+  auto* y = output<Code>(buffers);
   const auto& [depth, height, width] = s.window.axes;
   const int64_t channels = s.window.out_channels;
   const int64_t row_count = s.counted(depth, row / height.out % depth.out) * s.counted(height, row % height.out);
@@ -40,13 +41,13 @@ void run_pool_row(const PoolState& s, std::span<const Buffer> buffers, int64_t r
     for (int64_t c = 0; c < channels; ++c) {
       int64_t sum = 0;  // padding is real 0: it adds nothing
       for_taps(s.window, row, column, [&](int64_t, int64_t pixel) { sum += x[pixel * channels + c] - s.x.zero_point; });
-      y[(row * width.out + column) * channels + c] = static_cast<int8_t>(s.code(sum, count));
+      y[(row * width.out + column) * channels + c] = static_cast<Code>(s.code(sum, count));
     }
   }
 }
 
 bool accepts_pool(const Call& call) {
-  return is_codes(call.inputs[0]) && is_codes(call.outputs[0]) && is_lowered(call) &&
+  return is_coded_as(call.inputs[0], call.outputs[0]) && is_lowered(call) &&
          window_fits(call.inputs[0], call.outputs[0]);
 }
 
@@ -61,7 +62,7 @@ Prepared prepare_pool(const Call& call, Weights&) {
   for (size_t i = 0; !call.ideal && i < call.node.fixed->scale.size(); ++i) {
     state.scales.push_back(output_scale(call, i));
   }
-  state.body = run_pool_row;
+  visit(CodeTypes{}, x.dtype, [&]<class Code>(Tag<Code>) { state.body = run_pool_row<Code>; });
   const int64_t rows = state.window.out_rows();
   return make_prepared(std::move(state), rows);
 }
@@ -78,21 +79,22 @@ struct ReduceState {
   Body<ReduceState> body = nullptr;
 };
 
+template <class Code>
 void run_reduce(const ReduceState& s, std::span<const Buffer> buffers, int64_t, std::byte* scratch) {
-  const auto* x = input<int8_t>(buffers, 0);
-  auto* y = output<int8_t>(buffers);
+  const auto* x = input<Code>(buffers, 0);
+  auto* y = output<Code>(buffers);
   auto* sums = reinterpret_cast<int64_t*>(scratch);
   std::fill_n(sums, s.outputs, int64_t{0});
   const int64_t count = element_count(s.in);
   for (int64_t i = 0; i < count; ++i) sums[broadcast_offset(i, s.in, s.out_strides)] += x[i] - s.x.zero_point;
   for (int64_t i = 0; i < s.outputs; ++i) {
     const double real = static_cast<double>(sums[i]) * s.x.scale / s.divisor;
-    y[i] = static_cast<int8_t>(s.scale ? (*s.scale)(sums[i]) : s.y.code(real));
+    y[i] = static_cast<Code>(s.scale ? (*s.scale)(sums[i]) : s.y.code(real));
   }
 }
 
 bool accepts_reduce(const Call& call) {
-  return is_codes(call.inputs[0]) && is_codes(call.outputs[0]) && is_lowered(call) &&
+  return is_coded_as(call.inputs[0], call.outputs[0]) && is_lowered(call) &&
          (call.node.op != "GlobalAveragePool" || window_fits(call.inputs[0], call.outputs[0]));
 }
 
@@ -118,7 +120,7 @@ Prepared prepare_reduce(const Call& call, Weights&) {
   state.y = CodeParams(call.outputs[0]);
   if (call.node.op != "ReduceSum") state.divisor = static_cast<double>(reduced);
   if (!call.ideal) state.scale = output_scale(call, 0);
-  state.body = run_reduce;
+  visit(CodeTypes{}, x.dtype, [&]<class Code>(Tag<Code>) { state.body = run_reduce<Code>; });
   const int64_t scratch = state.outputs * static_cast<int64_t>(sizeof(int64_t));
   return make_prepared(std::move(state), 1, scratch);
 }
@@ -128,13 +130,13 @@ constexpr Kernel reduce_row(std::string_view op, std::string_view name) {
 }
 constexpr Kernel kKernels[] = {
     {.op = "AveragePool",
-     .name = "average_pool_i8_reference",
+     .name = "average_pool_codes_reference",
      .accepts = accepts_pool,
      .prepare = prepare_pool,
      .run = run_body<PoolState>},
-    reduce_row("GlobalAveragePool", "global_average_pool_i8_reference"),
-    reduce_row("ReduceMean", "reduce_mean_i8_reference"),
-    reduce_row("ReduceSum", "reduce_sum_i8_reference"),
+    reduce_row("GlobalAveragePool", "global_average_pool_codes_reference"),
+    reduce_row("ReduceMean", "reduce_mean_codes_reference"),
+    reduce_row("ReduceSum", "reduce_sum_codes_reference"),
 };
 
 }  // namespace

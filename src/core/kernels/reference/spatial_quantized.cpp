@@ -1,4 +1,4 @@
-// Linear Resize and unfolded BatchNormalization on Int8.
+// Linear Resize and unfolded BatchNormalization on codes.
 #include "core/kernels/reference/codes.h"
 #include "core/kernels/resize_coordinates.h"
 #include "core/kernels/tables.h"
@@ -12,16 +12,17 @@ using namespace reference;
 
 struct ResizeTap {
   int64_t first = 0, second = 0;
-  int64_t share = 0;  // of the second neighbour, times 2^kResizeShareBits
+  int64_t share = 0;  // of the second neighbour, times 2^share_bits
   double ideal_share = 0;
 };
 
-/// Spatial dimensions, outermost first; missing ones stand in front with extent 1: their factor 2^11 is exact.
+/// Spatial dimensions, outermost first; missing ones stand in front with extent 1: their factor 1 is exact.
 struct ResizeState {
   std::array<std::vector<ResizeTap>, 3> taps;  // per output position
   std::array<int64_t, 3> in = {1, 1, 1};
   int64_t channels = 1;
   int32_t low = -128, high = 127;
+  int share_bits = kResizeShareBits;
   bool is_ideal = false;
   Body<ResizeState> body = nullptr;
 };
@@ -37,15 +38,16 @@ void for_corners(const ResizeState& s, const ResizeTap& d, const ResizeTap& h, c
   }
 }
 
+template <class Code>
 void run_resize_row(const ResizeState& s, std::span<const Buffer> buffers, int64_t row, std::byte*) {
   const auto depth = static_cast<int64_t>(s.taps[0].size()), height = static_cast<int64_t>(s.taps[1].size());
   const auto width = static_cast<int64_t>(s.taps[2].size());
   const ResizeTap& h = s.taps[1][static_cast<size_t>(row % height)];
   const ResizeTap& d = s.taps[0][static_cast<size_t>(row / height % depth)];
   const int64_t batch = row / height / depth;
-  const auto* x = input<int8_t>(buffers, 0) + batch * s.in[0] * s.in[1] * s.in[2] * s.channels;
-  auto* y = output<int8_t>(buffers) + row * width * s.channels;
-  constexpr int64_t kOne = int64_t{1} << kResizeShareBits;
+  const auto* x = input<Code>(buffers, 0) + batch * s.in[0] * s.in[1] * s.in[2] * s.channels;
+  auto* y = output<Code>(buffers) + row * width * s.channels;
+  const int64_t one = int64_t{1} << s.share_bits;
   for (int64_t column = 0; column < width; ++column) {
     const ResizeTap& w = s.taps[2][static_cast<size_t>(column)];
     for (int64_t c = 0; c < s.channels; ++c) {
@@ -57,20 +59,20 @@ void run_resize_row(const ResizeState& s, std::span<const Buffer> buffers, int64
           ideal += code * (cd ? d.ideal_share : 1 - d.ideal_share) * (ch ? h.ideal_share : 1 - h.ideal_share) *
                    (cw ? w.ideal_share : 1 - w.ideal_share);
         } else {
-          sum += (cd ? d.share : kOne - d.share) * (ch ? h.share : kOne - h.share) * (cw ? w.share : kOne - w.share) *
-                 code;
+          sum +=
+              (cd ? d.share : one - d.share) * (ch ? h.share : one - h.share) * (cw ? w.share : one - w.share) * code;
         }
       });
       const int64_t code =
-          s.is_ideal ? static_cast<int64_t>(std::nearbyint(ideal)) : round_shift(sum, 3 * kResizeShareBits);
-      *y++ = static_cast<int8_t>(std::clamp<int64_t>(code, s.low, s.high));
+          s.is_ideal ? static_cast<int64_t>(std::nearbyint(ideal)) : round_shift(sum, 3 * s.share_bits);
+      *y++ = static_cast<Code>(std::clamp<int64_t>(code, s.low, s.high));
     }
   }
 }
 
 bool accepts_resize(const Call& call) {
   const Operand &x = call.inputs[0], &y = call.outputs[0];
-  if (!is_codes(x) || !is_codes(y) || !same_quant(x, y)) return false;
+  if (!is_coded_as(x, y) || !same_quant(x, y)) return false;
   if (string_attribute(call.node.attributes, "mode", "nearest") != "linear") return false;
   if (x.shape.size() < 3 || x.shape.size() > 5 || x.layout != Layout::ChannelsLast) return false;
   return call.ideal || (call.node.fixed && !call.node.fixed->slope.empty());
@@ -84,6 +86,9 @@ Prepared prepare_resize(const Call& call, Weights&) {
   ResizeState state;
   state.is_ideal = call.ideal;
   state.channels = x.shape.back();
+  state.share_bits = resize_share_bits(x.dtype);
+  state.low = static_cast<int32_t>(lowest_code(x.dtype));
+  state.high = static_cast<int32_t>(highest_code(x.dtype));
   for (auto& taps : state.taps) taps.assign(1, {});
   size_t stored = 0;
   for (size_t i = 0; i < spatial; ++i) {
@@ -110,7 +115,7 @@ Prepared prepare_resize(const Call& call, Weights&) {
     state.low = call.node.fixed->low;
     state.high = call.node.fixed->high;
   }
-  state.body = run_resize_row;
+  visit(CodeTypes{}, x.dtype, [&]<class Code>(Tag<Code>) { state.body = run_resize_row<Code>; });
   const int64_t rows = y.shape[0] * static_cast<int64_t>(state.taps[0].size() * state.taps[1].size());
   return make_prepared(std::move(state), rows);
 }
@@ -127,22 +132,21 @@ struct NormState {
   Body<NormState> body = nullptr;
 };
 
+template <class Code>
 void run_norm(const NormState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
-  const auto* x = input<int8_t>(buffers, 0);
+  const auto* x = input<Code>(buffers, 0);
   const auto* slope = input<int16_t>(buffers, 1);
-  const auto* bias = input<int32_t>(buffers, 2);
-  auto* y = output<int8_t>(buffers);
+  auto* y = output<Code>(buffers);
   for (int64_t i = s.tiles.begin(tile); i < s.tiles.end(tile); ++i) {
     const int64_t c = i % s.channels;
-    const int64_t acc = int64_t{x[i] - s.x.zero_point} * slope[c] + bias[c];
-    y[i] = static_cast<int8_t>(s.is_ideal ? s.y.code(static_cast<double>(acc) * s.factor) : s.scale(acc));
+    const int64_t acc = int64_t{x[i] - s.x.zero_point} * slope[c] + bias_of<Code>(buffers, 2, c);
+    y[i] = static_cast<Code>(s.is_ideal ? s.y.code(static_cast<double>(acc) * s.factor) : s.scale(acc));
   }
 }
 
 bool accepts_norm(const Call& call) {
-  return is_codes(call.inputs[0]) && is_codes(call.outputs[0]) && has_channels_last(call.inputs[0]) &&
-         call.inputs[1].dtype == DType::Int16 && call.inputs[1].quant != nullptr &&
-         call.inputs[2].dtype == DType::Int32 && is_lowered(call);
+  return is_coded_as(call.inputs[0], call.outputs[0]) && has_channels_last(call.inputs[0]) &&
+         call.inputs[1].dtype == DType::Int16 && call.inputs[1].quant != nullptr && bias_fits(call) && is_lowered(call);
 }
 
 Prepared prepare_norm(const Call& call, Weights&) {
@@ -154,19 +158,19 @@ Prepared prepare_norm(const Call& call, Weights&) {
   state.is_ideal = call.ideal;
   if (!call.ideal) state.scale = output_scale(call, 0);
   state.tiles.total = element_count(call.outputs[0].shape);
-  state.body = run_norm;
+  visit(CodeTypes{}, call.inputs[0].dtype, [&]<class Code>(Tag<Code>) { state.body = run_norm<Code>; });
   const int64_t tiles = state.tiles.count();
   return make_prepared(std::move(state), tiles);
 }
 
 constexpr Kernel kKernels[] = {
     {.op = "Resize",
-     .name = "resize_linear_i8_reference",
+     .name = "resize_linear_codes_reference",
      .accepts = accepts_resize,
      .prepare = prepare_resize,
      .run = run_body<ResizeState>},
     {.op = "BatchNormalization",
-     .name = "batch_normalization_i8_reference",
+     .name = "batch_normalization_codes_reference",
      .accepts = accepts_norm,
      .prepare = prepare_norm,
      .run = run_body<NormState>},

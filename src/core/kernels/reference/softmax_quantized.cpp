@@ -1,0 +1,128 @@
+// Softmax on codes (docs/arithmetic.md): the terms are 2^30 · exp(code - largest code) as integers, so that their sum
+// is exact in any order; one division and one rounding give the result.
+#include "core/kernels/math.h"
+#include "core/kernels/reference/codes.h"
+#include "core/kernels/tables.h"
+
+namespace openrknn {
+namespace {
+
+using namespace reference;
+
+constexpr double kOne = 1 << 30;
+
+struct SoftmaxState {
+  CodeParams x, y;
+  int64_t extent = 1, inner = 1;
+  std::vector<int32_t> terms;  // Int8: of the 256 distances from the largest code
+  Tiles tiles;
+  Body<SoftmaxState> body = nullptr;
+
+  float exponential(int32_t distance) const { return math::exp(static_cast<float>(-distance * x.scale)); }
+  int32_t term(int32_t distance) const {
+    return static_cast<int32_t>(std::nearbyint(static_cast<double>(exponential(distance)) * kOne));
+  }
+  int32_t result(int32_t term, double sum) const { return y.code(static_cast<double>(term) / sum); }
+};
+
+/// One vector: `step` between its elements.
+template <class Code>
+int32_t largest_of(const Code* x, int64_t extent, int64_t step) {
+  int32_t largest = x[0];
+  for (int64_t i = 1; i < extent; ++i) largest = std::max<int32_t>(largest, x[i * step]);
+  return largest;
+}
+
+/// Real arithmetic: terms not rounded, added as doubles.
+template <class Code>
+void ideal_vector(const SoftmaxState& s, const Code* x, Code* y, std::byte*) {
+  const int32_t largest = largest_of(x, s.extent, s.inner);
+  double sum = 0;
+  for (int64_t i = 0; i < s.extent; ++i) sum += static_cast<double>(s.exponential(largest - x[i * s.inner]));
+  for (int64_t i = 0; i < s.extent; ++i) {
+    y[i * s.inner] = static_cast<Code>(s.y.code(static_cast<double>(s.exponential(largest - x[i * s.inner])) / sum));
+  }
+}
+
+/// Int16: scratch holds the terms.
+void wide_vector(const SoftmaxState& s, const int16_t* x, int16_t* y, std::byte* scratch) {
+  auto* terms = reinterpret_cast<int32_t*>(scratch);
+  const int32_t largest = largest_of(x, s.extent, s.inner);
+  int64_t sum = 0;
+  for (int64_t i = 0; i < s.extent; ++i) sum += terms[i] = s.term(largest - x[i * s.inner]);
+  for (int64_t i = 0; i < s.extent; ++i) {
+    y[i * s.inner] = static_cast<int16_t>(s.result(terms[i], static_cast<double>(sum)));
+  }
+}
+
+/// Int8: terms from the table; results, too, are a function of the distance, computed once a vector and no further than
+/// where they have become the code of 0 (terms fall with distance, so the others are that as well).
+void narrow_vector(const SoftmaxState& s, const int8_t* x, int8_t* y, std::byte*) {
+  const int32_t largest = largest_of(x, s.extent, s.inner), zero = s.y.code(0);
+  int64_t sum = 0;
+  for (int64_t i = 0; i < s.extent; ++i) sum += s.terms[static_cast<size_t>(largest - x[i * s.inner])];
+  constexpr int64_t kWorthATable = 32;
+  if (s.extent < kWorthATable) {
+    for (int64_t i = 0; i < s.extent; ++i) {
+      const int32_t term = s.terms[static_cast<size_t>(largest - x[i * s.inner])];
+      y[i * s.inner] = static_cast<int8_t>(s.result(term, static_cast<double>(sum)));
+    }
+    return;
+  }
+  int8_t results[256];
+  size_t distance = 0;
+  for (int32_t code = zero + 1; distance < 256 && code != zero; ++distance) {
+    code = s.result(s.terms[distance], static_cast<double>(sum));
+    results[distance] = static_cast<int8_t>(code);
+  }
+  for (; distance < 256; ++distance) results[distance] = static_cast<int8_t>(zero);
+  for (int64_t i = 0; i < s.extent; ++i) y[i * s.inner] = results[largest - x[i * s.inner]];
+}
+
+template <class Code, void (*kVector)(const SoftmaxState&, const Code*, Code*, std::byte*)>
+void run_vectors(const SoftmaxState& s, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
+  for (int64_t vector = s.tiles.begin(tile); vector < s.tiles.end(tile); ++vector) {
+    const int64_t at = vector / s.inner * s.extent * s.inner + vector % s.inner;
+    kVector(s, input<Code>(buffers, 0) + at, output<Code>(buffers) + at, scratch);
+  }
+}
+
+bool accepts(const Call& call) {
+  return is_coded_as(call.inputs[0], call.outputs[0]) && !call.inputs[0].shape.empty() &&
+         (call.ideal || call.law != nullptr);
+}
+
+Prepared prepare(const Call& call, Weights&) {
+  const Shape& shape = call.inputs[0].shape;
+  const auto axis =
+      static_cast<size_t>(int_attribute(call.node.attributes, "axis", static_cast<int64_t>(shape.size()) - 1));
+  SoftmaxState state;
+  state.x = CodeParams(call.inputs[0]);
+  state.y = CodeParams(call.outputs[0]);
+  int64_t outer = 1;
+  for (size_t d = 0; d < axis; ++d) outer *= shape[d];
+  for (size_t d = axis + 1; d < shape.size(); ++d) state.inner *= shape[d];
+  state.extent = shape[axis];
+  if (call.inputs[0].dtype == DType::Int8) {
+    for (int32_t distance = 0; distance < 256; ++distance) state.terms.push_back(state.term(distance));
+    state.body = call.ideal ? run_vectors<int8_t, ideal_vector<int8_t>> : run_vectors<int8_t, narrow_vector>;
+  } else {
+    state.body = call.ideal ? run_vectors<int16_t, ideal_vector<int16_t>> : run_vectors<int16_t, wide_vector>;
+  }
+  state.tiles = tile_rows(outer * state.inner, state.extent);
+  const int64_t scratch = state.extent * static_cast<int64_t>(sizeof(int32_t));
+  const int64_t tiles = state.tiles.count();
+  return make_prepared(std::move(state), tiles, scratch);
+}
+
+constexpr Kernel kKernels[] = {{.op = "Softmax",
+                                .name = "softmax_codes_reference",
+                                .accepts = accepts,
+                                .prepare = prepare,
+                                .run = run_body<SoftmaxState>}};
+
+}  // namespace
+
+std::span<const Kernel> softmax_quantized_kernels() { return kKernels; }
+
+}  // namespace openrknn
