@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "core/kernels/data_dependent.h"
 
@@ -12,6 +13,14 @@ namespace {
 struct Box {
   float x_min, x_max, y_min, y_max;
   float area() const { return (x_max - x_min) * (y_max - y_min); }
+};
+
+struct Candidate {
+  float score;
+  int64_t index;
+  bool operator<(const Candidate& other) const {
+    return score != other.score ? score < other.score : index > other.index;
+  }
 };
 
 Box corners(const float* box, bool centred) {
@@ -56,7 +65,7 @@ std::vector<Tensor> non_max_suppression(const Node& node, HostInputs inputs) {
   const float *box_data = boxes.values<float>().data(), *score_data = scores.values<float>().data();
   std::vector<int64_t> kept;
   std::vector<Box> corners_of(static_cast<size_t>(count)), chosen;
-  std::vector<int64_t> candidates;
+  std::vector<Candidate> candidates;  // a heap: seldom are all of them wanted in order
   for (int64_t batch = 0; batch < batches && most > 0; ++batch) {
     for (int64_t i = 0; i < count; ++i) {
       corners_of[static_cast<size_t>(i)] = corners(box_data + (batch * count + i) * 4, centred);
@@ -65,16 +74,16 @@ std::vector<Tensor> non_max_suppression(const Node& node, HostInputs inputs) {
       const float* score = score_data + (batch * classes + c) * count;
       candidates.clear();
       for (int64_t i = 0; i < count; ++i) {
-        if (!has_threshold || score[i] > score_threshold) candidates.push_back(i);
+        if (has_threshold && !(score[i] > score_threshold)) continue;
+        // A score that is not a number counts as the lowest, so that the order stays an order.
+        candidates.push_back({score[i] == score[i] ? score[i] : -std::numeric_limits<float>::infinity(), i});
       }
-      // A score that is not a number comes last, so that the order stays an order.
-      std::stable_sort(candidates.begin(), candidates.end(), [&](int64_t a, int64_t b) {
-        const bool a_is_nan = score[a] != score[a], b_is_nan = score[b] != score[b];
-        return a_is_nan || b_is_nan ? !a_is_nan && b_is_nan : score[a] > score[b];
-      });
+      std::make_heap(candidates.begin(), candidates.end());
       chosen.clear();
-      for (const int64_t i : candidates) {
-        if (std::ssize(chosen) >= most) break;
+      while (!candidates.empty() && std::ssize(chosen) < most) {
+        std::pop_heap(candidates.begin(), candidates.end());
+        const int64_t i = candidates.back().index;
+        candidates.pop_back();
         const Box& box = corners_of[static_cast<size_t>(i)];
         if (std::any_of(chosen.begin(), chosen.end(), [&](const Box& b) { return overlaps(box, b, iou_threshold); })) {
           continue;
