@@ -1,5 +1,7 @@
 """If, Loop, Scan and operators whose output extents depend on data, against onnxruntime: as imported and optimized."""
 
+import signal
+
 import numpy as np
 import pytest
 
@@ -190,6 +192,27 @@ def test_slice_bounds_computed_in_a_loop(tmp_path, rng):
                  [info("y"), info("all")],
                  [const("a0", [[0, 0]]), const("one", 1, np.int64), const("first", [0], np.int64)])  # fmt: skip
     check(tmp_path, made, {"m": np.array(5), "x": x})
+
+
+def test_an_endless_loop_can_be_interrupted(tmp_path):
+    turn = body([N("Identity", ["c"], ["c_out"]), N("Neg", ["a"], ["a_out"])],
+                [info("i", LONG, []), info("c", B, []), info("a")], [info("c_out", B, []), info("a_out")])  # fmt: skip
+    path = tmp_path / "model.onnx"
+    made = model([N("Loop", ["", "", "x"], ["y"], body=turn)], {"x": np.float32([1])}, [info("y")])
+    path.write_bytes(made.SerializeToString())
+    graph = openrknn.import_model(path)
+
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            graph.run({"x": np.float32([1])})
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 # ---- Scan
