@@ -116,7 +116,13 @@ void bind_graph(nb::module_& module) {
             std::vector<Tensor> outputs;
             {
               const nb::gil_scoped_release release;
-              outputs = self.runner(optimized).run(inputs);
+              GraphRunner& runner = self.runner(optimized);
+              runner.set_checkpoint([calls = 0]() mutable {  // a loop may go on for ever: let Ctrl-C in
+                if (++calls % 64 != 0) return;
+                const nb::gil_scoped_acquire held;
+                if (PyErr_CheckSignals() != 0) throw nb::python_error();
+              });
+              outputs = runner.run(inputs);
             }
             return arrays_from_tensors(std::move(outputs));
           },

@@ -13,6 +13,7 @@
 #include "compiler/shape_sets.h"
 #include "core/base/version.h"
 #include "core/executor/plan.h"
+#include "core/executor/segments.h"
 #include "core/graph/text.h"
 
 namespace openrknn {
@@ -77,7 +78,26 @@ class Stages {
   CompileReport& report_;
 };
 
+void optimize_in_stages(Graph& graph, Stages& stages);
+
+// Bodies of control flow first. Their outputs may have become more exact, and with them those of the nodes.
+void optimize_bodies(Graph& graph, Stages& stages) {
+  bool changed = false;
+  for (const NodeId id : graph.order()) {
+    for (auto& [name, attribute] : graph[id].attributes) {
+      auto* body = std::get_if<std::shared_ptr<const Graph>>(&attribute);
+      if (body == nullptr || *body == nullptr) continue;
+      Graph copy = **body;
+      optimize_in_stages(copy, stages);
+      *body = std::make_shared<const Graph>(std::move(copy));
+      changed = true;
+    }
+    if (changed) infer(graph, id);
+  }
+}
+
 void optimize_in_stages(Graph& graph, Stages& stages) {
+  optimize_bodies(graph, stages);
   // Glue first: patterns further down should meet one spelling of a network, not every exporter's.
   stages.run_passes("clean", clean_passes(), graph);
   // Constants and BatchNorm next: fusion looks for Conv + bias + activation with nothing in between.
@@ -280,6 +300,7 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
     const bool is_largest = model.variants.empty();
     Graph graph = imported;
     optimize_in_stages(graph, stages);
+    require_fixed_shapes(graph, "a compile");
     // From here on the float graph stands still: it is golden, and its value ids stay valid in the quantized one.
     const Graph golden = graph;
 

@@ -5,10 +5,13 @@
 namespace openrknn {
 
 GraphRunner::GraphRunner(Graph graph, int threads, PlanOptions options, const Arithmetic& arithmetic)
-    : graph_(std::move(graph)),
-      pool_(threads),
-      plan_(openrknn::plan(graph_, arithmetic, options, weights_)),
-      run_(plan_, pool_) {}
+    : graph_(std::move(graph)), pool_(threads) {
+  if (needs_segments(graph_)) {
+    parts_.emplace(graph_, arithmetic, options, pool_);
+  } else {
+    run_.emplace(openrknn::plan(graph_, arithmetic, options, weights_), pool_);
+  }
+}
 
 GraphRunner::~GraphRunner() = default;
 
@@ -26,12 +29,18 @@ std::vector<Tensor> GraphRunner::run(const std::vector<Tensor>& inputs) {
     }
   }
   problems.throw_if_any();
-  for (size_t i = 0; i < inputs.size(); ++i)
-    run_.set(graph_.inputs[i], cast(inputs[i], graph_[graph_.inputs[i]].dtype));
-  run_.run();
+  std::vector<Tensor> given;
+  for (size_t i = 0; i < inputs.size(); ++i) given.push_back(cast(inputs[i], graph_[graph_.inputs[i]].dtype));
+  if (parts_) return parts_->run(given);
+  for (size_t i = 0; i < given.size(); ++i) run_->set(graph_.inputs[i], given[i]);
+  run_->run();
   std::vector<Tensor> outputs;
-  for (const ValueId id : graph_.outputs) outputs.push_back(run_.get(id));
+  for (const ValueId id : graph_.outputs) outputs.push_back(run_->get(id));
   return outputs;
+}
+
+void GraphRunner::set_checkpoint(std::function<void()> checkpoint) {
+  if (parts_) parts_->set_checkpoint(std::move(checkpoint));
 }
 
 }  // namespace openrknn

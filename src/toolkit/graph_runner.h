@@ -1,10 +1,12 @@
 // Runs a graph as it stands on arrays from the outside: golden, `Graph.run`, `run --against`.
 #pragma once
 
-#include <memory>
+#include <functional>
+#include <optional>
 #include <vector>
 
 #include "core/executor/run.h"
+#include "core/executor/segments.h"
 
 namespace openrknn {
 
@@ -17,15 +19,16 @@ class GraphRunner {
   /// One array per graph input, logical layout, any numeric dtype (converted by value). Throws Error (RuntimeBadInput)
   /// listing every wrong count, shape and name. Outputs are logical, in the graph's dtypes.
   std::vector<Tensor> run(const std::vector<Tensor>& inputs);
+  /// For graphs whose shapes depend on data: called between parts of a run; what it throws ends the run.
+  void set_checkpoint(std::function<void()>);
   const Graph& graph() const { return graph_; }
-  const Plan& plan() const { return *plan_; }
 
  private:
   Graph graph_;
   ThreadPool pool_;
   Weights weights_;
-  std::shared_ptr<const Plan> plan_;
-  Run run_;
+  std::optional<Run> run_;             // one plan holds the whole graph, or
+  std::optional<SegmentedRun> parts_;  // shapes depend on data
 };
 
 }  // namespace openrknn

@@ -76,6 +76,7 @@ std::optional<std::vector<double>> along_axis(const Graph& graph, ValueId id, co
     const bool allowed = extent == 1 || (d + missing == channel && extent == shape[channel]);
     if (!allowed) return std::nullopt;
   }
+  if (shape[channel] < 0) return std::nullopt;  // depends on data
   std::vector<double> values = to_doubles(*tensor);
   if (values.size() == 1) values.resize(static_cast<size_t>(shape[channel]), values[0]);
   return values;

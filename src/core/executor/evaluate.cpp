@@ -2,13 +2,12 @@
 #include <exception>
 
 #include "core/executor/bound_call.h"
+#include "core/executor/data_dependent_node.h"
 #include "core/executor/layout_choice.h"
 #include "core/executor/plan.h"
 
 namespace openrknn {
 namespace {
-
-constexpr int64_t kLargestResult = int64_t{1} << 30;  // bytes
 
 int64_t result_bytes(const Graph& graph, const Node& node) {
   int64_t bytes = 0;
@@ -32,6 +31,13 @@ std::optional<std::vector<Tensor>> compute(const Graph& graph, NodeId id) {
   if (schema == nullptr || node.outputs.empty()) return std::nullopt;
   const auto known = [&](ValueId input) { return input == ValueId::None || graph[input].constant.has_value(); };
   if (!std::all_of(node.inputs.begin(), node.inputs.end(), known)) return std::nullopt;
+  if (const DataDependentOperator* row = find_data_dependent(node.op);
+      row != nullptr && (row->compute != nullptr || row->resolve != nullptr)) {
+    std::vector<const Tensor*> inputs;
+    for (const ValueId input : node.inputs)
+      inputs.push_back(input == ValueId::None ? nullptr : &*graph[input].constant);
+    return compute_data_dependent(graph, id, inputs);
+  }
   if (needs_law(graph, node, *schema) || result_bytes(graph, node) > kLargestResult) return std::nullopt;
   if (node.op == "Reshape" && !node.inputs.empty() && node.inputs[0] != ValueId::None) {
     return std::vector<Tensor>{graph[node.inputs[0]].constant->reshaped(graph[node.outputs[0]].shape)};

@@ -7,6 +7,7 @@
 #include "core/executor/kernel_choice.h"
 #include "core/executor/layout_choice.h"
 #include "core/executor/plan_draft.h"
+#include "core/executor/segments.h"
 #include "core/graph/custom.h"
 
 namespace openrknn {
@@ -42,12 +43,15 @@ void refuse_dynamic_shapes(const Graph& graph) {
     if (id == ValueId::None || is_static(graph[id].shape)) return;
     where.tensor = graph[id].name;
     dynamic.add(Code::NotBuilt, std::move(where),
-                fmt::format("shape {} depends on data; such tensors are not built yet", to_string(graph[id].shape)),
-                "let the graph end before this tensor");
+                fmt::format("shape {} depends on data, and one plan needs fixed shapes", to_string(graph[id].shape)),
+                "run it in segments (SegmentedRun, graph.run), or let the graph end before this tensor");
   };
   for (const ValueId input : graph.inputs) check(input, {});
   for (const NodeId id : graph.order()) {  // all nodes: layouts are chosen for the whole graph
     for (const ValueId output : graph[id].outputs) check(output, graph.where(id));
+    if (!computes_something(graph, id) || !ends_segment(graph, id)) continue;
+    dynamic.add(Code::NotBuilt, graph.where(id), "only a run can tell what this node computes, and one plan needs it",
+                "run it in segments (SegmentedRun, graph.run), or let the graph end before it");
   }
   dynamic.throw_if_any();
 }

@@ -7,6 +7,7 @@
 
 #include "core/executor/arena.h"
 #include "core/executor/plan_data.h"
+#include "core/executor/segments.h"
 
 namespace openrknn {
 namespace {
@@ -267,6 +268,7 @@ std::vector<Tensor> run_graph(const Graph& graph, const Arithmetic& arithmetic, 
   if (inputs.size() != graph.inputs.size()) {
     fail(Code::RuntimeBadInput, fmt::format("got {} inputs, expected {}", inputs.size(), graph.inputs.size()));
   }
+  if (needs_segments(graph)) return SegmentedRun(graph, arithmetic, options, pool).run(inputs);
   Weights weights;
   Run run(plan(graph, arithmetic, options, weights), pool);
   for (size_t i = 0; i < inputs.size(); ++i) run.set(graph.inputs[i], inputs[i]);

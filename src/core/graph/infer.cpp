@@ -166,7 +166,9 @@ void infer(Graph& graph, NodeId id, const Evaluator& evaluate) {
                                 inferred[i].dtype == graph[node.inputs[0]].dtype;
     const bool free_choice = value.quant.has_value() || node.op == "Convert" || inferred_codes;
     if (!free_choice) value.dtype = inferred[i].dtype;
-    value.shape = std::move(inferred[i].shape);
+    // An extent that depends on data is settled where the content is.
+    const bool settled = inputs_known && value.constant && !is_static(inferred[i].shape);
+    value.shape = settled ? value.constant->shape() : std::move(inferred[i].shape);
     if (inferred[i].constant) {
       value.constant = std::move(inferred[i].constant);
     } else if (!inputs_known) {
@@ -174,7 +176,7 @@ void infer(Graph& graph, NodeId id, const Evaluator& evaluate) {
     }
     plain = plain && !value.quant;
     missing = missing || !value.constant;
-    small = small && is_static(value.shape) && element_count(value.shape) <= kLargestKnownContent;
+    small = small && (!is_static(value.shape) || element_count(value.shape) <= kLargestKnownContent);
   }
   if (!evaluate || !inputs_known || !small || !plain || !missing) return;
   std::optional<std::vector<Tensor>> content = evaluate(graph, id);
@@ -183,6 +185,7 @@ void infer(Graph& graph, NodeId id, const Evaluator& evaluate) {
     if (node.outputs[i] == ValueId::None) continue;
     Value& value = graph[node.outputs[i]];
     const Tensor& computed = (*content)[i];
+    if (!is_static(value.shape) && computed.rank() == std::ssize(value.shape)) value.shape = computed.shape();
     if (computed.dtype() != value.dtype || computed.shape() != value.shape) {
       fail(Code::Internal, graph.where(id),
            fmt::format("evaluation of {} gave {}{}, expected {}{}", node.op, name(computed.dtype()),

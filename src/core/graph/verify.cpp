@@ -108,10 +108,13 @@ class Verifier {
       if (node.outputs[i] == ValueId::None) continue;
       const Value& value = graph_[node.outputs[i]];
       const bool free_choice = value.quant || node.op == "Convert" || (reads_codes && is_floating(value.dtype));
-      if (value.shape != inferred[i].shape || (value.dtype != inferred[i].dtype && !free_choice)) {
-        add(graph_.where(id),
-            fmt::format("gives '{}' as {}{}, expected {}{}", value.name, name(value.dtype), to_string(value.shape),
-                        name(inferred[i].dtype), to_string(inferred[i].shape)));
+      Shape expected = inferred[i].shape;
+      for (size_t d = 0; value.constant && d < expected.size() && d < value.shape.size(); ++d) {
+        if (expected[d] < 0) expected[d] = value.shape[d];  // known content settles what would depend on data
+      }
+      if (value.shape != expected || (value.dtype != inferred[i].dtype && !free_choice)) {
+        add(graph_.where(id), fmt::format("gives '{}' as {}{}, expected {}{}", value.name, name(value.dtype),
+                                          to_string(value.shape), name(inferred[i].dtype), to_string(expected)));
       }
     }
   }
@@ -230,6 +233,12 @@ void verify(const Graph& graph) {
   verifier.check_order();
   if (verifier.sound()) {  // inference may rely on everything above
     for (const NodeId id : graph.order()) verifier.check_inference(id);
+    for (const NodeId id : graph.order()) {
+      for (const auto& [name, attribute] : graph[id].attributes) {
+        const auto* body = std::get_if<std::shared_ptr<const Graph>>(&attribute);
+        if (body != nullptr && *body != nullptr) verify(**body);
+      }
+    }
   }
   verifier.throw_if_any();
 }

@@ -62,8 +62,20 @@ const FunctionProto* Builder::find_function(const NodeProto& node) const {
   return nullptr;
 }
 
+Scope* scope_around(const Scope& scope) {
+  if (scope.outer != nullptr) return scope.outer;
+  return scope.capture != nullptr ? &scope.capture->around : nullptr;
+}
+
+bool Builder::is_given(const Scope& scope, Bytes name) {
+  for (const Scope* s = &scope; s != nullptr; s = scope_around(*s)) {
+    if (s->values.contains(name) || s->initializers.contains(name) || s->poisoned.contains(name)) return true;
+  }
+  return false;
+}
+
 bool Builder::is_poisoned(const Scope& scope, Bytes name) const {
-  for (const Scope* s = &scope; s != nullptr; s = s->outer) {
+  for (const Scope* s = &scope; s != nullptr; s = scope_around(*s)) {
     if (s->poisoned.contains(name)) return true;
     if (s->values.contains(name) || s->initializers.contains(name)) return false;
   }
@@ -97,11 +109,37 @@ ValueId Builder::lookup(Scope& scope, Bytes name) {
       s->values.emplace(name, id);
       return id;
     }
+    if (s->capture != nullptr) return capture(*s, name);
   }
   Location place;
   place.file = file_;
   place.tensor = std::string(name);
   fail(Code::ImportMissingTensor, place, "the tensor is read but nothing provides it", "export the model again");
+}
+
+ValueId Builder::capture(Scope& scope, Bytes name) {
+  Capture& around = *scope.capture;
+  std::swap(graph, around.graph);
+  ValueId outside = ValueId::None;
+  try {
+    outside = lookup(around.around, name);
+  } catch (...) {
+    std::swap(graph, around.graph);
+    throw;
+  }
+  std::swap(graph, around.graph);
+  if (outside == ValueId::None) return outside;
+  Value value = around.graph[outside];
+  value.producer = NodeId::None;
+  value.aliases.clear();
+  const bool is_known = value.constant.has_value();
+  const ValueId id = graph.add(std::move(value));
+  if (!is_known) {
+    graph.inputs.push_back(id);
+    around.values.push_back(outside);
+  }
+  scope.values.emplace(name, id);
+  return id;
 }
 
 ValueId Builder::target(Scope& scope, Bytes name) {
@@ -159,7 +197,13 @@ void Builder::forward(Scope& scope, Bytes name, ValueId value, const std::string
   // Inputs and outputs keep their own names, so a port that repeats another one is a copy.
   const ValueId port = waiting->second;
   const bool fixed_name = graph.is_input(value) || graph.is_output(value) || graph[value].constant.has_value();
-  if (graph.is_output(port) && fixed_name) {
+  if (graph.is_output(port) && fixed_name && !is_static(graph[value].shape)) {
+    const Shape ones(graph[value].shape.size(), 1);
+    const ValueId any =
+        add_constant(fmt::format("{}/shape", node_name), Tensor::from<int64_t>({std::ssize(ones)}, ones));
+    add_node("DynamicExpand", node_name, {value, any}, {port}, {}, origin);
+    scope.values[name] = port;
+  } else if (graph.is_output(port) && fixed_name) {
     add_node("Reshape", node_name, {value}, {port}, {{"shape", graph[value].shape}}, origin);
     scope.values[name] = port;
   } else {

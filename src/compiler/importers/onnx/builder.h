@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -18,10 +19,21 @@ namespace openrknn::onnx {
 
 using Arguments = std::unordered_map<Bytes, const AttributeProto*>;
 
+struct Scope;
+
+/// The graph around a body of control flow, while Builder::graph is the body's own. What the body reads from around it
+/// becomes a further input, constants become its own.
+struct Capture {
+  Scope& around;
+  Graph graph;
+  std::vector<ValueId> values;  ///< of `graph`, in the order of the inputs they became
+};
+
 /// Names of one graph or function body while it is translated.
 struct Scope {
-  Scope* outer = nullptr;  ///< where captured names are looked up; a function body has none
-  std::string prefix;      ///< goes before names of nodes and tensors: "block1/" inside a function call
+  Scope* outer = nullptr;      ///< where captured names are looked up; a function body has none
+  Capture* capture = nullptr;  ///< set in the outermost scope of a body that is a graph of its own
+  std::string prefix;          ///< goes before names of nodes and tensors: "block1/" inside a function call
   std::span<const OpsetId> opsets;
   const Arguments* arguments = nullptr;  ///< attributes of the function call around it
   int depth = 0;                         ///< how many function calls and branches are around it
@@ -33,6 +45,8 @@ struct Scope {
   NameSet read;                                                ///< tensors somebody needs
 };
 
+/// The scope in which names unknown to this one are looked up; null if there is none.
+Scope* scope_around(const Scope&);
 /// The version of an operator domain; 0 if it is not imported.
 int64_t opset_of(std::span<const OpsetId>, Bytes domain);
 
@@ -54,6 +68,8 @@ class Builder {
 
   /// The tensor of that name, which must exist: None if it lies behind a failed node. Initializers are read now.
   ValueId lookup(Scope&, Bytes name);
+  /// Some scope, from this one outwards, knows the name.
+  static bool is_given(const Scope&, Bytes name);
   bool is_poisoned(const Scope&, Bytes name) const;
   /// The Value a node's output is to become: the one that waits for it, or a new one.
   ValueId target(Scope&, Bytes name);
@@ -81,6 +97,7 @@ class Builder {
     std::string crop_names;
   };
   void translate_node(const NodeProto&, Scope&);
+  ValueId capture(Scope&, Bytes name);
   bool is_supported(const NodeProto&, const Scope&) const;
   void refuse(const NodeProto&, const Scope&, const std::string& reason);
   void place(int32_t origin, int64_t first_new_node, const NodeProto&, Scope&);
@@ -99,5 +116,16 @@ class Builder {
 /// functions.cpp: replaces a call by the body of a function of the model, and an If by one of its branches.
 void inline_function(Builder&, Scope&, const NodeProto& call, const FunctionProto&, int32_t origin);
 void inline_branch(Builder&, Scope&, const NodeProto& node, const GraphProto& branch, int32_t origin);
+
+/// body.cpp: a graph in an attribute as a Graph of its own.
+struct ImportedBody {
+  Graph graph;                    ///< inputs: the given ones, then one per capture
+  std::vector<ValueId> captures;  ///< values of Builder::graph
+};
+/// `inputs` are types and shapes of the body's own inputs. Nullopt if something in it cannot be translated (noted).
+std::optional<ImportedBody> import_body(Builder&, Scope&, const NodeProto& node, const GraphProto& body,
+                                        std::span<const std::pair<DType, Shape>> inputs);
+/// Throws Error (ImportBadFile) if functions, branches and bodies are nested too deeply.
+void check_depth(const Builder&, const Scope&, const NodeProto&);
 
 }  // namespace openrknn::onnx

@@ -11,12 +11,6 @@ namespace {
 /// Functions may call functions and contain branches; a function that calls itself must end somewhere.
 constexpr int kMostNesting = 48;
 
-void check_depth(const Builder& builder, const Scope& scope, const NodeProto& node) {
-  if (scope.depth < kMostNesting) return;
-  fail(Code::ImportBadFile, builder.where(scope, node),
-       fmt::format("functions and branches are nested more than {} deep; does a function call itself?", kMostNesting));
-}
-
 struct Body {
   std::span<const NodeProto> nodes;
   std::vector<Bytes> outputs;
@@ -35,12 +29,7 @@ void inline_body(Builder& builder, Scope& outer, Scope& inner, const NodeProto& 
     }
     wanted.push_back(body.outputs[i]);
   }
-  const auto is_given = [&](Bytes name) {
-    for (const Scope* s = &inner; s != nullptr; s = s->outer) {
-      if (s->values.contains(name) || s->initializers.contains(name) || s->poisoned.contains(name)) return true;
-    }
-    return false;
-  };
+  const auto is_given = [&](Bytes name) { return Builder::is_given(inner, name); };
   const Selection selection = select_nodes(body.nodes, wanted, is_given, builder.file(), builder.problems);
   inner.read = selection.reached;
 
@@ -87,6 +76,12 @@ Arguments bind_attributes(const Scope& scope, const NodeProto& call, const Funct
 }
 
 }  // namespace
+
+void check_depth(const Builder& builder, const Scope& scope, const NodeProto& node) {
+  if (scope.depth < kMostNesting) return;
+  fail(Code::ImportBadFile, builder.where(scope, node),
+       fmt::format("functions and bodies are nested more than {} deep; does a function call itself?", kMostNesting));
+}
 
 void inline_function(Builder& builder, Scope& scope, const NodeProto& call, const FunctionProto& function,
                      int32_t origin) {

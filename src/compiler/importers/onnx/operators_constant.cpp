@@ -30,6 +30,12 @@ void constant(Translation& t) {
 }
 
 void constant_of_shape(Translation& t) {
+  if (t.constant(0) == nullptr) {
+    Attributes attributes;
+    if (const AttributeProto* value = t.attribute("value", AttributeKind::Tensor))
+      attributes["value"] = t.tensor(*value);
+    return t.produce("ConstantOfShape", {t.input(0)}, std::move(attributes));
+  }
   const Shape shape = t.known_ints(0, "the shape");
   if (std::any_of(shape.begin(), shape.end(), [](int64_t extent) { return extent < 0; })) {
     t.fail(Code::ImportShapeMismatch, fmt::format("shape {} has a negative extent", to_string(shape)));
@@ -42,20 +48,28 @@ void constant_of_shape(Translation& t) {
 }
 
 void shape(Translation& t) {
-  const Shape x = t.shape(0);
+  const Shape x = t.open_shape(0);
   const auto rank = static_cast<int64_t>(x.size());
   const auto bound = [&](std::string_view name, int64_t fallback) {
     const int64_t value = t.integer(name, fallback);
     return std::clamp<int64_t>(value < 0 ? value + rank : value, 0, rank);
   };
   const int64_t start = bound("start", 0), end = std::max(start, bound("end", rank));
-  t.produce_constant(Tensor::from<int64_t>({end - start}, {x.begin() + start, x.begin() + end}));
+  const Shape part(x.begin() + start, x.begin() + end);
+  if (!is_static(part)) return t.produce("Shape", {t.input(0)}, {{"start", start}, {"end", end}});
+  t.produce_constant(Tensor::from<int64_t>({end - start}, part));
 }
 
-void size(Translation& t) { t.produce_constant(Tensor::scalar(element_count(t.shape(0)))); }
+void size(Translation& t) {
+  if (!is_static(t.open_shape(0))) return t.produce("Size", {t.input(0)});
+  t.produce_constant(Tensor::scalar(element_count(t.shape(0))));
+}
 
 /// max(0, ceil((limit − start) / delta)) elements.
 void range(Translation& t) {
+  if (t.constant(0) == nullptr || t.constant(1) == nullptr || t.constant(2) == nullptr) {
+    return t.produce("Range", {t.input(0), t.input(1), t.input(2)});
+  }
   constexpr double kMost = 1 << 24;
   for (size_t i = 0; i < 3; ++i) {
     if (t.known(i, i == 0 ? "start" : i == 1 ? "limit" : "delta").size() != 1) {

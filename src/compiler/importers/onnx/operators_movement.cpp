@@ -38,7 +38,6 @@ void concat(Translation& t) {
 /// with a smaller last one.
 void split(Translation& t) {
   const int64_t axis = t.axis(t.integer("axis", 0), t.rank(0));
-  const int64_t extent = t.shape(0)[static_cast<size_t>(axis)];
   const auto outputs = static_cast<int64_t>(t.output_count());
   std::vector<int64_t> sizes;
   if (t.opset() < 13) {
@@ -46,6 +45,9 @@ void split(Translation& t) {
   } else if (t.has(1)) {
     sizes = t.known_ints(1, "the sizes of the parts");
   }
+  int64_t extent = t.open_shape(0)[static_cast<size_t>(axis)];
+  if (extent < 0 && sizes.empty()) t.shape(0);                                       // refuses
+  if (extent < 0) extent = std::accumulate(sizes.begin(), sizes.end(), int64_t{0});  // the run will tell
   if (sizes.empty()) {
     const int64_t parts = t.opset() >= 18 ? t.integer("num_outputs", outputs) : outputs;
     if (parts < 1 || parts != outputs || (t.opset() < 18 && extent % parts != 0)) {
@@ -66,9 +68,18 @@ void split(Translation& t) {
 
 /// Attributes up to opset 9, inputs from 10 on. Clamping is that of the ONNX specification.
 void slice(Translation& t) {
-  const Shape x = t.shape(0);
-  const auto rank = static_cast<int64_t>(x.size());
+  const auto rank = t.rank(0);
   const bool attributes = t.opset() < 10;
+  const auto is_known = [&](size_t i) { return attributes || !t.has(i) || t.constant(i) != nullptr; };
+  if (!is_static(t.open_shape(0)) || !is_known(1) || !is_known(2) || !is_known(3) || !is_known(4)) {
+    if (!attributes) {
+      return t.produce("DynamicSlice", {t.input(0), t.input(1), t.input(2), t.optional_input(3), t.optional_input(4)});
+    }
+    const ValueId axes = t.has_attribute("axes") ? t.list(t.integers("axes"), "axes") : ValueId::None;
+    return t.produce("DynamicSlice",
+                     {t.input(0), t.list(t.integers("starts"), "starts"), t.list(t.integers("ends"), "ends"), axes});
+  }
+  const Shape x = t.shape(0);
   const std::vector<int64_t> starts = attributes ? t.integers("starts") : t.known_ints(1, "starts");
   const std::vector<int64_t> ends = attributes ? t.integers("ends") : t.known_ints(2, "ends");
   std::vector<int64_t> axes = attributes ? t.integers("axes")
@@ -154,6 +165,9 @@ void pad(Translation& t) {
 
 /// numpy's two-way broadcast: the result may be larger than the shape asked for, and of higher rank than the input.
 void expand(Translation& t) {
+  if (t.constant(1) == nullptr || !is_static(t.open_shape(0))) {
+    return t.produce("DynamicExpand", {t.input(0), t.input(1)});
+  }
   const Shape x = t.shape(0);
   const Shape asked = t.known_ints(1, "the new shape");
   const std::optional<Shape> shape = broadcast(x, asked);
@@ -169,11 +183,12 @@ void expand(Translation& t) {
 }
 
 void tile(Translation& t) {
+  if (t.constant(1) == nullptr) return t.produce("DynamicTile", {t.input(0), t.input(1)});
   const std::vector<int64_t> repeats = t.known_ints(1, "repeats");
   const bool valid = std::all_of(repeats.begin(), repeats.end(), [](int64_t n) { return n >= 0; });
   if (static_cast<int64_t>(repeats.size()) != t.rank(0) || !valid) {
     t.fail(Code::ImportShapeMismatch,
-           fmt::format("repeats {} do not fit shape {}", to_string(repeats), to_string(t.shape(0))));
+           fmt::format("repeats {} do not fit shape {}", to_string(repeats), to_string(t.open_shape(0))));
   }
   t.produce("Tile", {t.input(0)}, {{"repeats", repeats}});
 }

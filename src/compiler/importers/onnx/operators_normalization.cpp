@@ -164,6 +164,9 @@ Coercion coerce(Translation& t) {
 }
 
 void softmax(Translation& t) {
+  if (const int64_t rank = t.rank(0); t.opset() >= 13 && rank > 0) {  // needs no extent
+    return t.produce(t.op(), {t.input(0)}, {{"axis", t.axis(t.integer("axis", -1), rank)}});
+  }
   const Shape x = t.shape(0);
   const Coercion c = coerce(t);
   const Attributes attributes = {{"axis", c.axis}};

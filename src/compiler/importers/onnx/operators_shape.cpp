@@ -9,6 +9,9 @@ namespace openrknn::onnx {
 namespace {
 
 void reshape(Translation& t) {
+  if (t.constant(1) == nullptr || !is_static(t.open_shape(0))) {
+    return t.produce("DynamicReshape", {t.input(0), t.input(1)}, {{"allowzero", t.integer("allowzero", 0)}});
+  }
   const Shape x = t.shape(0);
   Shape shape = t.known_ints(1, "the new shape");
   const Shape asked = shape;
@@ -39,10 +42,16 @@ void reshape(Translation& t) {
 }
 
 void flatten(Translation& t) {
-  const Shape x = t.shape(0);
+  const Shape x = t.open_shape(0);
   const auto rank = static_cast<int64_t>(x.size());
   const int64_t given = t.integer("axis", 1);
   const int64_t axis = given == rank ? rank : t.axis(given, rank);
+  if (!is_static(x)) {
+    const Shape lead(x.begin(), x.begin() + axis), rest(x.begin() + axis, x.end());
+    if (!is_static(lead) && !is_static(rest)) t.shape(0);  // refuses
+    const Shape matrix = {is_static(lead) ? element_count(lead) : -1, is_static(rest) ? element_count(rest) : -1};
+    return t.produce("DynamicReshape", {t.input(0), t.list(matrix, "shape")}, {{"allowzero", int64_t{1}}});
+  }
   t.produce_reshaped(
       t.input(0), {element_count(Shape(x.begin(), x.begin() + axis)), element_count(Shape(x.begin() + axis, x.end()))});
 }
@@ -54,33 +63,32 @@ std::vector<int64_t> axes_of(const Translation& t) {
 }
 
 void squeeze(Translation& t) {
-  const Shape x = t.shape(0);
   const bool all = t.opset() < 13 ? !t.has_attribute("axes") : !t.has(1);
+  const Shape x = all ? t.shape(0) : t.open_shape(0);
   const std::vector<int64_t> axes = t.axes(axes_of(t), static_cast<int64_t>(x.size()));
-  Shape shape;
+  std::vector<int64_t> kept;
   for (size_t d = 0; d < x.size(); ++d) {
     const bool named = std::binary_search(axes.begin(), axes.end(), static_cast<int64_t>(d));
-    if (named && x[d] != 1) {
+    if (named && x[d] != 1 && x[d] >= 0) {
       t.fail(Code::ImportShapeMismatch, fmt::format("dimension {} of {} is not 1", d, to_string(x)));
     }
-    if (!(all ? x[d] == 1 : named)) shape.push_back(x[d]);
+    if (!(all ? x[d] == 1 : named)) kept.push_back(static_cast<int64_t>(d));
   }
-  t.produce_reshaped(t.input(0), std::move(shape));
+  t.produce_rearranged(t.input(0), kept);
 }
 
 /// Axes speak of the output's dimensions.
 void unsqueeze(Translation& t) {
-  const Shape x = t.shape(0);
   std::vector<int64_t> axes = axes_of(t);
-  const size_t rank = x.size() + axes.size();
+  const size_t rank = static_cast<size_t>(t.rank(0)) + axes.size();
   axes = t.axes(std::move(axes), static_cast<int64_t>(rank));
-  Shape shape;
-  auto from = x.begin();
+  std::vector<int64_t> dimensions;
+  int64_t from = 0;
   for (size_t d = 0; d < rank; ++d) {
     const bool added = std::binary_search(axes.begin(), axes.end(), static_cast<int64_t>(d));
-    shape.push_back(added ? 1 : *from++);
+    dimensions.push_back(added ? Translation::kOne : from++);
   }
-  t.produce_reshaped(t.input(0), std::move(shape));
+  t.produce_rearranged(t.input(0), dimensions);
 }
 
 /// Identity, and Dropout as inference sees it, are names for their input.
@@ -92,7 +100,7 @@ void dropout(Translation& t) {
   if (training && ratio != 0.0) {
     t.unsupported("training_mode is true, expected false", "export the model for inference (model.eval())");
   }
-  const Shape shape = t.shape(0);
+  const Shape shape = t.output_used(1) ? t.shape(0) : Shape();
   t.forward(t.input(0));
   if (t.output_used(1)) t.produce_filled(Tensor::scalar(true), shape, 1);  // without training nothing is dropped
 }

@@ -45,7 +45,18 @@ std::vector<ValueId> Translation::inputs() const {
   return all;
 }
 
-const Shape& Translation::shape_of(ValueId id) const { return std::as_const(builder_.graph)[id].shape; }
+const Shape& Translation::open_shape_of(ValueId id) const { return std::as_const(builder_.graph)[id].shape; }
+
+const Shape& Translation::shape_of(ValueId id) const {
+  const Shape& shape = open_shape_of(id);
+  if (is_static(shape)) return shape;
+  fail(Code::ImportNotConstant,
+       fmt::format("the shape of '{}', {}, depends on data (-1), but must be known when the model is imported",
+                   std::as_const(builder_.graph)[id].name, to_string(shape)),
+       node_.inputs.empty() ? std::string()
+                            : fmt::format("end the model before this node with outputs=['{}']", node_.inputs[0]));
+}
+
 DType Translation::dtype_of(ValueId id) const { return std::as_const(builder_.graph)[id].dtype; }
 
 const Tensor* Translation::constant(ValueId id) const {
@@ -185,8 +196,10 @@ ValueId Translation::scalar(double value, DType dtype) {
 }
 
 std::vector<ValueId> Translation::output_targets(std::string_view op) {
-  // Split alone has as many outputs as the source node says; optional second outputs are refused before.
-  const size_t count = op == "Split" ? node_.outputs.size() : 1;
+  // These have as many outputs as the source node says; optional second outputs are refused before.
+  constexpr std::string_view kSeveral[] = {"Split", "Unique", "If", "Loop", "Scan"};
+  const bool several = std::find(std::begin(kSeveral), std::end(kSeveral), op) != std::end(kSeveral);
+  const size_t count = several ? node_.outputs.size() : 1;
   std::vector<ValueId> targets;
   for (size_t i = 0; i < count; ++i) {
     const bool named = i < node_.outputs.size() && !node_.outputs[i].empty();
@@ -235,7 +248,7 @@ void Translation::produce_filled(const Tensor& element, const Shape& shape, size
 }
 
 ValueId Translation::reshape(ValueId value, Shape shape) {
-  if (shape_of(value) == shape) return value;
+  if (is_static(shape) && open_shape_of(value) == shape) return value;
   return emit("Reshape", {value}, {{"shape", std::move(shape)}});
 }
 
@@ -248,6 +261,26 @@ ValueId Translation::cast(ValueId value, DType dtype) {
   if (dtype_of(value) == dtype) return value;
   if (const Tensor* content = constant(value)) return add_constant(openrknn::cast(*content, dtype), "cast");
   return emit("Cast", {value}, {{"to", static_cast<int64_t>(dtype)}});
+}
+
+ValueId Translation::list(const std::vector<int64_t>& values, std::string_view what) {
+  return add_constant(Tensor::from<int64_t>({std::ssize(values)}, values), what);
+}
+
+void Translation::produce_rearranged(ValueId value, const std::vector<int64_t>& dimensions) {
+  const Shape x = open_shape_of(value);
+  Shape shape;
+  for (const int64_t d : dimensions) shape.push_back(d == kOne ? 1 : x[static_cast<size_t>(d)]);
+  const auto open = std::count(shape.begin(), shape.end(), -1);
+  if (open == 0 && is_static(x)) return produce_reshaped(value, std::move(shape));
+  const Attributes literally = {{"allowzero", int64_t{1}}};
+  if (open <= 1) return produce("DynamicReshape", {value, list(shape, "shape")}, literally);
+  // Several extents that only a run can tell: taken from the shape it finds.
+  const ValueId extents = emit("Concat", {emit("Shape", {value}), list({1}, "one")}, {{"axis", int64_t{0}}});
+  std::vector<int64_t> places;
+  for (const int64_t d : dimensions) places.push_back(d == kOne ? std::ssize(x) : d);
+  const ValueId chosen = emit("Gather", {extents, list(places, "dimensions")}, {{"axis", int64_t{0}}});
+  produce("DynamicReshape", {value, chosen}, literally);
 }
 
 void Translation::produce_reshaped(ValueId value, Shape shape) {

@@ -25,8 +25,12 @@ class Translation {
   ValueId optional_input(size_t) const;  ///< None if left out
   const Shape& shape(size_t input) const { return shape_of(this->input(input)); }
   DType dtype(size_t input) const { return dtype_of(this->input(input)); }
-  int64_t rank(size_t input) const { return static_cast<int64_t>(shape(input).size()); }
+  int64_t rank(size_t input) const { return static_cast<int64_t>(open_shape(input).size()); }
+  /// Refuses extents that depend on data: what is worked out from a shape while importing needs all of it.
   const Shape& shape_of(ValueId) const;
+  /// -1 where the extent depends on data.
+  const Shape& open_shape_of(ValueId) const;
+  const Shape& open_shape(size_t input) const { return open_shape_of(this->input(input)); }
   DType dtype_of(ValueId) const;
   /// Content, if it is known while importing; else null.
   const Tensor* constant(ValueId) const;
@@ -70,6 +74,10 @@ class Translation {
   ValueId reshape(ValueId, Shape);
   ValueId transpose(ValueId, std::vector<int64_t> order);
   ValueId cast(ValueId, DType);
+  /// Reshape to the input's dimensions named, in that order; kOne stands for an extent of 1.
+  void produce_rearranged(ValueId, const std::vector<int64_t>& dimensions);
+  static constexpr int64_t kOne = -1;
+  ValueId list(const std::vector<int64_t>& values, std::string_view what);  ///< a constant 1-D tensor
   /// The last step of a translation that only changes the shape.
   void produce_reshaped(ValueId, Shape);
 

@@ -20,6 +20,11 @@ bool has_identity_order(const Graph&, const Node& node) {
   return std::is_sorted(perm.begin(), perm.end());
 }
 
+/// Extents that depend on data look equal and need not be.
+bool has_no_copies(const Graph& graph, const Node& node) {
+  return is_static(graph[node.inputs[0]].shape) || all_are(ints_attribute(node.attributes, "repeats"), 1);
+}
+
 bool has_no_step(const Graph& graph, const Node& node) {
   // With the extents unchanged, a step other than 1 could only be -1 (reversed) or concern an extent of 1.
   const std::vector<int64_t> steps = ints_attribute(node.attributes, "steps");
@@ -75,7 +80,7 @@ constexpr Rule kRules[] = {
     {"Slice", has_no_step},
     {"Split", always},
     {"Sub", is_neutral},
-    {"Tile", always},
+    {"Tile", has_no_copies},
     {"Transpose", has_identity_order},
 };
 

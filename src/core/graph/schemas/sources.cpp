@@ -40,7 +40,7 @@ void infer_size(Inference& inference) {
 void infer_range(Inference& inference) {
   for (size_t i = 0; i < 3; ++i) {
     require_equal_types(inference, 0, i);
-    if (element_count(inference.shape(i)) != 1) {
+    if (is_static(inference.shape(i)) && element_count(inference.shape(i)) != 1) {
       inference.fail(fmt::format("input {} has shape {}, expected one element", i, to_string(inference.shape(i))));
     }
   }

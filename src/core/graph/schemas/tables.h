@@ -7,16 +7,18 @@
 
 namespace openrknn::schemas {
 
-std::span<const OpSchema> convolution();    ///< Conv, ConvTranspose, MatMul
-std::span<const OpSchema> pooling();        ///< MaxPool, AveragePool, Global…Pool
-std::span<const OpSchema> arithmetic();     ///< two operands: Add … Min, comparisons, logic; Where
-std::span<const OpSchema> elementwise();    ///< one operand: functions, activations, Cast, Convert
-std::span<const OpSchema> normalization();  ///< BatchNormalization … LogSoftmax
-std::span<const OpSchema> reduction();      ///< Reduce…, ArgMax, ArgMin
-std::span<const OpSchema> movement();       ///< Reshape, Transpose, Concat, Split, Slice, Pad, Expand, Tile
-std::span<const OpSchema> indexing();       ///< Gather…, ScatterND, OneHot, Trilu
-std::span<const OpSchema> spatial();        ///< Resize, DepthToSpace, SpaceToDepth
-std::span<const OpSchema> sources();        ///< Range, ConstantOfShape, Shape, Size
-std::span<const OpSchema> custom();         ///< Custom
+std::span<const OpSchema> convolution();     ///< Conv, ConvTranspose, MatMul
+std::span<const OpSchema> pooling();         ///< MaxPool, AveragePool, Global…Pool
+std::span<const OpSchema> arithmetic();      ///< two operands: Add … Min, comparisons, logic; Where
+std::span<const OpSchema> elementwise();     ///< one operand: functions, activations, Cast, Convert
+std::span<const OpSchema> normalization();   ///< BatchNormalization … LogSoftmax
+std::span<const OpSchema> reduction();       ///< Reduce…, ArgMax, ArgMin
+std::span<const OpSchema> movement();        ///< Reshape, Transpose, Concat, Split, Slice, Pad, Expand, Tile
+std::span<const OpSchema> indexing();        ///< Gather…, ScatterND, OneHot, Trilu
+std::span<const OpSchema> spatial();         ///< Resize, DepthToSpace, SpaceToDepth
+std::span<const OpSchema> sources();         ///< Range, ConstantOfShape, Shape, Size
+std::span<const OpSchema> data_dependent();  ///< NonZero, Compress, Unique, NonMaxSuppression, Dynamic…
+std::span<const OpSchema> control();         ///< If, Loop, Scan
+std::span<const OpSchema> custom();          ///< Custom
 
 }  // namespace openrknn::schemas
