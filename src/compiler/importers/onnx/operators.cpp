@@ -13,6 +13,7 @@ constexpr Family kFamilies[] = {
     elementwise_operators,   arithmetic_operators, convolution_operators, pooling_operators,   matmul_operators,
     normalization_operators, reduction_operators,  shape_operators,       movement_operators,  gather_operators,
     resize_operators,        constant_operators,   control_operators,     attention_operators,
+    recurrent_operators,
 };
 
 const std::unordered_multimap<std::string_view, const OperatorRow*>& rows_by_name() {
@@ -71,9 +72,6 @@ constexpr Refusal kRefusals[] = {
     {"StringSplit", kString},
     {"RegexFullMatch", kString},
     {"TfIdfVectorizer", kString},
-    {"LSTM", kRecurrent},
-    {"GRU", kRecurrent},
-    {"RNN", kRecurrent},
     {"CausalConvWithState", kRecurrent},
     {"LinearAttention", kRecurrent},
     {"Bernoulli", kRandom},

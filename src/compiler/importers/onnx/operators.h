@@ -38,5 +38,6 @@ std::span<const OperatorRow> resize_operators();
 std::span<const OperatorRow> constant_operators();
 std::span<const OperatorRow> control_operators();
 std::span<const OperatorRow> attention_operators();
+std::span<const OperatorRow> recurrent_operators();
 
 }  // namespace openrknn::onnx

@@ -17,6 +17,7 @@ std::span<const OpSchema> movement();       ///< Reshape, Transpose, Concat, Spl
 std::span<const OpSchema> indexing();       ///< Gather…, ScatterND, OneHot, Trilu
 std::span<const OpSchema> spatial();        ///< Resize, DepthToSpace, SpaceToDepth
 std::span<const OpSchema> sources();        ///< Range, ConstantOfShape, Shape, Size
+std::span<const OpSchema> recurrent();      ///< LSTM, GRU, RNN
 std::span<const OpSchema> custom();         ///< Custom
 
 }  // namespace openrknn::schemas
