@@ -14,6 +14,7 @@ constexpr Family kFamilies[] = {
     normalization_operators, reduction_operators,  shape_operators,       movement_operators,  gather_operators,
     resize_operators,        constant_operators,   control_operators,     attention_operators,
     recurrent_operators,
+    sequence_operators,
 };
 
 const std::unordered_multimap<std::string_view, const OperatorRow*>& rows_by_name() {
@@ -72,8 +73,6 @@ constexpr Refusal kRefusals[] = {
     {"StringSplit", kString},
     {"RegexFullMatch", kString},
     {"TfIdfVectorizer", kString},
-    {"CausalConvWithState", kRecurrent},
-    {"LinearAttention", kRecurrent},
     {"Bernoulli", kRandom},
     {"Multinomial", kRandom},
     {"RandomNormal", kRandom},

@@ -18,6 +18,7 @@ std::span<const OpSchema> indexing();       ///< Gather…, ScatterND, OneHot, T
 std::span<const OpSchema> spatial();        ///< Resize, DepthToSpace, SpaceToDepth
 std::span<const OpSchema> sources();        ///< Range, ConstantOfShape, Shape, Size
 std::span<const OpSchema> recurrent();      ///< LSTM, GRU, RNN
+std::span<const OpSchema> sequence();       ///< CumSum, CumProd, ReverseSequence, LinearAttention
 std::span<const OpSchema> custom();         ///< Custom
 
 }  // namespace openrknn::schemas
