@@ -15,6 +15,7 @@ constexpr Family kFamilies[] = {
     resize_operators,        constant_operators,   control_operators,     attention_operators,
     recurrent_operators,
     sequence_operators,
+    einsum_operators,
 };
 
 const std::unordered_multimap<std::string_view, const OperatorRow*>& rows_by_name() {

@@ -38,6 +38,7 @@ std::span<const OperatorRow> resize_operators();
 std::span<const OperatorRow> constant_operators();
 std::span<const OperatorRow> control_operators();
 std::span<const OperatorRow> attention_operators();
+std::span<const OperatorRow> einsum_operators();
 std::span<const OperatorRow> sequence_operators();
 std::span<const OperatorRow> recurrent_operators();
 
