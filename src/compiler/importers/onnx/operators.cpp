@@ -109,6 +109,15 @@ const OperatorRow* find_operator(std::string_view op, int64_t opset) {
   return nullptr;
 }
 
+const OperatorRow* find_operator(std::string_view op, std::string_view domain, int64_t opset) {
+  if (domain.empty()) return find_operator(op, opset);
+  if (domain != "ai.onnx.preview") return nullptr;
+  for (const OperatorRow& row : preview_operators()) {
+    if (row.op == op && opset >= row.since && opset <= row.until) return &row;
+  }
+  return nullptr;
+}
+
 std::string refusal_reason(std::string_view op, std::string_view domain, int64_t opset) {
   if (domain == "ai.onnx.ml") return "classical machine learning (ai.onnx.ml) does not run on an NPU";
   if (domain.starts_with("ai.onnx.preview.training") || domain == "ai.onnx.training") return std::string(kTraining);
