@@ -16,6 +16,7 @@ constexpr Family kFamilies[] = {
     recurrent_operators,
     sequence_operators,
     einsum_operators,
+    signal_operators,
 };
 
 const std::unordered_multimap<std::string_view, const OperatorRow*>& rows_by_name() {
@@ -84,12 +85,6 @@ constexpr Refusal kRefusals[] = {
     {"SoftmaxCrossEntropyLoss", kTraining},
     {"Loop", kLoop},
     {"Scan", kLoop},
-    {"DFT", kSignal},
-    {"STFT", kSignal},
-    {"MelWeightMatrix", kSignal},
-    {"BlackmanWindow", kSignal},
-    {"HammingWindow", kSignal},
-    {"HannWindow", kSignal},
     {"BitShift", kBits},
     {"BitCast", kBits},
     {"BitwiseAnd", kBits},
