@@ -12,11 +12,8 @@ using Family = std::span<const OperatorRow> (*)();
 constexpr Family kFamilies[] = {
     elementwise_operators,   arithmetic_operators, convolution_operators, pooling_operators,   matmul_operators,
     normalization_operators, reduction_operators,  shape_operators,       movement_operators,  gather_operators,
-    resize_operators,        constant_operators,   control_operators,     attention_operators,
-    recurrent_operators,
-    sequence_operators,
-    einsum_operators,
-    signal_operators,
+    resize_operators,        constant_operators,   control_operators,     attention_operators, recurrent_operators,
+    sequence_operators,      signal_operators,     einsum_operators,
 };
 
 const std::unordered_multimap<std::string_view, const OperatorRow*>& rows_by_name() {
@@ -39,11 +36,9 @@ constexpr std::string_view kQuantized =
 constexpr std::string_view kDataDependent = "the size of its output depends on data";
 constexpr std::string_view kSequence = "sequences and optional values are not tensors and have no place on the NPU";
 constexpr std::string_view kString = "text is not processed on the NPU";
-constexpr std::string_view kRecurrent = "recurrent layers are not built yet";
 constexpr std::string_view kRandom = "it gives random numbers, so its result cannot be reproduced";
 constexpr std::string_view kTraining = "it belongs to training; export the model for inference";
 constexpr std::string_view kLoop = "loops are not built yet; export the model with the loop unrolled";
-constexpr std::string_view kSignal = "signal processing is not built yet";
 constexpr std::string_view kBits = "operations on bits are not built yet";
 
 constexpr Refusal kRefusals[] = {

@@ -40,11 +40,11 @@ std::span<const OperatorRow> resize_operators();
 std::span<const OperatorRow> constant_operators();
 std::span<const OperatorRow> control_operators();
 std::span<const OperatorRow> attention_operators();
+std::span<const OperatorRow> recurrent_operators();
+std::span<const OperatorRow> einsum_operators();
+std::span<const OperatorRow> sequence_operators();
 std::span<const OperatorRow> signal_operators();
 /// Of the domain ai.onnx.preview.
 std::span<const OperatorRow> preview_operators();
-std::span<const OperatorRow> einsum_operators();
-std::span<const OperatorRow> sequence_operators();
-std::span<const OperatorRow> recurrent_operators();
 
 }  // namespace openrknn::onnx
