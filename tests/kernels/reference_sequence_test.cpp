@@ -12,8 +12,9 @@ TEST(ReferenceSequence, RunningSumsAndProducts) {
   expect_result(x + "%y = CumSum(%x) {axis=0, exclusive=1}\n%e : f32[2,3] = {0.0, 0.0, 0.0, 1, 2, 3}");
   expect_result(x + "%y = CumSum(%x) {axis=1, reverse=1, exclusive=1}\n%e : f32[2,3] = {5, 3, 0.0, 11, 6, 0.0}");
   expect_result(x + "%y = CumProd(%x) {axis=1, reverse=1}\n%e : f32[2,3] = {6, 6, 3, 120, 30, 6}");
-  expect_result("%x : i32[3] = {2147483647, 1, 1}\n%y = CumSum(%x) {axis=0}\n%e : i32[3] = {2147483647, -2147483648, "
-                "-2147483647}");
+  expect_result(
+      "%x : i32[3] = {2147483647, 1, 1}\n%y = CumSum(%x) {axis=0}\n%e : i32[3] = {2147483647, -2147483648, "
+      "-2147483647}");
 }
 TEST(ReferenceSequence, RunningSumsOfHalfFloatsAreRoundedWhenStored) {
   // 2048 + 1 rounds to 2048; the accumulator keeps 2049, then 2050.

@@ -21,19 +21,10 @@ ValueId split_heads(Translation& t, ValueId x, std::string_view heads_attribute)
   return t.transpose(t.reshape(x, {shape[0], shape[1], heads, shape[2] / heads}), {0, 2, 1, 3});
 }
 
-/// Grouped queries: every key and value head serves `times` query heads.
-ValueId repeat_heads(Translation& t, ValueId x, int64_t times) {
-  if (times == 1) return x;
-  const Shape s = t.shape_of(x);
-  const ValueId wide =
-      t.emit("Expand", {t.reshape(x, {s[0], s[1], 1, s[2], s[3]})}, {{"shape", Shape{s[0], s[1], times, s[2], s[3]}}});
-  return t.reshape(wide, {s[0], s[1] * times, s[2], s[3]});
-}
-
-/// Queries, keys and values in four dimensions, as many heads each.
+/// Queries, keys and values in four dimensions.
 struct Heads {
   ValueId q, k, v;
-  int64_t batch, heads, queries, keys, size;
+  int64_t batch, heads, groups, queries, keys, size;  // heads: of the queries; groups: heads of keys and values
 };
 Heads checked(Translation& t, ValueId q, ValueId k, ValueId v) {
   const Shape qs = t.shape_of(q), ks = t.shape_of(k), vs = t.shape_of(v);
@@ -42,12 +33,21 @@ Heads checked(Translation& t, ValueId q, ValueId k, ValueId v) {
     t.fail(Code::ImportShapeMismatch,
            fmt::format("queries {}, keys {} and values {} do not fit", to_string(qs), to_string(ks), to_string(vs)));
   }
-  const int64_t times = qs[1] / ks[1];
-  return {q, repeat_heads(t, k, times), repeat_heads(t, v, times), qs[0], qs[1], qs[2], ks[2], qs[3]};
+  return {q, k, v, qs[0], qs[1], ks[1], qs[2], ks[2], qs[3]};
+}
+/// a · b for each head. Grouped queries, heads that share a key and value head, are so many more rows of one matrix:
+/// nothing is repeated.
+ValueId multiply_heads(Translation& t, const Heads& h, ValueId a, ValueId b) {
+  if (h.heads == h.groups) return t.emit("MatMul", {a, b});
+  const Shape shape = t.shape_of(a);
+  const ValueId rows = t.reshape(a, {h.batch, h.groups, h.heads / h.groups * h.queries, shape[3]});
+  const ValueId product = t.emit("MatMul", {rows, b});
+  return t.reshape(product, {h.batch, h.heads, h.queries, t.shape_of(product)[3]});
 }
 ValueId scaled_scores(Translation& t, const Heads& h) {
   const double scale = t.real("scale", 1.0 / std::sqrt(static_cast<double>(h.size)));
-  return t.emit("MatMul", {t.emit("Mul", {h.q, t.scalar(scale, t.dtype_of(h.q))}), t.transpose(h.k, {0, 1, 3, 2})});
+  const ValueId q = t.emit("Mul", {h.q, t.scalar(scale, t.dtype_of(h.q))});
+  return multiply_heads(t, h, q, t.transpose(h.k, {0, 1, 3, 2}));
 }
 
 /// Extents of a mask within [batch, heads, queries, keys], lengthened to all keys by `fill`.
@@ -234,8 +234,10 @@ void attention(Translation& t) {
   }
   if (masks.added) scores = without_empty_rows(t, scores, *masks.added);
   show(3);
-  if (!flat) return t.produce("MatMul", {scores, h.v});
-  const ValueId mixed = t.transpose(t.emit("MatMul", {scores, h.v}), {0, 2, 1, 3});
+  if (!flat && h.heads == h.groups) return t.produce("MatMul", {scores, h.v});
+  const ValueId y = multiply_heads(t, h, scores, h.v);
+  if (!flat) return t.forward(y);
+  const ValueId mixed = t.transpose(y, {0, 2, 1, 3});
   const Shape m = t.shape_of(mixed);
   t.produce_reshaped(mixed, {m[0], m[1], m[2] * m[3]});
 }
@@ -260,7 +262,7 @@ void flex_attention(Translation& t) {
   const Heads h = checked(t, t.input(0), t.input(1), t.input(2));
   const ValueId scores = modified(t, "score_mod", scaled_scores(t, h));
   const ValueId weights = modified(t, "prob_mod", t.emit("Softmax", {scores}, {{"axis", int64_t{3}}}));
-  t.produce("MatMul", {weights, h.v});
+  t.forward(multiply_heads(t, h, weights, h.v));
 }
 
 /// Part of the last dimension: begin, begin + step, … below end.
