@@ -204,6 +204,17 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"x: f32[1,3,4,4]", "DepthToSpace(%x) {blocksize=2}", "expected a multiple of 4"},
         Case{"x: f32[1,3,4,4]", "Resize(%x) {sizes=[1,4,8,8]}", "expected batch and channels to stay"},
         Case{"a: i64[] = {0}; b: i64[] = {9}; c: i64[] = {0}", "Range(%a, %b, %c)", "no sensible length"},
+        Case{"x: f32[2,3]", "CumSum(%x) {axis=2}", "expected 0 to 1"},
+        Case{"x: f32[2,3]; n: i64[3]", "ReverseSequence(%x, %n) {batch_axis=0, time_axis=1}", "expected [2]"},
+        Case{"x: f32[2,3]; n: i64[2]", "ReverseSequence(%x, %n) {batch_axis=0, time_axis=0}", "are both 0"},
+        Case{"x: f32[5,1,4]; w: f32[1,6,3]; r: f32[1,6,6]",
+             "RNN(%x, %w, %r) {activations=[\"Tanh\"], activation_alpha=[0.0], activation_beta=[0.0]}",
+             "expected [1, 6, 4]"},
+        Case{"x: f32[5,1,3]; w: f32[1,6,3]; r: f32[1,6,6]",
+             "RNN(%x, %w, %r) {activations=[\"Gelu\"], activation_alpha=[0.0], activation_beta=[0.0]}", "'Gelu'"},
+        Case{"x: f32[5,1,3]; w: f32[1,6,3]; r: f32[1,6,6]",
+             "RNN(%x, %w, %r) {activations=[\"Tanh\", \"Relu\"], activation_alpha=[0.0], activation_beta=[0.0]}",
+             "expected 1"},
         Case{"x: f32[4611686018427387904]", "Relu(%x)", "expected extents up to"}));
 
 INSTANTIATE_TEST_SUITE_P(

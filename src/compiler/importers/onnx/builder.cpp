@@ -263,8 +263,7 @@ void Builder::finish() {
 
 bool Builder::is_supported(const NodeProto& node, const Scope& scope) const {
   return find_function(node) != nullptr ||
-         (node.domain.empty() && find_operator(node.op, opset_of(scope.opsets, node.domain)) != nullptr) ||
-         custom.covers(node.op);
+         find_operator(node.op, node.domain, opset_of(scope.opsets, node.domain)) != nullptr || custom.covers(node.op);
 }
 
 void Builder::note_unsupported(std::span<const NodeProto* const> nodes, const Scope& scope) {
@@ -335,7 +334,7 @@ void Builder::translate_node(const NodeProto& node, Scope& scope) {
       inline_function(*this, scope, node, *function, origin);
     } else {
       Translation translation(*this, scope, node, name, origin);
-      const OperatorRow* row = node.domain.empty() ? find_operator(node.op, opset) : nullptr;
+      const OperatorRow* row = find_operator(node.op, node.domain, opset);
       row != nullptr ? row->translate(translation) : custom.translate(translation);
     }
     place(origin, first_new_node, node, scope);

@@ -116,6 +116,9 @@ class Builder {
 /// functions.cpp: replaces a call by the body of a function of the model, and an If by one of its branches.
 void inline_function(Builder&, Scope&, const NodeProto& call, const FunctionProto&, int32_t origin);
 void inline_branch(Builder&, Scope&, const NodeProto& node, const GraphProto& branch, int32_t origin);
+/// The graph of an attribute applied to `inputs`; its results. Its nodes are called after the node and `part`.
+std::vector<ValueId> inline_graph(Builder&, Scope&, const NodeProto& node, const GraphProto&,
+                                  std::span<const ValueId> inputs, const std::string& part);
 
 /// body.cpp: a graph in an attribute as a Graph of its own.
 struct ImportedBody {

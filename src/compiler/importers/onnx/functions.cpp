@@ -118,4 +118,42 @@ void inline_branch(Builder& builder, Scope& scope, const NodeProto& node, const 
   inline_body(builder, scope, inner, node, {branch.nodes, std::move(outputs)}, origin);
 }
 
+std::vector<ValueId> inline_graph(Builder& builder, Scope& scope, const NodeProto& node, const GraphProto& graph,
+                                  std::span<const ValueId> inputs, const std::string& part) {
+  check_depth(builder, scope, node);
+  if (graph.inputs.size() != inputs.size()) {
+    fail(Code::ImportBadFile, builder.where(scope, node),
+         fmt::format("{} takes {} inputs, expected {}", part, graph.inputs.size(), inputs.size()));
+  }
+  Scope inner;
+  inner.outer = &scope;
+  inner.prefix = builder.node_name(scope, node) + "/" + part + "/";
+  inner.opsets = scope.opsets;
+  inner.arguments = scope.arguments;
+  inner.depth = scope.depth + 1;
+  for (const TensorProto& tensor : graph.initializers) inner.initializers.emplace(tensor.name, &tensor);
+  std::vector<Bytes> wanted;
+  for (const ValueInfo& output : graph.outputs) wanted.push_back(output.name);
+  for (size_t i = 0; i < inputs.size(); ++i) inner.values[graph.inputs[i].name] = inputs[i];
+  const auto is_given = [&](Bytes name) {
+    for (const Scope* s = &inner; s != nullptr; s = s->outer) {
+      if (s->values.contains(name) || s->initializers.contains(name) || s->poisoned.contains(name)) return true;
+    }
+    return false;
+  };
+  const Selection selection = select_nodes(graph.nodes, wanted, is_given, builder.file(), builder.problems);
+  inner.read = selection.reached;
+  builder.translate(selection.nodes, inner);
+  std::vector<ValueId> results;
+  for (const Bytes name : wanted) {
+    const ValueId value = is_given(name) ? builder.lookup(inner, name) : ValueId::None;
+    if (value == ValueId::None) {
+      fail(Code::ImportBadFile, builder.where(scope, node),
+           fmt::format("output '{}' of {} could not be computed", name, part));
+    }
+    results.push_back(value);
+  }
+  return results;
+}
+
 }  // namespace openrknn::onnx

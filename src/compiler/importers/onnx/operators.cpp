@@ -16,7 +16,8 @@ constexpr Family kFamilies[] = {
     matmul_operators,      normalization_operators, reduction_operators,   shape_operators,
     movement_operators,    gather_operators,        resize_operators,      constant_operators,
     control_operators,     attention_operators,     legacy_operators,      loss_operators,
-    data_dependent_operators,
+    data_dependent_operators, recurrent_operators,  sequence_operators,    signal_operators,
+    einsum_operators,
 };
 
 const std::unordered_multimap<std::string_view, const OperatorRow*>& rows_by_name() {
@@ -38,10 +39,8 @@ constexpr std::string_view kQuantized =
     "reading quantized ONNX models is not built yet; give the float model and quantize it here";
 constexpr std::string_view kSequence = "sequences and optional values are not tensors and have no place on the NPU";
 constexpr std::string_view kString = "text is not processed on the NPU";
-constexpr std::string_view kRecurrent = "recurrent layers are not built yet";
 constexpr std::string_view kRandom = "it gives random numbers, so its result cannot be reproduced";
 constexpr std::string_view kTraining = "it belongs to training; export the model for inference";
-constexpr std::string_view kSignal = "signal processing is not built yet";
 constexpr std::string_view kBits = "operations on bits are not built yet";
 
 constexpr Refusal kRefusals[] = {
@@ -69,23 +68,12 @@ constexpr Refusal kRefusals[] = {
     {"StringSplit", kString},
     {"RegexFullMatch", kString},
     {"TfIdfVectorizer", kString},
-    {"LSTM", kRecurrent},
-    {"GRU", kRecurrent},
-    {"RNN", kRecurrent},
-    {"CausalConvWithState", kRecurrent},
-    {"LinearAttention", kRecurrent},
     {"Bernoulli", kRandom},
     {"Multinomial", kRandom},
     {"RandomNormal", kRandom},
     {"RandomNormalLike", kRandom},
     {"RandomUniform", kRandom},
     {"RandomUniformLike", kRandom},
-    {"DFT", kSignal},
-    {"STFT", kSignal},
-    {"MelWeightMatrix", kSignal},
-    {"BlackmanWindow", kSignal},
-    {"HammingWindow", kSignal},
-    {"HannWindow", kSignal},
     {"BitShift", kBits},
     {"BitCast", kBits},
     {"BitwiseAnd", kBits},
@@ -101,6 +89,15 @@ const OperatorRow* find_operator(std::string_view op, int64_t opset) {
   const auto [first, last] = rows_by_name().equal_range(op);
   for (auto row = first; row != last; ++row) {
     if (opset >= row->second->since && opset <= row->second->until) return row->second;
+  }
+  return nullptr;
+}
+
+const OperatorRow* find_operator(std::string_view op, std::string_view domain, int64_t opset) {
+  if (domain.empty()) return find_operator(op, opset);
+  if (domain != "ai.onnx.preview") return nullptr;
+  for (const OperatorRow& row : preview_operators()) {
+    if (row.op == op && opset >= row.since && opset <= row.until) return &row;
   }
   return nullptr;
 }

@@ -20,6 +20,8 @@ struct OperatorRow {
 
 /// The row for an operator of the default domain; null if there is none for this opset.
 const OperatorRow* find_operator(std::string_view op, int64_t opset);
+/// The same for an operator of `domain`: the default one, or ai.onnx.preview.
+const OperatorRow* find_operator(std::string_view op, std::string_view domain, int64_t opset);
 /// Why a node cannot be imported, as the end of a sentence about it.
 std::string refusal_reason(std::string_view op, std::string_view domain, int64_t opset);
 
@@ -41,5 +43,11 @@ std::span<const OperatorRow> data_dependent_operators();
 std::span<const OperatorRow> attention_operators();
 std::span<const OperatorRow> legacy_operators();
 std::span<const OperatorRow> loss_operators();
+std::span<const OperatorRow> recurrent_operators();
+std::span<const OperatorRow> einsum_operators();
+std::span<const OperatorRow> sequence_operators();
+std::span<const OperatorRow> signal_operators();
+/// Of the domain ai.onnx.preview.
+std::span<const OperatorRow> preview_operators();
 
 }  // namespace openrknn::onnx

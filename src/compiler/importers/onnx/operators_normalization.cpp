@@ -50,9 +50,22 @@ ValueId expanded(Translation& t, ValueId value, const Shape& shape) {
   return raised == shape ? value : t.emit("Expand", {value}, {{"shape", shape}});
 }
 
+std::vector<int64_t> range(int64_t first, int64_t last);
+
+/// stash_type says in which precision the two extra outputs are computed; the golden graph is float32.
 void layer_normalization(Translation& t) {
-  refuse_outputs(t, 1, "mean or inverse deviation");
   const int64_t axis = t.axis(t.integer("axis", -1), t.rank(0));
+  if (t.output_used(1) || t.output_used(2)) {
+    const Attributes reduce = {{"axes", range(axis, t.rank(0))}, {"keepdims", int64_t{1}}};
+    const ValueId mean = t.emit("ReduceMean", {t.input(0)}, reduce);
+    if (t.output_used(1)) t.forward(mean, 1);
+    if (t.output_used(2)) {
+      const ValueId centered = t.emit("Sub", {t.input(0), mean});
+      const ValueId variance = t.emit("ReduceMean", {t.emit("Mul", {centered, centered})}, reduce);
+      const ValueId moved = t.emit("Add", {variance, t.scalar(t.real("epsilon", kEpsilon), t.dtype(0))});
+      t.forward(t.emit("Reciprocal", {t.emit("Sqrt", {moved})}), 2);
+    }
+  }
   const Shape& x = t.shape(0);
   const Shape normalised(x.begin() + axis, x.end());
   std::vector<ValueId> inputs = {t.input(0), expanded(t, t.input(1), normalised)};

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "core/graph/schema.h"
+
 namespace openrknn::onnx {
 namespace {
 
@@ -186,6 +188,17 @@ ValueId Translation::emit(std::string_view op, std::vector<ValueId> inputs, Attr
   return out;
 }
 
+std::vector<ValueId> Translation::emit_many(std::string_view op, std::vector<ValueId> inputs, Attributes attributes,
+                                            size_t count) {
+  const std::string base = scope_.prefix + std::string(node_.op);
+  std::vector<ValueId> outputs;
+  for (size_t i = 0; i < count; ++i) {
+    outputs.push_back(output_used(i) ? builder_.add_intermediate(fmt::format("{}/{}/{}", base, op, i)) : ValueId::None);
+  }
+  builder_.add_node(op, fmt::format("{}/{}", name_, op), std::move(inputs), outputs, std::move(attributes), origin_);
+  return outputs;
+}
+
 ValueId Translation::add_constant(Tensor content, std::string_view what) {
   const std::string base = scope_.prefix + std::string(node_.outputs.empty() ? node_.op : node_.outputs[0]);
   return builder_.add_constant(fmt::format("{}/{}", base, what), std::move(content));
@@ -196,13 +209,19 @@ ValueId Translation::scalar(double value, DType dtype) {
 }
 
 std::vector<ValueId> Translation::output_targets(std::string_view op) {
-  // These have as many outputs as the source node says; optional second outputs are refused before.
-  constexpr std::string_view kSeveral[] = {"Split", "Unique", "If", "Loop", "Scan"};
-  const bool several = std::find(std::begin(kSeveral), std::end(kSeveral), op) != std::end(kSeveral);
-  const size_t count = several ? node_.outputs.size() : 1;
+  // As many outputs as the source node names and the canonical operator has. Those that may be left out are, if nobody
+  // reads them.
+  const OpSchema* schema = find_schema(op);
+  const size_t most = schema != nullptr ? static_cast<size_t>(schema->outputs.most) : 1;
+  const size_t least = schema != nullptr ? static_cast<size_t>(schema->outputs.least) : 1;
+  const size_t count = std::max(least, std::min(most, node_.outputs.size()));
   std::vector<ValueId> targets;
   for (size_t i = 0; i < count; ++i) {
     const bool named = i < node_.outputs.size() && !node_.outputs[i].empty();
+    if (i >= least && op != "Split" && !output_used(i)) {
+      targets.push_back(ValueId::None);
+      continue;
+    }
     targets.push_back(named ? builder_.target(scope_, node_.outputs[i])
                             : builder_.add_intermediate(fmt::format("{}/unused", name_)));
   }
@@ -213,7 +232,7 @@ void Translation::produce(std::string_view op, std::vector<ValueId> inputs, Attr
   const std::vector<ValueId> targets = output_targets(op);
   builder_.add_node(op, name_, std::move(inputs), targets, std::move(attributes), origin_);
   for (size_t i = 0; i < targets.size() && i < node_.outputs.size(); ++i) {
-    if (!node_.outputs[i].empty()) scope_.values[node_.outputs[i]] = targets[i];
+    if (!node_.outputs[i].empty() && targets[i] != ValueId::None) scope_.values[node_.outputs[i]] = targets[i];
   }
 }
 

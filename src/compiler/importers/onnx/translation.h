@@ -62,6 +62,8 @@ class Translation {
 
   // Writing. emit() gives an intermediate value, the others the node's own outputs.
   ValueId emit(std::string_view op, std::vector<ValueId> inputs, Attributes = {});
+  /// As emit(), for operators with several outputs: intermediates for those that somebody reads, None for the others.
+  std::vector<ValueId> emit_many(std::string_view op, std::vector<ValueId> inputs, Attributes, size_t count);
   ValueId add_constant(Tensor, std::string_view what);
   ValueId scalar(double value, DType);  ///< a constant of shape []
   void produce(std::string_view op, std::vector<ValueId> inputs, Attributes = {});

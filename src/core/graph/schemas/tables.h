@@ -19,6 +19,8 @@ std::span<const OpSchema> spatial();         ///< Resize, DepthToSpace, SpaceToD
 std::span<const OpSchema> sources();         ///< Range, ConstantOfShape, Shape, Size
 std::span<const OpSchema> data_dependent();  ///< NonZero, Compress, Unique, NonMaxSuppression, Dynamic…
 std::span<const OpSchema> control();         ///< If, Loop, Scan
+std::span<const OpSchema> recurrent();       ///< LSTM, GRU, RNN
+std::span<const OpSchema> sequence();        ///< CumSum, CumProd, ReverseSequence, LinearAttention
 std::span<const OpSchema> custom();          ///< Custom
 
 }  // namespace openrknn::schemas

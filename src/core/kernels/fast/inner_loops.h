@@ -146,6 +146,36 @@ struct PoolPixel {
   void* out = nullptr;
 };
 
+/// The state's share of a recurrent layer's gates: sums[row][column] continues with fma over k of
+/// inputs[row][k] * weights[k][column]. Weights stand in panels of four vectors of columns, k by k.
+struct RecurrentProduct {
+  const float* inputs = nullptr;
+  int64_t rows = 0, input_stride = 0, depth = 0;
+  const float* weights = nullptr;
+  float* sums = nullptr;
+  int64_t sum_stride = 0, columns = 0;  ///< columns: whole panels
+};
+/// One step of one sequence, once its gates are summed up. Gates stand one after the other, `hidden` each.
+struct LstmStep {
+  int64_t hidden = 0;
+  float* gates = nullptr;           ///< input, output, forget, cell; overwritten
+  const float* peephole = nullptr;  ///< of input, output, forget; null: none
+  float *cell = nullptr, *state = nullptr;
+  Activation gate, candidate, result;
+  float clip = 0;  ///< bound before a gate's function; infinity: none
+  bool input_forget = false;
+};
+struct GruStep {
+  int64_t hidden = 0;
+  float *update_reset = nullptr, *candidate = nullptr;  ///< sums; overwritten
+  float* state = nullptr;
+  float* product = nullptr;      ///< linear_before_reset: the state's share of the candidate
+  const float* bias = nullptr;   ///< what is added to it; null: nothing
+  float* reset_state = nullptr;  ///< otherwise: where reset times state goes
+  Activation gate, result;
+  float clip = 0;
+};
+
 struct InnerLoops {
   Gemm gemm_float = {}, gemm_codes = {};
   WideGemm gemm_wide = {};
@@ -167,6 +197,11 @@ struct InnerLoops {
   void (*average_half)(const PoolPixel&) = nullptr;
   void (*average_codes)(const PoolPixel&) = nullptr;
   void (*sum_codes)(const int8_t* from, int64_t rows, int64_t row_bytes, int64_t columns, int32_t* sums) = nullptr;
+  void (*recurrent_product)(const RecurrentProduct&) = nullptr;
+  void (*lstm_step)(const LstmStep&) = nullptr;
+  void (*gru_reset)(const GruStep&) = nullptr;   ///< update and reset gates, and what the reset gate acts on
+  void (*gru_update)(const GruStep&) = nullptr;  ///< candidate and new state
+  void (*bounded)(const Activation&, float clip, float* values, int64_t count) = nullptr;  ///< clip, then function
   void (*half_to_float)(const uint16_t* in, float* out, int64_t count) = nullptr;
   void (*float_to_half)(const float* in, uint16_t* out, int64_t count) = nullptr;
   void (*widen_codes)(const int8_t* in, int16_t* out, int64_t count) = nullptr;

@@ -7,6 +7,7 @@
 #include "core/kernels/fast/packing_loops.h"
 #include "core/kernels/fast/pair_loops.h"
 #include "core/kernels/fast/pool_loops.h"
+#include "core/kernels/fast/recurrent_loops.h"
 #include "core/kernels/fast/row_loops.h"
 #include "core/kernels/fast/wide_loops.h"
 
@@ -53,6 +54,11 @@ constexpr InnerLoops inner_loops() {
           .average_half = average_floats<Isa, uint16_t>,
           .average_codes = average_codes<Isa>,
           .sum_codes = sum_codes<Isa>,
+          .recurrent_product = recurrent_product<Isa>,
+          .lstm_step = lstm_step<Isa>,
+          .gru_reset = gru_reset<Isa>,
+          .gru_update = gru_update<Isa>,
+          .bounded = bounded<Isa>,
           .half_to_float = half_to_float<Isa>,
           .float_to_half = float_to_half<Isa>,
           .widen_codes = widen_codes<Isa>};

@@ -33,6 +33,8 @@ float clip(const F& f, float x) {
 float leaky_relu(const F& f, float x) { return x < 0.0f ? x * f.alpha : x; }
 float thresholded_relu(const F& f, float x) { return x <= f.alpha ? 0.0f : x; }
 float elu(const F& f, float x) { return math::elu(x, f.alpha); }
+float affine(const F& f, float x) { return x * f.alpha + f.beta; }
+float scaled_tanh(const F& f, float x) { return f.alpha * math::tanh(f.beta * x); }
 float selu(const F& f, float x) { return f.gamma * math::elu(x, f.alpha); }
 float celu(const F& f, float x) { return x <= 0.0f ? math::expm1(x / f.alpha) * f.alpha : x; }
 float hard_sigmoid(const F& f, float x) { return math::hard_sigmoid(x, f.alpha, f.beta); }
@@ -82,6 +84,8 @@ constexpr Row kRows[] = {
     {"SiLU", map<silu>, 0, 0, 0, true},
     {"Mish", map<mish>, 0, 0, 0, true},
     {"Gelu", map<gelu_erf>, 0, 0, 0, true},
+    {"Affine", map<affine>, 1.0f},  // this and the next: of recurrent layers
+    {"ScaledTanh", map<scaled_tanh>, 1.0f, 1.0f},
     {"Erf", map<erf>},
     {"Exp", map<exp>},
     {"Log", map<log>},
