@@ -59,9 +59,11 @@ void swiglu(Translation& t) {
   t.produce("Mul", {gated, t.input(1)});
 }
 
-void tangent(Translation& t) {
-  const ValueId x = t.input(0);
-  t.produce("Div", {t.emit("Sin", {x}), t.emit("Cos", {x})});
+/// The standard has the error function of integers, too.
+void erf(Translation& t) {
+  if (is_floating(t.dtype(0))) return same(t);
+  const ValueId y = t.emit("Erf", {t.cast(t.input(0), DType::Float32)});
+  t.produce("Cast", {y}, {{"to", static_cast<int64_t>(t.dtype(0))}});
 }
 
 /// y = x + bias for x < -lambd, x - bias for x > lambd, else 0.
@@ -160,7 +162,7 @@ constexpr OperatorRow kRows[] = {
     {"Gelu", 20, 28, gelu},
     {"Swish", 24, 28, swish},
     {"SwiGLU", 28, 28, swiglu},
-    {"Erf", 9, 28, same},
+    {"Erf", 9, 28, erf},
     {"Exp", 6, 28, same},
     {"Log", 6, 28, same},
     {"Sqrt", 6, 28, same},
@@ -173,7 +175,15 @@ constexpr OperatorRow kRows[] = {
     {"Sign", 9, 28, same},
     {"Sin", 7, 28, same},
     {"Cos", 7, 28, same},
-    {"Tan", 7, 28, tangent},
+    {"Tan", 7, 28, same},
+    {"Asin", 7, 28, same},
+    {"Acos", 7, 28, same},
+    {"Atan", 7, 28, same},
+    {"Sinh", 9, 28, same},
+    {"Cosh", 9, 28, same},
+    {"Asinh", 9, 28, same},
+    {"Acosh", 9, 28, same},
+    {"Atanh", 9, 28, same},
     {"Not", 1, 28, same},
     {"Clip", 6, 28, clip},
     {"Shrink", 9, 28, shrink},

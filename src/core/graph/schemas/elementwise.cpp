@@ -143,3 +143,12 @@ const OpSchema kRows[] = {
 std::span<const OpSchema> elementwise() { return kRows; }
 
 }  // namespace openrknn::schemas
+    unary("Tan", QuantRule::Float, infer_function, "Tangent."),
+    unary("Asin", QuantRule::Float, infer_function, "Arc sine; NaN outside [-1, 1]."),
+    unary("Acos", QuantRule::Float, infer_function, "Arc cosine; NaN outside [-1, 1]."),
+    unary("Atan", QuantRule::Float, infer_function, "Arc tangent."),
+    unary("Sinh", QuantRule::Float, infer_function, "Hyperbolic sine."),
+    unary("Cosh", QuantRule::Float, infer_function, "Hyperbolic cosine."),
+    unary("Asinh", QuantRule::Float, infer_function, "Inverse hyperbolic sine."),
+    unary("Acosh", QuantRule::Float, infer_function, "Inverse hyperbolic cosine; NaN below 1."),
+    unary("Atanh", QuantRule::Float, infer_function, "Inverse hyperbolic tangent; NaN outside [-1, 1]."),
