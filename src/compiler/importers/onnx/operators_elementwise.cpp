@@ -121,8 +121,8 @@ void cast(Translation& t) {
   const auto type = static_cast<ElementType>(t.required_integer("to"));
   const std::optional<DType> dtype = ir_dtype(type);
   if (!dtype) {
-    t.fail(Code::ImportUnsupportedType, fmt::format("casts to {} are not supported", name(type)),
-           "cast to float, float16 or an integer type");
+    t.fail(Code::ImportUnsupportedType,
+           fmt::format("casts to {} are not supported: {}", name(type), type_refusal(type)));
   }
   cast_to(t, *dtype);
 }
