@@ -16,6 +16,7 @@ constexpr Family kFamilies[] = {
     matmul_operators,      normalization_operators, reduction_operators,   shape_operators,
     movement_operators,    gather_operators,        resize_operators,      constant_operators,
     control_operators,     attention_operators,     legacy_operators,      loss_operators,
+    quantized_operators,
 };
 
 const std::unordered_multimap<std::string_view, const OperatorRow*>& rows_by_name() {
@@ -33,8 +34,6 @@ struct Refusal {
   std::string_view op, reason;
 };
 
-constexpr std::string_view kQuantized =
-    "reading quantized ONNX models is not built yet; give the float model and quantize it here";
 constexpr std::string_view kDataDependent = "the size of its output depends on data";
 constexpr std::string_view kSequence = "sequences and optional values are not tensors and have no place on the NPU";
 constexpr std::string_view kString = "text is not processed on the NPU";
@@ -43,16 +42,8 @@ constexpr std::string_view kRandom = "it gives random numbers, so its result can
 constexpr std::string_view kTraining = "it belongs to training; export the model for inference";
 constexpr std::string_view kLoop = "loops are not built yet; export the model with the loop unrolled";
 constexpr std::string_view kSignal = "signal processing is not built yet";
-constexpr std::string_view kBits = "operations on bits are not built yet";
 
 constexpr Refusal kRefusals[] = {
-    {"QuantizeLinear", kQuantized},
-    {"DequantizeLinear", kQuantized},
-    {"DynamicQuantizeLinear", kQuantized},
-    {"QLinearConv", kQuantized},
-    {"QLinearMatMul", kQuantized},
-    {"ConvInteger", kQuantized},
-    {"MatMulInteger", kQuantized},
     {"NonMaxSuppression", kDataDependent},
     {"NonZero", kDataDependent},
     {"Compress", kDataDependent},
@@ -93,12 +84,6 @@ constexpr Refusal kRefusals[] = {
     {"BlackmanWindow", kSignal},
     {"HammingWindow", kSignal},
     {"HannWindow", kSignal},
-    {"BitShift", kBits},
-    {"BitCast", kBits},
-    {"BitwiseAnd", kBits},
-    {"BitwiseNot", kBits},
-    {"BitwiseOr", kBits},
-    {"BitwiseXor", kBits},
     {"ImageDecoder", "images are decoded before the model runs; give it pixels"},
 };
 

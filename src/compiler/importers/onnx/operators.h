@@ -40,5 +40,6 @@ std::span<const OperatorRow> control_operators();
 std::span<const OperatorRow> attention_operators();
 std::span<const OperatorRow> legacy_operators();
 std::span<const OperatorRow> loss_operators();
+std::span<const OperatorRow> quantized_operators();
 
 }  // namespace openrknn::onnx

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "core/graph/schema.h"
+
 namespace openrknn::onnx {
 namespace {
 
@@ -185,8 +187,11 @@ ValueId Translation::scalar(double value, DType dtype) {
 }
 
 std::vector<ValueId> Translation::output_targets(std::string_view op) {
-  // Split alone has as many outputs as the source node says; optional second outputs are refused before.
-  const size_t count = op == "Split" ? node_.outputs.size() : 1;
+  // As many outputs as the source node names, within what the operator has.
+  const OpSchema* schema = find_schema(op);
+  const Arity arity = schema != nullptr ? schema->outputs : Arity{1, 1};
+  const size_t count =
+      std::clamp(node_.outputs.size(), static_cast<size_t>(arity.least), static_cast<size_t>(arity.most));
   std::vector<ValueId> targets;
   for (size_t i = 0; i < count; ++i) {
     const bool named = i < node_.outputs.size() && !node_.outputs[i].empty();
@@ -223,6 +228,10 @@ void Translation::produce_constant(Tensor content, size_t output) {
 void Translation::produce_filled(const Tensor& element, const Shape& shape, size_t output) {
   constexpr int64_t kLargestConstant = 64 * 1024;  // what inference keeps as known content, too
   const int64_t count = element_count(shape);
+  if (bit_width(element.dtype()) == 4) {
+    const Tensor wide = openrknn::cast(element, DType::Int8).reshaped(Shape(shape.size(), 1));
+    return forward(cast(emit("Expand", {add_constant(wide, "element")}, {{"shape", shape}}), element.dtype()), output);
+  }
   if (count <= kLargestConstant) {
     Tensor filled(element.dtype(), shape);
     const std::span<std::byte> bytes = filled.mutable_bytes();

@@ -14,9 +14,10 @@ std::span<const OpSchema> elementwise();    ///< one operand: functions, activat
 std::span<const OpSchema> normalization();  ///< BatchNormalization … LogSoftmax
 std::span<const OpSchema> reduction();      ///< Reduce…, ArgMax, ArgMin
 std::span<const OpSchema> movement();       ///< Reshape, Transpose, Concat, Split, Slice, Pad, Expand, Tile
-std::span<const OpSchema> indexing();       ///< Gather…, ScatterND, OneHot, Trilu
+std::span<const OpSchema> indexing();       ///< Gather…, Scatter…, TopK, OneHot, Trilu
 std::span<const OpSchema> spatial();        ///< Resize, DepthToSpace, SpaceToDepth
 std::span<const OpSchema> sources();        ///< Range, ConstantOfShape, Shape, Size
+std::span<const OpSchema> quantization();   ///< QuantizeLinear, DequantizeLinear
 std::span<const OpSchema> custom();         ///< Custom
 
 }  // namespace openrknn::schemas

@@ -106,8 +106,7 @@ inline float atanh(float x) {
   const double size = std::fabs(static_cast<double>(x));
   if (!(size <= 1.0)) return math::kQuietNan;
   if (size == 1.0) return std::copysign(math::kInfinity, x);
-  const double result =
-      size < kTiny ? size + size * size * size / 3.0 : 0.5 * natural_log((1.0 + size) / (1.0 - size));
+  const double result = size < kTiny ? size + size * size * size / 3.0 : 0.5 * natural_log((1.0 + size) / (1.0 - size));
   return std::copysign(static_cast<float>(result), x);
 }
 
