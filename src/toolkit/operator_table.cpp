@@ -17,8 +17,8 @@
 namespace openrknn {
 namespace {
 
-constexpr std::array<std::string_view, 6> kQuantRules = {"own range", "as input", "shared", "natural range", "float16",
-                                                         "index"};
+constexpr std::array<std::string_view, 6> kQuantRules = {"own range",     "as input", "shared",
+                                                         "natural range", "float16",  "index"};
 constexpr std::array<std::string_view, 4> kLayoutRules = {"any", "any, axes follow", "channels last", "logical"};
 constexpr std::array<std::string_view, 4> kPlaces = {"NPU", "NPU if", "CPU", "–"};
 
@@ -72,18 +72,20 @@ void add_canonical(std::string& text) {
       "`…_reference` defines the result; the others give the same bits sooner (docs/executor.md).\n\n"
       "| operator | meaning | inputs | attributes | layout | quantized | kernels |\n|---|---|---|---|---|---|---|\n";
   for (const OpSchema& schema : all_schemas()) {
-    text += fmt::format("| {} | {} | {} | {} | {} | {} | {} |\n", schema.name, cell(schema.summary),
-                        arity_text(schema.inputs), attributes_of(schema),
-                        kLayoutRules[static_cast<size_t>(schema.layout)], kQuantRules[static_cast<size_t>(schema.quant)],
-                        kernels_of(schema.name));
+    text +=
+        fmt::format("| {} | {} | {} | {} | {} | {} | {} |\n", schema.name, cell(schema.summary),
+                    arity_text(schema.inputs), attributes_of(schema), kLayoutRules[static_cast<size_t>(schema.layout)],
+                    kQuantRules[static_cast<size_t>(schema.quant)], kernels_of(schema.name));
   }
 }
 
 void add_placement(std::string& text) {
   text +=
       "\n## Where SoCs compute them\n"
-      "int8 / float16 builds. *NPU if*: under the condition of the last column, else on the CPU where it has a kernel.\n"
-      "A dash: neither, so that a model with this operator runs on the simulator only. The simulator computes all, and\n"
+      "int8 / float16 builds. *NPU if*: under the condition of the last column, else on the CPU where it has a "
+      "kernel.\n"
+      "A dash: neither, so that a model with this operator runs on the simulator only. The simulator computes all, "
+      "and\n"
       "its bits do not depend on the place.\n\n| operator |";
   for (int i = 0; i < kFamilyCount; ++i) text += fmt::format(" {} |", name(static_cast<Family>(i)));
   text += " condition |\n|---|";

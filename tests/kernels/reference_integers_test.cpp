@@ -39,7 +39,8 @@ TEST(ReferenceCast, PacksFourBits) {
 
 TEST(ReferenceQuantizeLinear, RoundsHalfToEvenAndSaturates) {
   expect_result(
-      "%x : f32[6] = {1, 3, 5, -300, 300, -1}\n%s : f32[] = {2}\n%z : u8[] = {10}\n%y = QuantizeLinear(%x, %s, %z) {to=7}\n"
+      "%x : f32[6] = {1, 3, 5, -300, 300, -1}\n%s : f32[] = {2}\n%z : u8[] = {10}\n%y = QuantizeLinear(%x, %s, %z) "
+      "{to=7}\n"
       "%e : u8[6] = {10, 12, 12, 0, 160, 10}");
   expect_result(
       "%x : f32[2,2] = {1, 1, 100, -100}\n%s : f32[2] = {1, 0.5}\n%y = QuantizeLinear(%x, %s) {to=4, axis=1}\n"
@@ -78,15 +79,17 @@ TEST(ReferenceTopK, KeepsTheOrderOfEqualElements) {
 }
 
 TEST(ReferenceScatterElements, JoinsUpdatesInTheirOrder) {
-  const std::string x = "%x : u8[2,2] = {1, 2, 3, 4}\n%i : i32[2,2] = {0, -1, -2, 0}\n%u : u8[2,2] = {10, 20, 250, 60}\n";
+  const std::string x =
+      "%x : u8[2,2] = {1, 2, 3, 4}\n%i : i32[2,2] = {0, -1, -2, 0}\n%u : u8[2,2] = {10, 20, 250, 60}\n";
   expect_result(x + "%y = ScatterElements(%x, %i, %u) {axis=0}\n%e : u8[2,2] = {250, 60, 3, 20}");
   expect_result(x + "%y = ScatterElements(%x, %i, %u) {axis=0, reduction=\"add\"}\n%e : u8[2,2] = {5, 62, 3, 24}");
   expect_result(x + "%y = ScatterElements(%x, %i, %u) {axis=1, reduction=\"max\"}\n%e : u8[2,2] = {10, 20, 250, 4}");
 }
 
 TEST(ReferencePow, OfIntegersIsExact) {
-  expect_result("%x : i64[3] = {3, -2, 2}\n%e : i64[3] = {40, 63, 64}\n%y = Pow(%x, %e)\n"
-                "%f : i64[3] = {-6289078614652622815, -9223372036854775808, 0}");
+  expect_result(
+      "%x : i64[3] = {3, -2, 2}\n%e : i64[3] = {40, 63, 64}\n%y = Pow(%x, %e)\n"
+      "%f : i64[3] = {-6289078614652622815, -9223372036854775808, 0}");
   expect_result("%x : u8[3] = {3, 16, 255}\n%e : f32[1] = {2}\n%y = Pow(%x, %e)\n%f : u8[3] = {9, 0, 1}");
   expect_result("%x : i32[3] = {8, 27, 26}\n%e : f32[1] = {0.333333343}\n%y = Pow(%x, %e)\n%f : i32[3] = {2, 3, 2}");
 }
@@ -97,12 +100,12 @@ TEST(ReferenceReduce, OfIntegersTruncatesRootsAndLogarithms) {
   expect_result("%x : i32[2,0] = {}\n%y = ReduceMean(%x) {axes=[1]}\n%e : i32[2,1] = {0, 0}");
 }
 TEST(ReferenceReduce, LogSumExpKnowsInfinities) {
-  expect_result("%x : f32[2,2] = {-inf, -inf, inf, 1}\n%y = ReduceLogSumExp(%x) {axes=[1]}\n%e : f32[2,1] = {-inf, inf}");
+  expect_result(
+      "%x : f32[2,2] = {-inf, -inf, inf, 1}\n%y = ReduceLogSumExp(%x) {axes=[1]}\n%e : f32[2,1] = {-inf, inf}");
 }
 
 TEST(ReferenceDet, MultipliesPivots) {
-  expect_result(
-      "%x : f32[2,2,2] = {0.0, 2, 3, 4, 1, 2, 2, 4}\n%y = Det(%x)\n%e : f32[2] = {-6, 0.0}");
+  expect_result("%x : f32[2,2,2] = {0.0, 2, 3, 4, 1, 2, 2, 4}\n%y = Det(%x)\n%e : f32[2] = {-6, 0.0}");
   expect_result("%x : f32[2,0,0] = {}\n%y = Det(%x)\n%e : f32[2] = {1, 1}");
 }
 

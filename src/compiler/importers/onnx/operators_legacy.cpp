@@ -22,9 +22,10 @@ ValueId placed_over(Translation& t, ValueId b) {
   if (!t.has_attribute("axis") || own == 0) return b;  // B ends where A ends
   const int64_t axis = t.axis(t.integer("axis", 0), rank);
   if (axis + own > rank) {
-    t.fail(Code::ImportShapeMismatch,
-           fmt::format("B of shape {} at axis {} reaches beyond A of shape {}", to_string(shape), axis, to_string(over)),
-           "export the model again");
+    t.fail(
+        Code::ImportShapeMismatch,
+        fmt::format("B of shape {} at axis {} reaches beyond A of shape {}", to_string(shape), axis, to_string(over)),
+        "export the model again");
   }
   Shape raised = shape;
   raised.resize(static_cast<size_t>(rank - axis), 1);
@@ -44,8 +45,8 @@ void prelu(Translation& t) {
 }
 
 constexpr OperatorRow kRows[] = {
-    {"Add", 1, 6, binary},   {"Sub", 1, 6, binary},  {"Mul", 1, 6, binary},   {"Div", 1, 6, binary},
-    {"Pow", 1, 6, binary},   {"And", 1, 6, binary},  {"Or", 1, 6, binary},    {"Xor", 1, 6, binary},
+    {"Add", 1, 6, binary},   {"Sub", 1, 6, binary},  {"Mul", 1, 6, binary},     {"Div", 1, 6, binary},
+    {"Pow", 1, 6, binary},   {"And", 1, 6, binary},  {"Or", 1, 6, binary},      {"Xor", 1, 6, binary},
     {"Equal", 1, 6, binary}, {"Less", 1, 6, binary}, {"Greater", 1, 6, binary}, {"PRelu", 1, 6, prelu},
 };
 

@@ -53,8 +53,8 @@ void produce_loss(Translation& t, ValueId log_probability) {
   }
   Shape with_class = shape;
   with_class.insert(with_class.begin() + 1, 1);
-  const ValueId chosen = t.emit("GatherElements", {log_probability, t.reshape(label, with_class)},
-                                {{"axis", int64_t{1}}});
+  const ValueId chosen =
+      t.emit("GatherElements", {log_probability, t.reshape(label, with_class)}, {{"axis", int64_t{1}}});
 
   ValueId weight = t.has(2) ? t.emit("Gather", {t.input(2), label}, {{"axis", int64_t{0}}}) : ValueId::None;
   if (ignored != ValueId::None) {

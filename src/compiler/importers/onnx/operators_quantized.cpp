@@ -1,5 +1,5 @@
-// Operators that compute with integer codes. QuantizeLinear and DequantizeLinear have operators of their own; the layers
-// are written with them or with exact integer products.
+// Operators that compute with integer codes. QuantizeLinear and DequantizeLinear have operators of their own; the
+// layers are written with them or with exact integer products.
 #include <fmt/format.h>
 
 #include "compiler/importers/onnx/operators.h"
@@ -42,7 +42,8 @@ Linear linear(Translation& t, ValueId x, ValueId scale, ValueId zero_point, int6
   if (zero_point != ValueId::None) linear.inputs.push_back(zero_point);
   if (t.shape_of(scale).empty()) return linear;
   if (block_size == 0 && given.size() != 1) {
-    t.fail(Code::ImportShapeMismatch, fmt::format("scale has shape {}, expected one number or a vector", to_string(given)));
+    t.fail(Code::ImportShapeMismatch,
+           fmt::format("scale has shape {}, expected one number or a vector", to_string(given)));
   }
   linear.attributes.emplace("axis", t.axis(axis, rank));
   if (block_size != 0) linear.attributes.emplace("block_size", block_size);
@@ -66,8 +67,8 @@ void quantize_linear(Translation& t) {
   } else if (const int64_t type = t.integer("output_dtype", 0); type != 0) {
     to = required_type(t, static_cast<ElementType>(type));
   }
-  produce_quantized(
-      t, linear(t, t.input(0), t.input(1), zero_point, t.integer("axis", 1), t.integer("block_size", 0)), to);
+  produce_quantized(t, linear(t, t.input(0), t.input(1), zero_point, t.integer("axis", 1), t.integer("block_size", 0)),
+                    to);
 }
 
 void dequantize_linear(Translation& t) {
@@ -85,9 +86,8 @@ void dynamic_quantize_linear(Translation& t) {
   const ValueId least = t.emit("Min", {t.emit("ReduceMin", {flat}, all), zero});
   const ValueId range = t.emit("Sub", {most, least});
   // All zeros: any scale will do.
-  const ValueId scale =
-      t.emit("Where", {t.emit("Equal", {range, zero}), t.scalar(1, DType::Float32),
-                       t.emit("Div", {range, t.scalar(255, DType::Float32)})});
+  const ValueId scale = t.emit("Where", {t.emit("Equal", {range, zero}), t.scalar(1, DType::Float32),
+                                         t.emit("Div", {range, t.scalar(255, DType::Float32)})});
   const ValueId steps = t.emit("Round", {t.emit("Sub", {zero, t.emit("Div", {least, scale})})});
   const ValueId zero_point = t.cast(t.emit("Clip", {steps}, {{"min", 0.0}, {"max", 255.0}}), DType::UInt8);
   t.forward(t.emit("QuantizeLinear", {x, scale, zero_point}, {{"to", static_cast<int64_t>(DType::UInt8)}}), 0);
@@ -106,14 +106,14 @@ ValueId centred(Translation& t, ValueId codes, ValueId zero_point, bool along_ro
 }
 
 void matmul_integer(Translation& t) {
-  t.produce("MatMul", {centred(t, t.input(0), t.optional_input(2), true),
-                       centred(t, t.input(1), t.optional_input(3), false)});
+  t.produce("MatMul",
+            {centred(t, t.input(0), t.optional_input(2), true), centred(t, t.input(1), t.optional_input(3), false)});
 }
 
 /// The exact product, times one float32 factor: scale of a · scale of b / scale of y.
 void qlinear_matmul(Translation& t) {
-  const ValueId product = t.emit("MatMul", {centred(t, t.input(0), t.input(2), true),
-                                            centred(t, t.input(3), t.input(5), false)});
+  const ValueId product =
+      t.emit("MatMul", {centred(t, t.input(0), t.input(2), true), centred(t, t.input(3), t.input(5), false)});
   ValueId a_scale = one_number(t, t.input(1));
   if (t.shape_of(a_scale).size() == 1) a_scale = t.reshape(a_scale, {t.shape_of(a_scale)[0], 1});
   const ValueId y_scale = one_number(t, t.input(6));

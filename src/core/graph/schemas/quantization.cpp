@@ -1,5 +1,5 @@
-// QuantizeLinear and DequantizeLinear: plain operators between floats and codes. The scale is one number (shape []), one
-// an index of `axis` (shape [extent]), or one for every block of `block_size` indices (the input's rank).
+// QuantizeLinear and DequantizeLinear: plain operators between floats and codes. The scale is one number (shape []),
+// one an index of `axis` (shape [extent]), or one for every block of `block_size` indices (the input's rank).
 #include <fmt/format.h>
 
 #include "core/graph/schemas/helpers.h"

@@ -1,5 +1,6 @@
-// Operators on the bits of integers: BitwiseAnd Or Xor Not, BitShift, BitCast. All exact. Shifts to the right repeat the
-// sign; a shift by less than 0, or by the width of the type or more, leaves the sign's bits (right) or nothing (left).
+// Operators on the bits of integers: BitwiseAnd Or Xor Not, BitShift, BitCast. All exact. Shifts to the right repeat
+// the sign; a shift by less than 0, or by the width of the type or more, leaves the sign's bits (right) or nothing
+// (left).
 #include <type_traits>
 
 #include "core/kernels/reference/broadcast.h"

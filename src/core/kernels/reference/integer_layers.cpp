@@ -66,8 +66,7 @@ Prepared prepare_product(const Call& call, Weights&) {
   s.batches = Broadcast(*broadcast(a_batch, b_batch), {&a_batch, &b_batch});
   s.row_block = tile_rows(s.m, s.n * std::max<int64_t>(1, s.k / 16)).block;
   s.row_blocks = std::max<int64_t>(1, (s.m + s.row_block - 1) / s.row_block);
-  visit(LayerTypes{}, call.outputs[0].dtype,
-        [&]<class T>(Tag<T>) { s.body = run_product<std::make_unsigned_t<T>>; });
+  visit(LayerTypes{}, call.outputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run_product<std::make_unsigned_t<T>>; });
   const int64_t tiles = s.batches.total * s.row_blocks;
   return make_prepared(std::move(s), tiles);
 }
