@@ -1,5 +1,7 @@
-// core/kernels/math.h against double libm over every float exponent and sign, every 4099th bit pattern.
+// core/kernels/math.h and reference/trigonometry.h against double libm over every float exponent and sign, every 4099th
+// bit pattern.
 #include "core/kernels/math.h"
+#include "core/kernels/reference/trigonometry.h"
 
 #include <gtest/gtest.h>
 
@@ -40,6 +42,15 @@ const Promise kPromises[] = {
     {"tanh", [](float x) { return math::tanh(x); }, [](double x) { return std::tanh(x); }, 2.5},
     {"sin", [](float x) { return math::sin(x); }, [](double x) { return std::sin(x); }, 1.6},
     {"cos", [](float x) { return math::cos(x); }, [](double x) { return std::cos(x); }, 1.6},
+    {"tan", reference::tan, [](double x) { return std::tan(x); }, 1.6},
+    {"asin", reference::asin, [](double x) { return std::asin(x); }, 0.51},
+    {"acos", reference::acos, [](double x) { return std::acos(x); }, 0.51},
+    {"atan", reference::atan, [](double x) { return std::atan(x); }, 0.51},
+    {"sinh", reference::sinh, [](double x) { return std::sinh(x); }, 0.51},
+    {"cosh", reference::cosh, [](double x) { return std::cosh(x); }, 0.51},
+    {"asinh", reference::asinh, [](double x) { return std::asinh(x); }, 0.51},
+    {"acosh", reference::acosh, [](double x) { return std::acosh(x); }, 0.51},
+    {"atanh", reference::atanh, [](double x) { return std::atanh(x); }, 0.51},
     {"sigmoid", [](float x) { return math::sigmoid(x); }, [](double x) { return 1 / (1 + std::exp(-x)); }, 2.5, kAny,
      -87.0f},
     {"sigmoid far below", [](float x) { return math::sigmoid(x); }, [](double x) { return 1 / (1 + std::exp(-x)); },
@@ -114,6 +125,10 @@ TEST(Math, OddFunctionsKeepMinusZero) {
   EXPECT_TRUE(std::signbit(math::tanh(-0.0f)));
   EXPECT_TRUE(std::signbit(math::erf(-0.0f)));
   EXPECT_TRUE(std::signbit(math::expm1(-0.0f)));
+  for (float (*function)(float) :
+       {reference::tan, reference::asin, reference::atan, reference::sinh, reference::asinh, reference::atanh}) {
+    EXPECT_TRUE(std::signbit(function(-0.0f)));
+  }
 }
 
 }  // namespace

@@ -158,6 +158,19 @@ const char* const kLargeCases[] = {
     "%x : f32[37,1,1001] = random(1)\n%z : f32[3,1001] = random(2)\n%y = Sub(%x, %z)",
     "%x : i32[37,1,1001] = random(1)\n%z : i32[3,1] = random(2)\n%y = Less(%x, %z)",
     "%x : f32[90001] = random(1)\n%y = Cast(%x) {to=1}",
+    "%x : f32[90001] = random(1)\n%y = Cast(%x) {to=4}",
+    "%x : u4[90001] = random(1)\n%y = Cast(%x) {to=10}",
+    "%x : f32[90001] = random(1)\n%y = Atan(%x)",
+    "%x : u16[37,1,1001] = random(1)\n%z : u16[3,1001] = random(2)\n%y = BitShift(%x, %z) {direction=\"LEFT\"}",
+    "%x : i64[40001] = random(1)\n%y = BitwiseNot(%x)",
+    "%x : f32[70001] = random(1)\n%y = BitCast(%x) {to=10}",
+    "%x : f32[37,3,1001] = random(1)\n%s : f32[3] = {0.5, 2, 0.01}\n%y = QuantizeLinear(%x, %s) {axis=1, to=4}",
+    "%x : i8[37,3,1001] = random(1)\n%s : f32[37,3,334] = random(2)\n"
+    "%y = DequantizeLinear(%x, %s) {axis=2, block_size=3}",
+    "%a : i32[3,201,117] = random(1)\n%b : i32[117,203] = random(2)\n%y = MatMul(%a, %b)",
+    "%x : i32[1,19,61,67] = random(1)\n%w : i32[23,19,1,1] = random(2)\n%y = Conv(%x, %w)",
+    "%x : i16[61,67,37] = random(1)\n%y, %z = TopK(%x) {axis=1, k=9}",
+    "%x : f32[999,5,5] = random(1)\n%y = Det(%x)",
     "%x : f32[1001,37] = random(1)\n%y = Softmax(%x) {axis=1}",
     "%x : f32[37,1001] = random(1)\n%y = LogSoftmax(%x) {axis=0}",
     "%x : f32[1001,37] = random(1)\n%s : f32[37] = random(2)\n%y = LayerNormalization(%x, %s) {axis=1}",
@@ -228,7 +241,9 @@ TEST(ReferenceKernels, RunInPlaceWhereTheySaySo) {
         "%x : f32[400,100] = random(1)\n%z : f32[100] = random(2)\n%y = Mul(%x, %z)",
         "%x : f32[100] = random(1)\n%z : f32[400,100] = random(2)\n%y = Sub(%x, %z)",
         "%x : f32[400,100] = random(1)\n%y = Reshape(%x) {shape=[40000]}",
-        "%x : f32[9] = random(1)\n%i : i64[1,1] = {4}\n%u : f32[1] = {7}\n%y = ScatterND(%x, %i, %u)"}) {
+        "%x : f32[9] = random(1)\n%i : i64[1,1] = {4}\n%u : f32[1] = {7}\n%y = ScatterND(%x, %i, %u)",
+        "%x : u8[40000] = random(1)\n%y = BitwiseNot(%x)", "%x : f32[40000] = random(1)\n%y = BitCast(%x) {to=10}",
+        "%x : f32[9] = random(1)\n%i : i64[1] = {4}\n%u : f32[1] = {7}\n%y = ScatterElements(%x, %i, %u) {axis=0}"}) {
     SCOPED_TRACE(text);
     const Graph graph = graph_of(text);
     const BoundNode bound(graph, graph.order().back(), false);
@@ -253,7 +268,16 @@ TEST(ReferenceKernels, LeaveEmptyTensorsAlone) {
         "%x : f32[0,3] = fill(0)\n%z : f32[1,3] = fill(0)\n%y = Add(%x, %z)",
         "%x : f32[2,0] = fill(0)\n%y = Concat(%x, %x) {axis=1}", "%x : f32[3,0] = fill(0)\n%y = Softmax(%x) {axis=1}",
         "%x : f32[0,4] = fill(0)\n%w : f32[4,2] = fill(0)\n%y = MatMul(%x, %w)",
-        "%x : f32[3] = fill(0)\n%i : i64[0] = fill(0)\n%y = Gather(%x, %i) {axis=0}"}) {
+        "%x : f32[3] = fill(0)\n%i : i64[0] = fill(0)\n%y = Gather(%x, %i) {axis=0}",
+        "%x : f32[0,3] = fill(0)\n%s : f32[3] = fill(1)\n%y = QuantizeLinear(%x, %s) {axis=1, to=6}",
+        "%x : i8[2,0] = fill(0)\n%s : f32[0] = fill(1)\n%y = DequantizeLinear(%x, %s) {axis=1}",
+        "%x : u8[0,3] = fill(0)\n%z : u8[1,3] = fill(0)\n%y = BitwiseXor(%x, %z)",
+        "%x : u4[0] = fill(0)\n%y = Cast(%x) {to=0}", "%x : f32[3,0] = fill(0)\n%y, %z = TopK(%x) {axis=1, k=0}",
+        "%x : f32[3,4] = fill(0)\n%y, %z = TopK(%x) {axis=1, k=0}",
+        "%x : i32[0,4] = fill(0)\n%w : i32[4,2] = fill(0)\n%y = MatMul(%x, %w)",
+        "%x : f32[0,3] = fill(0)\n%i : i64[0,3] = fill(0)\n%u : f32[0,3] = fill(0)\n"
+        "%y = ScatterElements(%x, %i, %u) {axis=0}",
+        "%x : f32[0,2,2] = fill(0)\n%y = Det(%x)"}) {
     SCOPED_TRACE(text);
     EXPECT_EQ(result_of(text).size(), 0);
   }

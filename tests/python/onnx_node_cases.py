@@ -71,6 +71,13 @@ def graphs_of(graph):
                 yield from graphs_of(attribute.g)
 
 
+UNSEEN_FLOATS = {onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16}
+
+
+def element_type(value):
+    return value.type.tensor_type.elem_type
+
+
 def design_reason(case):
     """Why a case is refused by design; empty if it must pass."""
     if case.name in WRONG_CASES:
@@ -91,6 +98,8 @@ def design_reason(case):
             is_training = node.op_type == "Dropout" and len(node.input) > 2 and case.name.startswith("test_training")
             if is_training or ("training_mode" in attributes and attributes["training_mode"].i):
                 return "it belongs to training"
+            if node.op_type == "BitCast" and UNSEEN_FLOATS & {element_type(v) for v in [*graph.input, *graph.output]}:
+                return "floats of 16 and 64 bits are computed as float32, so their bits are not there"
             if node.op_type == "Cast" and attributes["to"].i in REFUSED_TYPES:
                 return REFUSED_TYPES[attributes["to"].i]
     return ""

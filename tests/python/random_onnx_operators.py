@@ -36,6 +36,28 @@ SMOOTH = "Relu Neg Abs Sigmoid Tanh Softplus Softsign HardSwish Mish Erf Sin Cos
 JUMPING = "Floor Ceil Round Sign".split()
 
 
+CURVES = {
+    "Tan": within(-1.4, 1.4),
+    "Asin": within(-0.99, 0.99),
+    "Acos": within(-0.99, 0.99),
+    "Atan": within(-1e4, 1e4),
+    "Sinh": within(-5, 5),
+    "Cosh": within(-5, 5),
+    "Asinh": within(-1e4, 1e4),
+    "Acosh": within(1.05, 1e4),
+    "Atanh": within(-0.95, 0.95),
+}
+
+
+@maker(*CURVES)
+def curve(b, op):
+    try:
+        x = b.pick(fits=CURVES[op])
+    except Rejected:
+        x = b.input(b.numbers([2, 3], 2, 4) if op == "Acosh" else b.numbers([2, 3], -0.9, 0.9))
+    b.node(op, [x])
+
+
 @maker(*SMOOTH, *JUMPING, "Exp", "Log", "Sqrt", "Reciprocal", "Dropout")
 def unary(b, op):
     domains = {
@@ -142,6 +164,17 @@ def comparison(b, op):
 def logical(b, op):
     x = b.pick(dtype=np.bool_)
     b.node(op, [x, b.input(b.random.integers(0, 2, b.shape(x)).astype(bool))])
+
+
+@maker("Xor", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitwiseNot", "BitShift")
+def bits(b, op):
+    kinds = {"Xor": [np.bool_], "BitShift": [np.uint8, np.uint32, np.uint64]}
+    kind = b.choice(kinds.get(op, [np.int8, np.uint16, np.int32, np.uint64]))
+    shape = [b.integer(1, 3), b.integer(1, 4)]
+    most = 2 if op == "Xor" else 7 if op == "BitShift" else 100
+    x, y = (b.input(b.random.integers(0, most, s).astype(kind)) for s in (shape, shape[1:]))
+    direction = b.choice(["LEFT", "RIGHT"]) if op == "BitShift" else None
+    b.node(op, [x] if op == "BitwiseNot" else [x, y], direction=direction)
 
 
 @maker("Not")
@@ -560,6 +593,12 @@ def lrn(b, op):
     b.node(op, [image(b, 4, 4)], size=b.choice([1, 3, 5]), alpha=0.01, beta=0.75, bias=1.0)
 
 
+@maker("Det")
+def determinant(b, op):
+    n = b.integer(1, 4)
+    b.node(op, [b.input(b.numbers([b.integer(1, 3), n, n]))])
+
+
 @maker("Softmax", "LogSoftmax")
 def softmax(b, op):
     x = b.pick(least=1)
@@ -674,6 +713,27 @@ def q_linear_matmul(b, op):
     zero = [b.constant(np.uint8(b.integer(0, 200))) for _ in range(3)]
     scales = [b.constant(np.float32(v)) for v in (0.0625, 0.03125, 1.0)]
     b.node(op, [x, scales[0], zero[0], y, scales[1], zero[1], scales[2], zero[2]])
+
+
+@maker("MatMulInteger")
+def matmul_integer(b, op):
+    x = b.input(b.random.integers(0, 256, [b.integer(1, 2), 3, 4]).astype(np.uint8))
+    y = b.constant(b.random.integers(0, 256, [4, 5]).astype(np.uint8))
+    zeros = [b.constant(np.uint8(b.integer(0, 200))) for _ in range(2)] if b.flag() else []
+    b.node(op, [x, y, *zeros])
+
+
+@maker("ConvInteger")
+def conv_integer(b, op):
+    x = b.input(b.random.integers(0, 256, [1, 2, 5, 5]).astype(np.uint8))
+    w = b.constant(b.random.integers(0, 256, [3, 2, 2, 3]).astype(np.uint8))
+    zeros = [b.constant(np.uint8(b.integer(0, 200))) for _ in range(2)] if b.flag() else []
+    b.node(op, [x, w, *zeros], pads=[b.integer(0, 1) for _ in range(4)], strides=[1, b.integer(1, 2)])
+
+
+@maker("DynamicQuantizeLinear")
+def dynamic_quantize(b, op):
+    b.node(op, [b.pick(exact=True)], outputs=3)
 
 
 # ---- control

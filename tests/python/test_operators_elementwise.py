@@ -57,6 +57,50 @@ def test_unary_of_positive(case, op):
     case.check(op, {}, [x], lambda x: run_oracle(op, {}, [x]), **FLOAT)
 
 
+# Where each function lives, and how far from it to look.
+TRIGONOMETRIC = {
+    "Tan": (np.tan, -1e5, 1e5),
+    "Asin": (np.arcsin, -1, 1),
+    "Acos": (np.arccos, -1, 1),
+    "Atan": (np.arctan, -1e5, 1e5),
+    "Sinh": (np.sinh, -90, 90),
+    "Cosh": (np.cosh, -90, 90),
+    "Asinh": (np.arcsinh, -1e30, 1e30),
+    "Acosh": (np.arccosh, 1, 1e30),
+    "Atanh": (np.arctanh, -1, 1),
+}
+
+
+@pytest.mark.parametrize("op", TRIGONOMETRIC)
+def test_trigonometric_functions_are_exact_to_two_ulp(case, op):
+    function, low, high = TRIGONOMETRIC[op]
+    x = np.concatenate([case.rng.uniform(low, high, 4000), case.rng.uniform(max(low, -2), min(high, 2), 4000)])
+    tiny = np.float32(10.0) ** -np.arange(1, 40)  # where differences cancel; subnormals too
+    x = np.concatenate([x, tiny, -tiny, 1 + tiny, 1 - tiny, [0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan, 1.5]])
+    x = x.astype(np.float32)
+    with np.errstate(all="ignore"):
+        exact = function(x.astype(np.float64))
+        wanted = exact.astype(np.float32)
+    ours = run_ours(case.folder, op, {}, [x])[0]
+    np.testing.assert_array_equal(np.isnan(ours), np.isnan(wanted))
+    special = ~np.isfinite(wanted) | (wanted == 0)
+    np.testing.assert_array_equal(ours[special], wanted[special])
+    np.testing.assert_array_equal(np.signbit(ours[~np.isnan(wanted)]), np.signbit(wanted[~np.isnan(wanted)]))
+    apart = np.abs(ours[~special] - exact[~special]) / np.spacing(np.abs(wanted[~special]))
+    assert apart.max() <= 2, f"{apart.max()} ULP at {x[~special][apart.argmax()]}"
+    halves = x[np.abs(x) < 60000].astype(np.float16)
+    with np.errstate(all="ignore"):
+        rounded = function(halves.astype(np.float64)).astype(np.float16)
+    np.testing.assert_allclose(run_ours(case.folder, op, {}, [halves])[0], rounded, rtol=2**-10, atol=2**-24)
+
+
+@pytest.mark.parametrize("op", TRIGONOMETRIC)
+def test_trigonometric_functions_agree_with_onnxruntime(case, op):
+    _, low, high = TRIGONOMETRIC[op]
+    x = case.rng.uniform(max(low, -3), min(high, 3), (2, 300)).astype(np.float32)
+    case.check(op, {}, [x], lambda x: run_oracle(op, {}, [x]), rtol=1e-6, atol=1e-7, half=False)
+
+
 def test_silu_is_x_times_sigmoid(case):
     x = case.normal(4, 100, scale=4)
     case.check("SiLU", {}, [x], lambda x: [x * run_oracle("Sigmoid", {}, [x])[0]], **FLOAT)

@@ -24,7 +24,7 @@ struct RoleRow {
   size_t index;
   InputRole role;
 };
-constexpr std::array<RoleRow, 22> kRoles = {{
+constexpr std::array<RoleRow, 24> kRoles = {{
     {"Conv", 1, InputRole::Weights},
     {"Conv", 2, InputRole::Bias},
     {"Conv", 3, InputRole::Other},
@@ -43,6 +43,8 @@ constexpr std::array<RoleRow, 22> kRoles = {{
     {"LayerNormalization", 1, InputRole::Parameter},
     {"LayerNormalization", 2, InputRole::Parameter},
     {"PRelu", 1, InputRole::Parameter},
+    {"QuantizeLinear", 1, InputRole::Parameter},
+    {"DequantizeLinear", 1, InputRole::Parameter},
     {"Where", 0, InputRole::Other},
     {"Gather", 1, InputRole::Other},
     {"GatherElements", 1, InputRole::Other},
@@ -101,7 +103,7 @@ struct RefusalRow {
   std::string_view op;
   Refusal (*refuse)(const Graph&, const Node&);
 };
-constexpr std::array<RefusalRow, 9> kRefusals = {{
+constexpr std::array<RefusalRow, 10> kRefusals = {{
     {"Conv", refuse_layer},
     {"ConvTranspose", refuse_layer},
     {"MatMul", refuse_layer},
@@ -110,6 +112,7 @@ constexpr std::array<RefusalRow, 9> kRefusals = {{
     {"PRelu", refuse_prelu},
     {"Resize", refuse_resize},
     {"ScatterND", refuse_scatter},
+    {"ScatterElements", refuse_scatter},
     {"Trilu", refuse_trilu},
 }};
 

@@ -94,7 +94,7 @@ void Quantizer::connect(NodeId id) {
     fail(Code::Internal, golden_.where(id), "no precision was assigned to the node");
   }
   Node& node = graph_[id];
-  if (node.op == "Cast" && gives_reals(golden_, id)) {
+  if ((node.op == "Cast" || node.op == "DequantizeLinear") && gives_reals(golden_, id)) {
     node.attributes["to"] = static_cast<int64_t>(graph_[node.outputs[0]].dtype);
   }
   if (computes_codes(precision_, id)) {
@@ -195,6 +195,7 @@ void Quantizer::connect_float(NodeId id) {
   const Node golden = golden_[id];
   const bool custom = golden.op == kCustomOp;
   const bool normalizes = golden.op.size() > 13 && golden.op.ends_with("Normalization");
+  const bool codes = golden.op == "QuantizeLinear" || golden.op == "DequantizeLinear";
   for (size_t i = 0; i < golden.inputs.size(); ++i) {
     const ValueId input = golden.inputs[i];
     if (!is_real(golden_, input)) continue;
@@ -202,13 +203,13 @@ void Quantizer::connect_float(NodeId id) {
       graph_.set_input(id, i, float_form(input, custom ? DType::Float32 : DType::Float16));
       continue;
     }
-    // Added to a float32 accumulator: a bias or a variance loses by rounding and gains nothing.
+    // Added to a float32 accumulator: a bias or a variance loses by rounding and gains nothing. A scale may be tiny.
     const InputRole role = role_of(golden_, id, i);
     if (role == InputRole::Weights && options_.coded_weights) {
       graph_.set_input(id, i, coded_weights(id, input));
       continue;
     }
-    const bool wide = custom || role == InputRole::Bias || (role == InputRole::Parameter && normalizes);
+    const bool wide = custom || role == InputRole::Bias || (role == InputRole::Parameter && (normalizes || codes));
     graph_.set_input(id, i,
                      wide ? constant_form(input, "f32", "_float32",
                                           [&] {

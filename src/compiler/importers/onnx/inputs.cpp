@@ -59,8 +59,8 @@ class Planner {
           result.dtype = *dtype;
         } else {
           add(Code::ImportUnsupportedType, name,
-              fmt::format("input '{}' has element type {}, which is not supported", name,
-                          openrknn::onnx::name(info->type)));
+              fmt::format("input '{}' has element type {}, which is not supported: {}", name,
+                          openrknn::onnx::name(info->type), type_refusal(info->type)));
         }
       }
       result.shape = info->shape;

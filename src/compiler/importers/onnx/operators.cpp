@@ -17,7 +17,7 @@ constexpr Family kFamilies[] = {
     movement_operators,    gather_operators,        resize_operators,      constant_operators,
     control_operators,     attention_operators,     legacy_operators,      loss_operators,
     data_dependent_operators, recurrent_operators,  sequence_operators,    signal_operators,
-    einsum_operators,
+    einsum_operators,      quantized_operators,
 };
 
 const std::unordered_multimap<std::string_view, const OperatorRow*>& rows_by_name() {
@@ -35,22 +35,12 @@ struct Refusal {
   std::string_view op, reason;
 };
 
-constexpr std::string_view kQuantized =
-    "reading quantized ONNX models is not built yet; give the float model and quantize it here";
 constexpr std::string_view kSequence = "sequences and optional values are not tensors and have no place on the NPU";
 constexpr std::string_view kString = "text is not processed on the NPU";
 constexpr std::string_view kRandom = "it gives random numbers, so its result cannot be reproduced";
 constexpr std::string_view kTraining = "it belongs to training; export the model for inference";
-constexpr std::string_view kBits = "operations on bits are not built yet";
 
 constexpr Refusal kRefusals[] = {
-    {"QuantizeLinear", kQuantized},
-    {"DequantizeLinear", kQuantized},
-    {"DynamicQuantizeLinear", kQuantized},
-    {"QLinearConv", kQuantized},
-    {"QLinearMatMul", kQuantized},
-    {"ConvInteger", kQuantized},
-    {"MatMulInteger", kQuantized},
     {"SequenceAt", kSequence},
     {"SequenceConstruct", kSequence},
     {"SequenceEmpty", kSequence},
@@ -74,12 +64,6 @@ constexpr Refusal kRefusals[] = {
     {"RandomNormalLike", kRandom},
     {"RandomUniform", kRandom},
     {"RandomUniformLike", kRandom},
-    {"BitShift", kBits},
-    {"BitCast", kBits},
-    {"BitwiseAnd", kBits},
-    {"BitwiseNot", kBits},
-    {"BitwiseOr", kBits},
-    {"BitwiseXor", kBits},
     {"ImageDecoder", "images are decoded before the model runs; give it pixels"},
 };
 

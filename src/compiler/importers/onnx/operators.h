@@ -43,6 +43,7 @@ std::span<const OperatorRow> data_dependent_operators();
 std::span<const OperatorRow> attention_operators();
 std::span<const OperatorRow> legacy_operators();
 std::span<const OperatorRow> loss_operators();
+std::span<const OperatorRow> quantized_operators();
 std::span<const OperatorRow> recurrent_operators();
 std::span<const OperatorRow> einsum_operators();
 std::span<const OperatorRow> sequence_operators();

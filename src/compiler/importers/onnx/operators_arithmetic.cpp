@@ -9,7 +9,14 @@ namespace {
 void binary(Translation& t) { t.produce(t.op(), {t.input(0), t.input(1)}); }
 
 /// The exponent may have another type than the base (opset 12), which decides the type of the result.
-void power(Translation& t) { t.produce("Pow", {t.input(0), t.cast(t.input(1), t.dtype(0))}); }
+void power(Translation& t) {
+  const ValueId exponent = is_floating(t.dtype(0)) ? t.cast(t.input(1), t.dtype(0)) : t.input(1);
+  t.produce("Pow", {t.input(0), exponent});
+}
+
+void shift(Translation& t) {
+  t.produce("BitShift", {t.input(0), t.input(1)}, {{"direction", t.text("direction", "")}});
+}
 
 /// fmod = 0 on floats (opset 28): C's fmod, moved by one divisor where its sign is not the divisor's.
 void modulo(Translation& t) {
@@ -64,6 +71,10 @@ constexpr OperatorRow kRows[] = {
     {"Less", 7, 28, binary},
     {"LessOrEqual", 12, 28, binary},
     {"Where", 9, 28, where},
+    {"BitShift", 11, 28, shift},
+    {"BitwiseAnd", 18, 28, binary},
+    {"BitwiseOr", 18, 28, binary},
+    {"BitwiseXor", 18, 28, binary},
 };
 
 }  // namespace

@@ -65,6 +65,17 @@ void size(Translation& t) {
   t.produce_constant(Tensor::scalar(element_count(t.shape(0))));
 }
 
+/// Integers from start to limit (left out), in int64: doubles cannot tell large ones apart. -1: too many.
+int64_t steps_between(int64_t start, int64_t limit, int64_t delta, int64_t most) {
+  if (delta == 0) return -1;
+  if (delta > 0 ? limit <= start : limit >= start) return 0;
+  const uint64_t distance =
+      static_cast<uint64_t>(delta > 0 ? limit : start) - static_cast<uint64_t>(delta > 0 ? start : limit);
+  const uint64_t step = delta > 0 ? static_cast<uint64_t>(delta) : uint64_t{0} - static_cast<uint64_t>(delta);
+  const uint64_t count = (distance - 1) / step + 1;
+  return count <= static_cast<uint64_t>(most) ? static_cast<int64_t>(count) : -1;
+}
+
 /// max(0, ceil((limit − start) / delta)) elements.
 void range(Translation& t) {
   if (t.constant(0) == nullptr || t.constant(1) == nullptr || t.constant(2) == nullptr) {
@@ -79,7 +90,11 @@ void range(Translation& t) {
   const DType dtype = t.dtype(0);
   const double start = t.known_doubles(0, "start")[0], limit = t.known_doubles(1, "limit")[0];
   const double delta = t.known_doubles(2, "delta")[0];
-  const double count = delta != 0 ? std::max(0.0, std::ceil((limit - start) / delta)) : -1;
+  double count = delta != 0 ? std::max(0.0, std::ceil((limit - start) / delta)) : -1;
+  if (is_integer(dtype)) {
+    count = static_cast<double>(steps_between(t.known_ints(0, "start")[0], t.known_ints(1, "limit")[0],
+                                              t.known_ints(2, "delta")[0], static_cast<int64_t>(kMost)));
+  }
   if (!(count >= 0 && count <= kMost)) {
     t.unsupported(fmt::format("start {}, limit {} and delta {} give no range of at most {} elements", start, limit,
                               delta, kMost));
@@ -92,7 +107,9 @@ void range(Translation& t) {
   }
   const int64_t first = t.known_ints(0, "start")[0], step = t.known_ints(2, "delta")[0];
   std::vector<int64_t> values;
-  for (int64_t i = 0; i < n; ++i) values.push_back(first + i * step);
+  for (int64_t i = 0; i < n; ++i)
+    values.push_back(
+        static_cast<int64_t>(static_cast<uint64_t>(first) + static_cast<uint64_t>(i) * static_cast<uint64_t>(step)));
   t.produce_constant(openrknn::cast(Tensor::from<int64_t>({n}, values), dtype));
 }
 

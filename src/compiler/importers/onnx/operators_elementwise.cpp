@@ -1,6 +1,7 @@
 // One input, one output, each element on its own.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -59,9 +60,11 @@ void swiglu(Translation& t) {
   t.produce("Mul", {gated, t.input(1)});
 }
 
-void tangent(Translation& t) {
-  const ValueId x = t.input(0);
-  t.produce("Div", {t.emit("Sin", {x}), t.emit("Cos", {x})});
+/// The standard has the error function of integers, too.
+void erf(Translation& t) {
+  if (is_floating(t.dtype(0))) return same(t);
+  const ValueId y = t.emit("Erf", {t.cast(t.input(0), DType::Float32)});
+  t.produce("Cast", {y}, {{"to", static_cast<int64_t>(t.dtype(0))}});
 }
 
 /// y = x + bias for x < -lambd, x - bias for x > lambd, else 0.
@@ -69,11 +72,11 @@ void shrink(Translation& t) {
   const ValueId x = t.input(0);
   const double lambd = t.real("lambd", 0.5), bias = t.real("bias", 0.0);
   const DType dtype = t.dtype(0);
-  const ValueId zero = t.scalar(0, dtype);
-  const ValueId below =
-      t.emit("Where", {t.emit("Less", {x, t.scalar(-lambd, dtype)}), t.emit("Add", {x, t.scalar(bias, dtype)}), zero});
-  t.produce("Where",
-            {t.emit("Greater", {x, t.scalar(lambd, dtype)}), t.emit("Sub", {x, t.scalar(bias, dtype)}), below});
+  const ValueId real = t.cast(x, DType::Float32);  // integers are moved by a fraction, then truncate
+  const auto number = [&](double value) { return t.scalar(value, DType::Float32); };
+  const auto moved = [&](std::string_view op) { return t.cast(t.emit(op, {real, number(bias)}), dtype); };
+  const ValueId below = t.emit("Where", {t.emit("Less", {real, number(-lambd)}), moved("Add"), t.scalar(0, dtype)});
+  t.produce("Where", {t.emit("Greater", {real, number(lambd)}), moved("Sub"), below});
 }
 
 /// Clip with bounds from attributes (opset 6) or inputs (opset 11). Bounds computed at run time, and integers, which
@@ -99,8 +102,9 @@ void clip(Translation& t) {
       return values[0];
     };
     Attributes attributes;
-    if (has_low) attributes.emplace("min", bound(1, "min"));
     if (has_high) attributes.emplace("max", bound(2, "max"));
+    // Where the bounds cross, everything becomes the upper one.
+    if (has_low) attributes.emplace("min", has_high ? std::min(bound(1, "min"), bound(2, "max")) : bound(1, "min"));
     return t.produce("Clip", {x}, std::move(attributes));
   }
   if (has_low && has_high) return t.produce("Min", {t.emit("Max", {x, t.input(1)}), t.input(2)});
@@ -119,12 +123,28 @@ void cast(Translation& t) {
   const auto type = static_cast<ElementType>(t.required_integer("to"));
   const std::optional<DType> dtype = ir_dtype(type);
   if (!dtype) {
-    t.fail(Code::ImportUnsupportedType, fmt::format("casts to {} are not supported", name(type)),
-           "cast to float, float16 or an integer type");
+    t.fail(Code::ImportUnsupportedType,
+           fmt::format("casts to {} are not supported: {}", name(type), type_refusal(type)));
   }
   cast_to(t, *dtype);
 }
 void cast_like(Translation& t) { cast_to(t, t.dtype(1)); }
+
+/// Same bits, other type. 16- and 64-bit floats are float32 here, so their bits are not there to be seen.
+void bit_cast(Translation& t) {
+  const auto type = static_cast<ElementType>(t.required_integer("to"));
+  const std::optional<DType> dtype = ir_dtype(type);
+  const bool seen = type == ElementType::Float || (dtype && !is_floating(*dtype));
+  if (!seen || (is_floating(t.dtype(0)) && bit_width(*dtype) != 32)) {
+    t.fail(Code::ImportUnsupportedType,
+           fmt::format("the bits of {} cannot be seen, because they are computed as float32",
+                       seen ? "float16, bfloat16 and double tensors" : name(type)),
+           "compute this outside of the model");
+  }
+  if (t.dtype(0) == *dtype) return t.forward(t.input(0));
+  const bool boolean = t.dtype(0) == DType::Bool || *dtype == DType::Bool;  // a byte of 0 or 1
+  t.produce(boolean ? "Cast" : "BitCast", {t.input(0)}, {{"to", static_cast<int64_t>(*dtype)}});
+}
 
 // x != x holds for NaN alone.
 void is_nan(Translation& t) {
@@ -160,7 +180,7 @@ constexpr OperatorRow kRows[] = {
     {"Gelu", 20, 28, gelu},
     {"Swish", 24, 28, swish},
     {"SwiGLU", 28, 28, swiglu},
-    {"Erf", 9, 28, same},
+    {"Erf", 9, 28, erf},
     {"Exp", 6, 28, same},
     {"Log", 6, 28, same},
     {"Sqrt", 6, 28, same},
@@ -173,8 +193,18 @@ constexpr OperatorRow kRows[] = {
     {"Sign", 9, 28, same},
     {"Sin", 7, 28, same},
     {"Cos", 7, 28, same},
-    {"Tan", 7, 28, tangent},
+    {"Tan", 7, 28, same},
+    {"Asin", 7, 28, same},
+    {"Acos", 7, 28, same},
+    {"Atan", 7, 28, same},
+    {"Sinh", 9, 28, same},
+    {"Cosh", 9, 28, same},
+    {"Asinh", 9, 28, same},
+    {"Acosh", 9, 28, same},
+    {"Atanh", 9, 28, same},
     {"Not", 1, 28, same},
+    {"BitwiseNot", 18, 28, same},
+    {"BitCast", 26, 28, bit_cast},
     {"Clip", 6, 28, clip},
     {"Shrink", 9, 28, shrink},
     {"Cast", 6, 28, cast},

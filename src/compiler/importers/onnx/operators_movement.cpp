@@ -9,6 +9,18 @@
 namespace openrknn::onnx {
 namespace {
 
+// 4-bit codes lie two to a byte: what moves single ones moves them as bytes.
+ValueId input_in_bytes(Translation& t) {
+  const DType dtype = t.dtype(0);
+  if (bit_width(dtype) >= 8) return t.input(0);
+  return t.cast(t.input(0), is_signed(dtype) ? DType::Int8 : DType::UInt8);
+}
+void produce_from_bytes(Translation& t, std::string_view op, ValueId in_bytes, Attributes attributes) {
+  const DType dtype = t.dtype(0);
+  if (bit_width(dtype) >= 8) return t.produce(op, {in_bytes}, std::move(attributes));
+  t.produce("Cast", {t.emit(op, {in_bytes}, std::move(attributes))}, {{"to", static_cast<int64_t>(dtype)}});
+}
+
 void transpose(Translation& t) {
   const int64_t rank = t.rank(0);
   std::vector<int64_t> order = t.integers("perm");
@@ -24,7 +36,7 @@ void transpose(Translation& t) {
     t.fail(Code::ImportShapeMismatch,
            fmt::format("perm {} is no permutation of {} dimensions", to_string(order), rank));
   }
-  t.produce("Transpose", {t.input(0)}, {{"perm", std::move(order)}});
+  produce_from_bytes(t, "Transpose", input_in_bytes(t), {{"perm", std::move(order)}});
 }
 
 void concat(Translation& t) {
@@ -158,9 +170,10 @@ void pad(Translation& t) {
   }
   if (!cuts && !adds) return t.forward(t.input(0));
   const Attributes slice = {{"starts", starts}, {"ends", ends}, {"steps", std::vector<int64_t>(x.size(), 1)}};
-  if (!adds) return t.produce("Slice", {t.input(0)}, slice);
-  const ValueId source = cuts ? t.emit("Slice", {t.input(0)}, slice) : t.input(0);
-  t.produce("Pad", {source}, {{"pads", pads}, {"mode", mode}, {"value", value}});
+  ValueId source = input_in_bytes(t);
+  if (!adds) return produce_from_bytes(t, "Slice", source, slice);
+  if (cuts) source = t.emit("Slice", {source}, slice);
+  produce_from_bytes(t, "Pad", source, {{"pads", pads}, {"mode", mode}, {"value", value}});
 }
 
 /// numpy's two-way broadcast: the result may be larger than the shape asked for, and of higher rank than the input.

@@ -19,7 +19,13 @@ void reduce_nothing(Translation& t) {
   const ValueId x = t.input(0);
   if (t.op() == "ReduceL1" || t.op() == "ReduceL2") return t.produce("Abs", {x});
   if (t.op() == "ReduceSumSquare") return t.produce("Mul", {x, x});
-  if (t.op() == "ReduceLogSum") return t.produce("Log", {x});
+  if (t.op() == "ReduceLogSum" && is_floating(t.dtype(0))) return t.produce("Log", {x});
+  if (t.op() == "ReduceLogSum") {  // of vectors of one element
+    const auto rank = t.rank(0);
+    Shape shape = t.shape(0);
+    shape.push_back(1);
+    return t.produce(t.op(), {t.reshape(x, shape)}, {{"axes", std::vector<int64_t>{rank}}, {"keepdims", int64_t{0}}});
+  }
   t.forward(x);
 }
 
@@ -35,12 +41,14 @@ void reduce(Translation& t) {
     axes.resize(static_cast<size_t>(t.rank(0)));
     std::iota(axes.begin(), axes.end(), 0);
   }
-  // Booleans (ReduceMax and ReduceMin, opset 20) order as 0 and 1.
-  const bool boolean = t.dtype(0) == DType::Bool;
-  if (boolean) x = t.cast(x, DType::UInt8);
+  // Booleans (ReduceMax and ReduceMin, opset 20) order as 0 and 1; exponentials of integers are float32, truncated.
+  const DType dtype = t.dtype(0);
+  DType computed = dtype == DType::Bool ? DType::UInt8 : dtype;
+  if (t.op() == "ReduceLogSumExp" && is_integer(dtype)) computed = DType::Float32;
   const Attributes attributes = {{"axes", t.axes(std::move(axes), t.rank(0))}, {"keepdims", keepdims}};
-  if (!boolean) return t.produce(t.op(), {x}, attributes);
-  t.produce("Cast", {t.emit(t.op(), {x}, attributes)}, {{"to", static_cast<int64_t>(DType::Bool)}});
+  if (computed == dtype) return t.produce(t.op(), {x}, attributes);
+  x = t.cast(x, computed);
+  t.produce("Cast", {t.emit(t.op(), {x}, attributes)}, {{"to", static_cast<int64_t>(dtype)}});
 }
 
 void arg(Translation& t) {
@@ -50,13 +58,22 @@ void arg(Translation& t) {
              {"select_last_index", t.integer("select_last_index", 0)}});
 }
 
+void det(Translation& t) { t.produce("Det", {t.input(0)}); }
+
 constexpr OperatorRow kRows[] = {
-    {"ReduceMean", 1, 28, reduce},   {"ReduceSum", 1, 28, reduce},
-    {"ReduceMax", 1, 28, reduce},    {"ReduceMin", 1, 28, reduce},
-    {"ReduceL1", 1, 28, reduce},     {"ReduceL2", 1, 28, reduce},
-    {"ReduceProd", 1, 28, reduce},   {"ReduceSumSquare", 1, 28, reduce},
-    {"ReduceLogSum", 1, 28, reduce}, {"ReduceLogSumExp", 1, 28, reduce},
-    {"ArgMax", 1, 28, arg},          {"ArgMin", 1, 28, arg},
+    {"ReduceMean", 1, 28, reduce},
+    {"ReduceSum", 1, 28, reduce},
+    {"ReduceMax", 1, 28, reduce},
+    {"ReduceMin", 1, 28, reduce},
+    {"ReduceL1", 1, 28, reduce},
+    {"ReduceL2", 1, 28, reduce},
+    {"ReduceProd", 1, 28, reduce},
+    {"ReduceSumSquare", 1, 28, reduce},
+    {"ReduceLogSum", 1, 28, reduce},
+    {"ReduceLogSumExp", 1, 28, reduce},
+    {"ArgMax", 1, 28, arg},
+    {"ArgMin", 1, 28, arg},
+    {"Det", 11, 28, det},
 };
 
 }  // namespace

@@ -13,6 +13,15 @@
 namespace openrknn::onnx {
 namespace {
 
+constexpr std::string_view kText = "text is not processed on an NPU; turn it into numbers before the model";
+constexpr std::string_view kComplex = "an NPU has no complex numbers; keep real and imaginary parts in two tensors";
+constexpr std::string_view kTinyFloat =
+    "the NPUs have no floats of fewer than 16 bits; convert the tensor to float16, or give the float model and "
+    "quantize "
+    "it here";
+constexpr std::string_view kTinyInteger = "the NPUs have no integers of fewer than 4 bits; use int4 or uint4";
+constexpr std::string_view kUnknownType = "the ONNX standard does not define it; export the model again";
+
 /// Where an element type may be stored besides raw_data: onnx.proto3, comments of TensorProto's fields.
 enum class Field : uint8_t { None, Float, Int32, Int64, Double, UInt64 };
 
@@ -22,10 +31,11 @@ struct TypeRow {
   std::optional<DType> stored;  ///< as in the file; nullopt: not supported
   DType ir = DType::Float32;
   Field field = Field::None;
+  std::string_view refusal = {};  ///< of types that are not supported
 };
 
 constexpr TypeRow kTypes[] = {
-    {ElementType::Undefined, "undefined", {}},
+    {ElementType::Undefined, "undefined", {}, {}, {}, kUnknownType},
     {ElementType::Float, "float", DType::Float32, DType::Float32, Field::Float},
     {ElementType::UInt8, "uint8", DType::UInt8, DType::UInt8, Field::Int32},
     {ElementType::Int8, "int8", DType::Int8, DType::Int8, Field::Int32},
@@ -33,27 +43,27 @@ constexpr TypeRow kTypes[] = {
     {ElementType::Int16, "int16", DType::Int16, DType::Int16, Field::Int32},
     {ElementType::Int32, "int32", DType::Int32, DType::Int32, Field::Int32},
     {ElementType::Int64, "int64", DType::Int64, DType::Int64, Field::Int64},
-    {ElementType::String, "string", {}},
+    {ElementType::String, "string", {}, {}, {}, kText},
     {ElementType::Bool, "bool", DType::Bool, DType::Bool, Field::Int32},
     {ElementType::Float16, "float16", DType::Float16, DType::Float32, Field::Int32},
     {ElementType::Double, "double", DType::Float64, DType::Float32, Field::Double},
     {ElementType::UInt32, "uint32", DType::UInt32, DType::UInt32, Field::UInt64},
     {ElementType::UInt64, "uint64", DType::UInt64, DType::UInt64, Field::UInt64},
-    {ElementType::Complex64, "complex64", {}},
-    {ElementType::Complex128, "complex128", {}},
+    {ElementType::Complex64, "complex64", {}, {}, {}, kComplex},
+    {ElementType::Complex128, "complex128", {}, {}, {}, kComplex},
     {ElementType::BFloat16, "bfloat16", DType::BFloat16, DType::Float32, Field::Int32},
-    {ElementType::Float8E4M3FN, "float8e4m3fn", {}},
-    {ElementType::Float8E4M3FNUZ, "float8e4m3fnuz", {}},
-    {ElementType::Float8E5M2, "float8e5m2", {}},
-    {ElementType::Float8E5M2FNUZ, "float8e5m2fnuz", {}},
+    {ElementType::Float8E4M3FN, "float8e4m3fn", {}, {}, {}, kTinyFloat},
+    {ElementType::Float8E4M3FNUZ, "float8e4m3fnuz", {}, {}, {}, kTinyFloat},
+    {ElementType::Float8E5M2, "float8e5m2", {}, {}, {}, kTinyFloat},
+    {ElementType::Float8E5M2FNUZ, "float8e5m2fnuz", {}, {}, {}, kTinyFloat},
     {ElementType::UInt4, "uint4", DType::UInt4, DType::UInt4, Field::Int32},
     {ElementType::Int4, "int4", DType::Int4, DType::Int4, Field::Int32},
-    {ElementType::Float4E2M1, "float4e2m1", {}},
-    {ElementType::Float8E8M0, "float8e8m0", {}},
-    {ElementType::UInt2, "uint2", {}},
-    {ElementType::Int2, "int2", {}},
-    {ElementType::Float6E2M3, "float6e2m3", {}},
-    {ElementType::Float6E3M2, "float6e3m2", {}},
+    {ElementType::Float4E2M1, "float4e2m1", {}, {}, {}, kTinyFloat},
+    {ElementType::Float8E8M0, "float8e8m0", {}, {}, {}, kTinyFloat},
+    {ElementType::UInt2, "uint2", {}, {}, {}, kTinyInteger},
+    {ElementType::Int2, "int2", {}, {}, {}, kTinyInteger},
+    {ElementType::Float6E2M3, "float6e2m3", {}, {}, {}, kTinyFloat},
+    {ElementType::Float6E3M2, "float6e3m2", {}, {}, {}, kTinyFloat},
 };
 
 const TypeRow* row_of(ElementType type) {
@@ -164,6 +174,11 @@ std::optional<DType> ir_dtype(ElementType type) {
   return row != nullptr && row->stored ? std::optional(row->ir) : std::nullopt;
 }
 
+std::string_view type_refusal(ElementType type) {
+  const TypeRow* row = row_of(type);
+  return row != nullptr ? row->refusal : kUnknownType;
+}
+
 std::string_view name(ElementType type) {
   const TypeRow* row = row_of(type);
   return row != nullptr ? row->name : "unknown";
@@ -181,8 +196,8 @@ Tensor TensorFiles::read(const TensorProto& proto, std::string_view tensor_name)
   const TypeRow* row = row_of(proto.type);
   if (row == nullptr || !row->stored) {
     fail(Code::ImportUnsupportedType, where,
-         fmt::format("element type {} ({}) is not supported", name(proto.type), static_cast<int>(proto.type)),
-         "convert the tensor to float, float16 or an integer type");
+         fmt::format("element type {} ({}) is not supported: {}", name(proto.type), static_cast<int>(proto.type),
+                     type_refusal(proto.type)));
   }
   const DType dtype = *row->stored;
   int64_t count = 0;

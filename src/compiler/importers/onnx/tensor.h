@@ -19,6 +19,8 @@ namespace openrknn::onnx {
 std::optional<DType> ir_dtype(ElementType);
 /// "float16", "float8e4m3fn", …: ONNX's name, for messages.
 std::string_view name(ElementType);
+/// Why tensors of this type are not supported and what to use instead, as the end of a sentence. Empty: they are.
+std::string_view type_refusal(ElementType);
 
 /// The files a model's tensors live in: the .onnx itself and, beside it, external data. Maps each once.
 class TensorFiles {

@@ -255,6 +255,10 @@ void Translation::produce_constant(Tensor content, size_t output) {
 void Translation::produce_filled(const Tensor& element, const Shape& shape, size_t output) {
   constexpr int64_t kLargestConstant = 64 * 1024;  // what inference keeps as known content, too
   const int64_t count = element_count(shape);
+  if (bit_width(element.dtype()) == 4) {
+    const Tensor wide = openrknn::cast(element, DType::Int8).reshaped(Shape(shape.size(), 1));
+    return forward(cast(emit("Expand", {add_constant(wide, "element")}, {{"shape", shape}}), element.dtype()), output);
+  }
   if (count <= kLargestConstant) {
     Tensor filled(element.dtype(), shape);
     const std::span<std::byte> bytes = filled.mutable_bytes();

@@ -12,6 +12,8 @@ bool div_to_mul(Graph& graph, const PassContext&) {
     const ValueId divisor = graph[id].inputs[1];
     const Tensor* content = float_content(graph, divisor);
     if (content == nullptr || !is_float(graph, graph[id].outputs[0])) return false;
+    // One number costs nothing to divide, and may be a scale that others computed the same way.
+    if (graph[graph[id].outputs[0]].shape.empty()) return false;
     const std::span<const float> in = content->values<float>();
     const auto usable = [](float value) { return std::isnormal(value) && std::isnormal(1 / value); };
     if (!std::all_of(in.begin(), in.end(), usable)) return false;

@@ -8,6 +8,7 @@ namespace openrknn::schemas {
 namespace {
 
 constexpr AttributeSpec kFusible[] = {OPENRKNN_ACTIVATION_ATTRIBUTES};
+constexpr AttributeSpec kShift[] = {{"direction", AttributeType::String, true, "\"LEFT\" or \"RIGHT\""}};
 constexpr AttributeSpec kMod[] = {
     {"fmod", AttributeType::Int, false, "1: the sign follows the dividend, as C's fmod; default 0: the divisor"}};
 
@@ -38,6 +39,16 @@ void infer_logic(Inference& inference) {
   require_dtype(inference, 0, DType::Bool);
   require_dtype(inference, 1, DType::Bool);
   infer_comparison(inference);
+}
+
+void infer_bits(Inference& inference) {
+  require_integer(inference, 0);
+  infer_binary(inference);
+}
+
+void infer_shift(Inference& inference) {
+  choice_of(inference, "direction", {"LEFT", "RIGHT"});
+  infer_bits(inference);
 }
 
 void infer_where(Inference& inference) {
@@ -77,6 +88,11 @@ const OpSchema kRows[] = {
     binary("And", QuantRule::Index, infer_logic, "Logical and of Bools."),
     binary("Or", QuantRule::Index, infer_logic, "Logical or of Bools."),
     binary("Xor", QuantRule::Index, infer_logic, "Logical exclusive or of Bools."),
+    binary("BitwiseAnd", QuantRule::Index, infer_bits, "Bits set in both integers, broadcast."),
+    binary("BitwiseOr", QuantRule::Index, infer_bits, "Bits set in either integer, broadcast."),
+    binary("BitwiseXor", QuantRule::Index, infer_bits, "Bits set in one of the integers, broadcast."),
+    binary("BitShift", QuantRule::Index, infer_shift,
+           "Bits of a moved by b places, broadcast; to the right the sign repeats.", kShift),
     {.name = "Where",
      .inputs = {3, 3},
      .outputs = {1, 1},

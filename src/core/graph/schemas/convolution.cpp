@@ -30,7 +30,7 @@ constexpr AttributeSpec kMatMul[] = {OPENRKNN_ACTIVATION_ATTRIBUTES};
 
 /// Checks what Conv and ConvTranspose share and gives the window.
 Window conv_window(const Inference& inference) {
-  require_real(inference, 0);
+  if (inference.dtype(0) != DType::Int32) require_real(inference, 0);
   require_rank(inference, 0, 3, 5);
   const Shape &x = inference.shape(0), &w = inference.shape(1);
   if (w.size() != x.size()) {
@@ -137,7 +137,8 @@ const OpSchema kRows[] = {
      .layout = LayoutRule::ChannelsLast,
      .quant = QuantRule::Compute,
      .infer = infer_conv,
-     .summary = "Convolution over 1 to 3 spatial dimensions; inputs x, w[O,I/group,k…], bias[O], table."},
+     .summary =
+         "Convolution over 1 to 3 spatial dimensions (of Int32: exact); inputs x, w[O,I/group,k…], bias[O], table."},
     {.name = "ConvTranspose",
      .attributes = kConvTranspose,
      .inputs = {2, 4},

@@ -46,7 +46,7 @@ void infer_clip(Inference& inference) {
 }
 
 void infer_prelu(Inference& inference) {
-  require_real(inference, 0);
+  require_equal_types(inference, 0, 1);
   const Shape& x = inference.shape(0);
   const Shape out = broadcast_shapes(inference, x, inference.shape(1));
   if (out.size() != x.size() || !std::equal(out.begin(), out.end(), x.begin(), fits)) {
@@ -62,6 +62,23 @@ void infer_cast(Inference& inference) {
     inference.fail(fmt::format("attribute 'to' is {}, expected a DType number 0 to {}", to, kDTypeCount - 1));
   }
   inference.set(0, static_cast<DType>(to), inference.shape(0));
+}
+
+void infer_bits(Inference& inference) {
+  require_integer(inference, 0);
+  infer_same(inference);
+}
+
+/// Floats of 16 and 64 bits are float32 in a golden graph: their bits are not there.
+void infer_bit_cast(Inference& inference) {
+  infer_cast(inference);
+  const DType from = inference.dtype(0), to = inference.outputs[0].dtype;
+  if (bit_width(from) != bit_width(to)) {
+    inference.fail(fmt::format("BitCast from {} to {}, expected types of equal size", name(from), name(to)));
+  }
+  if (from == DType::Bool || to == DType::Bool) {
+    inference.fail(fmt::format("BitCast from {} to {}, expected no bool", name(from), name(to)), "use Cast");
+  }
 }
 
 void infer_not(Inference& inference) {
@@ -131,11 +148,23 @@ const OpSchema kRows[] = {
     unary("Sign", QuantRule::Float, infer_same, "-1, 0 or 1."),
     unary("Sin", QuantRule::Float, infer_function, "Sine."),
     unary("Cos", QuantRule::Float, infer_function, "Cosine."),
+    unary("Tan", QuantRule::Float, infer_function, "Tangent."),
+    unary("Asin", QuantRule::Float, infer_function, "Arc sine; NaN outside [-1, 1]."),
+    unary("Acos", QuantRule::Float, infer_function, "Arc cosine; NaN outside [-1, 1]."),
+    unary("Atan", QuantRule::Float, infer_function, "Arc tangent."),
+    unary("Sinh", QuantRule::Float, infer_function, "Hyperbolic sine."),
+    unary("Cosh", QuantRule::Float, infer_function, "Hyperbolic cosine."),
+    unary("Asinh", QuantRule::Float, infer_function, "Inverse hyperbolic sine."),
+    unary("Acosh", QuantRule::Float, infer_function, "Inverse hyperbolic cosine; NaN below 1."),
+    unary("Atanh", QuantRule::Float, infer_function, "Inverse hyperbolic tangent; NaN outside [-1, 1]."),
     with_attributes(unary("Cast", QuantRule::Index, infer_cast, "The same numbers in another type; floats truncate."),
                     kCast),
     unary("Convert", QuantRule::Compute, infer_same,
           "The same real numbers in the output's own dtype and quantization; the only op that does nothing else."),
     unary("Not", QuantRule::Index, infer_not, "Logical not of Bools."),
+    unary("BitwiseNot", QuantRule::Index, infer_bits, "Every bit of an integer the other way."),
+    with_attributes(unary("BitCast", QuantRule::Index, infer_bit_cast, "The same bits as another type of equal size."),
+                    kCast),
 };
 
 }  // namespace

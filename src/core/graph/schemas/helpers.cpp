@@ -43,6 +43,12 @@ void require_dtype(const Inference& inference, size_t input, DType expected) {
   inference.fail(fmt::format("input {} has type {}, expected {}", input, name(inference.dtype(input)), name(expected)));
 }
 
+void require_integer(const Inference& inference, size_t input) {
+  const DType got = inference.dtype(input);
+  if (is_integer(got) && bit_width(got) >= 8) return;
+  inference.fail(fmt::format("input {} has type {}, expected an integer type of 8 bits or more", input, name(got)));
+}
+
 void require_index(const Inference& inference, size_t input) {
   const DType got = inference.dtype(input);
   if (got == DType::Int32 || got == DType::Int64) return;

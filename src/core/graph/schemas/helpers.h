@@ -20,7 +20,8 @@ void require_equal_types(const Inference&, size_t a, size_t b);
 /// Floating, or codes of a quantized value.
 void require_real(const Inference&, size_t input);
 void require_dtype(const Inference&, size_t input, DType);
-void require_index(const Inference&, size_t input);  ///< Int32 or Int64
+void require_integer(const Inference&, size_t input);  ///< signed or unsigned, whole bytes
+void require_index(const Inference&, size_t input);    ///< Int32 or Int64
 void require_rank(const Inference&, size_t input, int64_t least, int64_t most);
 /// A 1-D input of `extent` elements (bias, scale, …), if it is there.
 void require_vector(const Inference&, size_t input, std::string_view what, int64_t extent);

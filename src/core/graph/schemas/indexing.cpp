@@ -12,6 +12,15 @@ namespace {
 constexpr AttributeSpec kAxis[] = {{"axis", AttributeType::Int, true, "0..rank-1"}};
 constexpr AttributeSpec kBatch[] = {
     {"batch_dims", AttributeType::Int, false, "leading dimensions both inputs share; default: 0"}};
+constexpr AttributeSpec kScatterElements[] = {
+    {"axis", AttributeType::Int, true, "0..rank-1"},
+    {"reduction", AttributeType::String, false, "none (default), add, mul, max or min"},
+};
+constexpr AttributeSpec kTopK[] = {
+    {"axis", AttributeType::Int, true, "searched dimension, 0..rank-1"},
+    {"k", AttributeType::Int, true, "elements to find, 0..extent of the dimension"},
+    {"largest", AttributeType::Int, false, "1 (default): the largest, 0: the smallest"},
+};
 constexpr AttributeSpec kReductionOf[] = {
     {"reduction", AttributeType::String, false, "none (default), add, mul, max or min"}};
 constexpr AttributeSpec kOneHot[] = {
@@ -37,7 +46,8 @@ void infer_gather(Inference& inference) {
                 joined({Shape(x.begin(), x.begin() + axis), indices, Shape(x.begin() + axis + 1, x.end())}));
 }
 
-void infer_gather_elements(Inference& inference) {
+/// Indices that pick single elements along an axis.
+void check_elements(const Inference& inference) {
   require_index(inference, 1);
   const Shape &x = inference.shape(0), &indices = inference.shape(1);
   const size_t axis = static_cast<size_t>(axis_of(inference, "axis", 0, static_cast<int64_t>(x.size())));
@@ -47,7 +57,37 @@ void infer_gather_elements(Inference& inference) {
     inference.fail(fmt::format("indices have shape {}, expected rank {} and extents within {} except along axis {}",
                                to_string(indices), x.size(), to_string(x), axis));
   }
-  inference.set(0, inference.dtype(0), indices);
+}
+
+void infer_gather_elements(Inference& inference) {
+  check_elements(inference);
+  inference.set(0, inference.dtype(0), inference.shape(1));
+}
+
+void infer_scatter_elements(Inference& inference) {
+  check_elements(inference);
+  require_equal_types(inference, 0, 2);
+  choice_of(inference, "reduction", {"none", "add", "mul", "max", "min"});
+  const Shape &indices = inference.shape(1), &updates = inference.shape(2);
+  if (updates.size() != indices.size() || !std::equal(updates.begin(), updates.end(), indices.begin(), fits)) {
+    inference.fail(
+        fmt::format("updates have shape {}, expected {} as the indices", to_string(updates), to_string(indices)));
+  }
+  infer_same(inference);
+}
+
+void infer_top_k(Inference& inference) {
+  Shape out = inference.shape(0);
+  const size_t axis = static_cast<size_t>(axis_of(inference, "axis", 0, static_cast<int64_t>(out.size())));
+  const int64_t k = int_attribute(inference.attributes(), "k", 0);
+  const int64_t most = out[axis] >= 0 ? out[axis] : kLargestParameter;
+  if (k < 0 || k > most) {
+    inference.fail(fmt::format("k is {}, expected 0 to {} (dimension {} of {})", k, most, axis, to_string(out)));
+  }
+  flag_of(inference, "largest", true);
+  out[axis] = k;
+  inference.set(0, inference.dtype(0), out);
+  inference.set(1, DType::Int64, std::move(out));
 }
 
 /// The last extent of the indices: how many leading dimensions of the data they address.
@@ -140,6 +180,22 @@ const OpSchema kRows[] = {
      .quant = QuantRule::Same,
      .infer = infer_scatter_nd,
      .summary = "x with the slices addressed by the rows of indices replaced by updates."},
+    {.name = "ScatterElements",
+     .attributes = kScatterElements,
+     .inputs = {3, 3},
+     .outputs = {1, 1},
+     .layout = LayoutRule::Logical,
+     .quant = QuantRule::Same,
+     .infer = infer_scatter_elements,
+     .summary = "x with one element along axis per index replaced by (or joined with) its update."},
+    {.name = "TopK",
+     .attributes = kTopK,
+     .inputs = {1, 1},
+     .outputs = {2, 2},
+     .layout = LayoutRule::Logical,
+     .quant = QuantRule::Float,
+     .infer = infer_top_k,
+     .summary = "The k largest or smallest elements along axis in order, and their indices as Int64."},
     {.name = "OneHot",
      .attributes = kOneHot,
      .inputs = {2, 2},

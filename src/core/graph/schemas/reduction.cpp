@@ -77,7 +77,24 @@ constexpr OpSchema arg(std::string_view name, std::string_view summary) {
           .summary = summary};
 }
 
+/// [..., n, n] -> [...].
+void infer_det(Inference& inference) {
+  require_real(inference, 0);
+  const Shape& x = inference.shape(0);
+  if (x.size() < 2 || !fits(x[x.size() - 2], x.back())) {
+    inference.fail(fmt::format("the input has shape {}, expected square matrices", to_string(x)));
+  }
+  inference.set(0, inference.dtype(0), Shape(x.begin(), x.end() - 2));
+}
+
 const OpSchema kRows[] = {
+    {.name = "Det",
+     .inputs = {1, 1},
+     .outputs = {1, 1},
+     .layout = LayoutRule::Logical,
+     .quant = QuantRule::Float,
+     .infer = infer_det,
+     .summary = "Determinant of the matrices in the last two dimensions."},
     reduce("ReduceMean", QuantRule::Compute, "Mean over axes."),
     reduce("ReduceSum", QuantRule::Compute, "Sum over axes."),
     reduce("ReduceMax", QuantRule::Same, "Maximum over axes."),

@@ -11,7 +11,7 @@ std::span<const OpSchema> all_schemas() {
          {schemas::convolution(), schemas::pooling(), schemas::arithmetic(), schemas::elementwise(),
           schemas::normalization(), schemas::reduction(), schemas::movement(), schemas::indexing(), schemas::spatial(),
           schemas::sources(), schemas::data_dependent(), schemas::control(), schemas::recurrent(), schemas::sequence(),
-          schemas::custom()}) {
+          schemas::quantization(), schemas::custom()}) {
       joined.insert(joined.end(), table.begin(), table.end());
     }
     std::sort(joined.begin(), joined.end(), [](const OpSchema& a, const OpSchema& b) { return a.name < b.name; });

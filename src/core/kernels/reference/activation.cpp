@@ -1,6 +1,6 @@
-// Float rules: every function is evaluated in float32. Curved ones are core/kernels/math.h; the others below use
-// compare, select, +, -, *, / and sqrt, each rounded once, never fused. Functions that pick one of several values keep
-// NaN: a comparison with NaN is false, so the tests are written such that false leaves x.
+// Float rules: every function is evaluated in float32. Curved ones are core/kernels/math.h and trigonometry.h; the
+// others below use compare, select, +, -, *, / and sqrt, each rounded once, never fused. Functions that pick one of
+// several values keep NaN: a comparison with NaN is false, so the tests are written such that false leaves x.
 #include "core/kernels/reference/activation.h"
 
 #include <cmath>
@@ -8,6 +8,7 @@
 #include <string>
 
 #include "core/kernels/math.h"
+#include "core/kernels/reference/trigonometry.h"
 
 namespace openrknn::reference {
 namespace {
@@ -52,6 +53,15 @@ float exp(const F&, float x) { return math::exp(x); }
 float log(const F&, float x) { return math::log(x); }
 float sin(const F&, float x) { return math::sin(x); }
 float cos(const F&, float x) { return math::cos(x); }
+float tan(const F&, float x) { return reference::tan(x); }
+float asin(const F&, float x) { return reference::asin(x); }
+float acos(const F&, float x) { return reference::acos(x); }
+float atan(const F&, float x) { return reference::atan(x); }
+float sinh(const F&, float x) { return reference::sinh(x); }
+float cosh(const F&, float x) { return reference::cosh(x); }
+float asinh(const F&, float x) { return reference::asinh(x); }
+float acosh(const F&, float x) { return reference::acosh(x); }
+float atanh(const F&, float x) { return reference::atanh(x); }
 float sqrt(const F&, float x) { return std::sqrt(x); }
 float reciprocal(const F&, float x) { return 1.0f / x; }
 float neg(const F&, float x) { return -x; }
@@ -91,6 +101,15 @@ constexpr Row kRows[] = {
     {"Log", map<log>},
     {"Sin", map<sin>},
     {"Cos", map<cos>},
+    {"Tan", map<tan>},
+    {"Asin", map<asin>},
+    {"Acos", map<acos>},
+    {"Atan", map<atan>},
+    {"Sinh", map<sinh>},
+    {"Cosh", map<cosh>},
+    {"Asinh", map<asinh>},
+    {"Acosh", map<acosh>},
+    {"Atanh", map<atanh>},
     {"Sqrt", map<sqrt>},
     {"Reciprocal", map<reciprocal>},
     {"Neg", map<neg>},

@@ -157,8 +157,10 @@ void run_binary(const BinaryState& s, std::span<const Buffer> buffers, int64_t t
 template <class T, class Exponent>
 void run_power(const BinaryState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
   run_rows<T, Exponent>(s, buffers, tile, [](Wide<T> x, Wide<Exponent> y) {
-    if constexpr (std::is_integral_v<T>)
-      return integer_power(x, static_cast<int64_t>(y));
+    if constexpr (std::is_integral_v<T> && std::is_integral_v<Exponent>)
+      return integer_power(x, whole_exponent(y));
+    else if constexpr (std::is_integral_v<T>)
+      return integer_power(x, static_cast<float>(y));
     else
       return power(x, static_cast<float>(y));
   });
@@ -192,10 +194,12 @@ Prepared prepare_mod(const Call& call, Weights& weights) {
   return truncated ? prepare<TruncatedMod>(call, weights) : prepare<FlooredMod>(call, weights);
 }
 
-using PowerTypes = Types<float, Float16, int32_t, int64_t>;
+using PowerTypes = NumberTypes;
 bool accepts_power(const Call& call) {
-  return accepts(call) && one_of(PowerTypes{}, call.inputs[0].dtype) && one_of(PowerTypes{}, call.inputs[1].dtype) &&
-         (is_float(call.inputs[0]) || !is_float(call.inputs[1]));
+  const Operand &a = call.inputs[0], &b = call.inputs[1], &y = call.outputs[0];
+  if (!same_dtype(a, y) || a.quant || b.quant || y.quant || !fused_activation(call.node)) return false;
+  return one_of(PowerTypes{}, a.dtype) && one_of(PowerTypes{}, b.dtype) &&
+         (is_float(a) || !fused_activation(call.node)->apply);
 }
 Prepared prepare_power(const Call& call, Weights&) {
   BinaryState s;

@@ -1,5 +1,7 @@
-// Gather, GatherElements, GatherND, ScatterND. Elements are moved, not computed with (ScatterND's reductions excepted).
-// Negative indices count from the end; an index beyond the extent is refused when it is met.
+// Gather, GatherElements, GatherND, ScatterND, ScatterElements. Elements are moved, not computed with (reductions of
+// the scatters excepted: in the order of the indices, integers wrap around). Negative indices count from the end; an
+// index beyond the extent is refused when it is met.
+#include <cstring>
 #include <string>
 #include <type_traits>
 
@@ -128,23 +130,29 @@ Prepared prepare_gather_nd(const Call& call, Weights&) {
   return finish(std::move(s));
 }
 
+/// Where the elements that indices of shape `walked` address start, the step along `axis` left to the index.
+Broadcast elements_along(const Shape& x, size_t axis, const Shape& walked) {
+  Broadcast elements;
+  elements.extents = walked;
+  elements.strides[0] = strides_of(x);
+  elements.strides[0][axis] = 0;
+  elements.total = element_count(walked);
+  return elements;
+}
+
 Prepared prepare_gather_elements(const Call& call, Weights&) {
   const Shape &x = call.inputs[0].shape, &y = call.outputs[0].shape;
   const size_t axis = static_cast<size_t>(int_attribute(call.node.attributes, "axis", 0));
   GatherState s = start(call);
-  const Shape strides = strides_of(x);
   s.extents = {x[axis]};
-  s.strides = {strides[axis]};
-  s.elements.extents = y;
-  s.elements.strides[0] = strides;
-  s.elements.strides[0][axis] = 0;
-  s.elements.total = element_count(y);
+  s.strides = {strides_of(x)[axis]};
+  s.elements = elements_along(x, axis, y);
   s.tiles = {s.elements.total};
   visit_size(whole_bytes(call.inputs[0].dtype), [&]<class T>(Tag<T>) { s.body = run_gather_elements<T>; });
   return finish(std::move(s));
 }
 
-// ---- ScatterND: a copy of the data, then the updates in their order ----
+// ---- ScatterND, ScatterElements: a copy of the data, then the updates in their order ----
 
 struct Replace {
   template <class T>
@@ -155,13 +163,19 @@ struct Replace {
 struct AddUpdate {
   template <class T>
   static T apply(T a, T b) {
-    return static_cast<T>(a + b);
+    if constexpr (std::is_integral_v<T>)
+      return static_cast<T>(uint64_t{a} + uint64_t{b});
+    else
+      return a + b;
   }
 };
 struct MulUpdate {
   template <class T>
   static T apply(T a, T b) {
-    return static_cast<T>(a * b);
+    if constexpr (std::is_integral_v<T>)
+      return static_cast<T>(uint64_t{a} * uint64_t{b});
+    else
+      return a * b;
   }
 };
 struct MaxUpdate {
@@ -193,24 +207,48 @@ void run_scatter(const GatherState& s, std::span<const Buffer> buffers, int64_t,
   }
 }
 
+template <class T, class Op>
+void run_scatter_elements(const GatherState& s, std::span<const Buffer> buffers, int64_t, std::byte*) {
+  const T* updates = input<T>(buffers, 2);
+  T* y = output<T>(buffers);
+  if (buffers[0].data != buffers.back().data && s.run_bytes > 0) {
+    std::memcpy(y, buffers[0].data, static_cast<size_t>(s.run_bytes));
+  }
+  const int64_t stride = s.elements.strides[0].back();
+  for_rows(s.elements, 0, s.elements.total,
+           [&](int64_t position, int64_t count, const std::array<int64_t, kMaxOperands>& at) {
+             for (int64_t i = 0; i < count; ++i) {
+               const int64_t index = read_index(s, buffers[1].data, position + i, s.extents[0]);
+               T& to = y[at[0] + i * stride + index * s.strides[0]];
+               to = static_cast<T>(Op::apply(static_cast<Wide<T>>(to), static_cast<Wide<T>>(updates[position + i])));
+             }
+           });
+}
+
+/// Either operator's body for one type and one reduction.
+template <class T, class Op>
+Body<GatherState> scatter_body(bool elements) {
+  return elements ? run_scatter_elements<T, Op> : run_scatter<T, Op>;
+}
+
 struct Reduction {
   std::string_view name;
-  bool (*choose)(GatherState&, const Operand&);
+  bool (*choose)(GatherState&, const Operand&, bool elements);
 };
 template <class Op>
-bool choose_reduction(GatherState& s, const Operand& x) {
+bool choose_reduction(GatherState& s, const Operand& x, bool elements) {
   if (x.quant) return false;
   if constexpr (std::is_same_v<Op, MaxUpdate> || std::is_same_v<Op, MinUpdate>) {
-    return visit(NumberTypes{}, x.dtype, [&]<class T>(Tag<T>) { s.body = run_scatter<T, Op>; });
+    return visit(NumberTypes{}, x.dtype, [&]<class T>(Tag<T>) { s.body = scatter_body<T, Op>(elements); });
   } else {
-    if (is_float(x)) return visit(FloatTypes{}, x.dtype, [&]<class T>(Tag<T>) { s.body = run_scatter<T, Op>; });
+    const auto choose = [&]<class T>(Tag<T>) { s.body = scatter_body<T, Op>(elements); };
+    if (is_float(x)) return visit(FloatTypes{}, x.dtype, choose);
     // Signed overflow must wrap: computed in the unsigned type of the same size.
-    return visit(Types<int32_t, uint32_t, int64_t, uint64_t>{}, x.dtype,
-                 [&]<class T>(Tag<T>) { s.body = run_scatter<std::make_unsigned_t<T>, Op>; });
+    return one_of(IntegerTypes{}, x.dtype) && visit_size(whole_bytes(x.dtype), choose);
   }
 }
-bool choose_replace(GatherState& s, const Operand& x) {
-  return visit_size(whole_bytes(x.dtype), [&]<class T>(Tag<T>) { s.body = run_scatter<T, Replace>; });
+bool choose_replace(GatherState& s, const Operand& x, bool elements) {
+  return visit_size(whole_bytes(x.dtype), [&]<class T>(Tag<T>) { s.body = scatter_body<T, Replace>(elements); });
 }
 constexpr Reduction kReductions[] = {{"none", choose_replace},
                                      {"add", choose_reduction<AddUpdate>},
@@ -220,7 +258,7 @@ constexpr Reduction kReductions[] = {{"none", choose_replace},
 bool choose_scatter(GatherState& s, const Call& call) {
   const std::string wanted = string_attribute(call.node.attributes, "reduction", "none");
   for (const Reduction& reduction : kReductions) {
-    if (reduction.name == wanted) return reduction.choose(s, call.inputs[0]);
+    if (reduction.name == wanted) return reduction.choose(s, call.inputs[0], call.node.op == "ScatterElements");
   }
   return false;
 }
@@ -245,11 +283,25 @@ Prepared prepare_scatter(const Call& call, Weights&) {
   return make_prepared(std::move(s), 1, 0, 0);
 }
 
+Prepared prepare_scatter_elements(const Call& call, Weights&) {
+  const Shape &x = call.inputs[0].shape, &indices = call.inputs[1].shape;
+  const size_t axis = static_cast<size_t>(int_attribute(call.node.attributes, "axis", 0));
+  GatherState s = start(call);
+  choose_scatter(s, call);
+  s.run_bytes = element_count(x) * whole_bytes(call.inputs[0].dtype);
+  s.elements = elements_along(x, axis, indices);
+  s.extents = {x[axis]};
+  s.strides = {strides_of(x)[axis]};
+  return make_prepared(std::move(s), 1, 0, 0);
+}
+
 constexpr Kernel kRows[] = {
     {"Gather", "gather_reference", 0, accepts, prepare_gather, run_body<GatherState>},
     {"GatherElements", "gather_elements_reference", 0, accepts, prepare_gather_elements, run_body<GatherState>},
     {"GatherND", "gather_nd_reference", 0, accepts, prepare_gather_nd, run_body<GatherState>},
     {"ScatterND", "scatter_nd_reference", 0, accepts_scatter, prepare_scatter, run_body<GatherState>},
+    {"ScatterElements", "scatter_elements_reference", 0, accepts_scatter, prepare_scatter_elements,
+     run_body<GatherState>},
 };
 
 }  // namespace

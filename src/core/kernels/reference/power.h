@@ -6,6 +6,9 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
+
+#include "core/kernels/reference/convert.h"
 
 namespace openrknn::reference {
 
@@ -54,6 +57,17 @@ inline float power(float x, float y) {
   return std::signbit(x) && odd ? -result : result;
 }
 
+/// As int64_t. Adding 2^62 to an exponent beyond 2^62 changes no power modulo 2^64: an odd number to the 2^62 is 1.
+template <class Exponent>
+int64_t whole_exponent(Exponent y) {
+  if constexpr (std::is_same_v<Exponent, uint64_t>) {
+    constexpr uint64_t kMost = std::numeric_limits<int64_t>::max();
+    return static_cast<int64_t>(y > kMost ? (y & kMost) | uint64_t{1} << 62 : y);
+  } else {
+    return static_cast<int64_t>(y);
+  }
+}
+
 /// Whole powers by squaring, wrapping around; x^-n is 0 unless |x| = 1 (0^-n: 0).
 template <class T>
 T integer_power(T x, int64_t y) {
@@ -64,6 +78,19 @@ T integer_power(T x, int64_t y) {
     base *= base;
   }
   return static_cast<T>(result);
+}
+
+/// x^y of an integer base and a fractional exponent: the real power truncated, 0 where there is none.
+template <class T>
+T integer_power(T x, float y) {
+  if (std::floor(y) == y && std::fabs(y) < 0x1p31f) return integer_power(x, static_cast<int64_t>(y));
+  if (!(static_cast<double>(x) > 0.0) || y != y) return T{0};
+  const double exponent = static_cast<double>(y) * log2_of(static_cast<double>(x));
+  if (exponent > 64.0) return std::numeric_limits<T>::max();
+  if (exponent < -1.0) return T{0};
+  // A root that is a whole number may come out a few bits below it.
+  const double power = exp2_of(exponent), whole = std::nearbyint(power);
+  return convert_number<T>(std::fabs(power - whole) < 1e-12 * power ? whole : power);
 }
 
 }  // namespace openrknn::reference

@@ -3,15 +3,19 @@
 // interleaved accumulators, the reduced elements numbered in memory order; sums over other axes take one accumulator
 // per output, from +0, in memory order, and so does Prod, from 1, always. Then
 //   Mean: sum / n    L2: sqrt(sum x*x)    LogSum: log(sum)    LogSumExp: max + log(sum exp(x - max))
-// Max and Min return NaN if an element is NaN. Integers are exact and wrap around; their mean truncates.
+// Max and Min return NaN if an element is NaN; an infinite max is not subtracted. Integers are exact and wrap around;
+// their mean, root and logarithm truncate, the logarithm of a sum that is not positive is the lowest integer. Over no
+// elements a sum is 0, a product 1, an integer mean 0.
 #include <cmath>
 #include <limits>
 #include <type_traits>
 
 #include "core/kernels/math.h"
 #include "core/kernels/reference/broadcast.h"
+#include "core/kernels/reference/convert.h"
 #include "core/kernels/reference/prepared.h"
 #include "core/kernels/reference/sums.h"
+#include "core/kernels/reference/trigonometry.h"
 #include "core/kernels/tables.h"
 
 namespace openrknn {
@@ -59,6 +63,8 @@ struct Mean : AddTerms {
   static Wide<T> finish(SumType<T> total, int64_t count, float) {
     if constexpr (std::is_same_v<SumType<T>, float>)
       return total / static_cast<float>(count);
+    else if (count == 0)
+      return 0;
     else if constexpr (std::is_signed_v<T>)
       return static_cast<T>(static_cast<int64_t>(total) / count);
     else
@@ -80,16 +86,33 @@ struct SumSquare : AddTerms {
     return static_cast<SumType<T>>(x) * static_cast<SumType<T>>(x);
   }
 };
+/// Largest integer whose square is not above x.
+inline uint64_t whole_root(uint64_t x) {
+  auto root = static_cast<uint64_t>(std::sqrt(static_cast<double>(x)));
+  constexpr uint64_t kMost = 0xffffffffu;
+  root = std::min(root, kMost);  // the double is at most one off
+  while (root * root > x) --root;
+  while (root < kMost && (root + 1) * (root + 1) <= x) ++root;
+  return root;
+}
 struct L2 : SumSquare {
   template <class T>
-  static Wide<T> finish(float total, int64_t, float) {
-    return std::sqrt(total);
+  static Wide<T> finish(SumType<T> total, int64_t, float) {
+    if constexpr (std::is_same_v<SumType<T>, float>)
+      return std::sqrt(total);
+    else
+      return static_cast<T>(whole_root(total));
   }
 };
 struct LogSum : AddTerms {
   template <class T>
-  static Wide<T> finish(float total, int64_t, float) {
-    return math::log(total);
+  static Wide<T> finish(SumType<T> total, int64_t, float) {
+    if constexpr (std::is_same_v<SumType<T>, float>) {
+      return math::log(total);
+    } else {
+      const T sum = static_cast<T>(total);
+      return sum > T{0} ? convert_number<T>(natural_log(static_cast<double>(sum))) : std::numeric_limits<T>::lowest();
+    }
   }
 };
 struct LogSumExp : AddTerms {
@@ -103,6 +126,8 @@ struct LogSumExp : AddTerms {
     return max + math::log(total);
   }
 };
+/// An infinity less itself would be NaN.
+inline float finite_or_zero(float max) { return std::isinf(max) ? 0.0f : max; }
 /// Totals of the element's own type, joined in memory order.
 struct Ordered {
   static constexpr bool kInterleaved = false, kShift = false;
@@ -177,7 +202,7 @@ void run_contiguous(const ReduceState& s, std::span<const Buffer> buffers, int64
     for (int64_t i = 0; i < count; ++i) {
       const T* x = input<T>(buffers, 0) + at[0] + i * stride;
       float shift = 0.0f;
-      if constexpr (Op::kShift) shift = reduce_runs<T, Max>(s, x, 0.0f);
+      if constexpr (Op::kShift) shift = finite_or_zero(reduce_runs<T, Max>(s, x, 0.0f));
       const auto total = reduce_runs<T, Op>(s, x, shift);
       y[position + i] = static_cast<T>(Op::template finish<T>(total, s.count, shift));
     }
@@ -210,7 +235,10 @@ void run_columns(const ReduceState& s, std::span<const Buffer> buffers, int64_t 
     for (int64_t begin = 0; begin < count; begin += kColumns) {
       const int64_t columns = std::min(kColumns, count - begin);
       const T* x = input<T>(buffers, 0) + at[0] + begin;
-      if constexpr (Op::kShift) reduce_columns<T, Max>(s, x, columns, shifts, shifts);
+      if constexpr (Op::kShift) {
+        reduce_columns<T, Max>(s, x, columns, shifts, shifts);
+        std::transform(shifts, shifts + columns, shifts, finite_or_zero);
+      }
       reduce_columns<T, Op>(s, x, columns, shifts, totals);
       for (int64_t c = 0; c < columns; ++c) {
         y[position + begin + c] = static_cast<T>(Op::template finish<T>(totals[c], s.count, shifts[c]));
@@ -281,8 +309,8 @@ constexpr Kernel kRows[] = {
     ROW("ReduceProd", "reduce_prod", accepts_numbers, Prod, NumberTypes),
     ROW("ReduceL1", "reduce_l1", accepts_numbers, L1, NumberTypes),
     ROW("ReduceSumSquare", "reduce_sum_square", accepts_numbers, SumSquare, NumberTypes),
-    ROW("ReduceL2", "reduce_l2", accepts_floats, L2, FloatTypes),
-    ROW("ReduceLogSum", "reduce_log_sum", accepts_floats, LogSum, FloatTypes),
+    ROW("ReduceL2", "reduce_l2", accepts_numbers, L2, NumberTypes),
+    ROW("ReduceLogSum", "reduce_log_sum", accepts_numbers, LogSum, NumberTypes),
     ROW("ReduceLogSumExp", "reduce_log_sum_exp", accepts_floats, LogSumExp, FloatTypes),
 };
 #undef ROW
