@@ -131,6 +131,17 @@ struct PoolPixel {
   void* out = nullptr;
 };
 
+/// One output row of a linear Resize: columns of up to two input lines, each column of up to two pixels.
+struct BlendRow {
+  const void* lines[2] = {nullptr, nullptr};  ///< the second is null where the height is copied
+  float line_weights[2] = {1, 0};
+  const int64_t* index = nullptr;  ///< [out][columns]: pixels of a line
+  const float* weight = nullptr;   ///< [out][columns]
+  int64_t columns = 1;             ///< 1: the width is copied
+  int64_t out = 0, channels = 0;
+  void* to = nullptr;
+};
+
 struct InnerLoops {
   Gemm gemm_float = {}, gemm_codes = {};
   int lanes = 1;  ///< floats in a vector
@@ -150,6 +161,8 @@ struct InnerLoops {
   void (*average_float)(const PoolPixel&) = nullptr;
   void (*average_half)(const PoolPixel&) = nullptr;
   void (*average_codes)(const PoolPixel&) = nullptr;
+  void (*blend_float)(const BlendRow&) = nullptr;
+  void (*blend_half)(const BlendRow&) = nullptr;
   void (*sum_codes)(const int8_t* from, int64_t rows, int64_t row_bytes, int64_t columns, int32_t* sums) = nullptr;
   void (*half_to_float)(const uint16_t* in, float* out, int64_t count) = nullptr;
   void (*float_to_half)(const float* in, uint16_t* out, int64_t count) = nullptr;

@@ -7,6 +7,7 @@
 #include "core/kernels/fast/packing_loops.h"
 #include "core/kernels/fast/pair_loops.h"
 #include "core/kernels/fast/pool_loops.h"
+#include "core/kernels/fast/resize_loops.h"
 #include "core/kernels/fast/row_loops.h"
 
 namespace openrknn::fast {
@@ -50,6 +51,8 @@ constexpr InnerLoops inner_loops() {
           .average_float = average_floats<Isa, float>,
           .average_half = average_floats<Isa, uint16_t>,
           .average_codes = average_codes<Isa>,
+          .blend_float = blend_row<Isa, float>,
+          .blend_half = blend_row<Isa, uint16_t>,
           .sum_codes = sum_codes<Isa>,
           .half_to_float = half_to_float<Isa>,
           .float_to_half = float_to_half<Isa>,
