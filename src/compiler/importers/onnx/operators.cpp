@@ -10,9 +10,9 @@ namespace {
 
 using Family = std::span<const OperatorRow> (*)();
 constexpr Family kFamilies[] = {
-    elementwise_operators,   arithmetic_operators, convolution_operators, pooling_operators,   matmul_operators,
-    normalization_operators, reduction_operators,  shape_operators,       movement_operators,  gather_operators,
-    resize_operators,        constant_operators,   control_operators,     attention_operators,
+    elementwise_operators,   arithmetic_operators, convolution_operators, pooling_operators,  matmul_operators,
+    normalization_operators, reduction_operators,  shape_operators,       movement_operators, gather_operators,
+    resize_operators,        sampling_operators,   constant_operators,    control_operators,  attention_operators,
 };
 
 const std::unordered_multimap<std::string_view, const OperatorRow*>& rows_by_name() {
