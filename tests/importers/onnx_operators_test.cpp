@@ -172,9 +172,16 @@ TEST(OnnxResize, EveryOpsetBecomesSizesAndScales) {
   EXPECT_EQ(
       out_shape(import_node("Resize", {"x", "", "", "s"}, policy, {.opset = 18, .constants = {ints("s", {8, 6})}})),
       (Shape{1, 2, 6, 6}));
-  EXPECT_EQ(refusal("Resize", {"x", "", "s"}, {attribute("antialias", 1), attribute("mode", "linear")},
-                    {.opset = 18, .constants = {floats("s", {4}, {1, 1, 0.5f, 0.5f})}}),
-            Code::ImportUnsupportedAttribute);
+}
+
+TEST(OnnxResize, AntialiasMattersWhereTheSizeShrinks) {
+  const auto antialias = [](std::vector<float> scales) {
+    const Graph graph = import_node("Resize", {"x", "", "s"}, {attribute("antialias", 1), attribute("mode", "linear")},
+                                    {.opset = 18, .constants = {floats("s", {4}, scales)}});
+    return int_attribute(only(graph, "Resize").attributes, "antialias", 0);
+  };
+  EXPECT_EQ(antialias({1, 1, 0.5f, 2}), 1);
+  EXPECT_EQ(antialias({1, 1, 2, 2}), 0);
 }
 
 TEST(OnnxResize, ChannelsLastModelsAreTurned) {

@@ -15,6 +15,14 @@ import onnx
 
 import openrknn
 
+# Cases that contradict the standard's own text, computed as the text says (docs/onnx.md, "Where the standard is open").
+FRACTIONAL_LENGTH = "the case calculates with a length of 2.4 pixels, the text with that of the resized tensor, 2"
+AGAINST_THE_TEXT = {
+    "test_resize_downsample_scales_linear_align_corners": FRACTIONAL_LENGTH,
+    "test_resize_downsample_scales_cubic_align_corners": FRACTIONAL_LENGTH,
+    "test_maxunpool_export_with_output_shape": "the case counts indices in another shape than output_shape",
+}
+
 
 @dataclasses.dataclass
 class Result:
@@ -159,6 +167,8 @@ def run(case, folder):
 
 def run_case(case, folder):
     op = operator_of(case)
+    if case.name in AGAINST_THE_TEXT:
+        return Result(case.name, op, "refused", "by design: " + AGAINST_THE_TEXT[case.name])
     path = Path(folder, "case.onnx")
     path.write_bytes(case.model.SerializeToString())
     names = [i.name for i in case.model.graph.input]

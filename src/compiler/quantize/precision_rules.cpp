@@ -89,6 +89,7 @@ Refusal refuse_prelu(const Graph& graph, const Node& node) {
 Refusal refuse_resize(const Graph&, const Node& node) {
   const std::string mode = string_attribute(node.attributes, "mode", "nearest");
   if (mode == "cubic") return "cubic interpolation has no integer form";
+  if (int_attribute(node.attributes, "antialias", 0) != 0) return "antialias has no integer form";
   const std::string coordinates = string_attribute(node.attributes, "coordinate_transformation_mode", "half_pixel");
   if (coordinates == "tf_crop_and_resize") return "tf_crop_and_resize fills with a value outside the tensor";
   return std::nullopt;

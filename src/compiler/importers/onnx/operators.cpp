@@ -17,7 +17,7 @@ constexpr Family kFamilies[] = {
     movement_operators,    gather_operators,        resize_operators,      constant_operators,
     control_operators,     attention_operators,     legacy_operators,      loss_operators,
     data_dependent_operators, recurrent_operators,  sequence_operators,    signal_operators,
-    einsum_operators,      quantized_operators,
+    einsum_operators,      quantized_operators,   sampling_operators,
 };
 
 const std::unordered_multimap<std::string_view, const OperatorRow*>& rows_by_name() {

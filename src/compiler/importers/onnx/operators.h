@@ -37,6 +37,7 @@ std::span<const OperatorRow> shape_operators();
 std::span<const OperatorRow> movement_operators();
 std::span<const OperatorRow> gather_operators();
 std::span<const OperatorRow> resize_operators();
+std::span<const OperatorRow> sampling_operators();
 std::span<const OperatorRow> constant_operators();
 std::span<const OperatorRow> control_operators();
 std::span<const OperatorRow> data_dependent_operators();

@@ -19,6 +19,14 @@ void refuse_outputs(const Translation& t, size_t first, std::string_view what) {
   }
 }
 
+/// BatchNormalization with spatial = 0 (opset 7 and 8): statistics for every element of an image.
+void normalize_each_element(Translation& t) {
+  const ValueId variance = t.emit("Add", {t.input(4), t.scalar(t.real("epsilon", kEpsilon), t.dtype(4))});
+  const ValueId factor = t.emit("Div", {t.input(1), t.emit("Sqrt", {variance})});
+  const ValueId centered = t.emit("Sub", {t.input(0), t.input(3)});
+  t.produce("Add", {t.emit("Mul", {centered, factor}), t.input(2)});
+}
+
 void batch_normalization(Translation& t) {
   if (t.integer("training_mode", 0) != 0) {
     t.unsupported("training_mode is 1, expected 0", "export the model for inference (model.eval())");
@@ -26,8 +34,8 @@ void batch_normalization(Translation& t) {
   if (t.opset() < 7 && t.integer("is_test", 0) == 0) {
     t.unsupported("is_test is 0, expected 1", "export the model for inference (model.eval())");
   }
-  if (t.integer("spatial", 1) == 0) t.unsupported("spatial is 0 (opset 7), expected 1");
   refuse_outputs(t, 1, "statistics of training");
+  if (t.opset() < 9 && t.integer("spatial", 1) == 0) return normalize_each_element(t);
   t.produce("BatchNormalization", {t.input(0), t.input(1), t.input(2), t.input(3), t.input(4)},
             {{"epsilon", t.real("epsilon", kEpsilon)}});
 }
@@ -50,33 +58,34 @@ ValueId expanded(Translation& t, ValueId value, const Shape& shape) {
   return raised == shape ? value : t.emit("Expand", {value}, {{"shape", shape}});
 }
 
-std::vector<int64_t> range(int64_t first, int64_t last);
+std::vector<int64_t> range(int64_t first, int64_t last) {
+  std::vector<int64_t> axes(static_cast<size_t>(std::max<int64_t>(0, last - first)));
+  std::iota(axes.begin(), axes.end(), first);
+  return axes;
+}
 
-/// stash_type says in which precision the two extra outputs are computed; the golden graph is float32.
+/// Outputs 1 and 2 of LayerNormalization, where somebody reads them: mean and 1 / sqrt(variance + epsilon).
+void forward_statistics(Translation& t, int64_t axis) {
+  if (!t.output_used(1) && !t.output_used(2)) return;
+  const ValueId x = t.input(0);
+  const Attributes reduce = {{"axes", range(axis, t.rank(0))}, {"keepdims", int64_t{1}}};
+  const ValueId mean = t.emit("ReduceMean", {x}, reduce);
+  t.forward(mean, 1);
+  if (!t.output_used(2)) return;
+  const ValueId centered = t.emit("Sub", {x, mean});
+  const ValueId variance = t.emit("ReduceMean", {t.emit("Mul", {centered, centered})}, reduce);
+  const ValueId shifted = t.emit("Add", {variance, t.scalar(t.real("epsilon", kEpsilon), t.dtype(0))});
+  t.forward(t.emit("Reciprocal", {t.emit("Sqrt", {shifted})}), 2);
+}
+
 void layer_normalization(Translation& t) {
   const int64_t axis = t.axis(t.integer("axis", -1), t.rank(0));
-  if (t.output_used(1) || t.output_used(2)) {
-    const Attributes reduce = {{"axes", range(axis, t.rank(0))}, {"keepdims", int64_t{1}}};
-    const ValueId mean = t.emit("ReduceMean", {t.input(0)}, reduce);
-    if (t.output_used(1)) t.forward(mean, 1);
-    if (t.output_used(2)) {
-      const ValueId centered = t.emit("Sub", {t.input(0), mean});
-      const ValueId variance = t.emit("ReduceMean", {t.emit("Mul", {centered, centered})}, reduce);
-      const ValueId moved = t.emit("Add", {variance, t.scalar(t.real("epsilon", kEpsilon), t.dtype(0))});
-      t.forward(t.emit("Reciprocal", {t.emit("Sqrt", {moved})}), 2);
-    }
-  }
+  forward_statistics(t, axis);
   const Shape& x = t.shape(0);
   const Shape normalised(x.begin() + axis, x.end());
   std::vector<ValueId> inputs = {t.input(0), expanded(t, t.input(1), normalised)};
   if (t.has(2)) inputs.push_back(expanded(t, t.input(2), normalised));
   t.produce("LayerNormalization", std::move(inputs), {{"axis", axis}, {"epsilon", t.real("epsilon", kEpsilon)}});
-}
-
-std::vector<int64_t> range(int64_t first, int64_t last) {
-  std::vector<int64_t> axes(static_cast<size_t>(std::max<int64_t>(0, last - first)));
-  std::iota(axes.begin(), axes.end(), first);
-  return axes;
 }
 
 /// x / sqrt(mean(x²) + epsilon) · scale.
@@ -134,25 +143,17 @@ void lp_normalization(Translation& t) {
   t.produce("LpNormalization", {t.input(0)}, {{"axis", t.axis(t.integer("axis", -1), t.rank(0))}, {"p", p}});
 }
 
-/// x / (bias + alpha/size · Σ x²)^beta, the sum over `size` neighbouring channels: an average pool along channels.
+/// Dimensions beyond the third spatial one, and missing ones, are brought into one.
 void local_response_normalization(Translation& t) {
   const Shape x = t.shape(0);
-  const int64_t size = t.required_integer("size");
-  if (x.size() < 3 || size < 1 || size > (1 << 20)) {
-    t.unsupported(fmt::format("size is {} for an input of shape {}", size, to_string(x)));
-  }
-  const DType dtype = t.dtype(0);
-  const int64_t begin = (size - 1) / 2;
-  const int64_t pixels = element_count(x) / std::max<int64_t>(1, x[0] * x[1]);
-  const ValueId squares = t.emit("Mul", {t.input(0), t.input(0)});
-  const ValueId mean = t.emit("AveragePool", {t.reshape(squares, {x[0], 1, x[1], pixels})},
-                              {{"kernel_shape", std::vector<int64_t>{size, 1}},
-                               {"strides", std::vector<int64_t>{1, 1}},
-                               {"pads", std::vector<int64_t>{begin, 0, size - 1 - begin, 0}},
-                               {"count_include_pad", int64_t{1}}});
-  const ValueId scaled = t.emit("Mul", {t.reshape(mean, x), t.scalar(t.real("alpha", double{1e-4f}), dtype)});
-  const ValueId base = t.emit("Add", {scaled, t.scalar(t.real("bias", 1.0), dtype)});
-  t.produce("Div", {t.input(0), t.emit("Pow", {base, t.scalar(t.real("beta", 0.75), dtype)})});
+  if (x.size() < 2) t.fail(Code::ImportShapeMismatch, fmt::format("the input has shape {}", to_string(x)));
+  const Attributes attributes = {{"size", t.required_integer("size")},
+                                 {"alpha", t.real("alpha", double{1e-4f})},
+                                 {"beta", t.real("beta", 0.75)},
+                                 {"bias", t.real("bias", 1.0)}};
+  if (x.size() >= 3 && x.size() <= 5) return t.produce("LRN", {t.input(0)}, attributes);
+  const Shape flat = {x[0], x[1], element_count(Shape(x.begin() + 2, x.end()))};
+  t.produce_reshaped(t.emit("LRN", {t.reshape(t.input(0), flat)}, attributes), x);
 }
 
 /// Before opset 13 the input is coerced to a matrix [dims before axis, dims from axis on] whose rows are normalised.

@@ -16,7 +16,7 @@ struct Request {
   Shape sizes;
   std::vector<double> roi;  ///< starts, then ends per dimension; empty: the whole input
   double cubic_coeff_a = double{-0.75f};
-  int64_t exclude_outside = 0;
+  int64_t exclude_outside = 0, antialias = 0;
   double extrapolation_value = 0;
 };
 
@@ -47,27 +47,28 @@ bool is_resized(const Request& request, const Shape& x, size_t d) {
   return cropped || request.sizes[d] != x[d] || (!request.scales.empty() && request.scales[d] != 1.0);
 }
 
-/// Our Resize keeps batch and channels. Other choices of dimensions (channels-last models, matrices) are brought into
-/// the form [what stays, 1, what is resized …] and back.
-void produce_resize(Translation& t, Request request) {
-  const Shape x = t.shape(0);
-  std::vector<size_t> stay, move;
-  for (size_t d = 0; d < x.size(); ++d) (is_resized(request, x, d) ? move : stay).push_back(d);
-  if (move.empty()) return t.forward(t.input(0));
-  const auto attributes = [&](const Request& r) {
-    Attributes all = {{"sizes", r.sizes},
-                      {"mode", r.mode},
-                      {"coordinate_transformation_mode", r.coordinates},
-                      {"nearest_mode", r.nearest},
-                      {"cubic_coeff_a", r.cubic_coeff_a},
-                      {"exclude_outside", r.exclude_outside},
-                      {"extrapolation_value", r.extrapolation_value}};
-    if (!r.scales.empty()) all.emplace("scales", r.scales);
-    if (!r.roi.empty()) all.emplace("roi", r.roi);
-    return all;
-  };
-  if (move.front() >= 2) return t.produce("Resize", {t.input(0)}, attributes(request));
+Attributes attributes_of(const Request& r) {
+  Attributes all = {{"sizes", r.sizes},
+                    {"mode", r.mode},
+                    {"coordinate_transformation_mode", r.coordinates},
+                    {"nearest_mode", r.nearest},
+                    {"cubic_coeff_a", r.cubic_coeff_a},
+                    {"exclude_outside", r.exclude_outside},
+                    {"extrapolation_value", r.extrapolation_value}};
+  if (r.antialias != 0) all.emplace("antialias", r.antialias);
+  if (!r.scales.empty()) all.emplace("scales", r.scales);
+  if (!r.roi.empty()) all.emplace("roi", r.roi);
+  return all;
+}
 
+/// Resizes dimensions `move` of a value. Our Resize keeps batch and channels and knows three more; other choices
+/// (channels-last models, matrices) are brought into the form [what stays, 1, what is resized …] and back.
+ValueId resized(Translation& t, ValueId value, const Request& request, const std::vector<size_t>& move) {
+  const Shape x = t.shape_of(value);
+  std::vector<size_t> stay;
+  for (size_t d = 0; d < x.size(); ++d) {
+    if (std::find(move.begin(), move.end(), d) == move.end()) stay.push_back(d);
+  }
   std::vector<int64_t> order(stay.begin(), stay.end()), back(x.size());
   order.insert(order.end(), move.begin(), move.end());
   for (size_t i = 0; i < order.size(); ++i) back[static_cast<size_t>(order[i])] = static_cast<int64_t>(i);
@@ -92,9 +93,48 @@ void produce_resize(Translation& t, Request request) {
     inner.roi = starts;
     inner.roi.insert(inner.roi.end(), ends.begin(), ends.end());
   }
-  const ValueId source = t.reshape(t.transpose(t.input(0), order), flat);
-  const ValueId resized = t.reshape(t.emit("Resize", {source}, attributes(inner)), moved);
-  t.forward(t.transpose(resized, back));
+  const ValueId source = t.reshape(t.transpose(value, order), flat);
+  return t.transpose(t.reshape(t.emit("Resize", {source}, attributes_of(inner)), moved), back);
+}
+
+/// Linear on integers is computed in float32 and cut off, as onnxruntime does; so is cropping, which fills with a
+/// float.
+void produce_resize(Translation& t, const Request& request) {
+  const Shape x = t.shape(0);
+  std::vector<size_t> move;
+  for (size_t d = 0; d < x.size(); ++d) {
+    if (is_resized(request, x, d)) move.push_back(d);
+  }
+  if (move.empty()) return t.forward(t.input(0));
+  const DType dtype = t.dtype(0);
+  const bool copies = request.mode == "nearest" && request.coordinates != "tf_crop_and_resize";
+  const bool computes_on_integers = !copies && dtype != DType::Float32;
+  const bool exact = request.mode == "linear" || (request.mode == "nearest" && bit_width(dtype) <= 16);
+  if (computes_on_integers && (!exact || dtype == DType::Bool)) {
+    t.unsupported(
+        fmt::format("mode '{}' with '{}' on {}, expected floats", request.mode, request.coordinates, name(dtype)));
+  }
+  if (move.front() >= 2 && x.size() <= 5 && !computes_on_integers) {
+    return t.produce("Resize", {t.input(0)}, attributes_of(request));
+  }
+  ValueId value = computes_on_integers ? t.cast(t.input(0), DType::Float32) : t.input(0);
+  constexpr size_t kMost = 3;
+  for (size_t first = 0; first < move.size(); first += kMost) {
+    const auto begin = move.begin() + static_cast<std::ptrdiff_t>(first);
+    value =
+        resized(t, value, request, {begin, begin + static_cast<std::ptrdiff_t>(std::min(kMost, move.size() - first))});
+  }
+  t.forward(computes_on_integers ? t.cast(value, dtype) : value);
+}
+
+/// One rounding for the dimensions that shrink, another for those that grow: one after the other.
+void produce_mixed_nearest(Translation& t, Request request, const std::vector<size_t>& shrinking,
+                           const std::vector<size_t>& growing) {
+  ValueId value = t.input(0);
+  for (const size_t d : shrinking) value = resized(t, value, request, {d});
+  request.nearest = "floor";
+  for (const size_t d : growing) value = resized(t, value, request, {d});
+  t.forward(value);
 }
 
 /// Upsample and the first Resize (opset 10) know neither sizes nor coordinates: output i reads input i / scale, rounded
@@ -105,14 +145,17 @@ void upsample(Translation& t) {
   if (request.mode == "bilinear") request.mode = "linear";  // opset 1's word, still written by some exporters
   const bool attribute = t.op() == "Upsample" && t.opset() < 9;
   const std::vector<double> scales = attribute ? t.reals("scales") : t.known_doubles(1, "scales");
-  const bool shrinks = std::any_of(scales.begin(), scales.end(), [](double s) { return s < 1; });
-  const bool grows = std::any_of(scales.begin(), scales.end(), [](double s) { return s > 1; });
-  if (request.mode == "nearest" && shrinks) {
-    if (grows) t.unsupported("nearest scales below and above 1 in one node");
-    request.nearest = "ceil";
-  }
   set_scales(t, request, scales);
-  produce_resize(t, std::move(request));
+  std::vector<size_t> shrinking, growing;
+  for (size_t d = 0; d < scales.size(); ++d) {
+    if (scales[d] < 1) shrinking.push_back(d);
+    if (scales[d] > 1) growing.push_back(d);
+  }
+  if (request.mode == "nearest" && !shrinking.empty()) {
+    request.nearest = "ceil";
+    if (!growing.empty()) return produce_mixed_nearest(t, request, shrinking, growing);
+  }
+  produce_resize(t, request);
 }
 
 double round_half_up(double value) { return std::floor(value + 0.5); }
@@ -189,11 +232,11 @@ void resize(Translation& t) {
     t.fail(Code::ImportBadFile, "neither scales nor sizes are given", "export the model again");
   }
   bool shrinks = false;
-  for (size_t d = 0; d < x.size(); ++d) shrinks = shrinks || request.sizes[d] < x[d];
-  if (t.integer("antialias", 0) != 0 && shrinks && request.mode != "nearest") {
-    t.unsupported("antialias is 1 while the size shrinks, which is not built yet", "export with antialias=False");
+  for (size_t d = 0; d < x.size(); ++d) {
+    shrinks = shrinks || request.sizes[d] < x[d] || (!request.scales.empty() && request.scales[d] < 1);
   }
-  produce_resize(t, std::move(request));
+  if (shrinks && request.mode != "nearest") request.antialias = t.integer("antialias", 0);
+  produce_resize(t, request);
 }
 
 constexpr OperatorRow kRows[] = {

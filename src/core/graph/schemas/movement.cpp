@@ -133,9 +133,8 @@ void infer_pad(Inference& inference) {
       continue;
     }
     // Reflection does not repeat the border element, so that it can give extent - 1 elements a side.
-    const int64_t most = mode == "reflect" ? x[d] - 1 : x[d];
-    if (mode != "constant" && std::max(begin, end) > 0 &&
-        (x[d] == 0 || (mode != "edge" && std::max(begin, end) > most))) {
+    const int64_t added = std::max(begin, end);
+    if (mode != "constant" && added > 0 && (x[d] == 0 || (mode == "reflect" && added > x[d] - 1))) {
       inference.fail(fmt::format("pads {} and {} of dimension {} are more than mode {} can take from extent {}", begin,
                                  end, d, mode, x[d]));
     }

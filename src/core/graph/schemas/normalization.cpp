@@ -16,6 +16,12 @@ constexpr AttributeSpec kLpNorm[] = {
     {"axis", AttributeType::Int, true, "normalised dimension, 0..rank-1"},
     {"p", AttributeType::Int, false, "1 or 2 (default)"},
 };
+constexpr AttributeSpec kLocalResponse[] = {
+    {"size", AttributeType::Int, true, "how many neighbouring channels are summed"},
+    {"alpha", AttributeType::Float, false, "default: 1e-4"},
+    {"beta", AttributeType::Float, false, "default: 0.75"},
+    {"bias", AttributeType::Float, false, "default: 1"},
+};
 constexpr AttributeSpec kSoftmax[] = {{"axis", AttributeType::Int, true, "normalised dimension, 0..rank-1"}};
 
 void infer_per_channel(Inference& inference) {
@@ -45,6 +51,16 @@ void infer_layer_norm(Inference& inference) {
   infer_same(inference);
 }
 
+void infer_local_response(Inference& inference) {
+  require_real(inference, 0);
+  require_rank(inference, 0, 3, 5);
+  const int64_t size = int_attribute(inference.attributes(), "size", 1);
+  if (size < 1 || size > kLargestParameter) {
+    inference.fail(fmt::format("attribute 'size' is {}, expected 1 to {}", size, kLargestParameter));
+  }
+  infer_same(inference);
+}
+
 void infer_along_axis(Inference& inference) {
   require_real(inference, 0);
   axis_of(inference, "axis", 0, static_cast<int64_t>(inference.shape(0).size()));
@@ -54,6 +70,14 @@ void infer_along_axis(Inference& inference) {
 }
 
 const OpSchema kRows[] = {
+    {.name = "LRN",
+     .attributes = kLocalResponse,
+     .inputs = {1, 1},
+     .outputs = {1, 1},
+     .layout = LayoutRule::ChannelsLast,
+     .quant = QuantRule::Float,
+     .infer = infer_local_response,
+     .summary = "x / (bias + alpha/size * sum of the squares of neighbouring channels)^beta."},
     {.name = "BatchNormalization",
      .attributes = kEpsilon,
      .inputs = {5, 5},

@@ -1,6 +1,8 @@
 // Pools: windows without weights.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/graph/schemas/helpers.h"
 #include "core/graph/schemas/tables.h"
 
@@ -23,7 +25,28 @@ constexpr AttributeSpec kAveragePool[] = {
     {"count_include_pad", AttributeType::Int, false, "1: padding counts as zeros in the divisor; default: 0"},
 };
 
-void infer_pool(Inference& inference) {
+constexpr AttributeSpec kArgMaxPool[] = {
+    {"kernel_shape", AttributeType::Ints, true, "spatial extents of the window"},
+    {"strides", AttributeType::Ints, false, "default: 1 each"},
+    {"pads", AttributeType::Ints, false, "begin per spatial dimension, then end; default: 0"},
+    {"dilations", AttributeType::Ints, false, "default: 1 each"},
+    {"ceil_mode", AttributeType::Int, false, "1: output extents are rounded up; default: 0"},
+    {"storage_order", AttributeType::Int, false, "1: the first spatial dimension counts fastest; default: 0"},
+};
+constexpr AttributeSpec kMaxUnpool[] = {
+    {"shape", AttributeType::Ints, true, "the output's shape; batch and channels are the input's"},
+};
+constexpr AttributeSpec kLpPool[] = {
+    {"kernel_shape", AttributeType::Ints, true, "spatial extents of the window"},
+    {"strides", AttributeType::Ints, false, "default: 1 each"},
+    {"pads", AttributeType::Ints, false, "begin per spatial dimension, then end; default: 0"},
+    {"dilations", AttributeType::Ints, false, "default: 1 each"},
+    {"ceil_mode", AttributeType::Int, false, "1: output extents are rounded up; default: 0"},
+    {"p", AttributeType::Int, false, "exponent of the norm, 1 or more; default: 2"},
+};
+
+/// The output's shape.
+Shape pooled_shape(const Inference& inference) {
   require_rank(inference, 0, 3, 5);
   const Shape& x = inference.shape(0);
   const std::vector<int64_t> kernel = ints_attribute(inference.attributes(), "kernel_shape");
@@ -44,7 +67,39 @@ void infer_pool(Inference& inference) {
     }
     out.push_back(window_extent(inference, window, d, x[d + 2], ceil_mode));
   }
-  inference.set(0, inference.dtype(0), std::move(out));
+  return out;
+}
+
+void infer_pool(Inference& inference) { inference.set(0, inference.dtype(0), pooled_shape(inference)); }
+
+void infer_arg_max_pool(Inference& inference) {
+  flag_of(inference, "storage_order", false);
+  inference.set(0, DType::Int64, pooled_shape(inference));
+}
+
+void infer_lp_pool(Inference& inference) {
+  require_real(inference, 0);
+  const int64_t p = int_attribute(inference.attributes(), "p", 2);
+  if (p < 1 || p > kLargestParameter) {
+    inference.fail(fmt::format("attribute 'p' is {}, expected 1 to {}", p, kLargestParameter));
+  }
+  infer_pool(inference);
+}
+
+void infer_max_unpool(Inference& inference) {
+  require_rank(inference, 0, 3, 5);
+  require_dtype(inference, 1, DType::Int64);
+  const Shape &x = inference.shape(0), &indices = inference.shape(1);
+  if (indices.size() != x.size() || !std::equal(x.begin(), x.end(), indices.begin(), fits)) {
+    inference.fail(
+        fmt::format("the indices have shape {}, expected that of the input, {}", to_string(indices), to_string(x)));
+  }
+  std::vector<int64_t> shape = list_of(inference, "shape", x.size(), 0, 0);
+  if (!fits(x[0], shape[0]) || !fits(x[1], shape[1])) {
+    inference.fail(
+        fmt::format("shape is {} for input {}, expected batch and channels to stay", to_string(shape), to_string(x)));
+  }
+  inference.set(0, inference.dtype(0), std::move(shape));
 }
 
 void infer_global_pool(Inference& inference) {
@@ -74,6 +129,31 @@ const OpSchema kRows[] = {
      .quant = QuantRule::Compute,
      .infer = infer_pool,
      .summary = "Mean of each window."},
+    {.name = "LpPool",
+     .attributes = kLpPool,
+     .inputs = {1, 1},
+     .outputs = {1, 1},
+     .layout = LayoutRule::ChannelsLast,
+     .quant = QuantRule::Float,
+     .infer = infer_lp_pool,
+     .summary = "p-norm of each window; padding counts as 0."},
+    {.name = "ArgMaxPool",
+     .attributes = kArgMaxPool,
+     .inputs = {1, 1},
+     .outputs = {1, 1},
+     .layout = LayoutRule::ChannelsLast,
+     .quant = QuantRule::Index,
+     .infer = infer_arg_max_pool,
+     .summary = "Where MaxPool found its element: int64 positions in the flattened input."},
+    {.name = "MaxUnpool",
+     .attributes = kMaxUnpool,
+     .inputs = {2, 2},
+     .outputs = {1, 1},
+     .layout = LayoutRule::ChannelsLast,
+     .data_inputs = 0b11,
+     .quant = QuantRule::Float,
+     .infer = infer_max_unpool,
+     .summary = "Zeros, and each element of x where indices say, counted in the flattened output."},
     {.name = "GlobalAveragePool",
      .inputs = {1, 1},
      .outputs = {1, 1},

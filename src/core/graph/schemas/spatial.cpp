@@ -1,6 +1,7 @@
 // Resize and the two depth/space shuffles.
 #include <fmt/format.h>
 
+#include "core/graph/resize_filter.h"
 #include "core/graph/schemas/helpers.h"
 #include "core/graph/schemas/tables.h"
 
@@ -17,6 +18,8 @@ constexpr AttributeSpec kResize[] = {
     {"nearest_mode", AttributeType::String, false, "round_prefer_floor (default), round_prefer_ceil, floor, ceil"},
     {"cubic_coeff_a", AttributeType::Float, false, "default: -0.75"},
     {"exclude_outside", AttributeType::Int, false, "1: weights outside the image are 0; default: 0"},
+    {"antialias", AttributeType::Int, false,
+     "1: the filter of linear and cubic is stretched by 1/scale where the size shrinks; default: 0"},
     {"extrapolation_value", AttributeType::Float, false, "outside the roi; default: 0"},
 };
 constexpr AttributeSpec kShuffle[] = {
@@ -52,6 +55,18 @@ void infer_resize(Inference& inference) {
              "tf_crop_and_resize", "tf_half_pixel_for_nn"});
   choice_of(inference, "nearest_mode", {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"});
   flag_of(inference, "exclude_outside", false);
+  if (flag_of(inference, "antialias", false)) {
+    constexpr int64_t kMostWeights = int64_t{1} << 26;
+    const bool cubic = string_attribute(inference.attributes(), "mode", "nearest") == "cubic";
+    for (size_t d = 2; d < x.size(); ++d) {
+      const double scale = scales.empty() ? static_cast<double>(sizes[d]) / static_cast<double>(x[d]) : scales[d];
+      if (x[d] < 0 || (scale > 0 && (scale >= 1 || resize_filter_taps(cubic, scale) <= kMostWeights / sizes[d]))) {
+        continue;
+      }
+      inference.fail(
+          fmt::format("antialias with scale {} along dimension {} needs more than {} weights", scale, d, kMostWeights));
+    }
+  }
   inference.set(0, inference.dtype(0), sizes);
 }
 

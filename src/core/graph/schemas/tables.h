@@ -8,7 +8,7 @@
 namespace openrknn::schemas {
 
 std::span<const OpSchema> convolution();     ///< Conv, ConvTranspose, MatMul
-std::span<const OpSchema> pooling();         ///< MaxPool, AveragePool, Global…Pool
+std::span<const OpSchema> pooling();         ///< MaxPool, AveragePool, LpPool, Global…Pool, MaxUnpool
 std::span<const OpSchema> arithmetic();      ///< two operands: Add … Min, comparisons, logic; Where
 std::span<const OpSchema> elementwise();     ///< one operand: functions, activations, Cast, Convert
 std::span<const OpSchema> normalization();   ///< BatchNormalization … LogSoftmax
@@ -16,6 +16,7 @@ std::span<const OpSchema> reduction();       ///< Reduce…, ArgMax, ArgMin
 std::span<const OpSchema> movement();        ///< Reshape, Transpose, Concat, Split, Slice, Pad, Expand, Tile
 std::span<const OpSchema> indexing();        ///< Gather…, Scatter…, TopK, OneHot, Trilu
 std::span<const OpSchema> spatial();         ///< Resize, DepthToSpace, SpaceToDepth
+std::span<const OpSchema> sampling();        ///< GridSample, RoiAlign, MaxRoiPool, DeformIm2Col, Col2Im
 std::span<const OpSchema> sources();         ///< Range, ConstantOfShape, Shape, Size
 std::span<const OpSchema> data_dependent();  ///< NonZero, Compress, Unique, NonMaxSuppression, Dynamic…
 std::span<const OpSchema> control();         ///< If, Loop, Scan

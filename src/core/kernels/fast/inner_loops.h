@@ -175,6 +175,16 @@ struct GruStep {
   Activation gate, result;
   float clip = 0;
 };
+/// One output row of a linear Resize: columns of up to two input lines, each column of up to two pixels.
+struct BlendRow {
+  const void* lines[2] = {nullptr, nullptr};  ///< the second is null where the height is copied
+  float line_weights[2] = {1, 0};
+  const int64_t* index = nullptr;  ///< [out][columns]: pixels of a line
+  const float* weight = nullptr;   ///< [out][columns]
+  int64_t columns = 1;             ///< 1: the width is copied
+  int64_t out = 0, channels = 0;
+  void* to = nullptr;
+};
 
 struct InnerLoops {
   Gemm gemm_float = {}, gemm_codes = {};
@@ -196,6 +206,8 @@ struct InnerLoops {
   void (*average_float)(const PoolPixel&) = nullptr;
   void (*average_half)(const PoolPixel&) = nullptr;
   void (*average_codes)(const PoolPixel&) = nullptr;
+  void (*blend_float)(const BlendRow&) = nullptr;
+  void (*blend_half)(const BlendRow&) = nullptr;
   void (*sum_codes)(const int8_t* from, int64_t rows, int64_t row_bytes, int64_t columns, int32_t* sums) = nullptr;
   void (*recurrent_product)(const RecurrentProduct&) = nullptr;
   void (*lstm_step)(const LstmStep&) = nullptr;

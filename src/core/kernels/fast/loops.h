@@ -8,6 +8,7 @@
 #include "core/kernels/fast/pair_loops.h"
 #include "core/kernels/fast/pool_loops.h"
 #include "core/kernels/fast/recurrent_loops.h"
+#include "core/kernels/fast/resize_loops.h"
 #include "core/kernels/fast/row_loops.h"
 #include "core/kernels/fast/wide_loops.h"
 
@@ -53,6 +54,8 @@ constexpr InnerLoops inner_loops() {
           .average_float = average_floats<Isa, float>,
           .average_half = average_floats<Isa, uint16_t>,
           .average_codes = average_codes<Isa>,
+          .blend_float = blend_row<Isa, float>,
+          .blend_half = blend_row<Isa, uint16_t>,
           .sum_codes = sum_codes<Isa>,
           .recurrent_product = recurrent_product<Isa>,
           .lstm_step = lstm_step<Isa>,

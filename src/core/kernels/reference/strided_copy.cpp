@@ -1,5 +1,7 @@
 #include "core/kernels/reference/strided_copy.h"
 
+#include "core/kernels/reference/transpose_block.h"
+
 namespace openrknn::reference {
 namespace {
 
@@ -35,6 +37,32 @@ void copy_rows(const CopyState& s, std::span<const Buffer> buffers, int64_t tile
            });
 }
 
+/// Rows [begin, end) times `count` columns, in blocks of registers where there are enough of both.
+template <class T>
+void copy_square(const CopyState& s, const T* from, T* to, int64_t begin, int64_t end, int64_t count) {
+  constexpr int64_t kLanes = TransposeBlock<T>::kLanes;
+  const int64_t whole = count / kLanes * kLanes;
+  int64_t r = begin;
+  for (; r + kLanes <= end && whole > 0; r += kLanes) {
+    for (int64_t column = 0; column < whole; column += kLanes) {
+      TransposeBlock<T>::run(from + r + column * s.column_in_stride, s.column_in_stride,
+                             to + r * s.run_out_stride + column, s.run_out_stride);
+    }
+    for (int64_t i = r; i < r + kLanes; ++i) {
+      for (int64_t c = whole; c < count; ++c) to[i * s.run_out_stride + c] = from[i + c * s.column_in_stride];
+    }
+  }
+  if (count == 2 && s.run_out_stride == 2) {  // two lines become pairs: DepthToSpace by 2
+    for (; r + kLanes <= end; r += kLanes)
+      TransposeBlock<T>::pairs(from + r, from + r + s.column_in_stride, to + 2 * r);
+  }
+  for (; r < end; ++r) {
+    const T* source = from + r;
+    T* target = to + r * s.run_out_stride;
+    for (int64_t i = 0; i < count; ++i) target[i] = source[i * s.column_in_stride];
+  }
+}
+
 template <class T>
 void copy_squares(const CopyState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
   const T* x = input<T>(buffers, 0) + s.base;
@@ -46,12 +74,8 @@ void copy_squares(const CopyState& s, std::span<const Buffer> buffers, int64_t t
       const T* from = x + at[0];
       T* to = y + at[1];
       for (int64_t column = 0; column < s.column_extent; column += kSquare) {
-        const int64_t count = std::min(kSquare, s.column_extent - column);
-        for (int64_t r = begin; r < end; ++r) {
-          const T* source = from + r + column * s.column_in_stride;
-          T* target = to + r * s.run_out_stride + column;
-          for (int64_t i = 0; i < count; ++i) target[i] = source[i * s.column_in_stride];
-        }
+        copy_square(s, from + column * s.column_in_stride, to + column, begin, end,
+                    std::min(kSquare, s.column_extent - column));
       }
     });
   }
