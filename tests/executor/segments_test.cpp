@@ -78,8 +78,7 @@ TEST(Segments, StaticGraphsNeedNoneAndPlansRefuseTheOthers) {
 }
 
 TEST(Segments, AConstantsExtentsAreKnownWhenItIsRead) {
-  const Graph graph = parse_graph(
-      "ir 1\n%c : f32[3] = {1.0, 0.0, 2.0}\n%z = NonZero(%c)\noutput %z\n", {}, evaluate);
+  const Graph graph = parse_graph("ir 1\n%c : f32[3] = {1.0, 0.0, 2.0}\n%z = NonZero(%c)\noutput %z\n", {}, evaluate);
   EXPECT_EQ(graph[graph.outputs[0]].shape, (Shape{1, 2}));
   EXPECT_FALSE(needs_segments(graph));
   verify(graph);
@@ -118,7 +117,8 @@ input %x : f32[2]
     input %c : bool[]
     input %a : f32[?]
     input %x : f32[2]
-    )" + next + R"(
+    )" + next +
+         R"(
     output %c
     output %b
     output %a}}
@@ -144,8 +144,7 @@ TEST(Segments, AnIterationIsPlannedOnceForEachShape) {
 
 TEST(Segments, UnequalSlicesAreRefusedNamingTheIteration) {
   const std::string text = counting("%b = Concat(%a, %x) {axis=0}");
-  const std::string message =
-      message_of([&] { run_text(text, {Tensor::scalar<int64_t>(3), vector_of({1, 2})}); });
+  const std::string message = message_of([&] { run_text(text, {Tensor::scalar<int64_t>(3), vector_of({1, 2})}); });
   EXPECT_NE(message.find("iteration 1 gives shape [4]"), std::string::npos) << message;
   EXPECT_NE(message.find("Loop"), std::string::npos) << message;
 }

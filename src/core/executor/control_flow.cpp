@@ -120,7 +120,8 @@ std::vector<Tensor> run_scan(const Graph& graph, const Node& node, NodeId id, Ho
   const auto per = [&](std::string_view name, size_t count) {
     return ints_attribute(node.attributes, name, std::vector<int64_t>(count, 0));
   };
-  const std::vector<int64_t> input_axes = per("input_axes", scanned), input_directions = per("input_directions", scanned);
+  const std::vector<int64_t> input_axes = per("input_axes", scanned),
+                             input_directions = per("input_directions", scanned);
   const std::vector<int64_t> output_axes = per("output_axes", stacked);
   const std::vector<int64_t> output_directions = per("output_directions", stacked);
 

@@ -17,8 +17,8 @@ bool needs_segments(const Graph&);
 /// For whoever needs fixed shapes: throws Error (NotBuilt) naming every node that ends a segment.
 void require_fixed_shapes(const Graph&, std::string_view who);
 
-/// Between two nodes that end a segment everything follows from the shapes of what goes in. So each such part is a graph
-/// of its own, planned when its shapes are known and kept for the next time they occur.
+/// Between two nodes that end a segment everything follows from the shapes of what goes in. So each such part is a
+/// graph of its own, planned when its shapes are known and kept for the next time they occur.
 class SegmentedRun {
  public:
   /// `options` as for plan(), without keep_all. The pool must outlive the run.

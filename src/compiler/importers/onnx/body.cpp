@@ -57,9 +57,8 @@ std::optional<ImportedBody> import_body(Builder& builder, Scope& scope, const No
            fmt::format("{}: input '{}' of the body is a {}, expected a tensor", node.op, body.inputs[i].name,
                        body.inputs[i].other_kind));
     }
-    const ValueId id = graph.add({.name = scope.prefix + std::string(body.inputs[i].name),
-                                  .dtype = inputs[i].first,
-                                  .shape = inputs[i].second});
+    const ValueId id = graph.add(
+        {.name = scope.prefix + std::string(body.inputs[i].name), .dtype = inputs[i].first, .shape = inputs[i].second});
     graph.inputs.push_back(id);
     inner.values[body.inputs[i].name] = id;
   }

@@ -12,12 +12,11 @@ namespace {
 
 using Family = std::span<const OperatorRow> (*)();
 constexpr Family kFamilies[] = {
-    elementwise_operators, arithmetic_operators,    convolution_operators, pooling_operators,
-    matmul_operators,      normalization_operators, reduction_operators,   shape_operators,
-    movement_operators,    gather_operators,        resize_operators,      constant_operators,
-    control_operators,     attention_operators,     legacy_operators,      loss_operators,
-    data_dependent_operators, recurrent_operators,  sequence_operators,    signal_operators,
-    einsum_operators,      quantized_operators,   sampling_operators,
+    elementwise_operators,   arithmetic_operators,     convolution_operators, pooling_operators,   matmul_operators,
+    normalization_operators, reduction_operators,      shape_operators,       movement_operators,  gather_operators,
+    resize_operators,        constant_operators,       control_operators,     attention_operators, legacy_operators,
+    loss_operators,          data_dependent_operators, recurrent_operators,   sequence_operators,  signal_operators,
+    einsum_operators,        quantized_operators,      sampling_operators,
 };
 
 const std::unordered_multimap<std::string_view, const OperatorRow*>& rows_by_name() {
@@ -41,30 +40,18 @@ constexpr std::string_view kRandom = "it gives random numbers, so its result can
 constexpr std::string_view kTraining = "it belongs to training; export the model for inference";
 
 constexpr Refusal kRefusals[] = {
-    {"SequenceAt", kSequence},
-    {"SequenceConstruct", kSequence},
-    {"SequenceEmpty", kSequence},
-    {"SequenceErase", kSequence},
-    {"SequenceInsert", kSequence},
-    {"SequenceLength", kSequence},
-    {"SequenceMap", kSequence},
-    {"SplitToSequence", kSequence},
-    {"ConcatFromSequence", kSequence},
-    {"Optional", kSequence},
-    {"OptionalGetElement", kSequence},
-    {"OptionalHasElement", kSequence},
-    {"StringConcat", kString},
-    {"StringNormalizer", kString},
-    {"StringSplit", kString},
-    {"RegexFullMatch", kString},
-    {"TfIdfVectorizer", kString},
-    {"Bernoulli", kRandom},
-    {"Multinomial", kRandom},
-    {"RandomNormal", kRandom},
-    {"RandomNormalLike", kRandom},
-    {"RandomUniform", kRandom},
-    {"RandomUniformLike", kRandom},
-    {"ImageDecoder", "images are decoded before the model runs; give it pixels"},
+    {"SequenceAt", kSequence},         {"SequenceConstruct", kSequence},
+    {"SequenceEmpty", kSequence},      {"SequenceErase", kSequence},
+    {"SequenceInsert", kSequence},     {"SequenceLength", kSequence},
+    {"SequenceMap", kSequence},        {"SplitToSequence", kSequence},
+    {"ConcatFromSequence", kSequence}, {"Optional", kSequence},
+    {"OptionalGetElement", kSequence}, {"OptionalHasElement", kSequence},
+    {"StringConcat", kString},         {"StringNormalizer", kString},
+    {"StringSplit", kString},          {"RegexFullMatch", kString},
+    {"TfIdfVectorizer", kString},      {"Bernoulli", kRandom},
+    {"Multinomial", kRandom},          {"RandomNormal", kRandom},
+    {"RandomNormalLike", kRandom},     {"RandomUniform", kRandom},
+    {"RandomUniformLike", kRandom},    {"ImageDecoder", "images are decoded before the model runs; give it pixels"},
 };
 
 }  // namespace

@@ -160,7 +160,8 @@ void infer_scan(Inference& inference) {
   constexpr std::string_view kBody = "the body";
   require_all(inference);
   const Graph& body = body_of(inference, "body");
-  const size_t states = count_attribute(inference, "states", std::min(inference.input_count(), inference.outputs.size()));
+  const size_t states =
+      count_attribute(inference, "states", std::min(inference.input_count(), inference.outputs.size()));
   const size_t scanned = count_attribute(inference, "scan_inputs", inference.input_count() - states);
   if (scanned == 0) inference.fail("there is nothing to scan: attribute 'scan_inputs' is 0, expected 1 or more");
   const size_t stacked = inference.outputs.size() - states;
@@ -182,8 +183,8 @@ void infer_scan(Inference& inference) {
         inference.fail(fmt::format("input {} of shape {} has no axis {} to scan", i, to_string(shape), axis));
       }
       if (!fits(shape[axis], length)) {
-        inference.fail(fmt::format("scan inputs differ in length: input {} has {} slices, others {}", i, shape[axis],
-                                   length));
+        inference.fail(
+            fmt::format("scan inputs differ in length: input {} has {} slices, others {}", i, shape[axis], length));
       }
       length = std::max(length, shape[axis]);
       shape.erase(shape.begin() + static_cast<std::ptrdiff_t>(axis));
@@ -221,8 +222,9 @@ const OpSchema kRows[] = {
      .outputs = {1, kMany},
      .quant = QuantRule::Index,
      .infer = infer_loop,
-     .summary = "A body repeated while its condition holds; inputs trip count?, condition?, carried…, captures…; outputs "
-                "carried…, scan outputs…."},
+     .summary =
+         "A body repeated while its condition holds; inputs trip count?, condition?, carried…, captures…; outputs "
+         "carried…, scan outputs…."},
     {.name = "Scan",
      .attributes = kScan,
      .inputs = {1, kMany},

@@ -72,8 +72,9 @@ void infer_non_max_suppression(Inference& inference) {
   const Shape &boxes = inference.shape(0), &scores = inference.shape(1);
   if (boxes.size() != 3 || scores.size() != 3 || !fits(boxes[2], 4) || !fits(boxes[0], scores[0]) ||
       !fits(boxes[1], scores[2])) {
-    inference.fail(fmt::format("boxes have shape {} and scores {}, expected [batch, boxes, 4] and [batch, classes, boxes]",
-                               to_string(boxes), to_string(scores)));
+    inference.fail(
+        fmt::format("boxes have shape {} and scores {}, expected [batch, boxes, 4] and [batch, classes, boxes]",
+                    to_string(boxes), to_string(scores)));
   }
   require_single(inference, 2, DType::Int64, "max_output_boxes_per_class");
   require_single(inference, 3, DType::Float32, "iou_threshold");

@@ -10,8 +10,8 @@ std::span<const OpSchema> all_schemas() {
     for (const std::span<const OpSchema> table :
          {schemas::convolution(), schemas::pooling(), schemas::arithmetic(), schemas::elementwise(),
           schemas::normalization(), schemas::reduction(), schemas::movement(), schemas::indexing(), schemas::spatial(),
-          schemas::sampling(), schemas::sources(), schemas::data_dependent(), schemas::control(), schemas::recurrent(), schemas::sequence(),
-          schemas::quantization(), schemas::custom()}) {
+          schemas::sampling(), schemas::sources(), schemas::data_dependent(), schemas::control(), schemas::recurrent(),
+          schemas::sequence(), schemas::quantization(), schemas::custom()}) {
       joined.insert(joined.end(), table.begin(), table.end());
     }
     std::sort(joined.begin(), joined.end(), [](const OpSchema& a, const OpSchema& b) { return a.name < b.name; });

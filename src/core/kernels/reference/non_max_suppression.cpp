@@ -1,5 +1,6 @@
-// NonMaxSuppression: per batch and class the best scores first, equal ones in order of their index; a box is kept unless
-// it overlaps a kept one by more than the threshold. float32, one rounding an operation, as ONNX runtimes compute it.
+// NonMaxSuppression: per batch and class the best scores first, equal ones in order of their index; a box is kept
+// unless it overlaps a kept one by more than the threshold. float32, one rounding an operation, as ONNX runtimes
+// compute it.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -10,8 +10,7 @@
 namespace openrknn::reference {
 namespace {
 
-using KeyTypes =
-    Types<float, double, int8_t, uint8_t, int16_t, uint16_t, int32_t, uint32_t, int64_t, uint64_t, bool>;
+using KeyTypes = Types<float, double, int8_t, uint8_t, int16_t, uint16_t, int32_t, uint32_t, int64_t, uint64_t, bool>;
 
 /// Item i is the elements [o, i, j] of an array [outer, items, inner].
 struct Items {
@@ -68,9 +67,8 @@ std::vector<Tensor> unique(const Node& node, HostInputs inputs) {
   if (int_attribute(node.attributes, "sorted", 1) == 0) {
     std::vector<int64_t> by_place(first.size()), rank(first.size());
     std::iota(by_place.begin(), by_place.end(), 0);
-    std::sort(by_place.begin(), by_place.end(), [&](int64_t a, int64_t b) {
-      return first[static_cast<size_t>(a)] < first[static_cast<size_t>(b)];
-    });
+    std::sort(by_place.begin(), by_place.end(),
+              [&](int64_t a, int64_t b) { return first[static_cast<size_t>(a)] < first[static_cast<size_t>(b)]; });
     std::vector<int64_t> placed_first, placed_counts;
     for (size_t i = 0; i < by_place.size(); ++i) {
       const auto from = static_cast<size_t>(by_place[i]);
