@@ -241,15 +241,10 @@ TEST(OnnxBatchNormalization, TrainingIsRefused) {
   EXPECT_EQ(refusal("BatchNormalization", {"x", "p", "p", "p", "p"}, {attribute("training_mode", 1)}, c),
             Code::ImportUnsupportedAttribute);
   EXPECT_EQ(ops_of(import_node("BatchNormalization", {"x", "p", "p", "p", "p"}, {}, c)), (Names{"BatchNormalization"}));
-  c.opset = 7;
-  EXPECT_EQ(refusal("BatchNormalization", {"x", "p", "p", "p", "p"}, {attribute("spatial", 0)}, c),
-            Code::ImportUnsupportedAttribute);
-}
-
-TEST(OnnxMaxPool, IndicesAreRefusedOnlyIfUsed) {
-  const std::vector<Message> attributes = {attribute("kernel_shape", Ints{2, 2})};
-  EXPECT_EQ(refusal("MaxPool", {"x"}, attributes, {}, {"y", "i"}), Code::ImportUnsupportedAttribute);
-  EXPECT_NO_THROW(import_node("MaxPool", {"x"}, attributes, {}, {"y", ""}));
+  c.opset = 6;  // is_test is 0 unless said otherwise
+  EXPECT_EQ(refusal("BatchNormalization", {"x", "p", "p", "p", "p"}, {}, c), Code::ImportUnsupportedAttribute);
+  EXPECT_EQ(ops_of(import_node("BatchNormalization", {"x", "p", "p", "p", "p"}, {attribute("is_test", 1)}, c)),
+            (Names{"BatchNormalization"}));
 }
 
 TEST(OnnxCast, HalfAndDoubleAreFloat32) {
