@@ -119,9 +119,9 @@ void gru(Translation& t) { recurrent(t, {3, {"Sigmoid", "Tanh"}, 1, 2}); }
 void rnn(Translation& t) { recurrent(t, {1, {"Tanh"}, 1, 2}); }
 
 constexpr OperatorRow kRows[] = {
-    {"LSTM", 7, 28, lstm},
-    {"GRU", 7, 28, gru},
-    {"RNN", 7, 28, rnn},
+    {"LSTM", 6, 28, lstm},
+    {"GRU", 6, 28, gru},
+    {"RNN", 6, 28, rnn},
 };
 
 }  // namespace
