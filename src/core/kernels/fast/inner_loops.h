@@ -185,6 +185,7 @@ struct BlendRow {
   int64_t out = 0, channels = 0;
   void* to = nullptr;
 };
+inline constexpr int64_t kMostShort = 16;  ///< values of a short row
 
 struct InnerLoops {
   Gemm gemm_float = {}, gemm_codes = {};
@@ -194,7 +195,8 @@ struct InnerLoops {
   void (*depthwise_half)(const DepthwiseLine&) = nullptr;
   void (*depthwise_codes)(const DepthwiseLine&) = nullptr;
   void (*apply)(const Activation&, const float* in, float* out, int64_t count) = nullptr;
-  void (*softmax)(const float* in, float* out, int64_t count) = nullptr;  ///< in place allowed
+  void (*softmax)(const float* in, float* out, int64_t count) = nullptr;                       ///< in place allowed
+  void (*softmax_short)(const float* in, float* out, int64_t rows, int64_t length) = nullptr;  ///< up to kMostShort
   void (*softmax_columns)(const float* in, float* out, int64_t extent, int64_t stride, int64_t columns) = nullptr;
   void (*layer_norm)(float* values, int64_t count, const float* scale, const float* bias, float epsilon) = nullptr;
   void (*combine_codes)(const CodePair&, const int8_t* a, const int8_t* b, int8_t* out, int64_t count) = nullptr;

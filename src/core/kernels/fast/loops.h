@@ -43,6 +43,7 @@ constexpr InnerLoops inner_loops() {
           .depthwise_codes = run_depthwise<CodeElement<Isa>>,
           .apply = apply_activation<Isa>,
           .softmax = softmax<Isa>,
+          .softmax_short = softmax_short<Isa>,
           .softmax_columns = softmax_columns<Isa>,
           .layer_norm = layer_norm<Isa>,
           .combine_codes = combine_codes<Isa>,
