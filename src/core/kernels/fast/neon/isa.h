@@ -52,7 +52,11 @@ struct Isa {
   OPENRKNN_INLINE static Ints add_codes(Ints sum, Ints codes) {
     return (Ints)vpadalq_s16((int32x4_t)sum, (int16x8_t)codes);
   }
-  OPENRKNN_INLINE static int32_t total(Ints v) { return vaddvq_s32((int32x4_t)v); }
+  /// The sum of each vector's lanes.
+  OPENRKNN_INLINE static void store_totals(int32_t* to, Ints a, Ints b, Ints c, Ints d) {
+    const int32x4_t ab = vpaddq_s32((int32x4_t)a, (int32x4_t)b), cd = vpaddq_s32((int32x4_t)c, (int32x4_t)d);
+    vst1q_s32(to, vpaddq_s32(ab, cd));
+  }
 
   OPENRKNN_INLINE static Doubles low_doubles(Ints v) {
     return (Doubles)vcvtq_f64_s64(vmovl_s32(vget_low_s32((int32x4_t)v)));
