@@ -40,7 +40,7 @@ constexpr InnerLoops inner_loops() {
           .lanes = Isa::kBytes / 4,
           .depthwise_float = run_depthwise<FloatElement<Isa>>,
           .depthwise_half = run_depthwise<HalfElement<Isa>>,
-          .depthwise_codes = run_depthwise<CodeElement<Isa>>,
+          .depthwise_codes = run_depthwise_codes<Isa>,
           .apply = apply_activation<Isa>,
           .softmax = softmax<Isa>,
           .softmax_short = softmax_short<Isa>,

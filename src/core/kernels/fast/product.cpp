@@ -291,10 +291,13 @@ void run_product(const Product& p, std::span<const Buffer> buffers, int64_t tile
   task.bias = p.bias.empty() ? nullptr : p.bias.data() + parameter;
   task.activation = p.activation;
   task.half = p.output == DType::Float16;
-  if (!p.channel.empty()) {
+  if (!p.channel.empty() || !p.float_channel.empty()) {
     task.requantize.sum_factor = p.sum_factor.empty() ? nullptr : p.sum_factor.data() + parameter;
-    task.requantize.channel = p.channel.data() + parameter;
-    task.requantize.table = p.table.empty() ? nullptr : p.table.data();
+    if (p.float_channel.empty())
+      task.requantize.channel = p.channel.data() + parameter;
+    else
+      task.requantize.floats.channel = p.float_channel.data() + parameter;
+    task.requantize.lookup = lookup_at_zero(p.lookup);
     task.sums = reinterpret_cast<int32_t*>(scratch + p.sums_at);
   }
   p.gemm->run(task);

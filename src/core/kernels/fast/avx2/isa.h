@@ -82,10 +82,6 @@ struct Isa {
     _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_packs_epi16(words, words));
   }
 
-  /// table[index] and table[index + 1] as the low and high half of each lane.
-  OPENRKNN_INLINE static Ints gather_neighbours(const int16_t* table, Ints index) {
-    return (Ints)_mm256_i32gather_epi32(reinterpret_cast<const int*>(table), (__m256i)index, 2);
-  }
   OPENRKNN_INLINE static Ints multiply_pairs(Ints a, Ints b) { return (Ints)_mm256_madd_epi16((__m256i)a, (__m256i)b); }
 };
 

@@ -76,9 +76,6 @@ struct Isa {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8((__m512i)v));
   }
 
-  OPENRKNN_INLINE static Ints gather_neighbours(const int16_t* table, Ints index) {
-    return (Ints)_mm512_i32gather_epi32((__m512i)index, table, 2);
-  }
   OPENRKNN_INLINE static Ints multiply_pairs(Ints a, Ints b) { return (Ints)_mm512_madd_epi16((__m512i)a, (__m512i)b); }
 };
 

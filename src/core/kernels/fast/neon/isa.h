@@ -86,15 +86,6 @@ struct Isa {
     __builtin_memcpy(to, &four, sizeof(four));
   }
 
-  OPENRKNN_INLINE static Ints gather_neighbours(const int16_t* table, Ints index) {
-    Ints pairs;
-    for (int i = 0; i < 4; ++i) {
-      int32_t pair;
-      __builtin_memcpy(&pair, table + index[i], sizeof(pair));
-      pairs[i] = pair;
-    }
-    return pairs;
-  }
   OPENRKNN_INLINE static Ints multiply_pairs(Ints a, Ints b) {
     const int32x4_t low = vmull_s16(vget_low_s16((int16x8_t)a), vget_low_s16((int16x8_t)b));
     return (Ints)vpaddq_s32(low, vmull_high_s16((int16x8_t)a, (int16x8_t)b));
