@@ -202,6 +202,39 @@ TEST(FastConv, EveryInt8ActivationEqualsReference) {
     }
   }
 }
+// The output stage runs in floats where every step is exact or saturates, in doubles elsewhere: sums of every size meet
+// scales of every size, so that both happen, and so do ties.
+TEST(FastConv, SumsOfEverySizeEqualReference) {
+  if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
+  const ConvShape pixels{1, 5, 7, 2, 64, 1, 1}, depthwise{1, 4, 6, 64, 64, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 64};
+  for (uint32_t seed = 2000; seed < 2400; ++seed) {
+    Random random(seed);
+    const char* const activation = kActivations[random.integer(0, 4)];
+    Case c = code_case(seed % 3 == 0 ? depthwise : pixels, activation, ZeroPoints::Channel,
+                       all_laws()[static_cast<size_t>(random.integer(0, static_cast<int64_t>(all_laws().size()) - 1))],
+                       seed);
+    const int64_t largest = (int64_t{1} << random.integer(4, 31)) - 200000;
+    for (int32_t& bias : c.inputs[2].mutable_values<int32_t>()) {
+      const int64_t size = largest <= 0 ? 1000 : largest >> random.integer(0, 12);
+      bias = static_cast<int32_t>(random.integer(-size, size));
+    }
+    c.node.fixed->scale[0] = {static_cast<int32_t>(random.integer(1 << 14, (1 << 15) - 1)),
+                              static_cast<int32_t>(random.integer(8, 31))};
+    for (auto& channel : c.node.fixed->channel) {
+      if (random.integer(0, 3) == 0) channel = static_cast<uint16_t>(1 << random.integer(0, 14));
+    }
+    EXPECT_GE(judge(c), 1) << "seed " << seed;
+  }
+}
+TEST(FastConv, LongSumsWithSmallScalesEqualReference) {
+  if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
+  for (const int shift : {20, 26, 31}) {
+    Case c = code_case({1, 4, 4, 500, 40, 3, 3}, "", ZeroPoints::Channel, all_laws()[0], 2500);
+    c.quants[0].zero_point = {-128};
+    c.node.fixed->scale[0] = {20000, shift};
+    EXPECT_GE(judge(c), 1) << shift;
+  }
+}
 TEST(FastConv, LeavesAccumulatorsThatCouldOverflowToTheReference) {
   const ConvShape large{1, 1, 1, 40000, 1, 1, 1};
   EXPECT_EQ(judge(code_case(large, "", ZeroPoints::Channel, all_laws()[0], 1)), 0);

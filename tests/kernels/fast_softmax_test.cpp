@@ -1,4 +1,4 @@
-// Softmax along dimensions that are not contiguous against the reference, byte for byte.
+// Softmax along any dimension, rows short and long, against the reference, byte for byte.
 #include "kernels/fast_cases.h"
 
 namespace openrknn {
@@ -13,9 +13,10 @@ struct AxisShape {
   Shape shape;
   int64_t axis;
 };
-const AxisShape kShapes[] = {{{1, 5}, 0},          {{3, 1, 7}, 1},      {{7, 3}, 0},
-                             {{2, 16, 100}, 1},    {{1, 4, 16, 70}, 2}, {{5, 17, 64}, 1},
-                             {{2, 1000, 3, 5}, 1}, {{19, 2, 2}, 0},     {{3, 40, 2}, 1}};
+const AxisShape kShapes[] = {
+    {{1, 5}, 0},          {{3, 1, 7}, 1},  {{7, 3}, 0},     {{2, 16, 100}, 1}, {{1, 4, 16, 70}, 2}, {{5, 17, 64}, 1},
+    {{2, 1000, 3, 5}, 1}, {{19, 2, 2}, 0}, {{3, 40, 2}, 1}, {{3000, 2}, 1},    {{7, 1}, 1},         {{5, 3, 7}, 2},
+    {{100, 16}, 1},       {{33, 9}, 1},    {{40, 13}, 1},   {{9, 17}, 1},      {{6, 197}, 1}};
 
 Case axis_case(const AxisShape& s, Tensor x) {
   Case c;

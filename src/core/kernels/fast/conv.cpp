@@ -1,4 +1,6 @@
 // Conv and ConvTranspose as implicit matrix products (product.h): Float32, Float16 and Int8, any groups but depthwise.
+#include <cstdlib>
+
 #include "core/kernels/fast/cpus.h"
 #include "core/kernels/fast/product.h"
 #include "core/kernels/reference/codes.h"
@@ -168,14 +170,25 @@ Prepared prepare_codes(const Call& call, Weights& cache) {
   Product p = product_of(call, kLoops, kLoops.gemm_codes);
   const WeightIndex index = weight_index(call, p);
   const int8_t* values = call.inputs[1].constant->values<int8_t>().data();
-  fill_output_stage(p, call, [&](int64_t c, const ProductPart& part) {
+  const auto sum_of = [&](int64_t c, const ProductPart& part) {
     const int64_t group = c / p.group_columns(), column = c % p.group_columns();
     int64_t sum = 0;
     for (int64_t channel = 0; channel < index.inputs; ++channel) {
       for (const int64_t tap : part.taps) sum += values[index(group, column, tap, channel)];
     }
     return sum;
-  });
+  };
+  const auto magnitude_of = [&](int64_t c, int64_t zero_point) {
+    const int64_t group = c / p.group_columns(), column = c % p.group_columns();
+    int64_t sum = 0;
+    for (const ProductPart& part : p.parts) {
+      for (int64_t channel = 0; channel < index.inputs; ++channel) {
+        for (const int64_t tap : part.taps) sum += std::abs(values[index(group, column, tap, channel)] - zero_point);
+      }
+    }
+    return sum;
+  };
+  fill_output_stage(p, call, cache, sum_of, magnitude_of);
   plan_tiles(p);
   pack_weights(p, cache, key_of(call), [&](int64_t g, int64_t column, int64_t tap, int64_t channel) {
     return static_cast<float>(values[index(g, column, tap, channel)]);

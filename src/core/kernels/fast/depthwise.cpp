@@ -25,9 +25,10 @@ struct Depthwise {
   DepthwiseLine line;       // what does not change from line to line
   Weights::Packed weights;  // float [taps][padded channels]; codes: minus their zero point
   std::vector<float> bias;
-  std::vector<int32_t> offset;
+  std::vector<int32_t> offset, whole_offset;
   std::vector<double> channel;
-  std::vector<int16_t> table;
+  std::vector<float> float_channel;
+  Weights::Packed lookup;
   int64_t tile_lines = 1;
 };
 
@@ -119,12 +120,29 @@ Prepared prepare_codes(const Call& call, Weights& cache) {
   d.line.input_zero_point = static_cast<float>(x.quant->zero_point[0]);
   const OutputStage stage = output_stage(call, x, w);
   d.line.requantize = requantize_of(stage);
-  d.table = stage.table;
+  d.lookup = lookup_of(stage, call, cache);
   const std::span<const int32_t> bias = code_bias(call);
   d.offset.assign(bias.begin(), bias.end());
   d.offset.resize(static_cast<size_t>(d.line.padded_channels));
   d.channel.assign(d.offset.size(), 1.0);
   for (size_t c = 0; c < stage.channel.size(); ++c) d.channel[c] = std::ldexp(stage.channel[c], -stage.channel_shift);
+  d.whole_offset = d.offset;
+  const int64_t taps = d.window.taps();
+  bool floats_fit = true;
+  for (int64_t c = 0; c < d.line.channels; ++c) {
+    const size_t at = static_cast<size_t>(c);
+    int64_t sum = 0, magnitude = 0;
+    for (int64_t tap = 0; tap < taps; ++tap) {
+      const int64_t weight = values[c * taps + tap] - zero[zero.size() == 1 ? 0 : at];
+      sum += weight;
+      magnitude += std::abs(weight);
+    }
+    const int64_t zx = x.quant->zero_point[0];
+    d.whole_offset[at] -= static_cast<int32_t>(zx * sum);
+    const int64_t largest = magnitude * std::max(zx + 128, 127 - zx) + std::abs(int64_t{d.offset[at]});
+    floats_fit = floats_fit && floats_fit_stage(d.line.requantize, d.channel[at], largest);
+  }
+  if (floats_fit) d.float_channel.assign(d.channel.begin(), d.channel.end());
   return finish(std::move(d));
 }
 
@@ -139,7 +157,8 @@ void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile
   line.bias = d.bias.empty() ? nullptr : d.bias.data();
   line.requantize.offset = d.offset.data();
   line.requantize.channel = d.channel.data();
-  line.requantize.table = d.table.empty() ? nullptr : d.table.data();
+  line.requantize.floats.channel = d.float_channel.empty() ? nullptr : d.float_channel.data();
+  line.requantize.lookup = lookup_at_zero(d.lookup);
   const float* packed = reinterpret_cast<const float*>(d.weights->data());
   const int64_t in_line = line.in_width * line.channels * d.element_bytes;
   const int64_t out_line = line.out_width * line.channels * d.element_bytes;
@@ -153,6 +172,8 @@ void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile
       lines[line.line_count] = buffers[0].data + (image * height.in + source) * in_line;
       weights[line.line_count++] = packed + k * line.taps * line.padded_channels;
     }
+    const bool whole = line.line_count == height.kernel && !d.whole_offset.empty();
+    line.whole_offset = whole ? d.whole_offset.data() : nullptr;
     line.out = buffers.back().data + row * out_line;
     d.run(line);
   }

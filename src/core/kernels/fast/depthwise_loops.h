@@ -33,6 +33,16 @@ struct CodeElement {
   }
 };
 
+/// Codes of windows that lie inside the input: what the zero point adds to them is in whole_offset.
+template <class Isa_>
+struct WholeCodeElement {
+  using Isa = Isa_;
+  using Type = int8_t;
+  OPENRKNN_INLINE static Floats<Isa> read(const DepthwiseLine&, const int8_t* from) {
+    return Floats<Isa>(__builtin_convertvector(Isa::load_codes(from), typename Floats<Isa>::Raw));
+  }
+};
+
 template <class Isa, int kPixels>
 OPENRKNN_INLINE void finish_pixels(const DepthwiseLine& line, Floats<Isa> (&sums)[kPixels], float* out, int64_t c) {
   using V = Floats<Isa>;
@@ -66,13 +76,27 @@ OPENRKNN_INLINE void finish_pixels(const DepthwiseLine& line, Floats<typename El
   using Isa = typename Element::Isa;
   using V = Floats<Isa>;
   if constexpr (sizeof(typename Element::Type) == 1) {
+    constexpr bool kWhole = __is_same(Element, WholeCodeElement<Isa>);
+    const Ints<Isa> offset = load<Ints<Isa>>((kWhole ? line.whole_offset : line.requantize.offset) + c);
+    Ints<Isa> codes[kPixels];  // all before any store: the compiler cannot know that stores leave the parameters alone
 #pragma GCC unroll 8
     for (int p = 0; p < kPixels; ++p) {
-      const Ints<Isa> exact(__builtin_convertvector(sums[p].raw, typename Ints<Isa>::Raw));
-      const Ints<Isa> acc = exact + load<Ints<Isa>>(line.requantize.offset + c);
-      store_codes<Isa>(static_cast<int8_t*>(line.out) + (pixel + p) * line.channels + c,
-                       requantize_vector<Isa>(line.requantize, acc, c), line.channels - c);
+      codes[p] = Ints<Isa>(__builtin_convertvector(sums[p].raw, typename Ints<Isa>::Raw)) + offset;
     }
+    int8_t* out = static_cast<int8_t*>(line.out) + pixel * line.channels + c;
+    const int64_t count = line.channels - c;
+    if (!is_plain(line.requantize)) {
+      for (int p = 0; p < kPixels; ++p) {
+        store_requantized<Isa>(line.requantize, codes[p], c, out + p * line.channels, count);
+      }
+      return;
+    }
+    const FloatStage<Isa> stage(line.requantize.floats);
+    const V channel = load<V>(line.requantize.floats.channel + c);
+#pragma GCC unroll 8
+    for (int p = 0; p < kPixels; ++p) codes[p] = stage.template codes<false>(codes[p], channel);
+#pragma GCC unroll 8
+    for (int p = 0; p < kPixels; ++p) store_codes<Isa>(out + p * line.channels, codes[p], count);
     return;
   }
   if (line.bias) {
@@ -118,7 +142,8 @@ OPENRKNN_INLINE void depthwise_pixels(const DepthwiseLine& line, int64_t pixel, 
   }
 }
 
-template <class Element>
+/// Whole: the element of pixels all of whose taps lie inside the input.
+template <class Element, class Whole = Element>
 void run_depthwise(const DepthwiseLine& line) {
   const int64_t reach = (line.taps - 1) * line.dilation;
   int64_t pixel = 0;
@@ -128,9 +153,9 @@ void run_depthwise(const DepthwiseLine& line) {
     const int64_t last = line.in_width - 1 - reach - start;
     int64_t inside = start >= 0 && last >= 0 ? last / line.stride + 1 : 0;
     if (inside > line.out_width - pixel) inside = line.out_width - pixel;
-    for (; inside >= 8; inside -= 8, pixel += 8) depthwise_pixels<Element, 8>(line, pixel, 0, line.taps);
-    for (; inside >= 4; inside -= 4, pixel += 4) depthwise_pixels<Element, 4>(line, pixel, 0, line.taps);
-    for (; inside >= 1; inside -= 1, pixel += 1) depthwise_pixels<Element, 1>(line, pixel, 0, line.taps);
+    for (; inside >= 8; inside -= 8, pixel += 8) depthwise_pixels<Whole, 8>(line, pixel, 0, line.taps);
+    for (; inside >= 4; inside -= 4, pixel += 4) depthwise_pixels<Whole, 4>(line, pixel, 0, line.taps);
+    for (; inside >= 1; inside -= 1, pixel += 1) depthwise_pixels<Whole, 1>(line, pixel, 0, line.taps);
     if (pixel == line.out_width) return;
     int64_t first = 0, end = line.taps;
     const int64_t at = pixel * line.stride - line.pad;
@@ -139,6 +164,12 @@ void run_depthwise(const DepthwiseLine& line) {
     depthwise_pixels<Element, 1>(line, pixel, first, end);
     ++pixel;
   }
+}
+
+template <class Isa>
+void run_depthwise_codes(const DepthwiseLine& line) {
+  if (line.whole_offset) return run_depthwise<CodeElement<Isa>, WholeCodeElement<Isa>>(line);
+  run_depthwise<CodeElement<Isa>>(line);
 }
 
 }  // namespace openrknn::fast

@@ -1,4 +1,5 @@
 // Operators that visit every value once: unary functions, Softmax and LayerNormalization along contiguous rows.
+#include <algorithm>
 #include <cstring>
 
 #include "core/kernels/fast/cpus.h"
@@ -106,10 +107,27 @@ Prepared prepare_softmax(const Call& call, Weights&) {
   RowState s = row_state(call, kLoops);
   s.length = row_length(call);
   s.tiles = reference::tile_rows(element_count(call.inputs[0].shape) / s.length, s.length);
-  return finish(s, s.length * static_cast<int64_t>(sizeof(float)), 0);
+  const int64_t values = s.length <= kMostShort ? kHalves : s.length;
+  return finish(s, values * static_cast<int64_t>(sizeof(float)), 0);
+}
+/// As many rows at once as fit the scratch.
+void run_short_softmax(const RowState& s, std::span<const Buffer> buffers, int64_t tile, float* scratch) {
+  const int64_t end = s.tiles.end(tile), most = s.half ? kHalves / s.length : end;
+  for (int64_t row = s.tiles.begin(tile); row < end; row += most) {
+    const int64_t rows = std::min(most, end - row), at = row * s.length;
+    if (!s.half) {
+      s.loops->softmax_short(reinterpret_cast<const float*>(buffers[0].data) + at,
+                             reinterpret_cast<float*>(buffers.back().data) + at, rows, s.length);
+      continue;
+    }
+    s.loops->half_to_float(reinterpret_cast<const uint16_t*>(buffers[0].data) + at, scratch, rows * s.length);
+    s.loops->softmax_short(scratch, scratch, rows, s.length);
+    s.loops->float_to_half(scratch, reinterpret_cast<uint16_t*>(buffers.back().data) + at, rows * s.length);
+  }
 }
 void run_softmax(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
   const RowState& s = state_of(prepared);
+  if (s.length <= kMostShort) return run_short_softmax(s, buffers, tile, reinterpret_cast<float*>(scratch));
   for_rows(s, buffers, tile, reinterpret_cast<float*>(scratch),
            [&](const float* in, float* out) { s.loops->softmax(in, out, s.length); });
 }

@@ -36,6 +36,16 @@ struct Activation {
   float alpha = 0, beta = 0, gamma = 0, low = 0, high = 0;
 };
 
+/// The output stage of integer kernels in floats, where that gives the same codes (floats_fit_stage()). 1.5 * 2^23
+/// rounds to integers as 1.5 * 2^52 does in doubles; the bits of the floats around it count whole numbers.
+inline constexpr float kFloatRound = 0x1.8p23f;
+struct FloatRequantize {
+  const float* channel = nullptr;  ///< per column: multiplier / 2^channel_shift; null: only doubles are exact
+  float slope = 1, multiplier = 1;
+  float start = 0;                            ///< 1.5 * 2^23 and the zero point, if that comes before the rounding
+  int32_t low = 0, high = 0, zero_point = 0;  ///< clamps as bits, and what makes codes of bits
+};
+
 /// The output stage of integer kernels (output_stage.h) in doubles. Every step is exact: the products have at most 46
 /// bits, scaling by powers of two costs none, and adding 1.5 * 2^52 rounds half to even like round_shift.
 struct Requantize {
@@ -46,10 +56,10 @@ struct Requantize {
   double multiplier = 1;                               ///< multiplier / 2^shift
   double zero_point_before = 0, zero_point_after = 0;  ///< one of them is the zero point, by the law
   double low = -128, high = 127;                       ///< clamp after `multiplier` and the zero points
-  const int16_t* table = nullptr;                      ///< 513 entries: low … high is then the int16 pre-activation
-  int32_t table_zero_point = 0, table_low = -128, table_high = 127;
+  const int8_t* lookup = nullptr;  ///< code of pre-activation p at [p]; low … high is then int16's
   bool leaky = false;
   bool saturates = true;  ///< an accumulator times its channel factor may leave int32
+  FloatRequantize floats;
 };
 
 /// One tile of an implicit matrix product: outputs[row][column] = sum over k of input[row][k] * weight[k][column].
@@ -87,6 +97,9 @@ struct DepthwiseLine {
   Activation activation;
   float input_zero_point = 0;  ///< codes
   Requantize requantize;       ///< codes
+  /// Codes: requantize.offset less the input's zero point times the weights of a window that lies inside the input;
+  /// null: lines are missing.
+  const int32_t* whole_offset = nullptr;
 };
 
 /// How one CPU kind wants a matrix product's operands, and its loop.
@@ -185,6 +198,7 @@ struct BlendRow {
   int64_t out = 0, channels = 0;
   void* to = nullptr;
 };
+inline constexpr int64_t kMostShort = 16;  ///< values of a short row
 
 struct InnerLoops {
   Gemm gemm_float = {}, gemm_codes = {};
@@ -194,7 +208,8 @@ struct InnerLoops {
   void (*depthwise_half)(const DepthwiseLine&) = nullptr;
   void (*depthwise_codes)(const DepthwiseLine&) = nullptr;
   void (*apply)(const Activation&, const float* in, float* out, int64_t count) = nullptr;
-  void (*softmax)(const float* in, float* out, int64_t count) = nullptr;  ///< in place allowed
+  void (*softmax)(const float* in, float* out, int64_t count) = nullptr;                       ///< in place allowed
+  void (*softmax_short)(const float* in, float* out, int64_t rows, int64_t length) = nullptr;  ///< up to kMostShort
   void (*softmax_columns)(const float* in, float* out, int64_t extent, int64_t stride, int64_t columns) = nullptr;
   void (*layer_norm)(float* values, int64_t count, const float* scale, const float* bias, float epsilon) = nullptr;
   void (*combine_codes)(const CodePair&, const int8_t* a, const int8_t* b, int8_t* out, int64_t count) = nullptr;

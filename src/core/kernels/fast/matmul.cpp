@@ -1,5 +1,7 @@
 // MatMul on Float32, Float16 and Int8: numpy broadcasting of leading dimensions; a constant [K, N] right side is packed
 // once, a computed one by each tile.
+#include <cstdlib>
+
 #include "core/kernels/fast/cpus.h"
 #include "core/kernels/fast/product.h"
 #include "core/kernels/reference/codes.h"
@@ -100,11 +102,20 @@ Prepared prepare_codes(const Call& call, Weights& cache) {
   const Matrices m = matrices(call);
   Product p = product_of(call, m, kLoops, kLoops.gemm_codes);
   const int8_t* values = m.packed_b ? call.inputs[1].constant->values<int8_t>().data() : nullptr;
-  fill_output_stage(p, call, [&](int64_t column, const ProductPart&) {
+  const auto sum_of = [&](int64_t column, const ProductPart&) {
     int64_t sum = 0;
     for (int64_t k = 0; k < m.depth && m.packed_b; ++k) sum += values[k * m.columns + column];
     return sum;
-  });
+  };
+  WeightMagnitude magnitude_of;
+  if (m.packed_b) {
+    magnitude_of = [&](int64_t column, int64_t zero_point) {
+      int64_t sum = 0;
+      for (int64_t k = 0; k < m.depth; ++k) sum += std::abs(values[k * m.columns + column] - zero_point);
+      return sum;
+    };
+  }
+  fill_output_stage(p, call, cache, sum_of, magnitude_of);
   plan_tiles(p);
   if (m.packed_b) {
     pack_weights(p, cache, "fast_MatMul " + Weights::identity(*call.inputs[1].constant),

@@ -19,8 +19,9 @@ int64_t lowest(const std::vector<int64_t>& offsets) {
 /// last.
 int64_t reach(const ProductAxis& axis, int64_t count) { return (count - 1) * axis.step + extent(axis.offsets) + 1; }
 
-/// About a millisecond over 60: large enough to hide handing out, small enough to spread over the cores of a board.
-constexpr int64_t kTileProducts = 1 << 20;
+/// Some microseconds: large enough to hide handing out, small enough to spread over the cores of a board. More than one
+/// tile are a multiple of four, so that few threads end together.
+constexpr int64_t kTileProducts = 1 << 19, kTileMultiple = 4;
 constexpr int64_t kTileWeights = 1 << 18;  // bytes: few rows are as slow as their weights arrive
 constexpr int64_t kMostTiles = 64;
 constexpr int64_t kMostRows = 384;  // of one tile: its inputs stay in the second-level cache
@@ -29,8 +30,8 @@ void tile_part(const Product& p, ProductPart& part) {
   const int64_t pixels = part.height.out * part.width.out;
   const int64_t products = p.images * pixels * p.out_channels * p.depth(part) * p.gemm->group;
   const int64_t weight_bytes = p.groups * p.panels() * p.panel_bytes(part);
-  const int64_t wanted =
-      std::clamp<int64_t>(std::max(products / kTileProducts, weight_bytes / kTileWeights), 1, kMostTiles);
+  int64_t wanted = std::clamp<int64_t>(std::max(products / kTileProducts, weight_bytes / kTileWeights), 1, kMostTiles);
+  if (wanted > 1) wanted = divide_up(wanted, kTileMultiple) * kTileMultiple;
   const int64_t least_rows = 8 * p.gemm->rows;
   const int64_t rows = std::clamp(divide_up(p.images * pixels * p.groups, wanted), least_rows, kMostRows);
   if (part.width.out >= rows) {
@@ -130,41 +131,54 @@ View stage(const Product& p, const ProductPart& part, const Area& area, const st
   return view;
 }
 
+/// Where the stretch of one tap begins for each row of one line. Columns before `begin` and from `end` on lie in the
+/// padding.
+struct TapLine {
+  const std::byte* data = nullptr;  ///< `first` bytes from here begins the stretch of column 0
+  int64_t first = 0, step = 0;      ///< bytes
+  int64_t begin = 0, end = 0, columns = 0;
+};
+void point_at_line(const TapLine& tap, const void* padding, int64_t in_block, int64_t block_rows, int64_t block_stride,
+                   const void** at) {
+  int64_t column = 0, offset = tap.first;
+  const auto until = [&](int64_t end, auto pointer) {
+    for (; column < end; ++column, offset += tap.step) {
+      at[in_block] = pointer();
+      if (++in_block == block_rows) {
+        in_block = 0;
+        at += block_stride;
+      }
+    }
+  };
+  until(tap.begin, [&] { return padding; });
+  until(tap.end, [&]() -> const void* { return tap.data + offset; });
+  until(tap.columns, [&] { return padding; });
+}
+
 /// Where each row's stretches begin, block by block.
 void point_at_inputs(const Product& p, const ProductPart& part, const Area& area, const View& view, int64_t block_rows,
                      const void** inputs) {
-  const int64_t runs = p.runs(part);
-  int64_t in_block = 0;
-  for (int64_t line = area.line; line < area.line + area.lines; ++line) {
-    for (int64_t column = area.column; column < area.column + area.columns; ++column, ++in_block) {
-      if (in_block == block_rows) {
-        in_block = 0;
-        inputs += runs * block_rows;
-      }
-      const void** at = inputs + in_block;
-      for (const int64_t dy : part.height.offsets) {
-        const int64_t y = line * part.height.step + dy;
-        const bool line_inside = y >= 0 && y < part.height.in;
-        if (p.staged) {
-          const std::byte* first =
-              view.data + ((y - view.line) * view.width + column * part.width.step - view.column) * view.pixel_bytes;
-          if (p.merged) {
-            *at = first + part.width.offsets.front() * view.pixel_bytes;
-            at += block_rows;
-            continue;
-          }
-          for (const int64_t dx : part.width.offsets) {
-            *at = first + dx * view.pixel_bytes;
-            at += block_rows;
-          }
-          continue;
+  const int64_t runs = p.runs(part), x_step = part.width.step;
+  const size_t columns_of_taps = p.merged ? 1 : part.width.offsets.size();
+  TapLine tap{.data = view.data, .step = x_step * view.pixel_bytes, .columns = area.columns};
+  for (int64_t line = 0; line < area.lines; ++line) {
+    const int64_t row = line * area.columns;
+    const void** at = inputs + row / block_rows * runs * block_rows;
+    for (const int64_t dy : part.height.offsets) {
+      const int64_t y = (area.line + line) * part.height.step + dy;
+      const bool line_inside = p.staged || (y >= 0 && y < part.height.in);
+      for (size_t i = 0; i < columns_of_taps; ++i, at += block_rows) {
+        const int64_t x = area.column * x_step + part.width.offsets[i];
+        tap.first = ((y - view.line) * view.width + x - view.column) * view.pixel_bytes;
+        tap.begin = tap.end = line_inside ? area.columns : 0;
+        if (p.staged || !line_inside) {
+          tap.begin = 0;
+        } else {
+          tap.begin = std::min(area.columns, x < 0 ? divide_up(-x, x_step) : 0);
+          tap.end = x < part.width.in ? std::min(area.columns, (part.width.in - 1 - x) / x_step + 1) : 0;
+          tap.end = std::max(tap.begin, tap.end);
         }
-        for (const int64_t dx : part.width.offsets) {
-          const int64_t x = column * part.width.step + dx;
-          const bool inside = line_inside && x >= 0 && x < part.width.in;
-          *at = inside ? view.data + (y * view.width + x) * view.pixel_bytes : p.padding_pixel.data();
-          at += block_rows;
-        }
+        point_at_line(tap, p.padding_pixel.data(), row % block_rows, block_rows, runs * block_rows, at);
       }
     }
   }
@@ -277,10 +291,13 @@ void run_product(const Product& p, std::span<const Buffer> buffers, int64_t tile
   task.bias = p.bias.empty() ? nullptr : p.bias.data() + parameter;
   task.activation = p.activation;
   task.half = p.output == DType::Float16;
-  if (!p.channel.empty()) {
+  if (!p.channel.empty() || !p.float_channel.empty()) {
     task.requantize.sum_factor = p.sum_factor.empty() ? nullptr : p.sum_factor.data() + parameter;
-    task.requantize.channel = p.channel.data() + parameter;
-    task.requantize.table = p.table.empty() ? nullptr : p.table.data();
+    if (p.float_channel.empty())
+      task.requantize.channel = p.channel.data() + parameter;
+    else
+      task.requantize.floats.channel = p.float_channel.data() + parameter;
+    task.requantize.lookup = lookup_at_zero(p.lookup);
     task.sums = reinterpret_cast<int32_t*>(scratch + p.sums_at);
   }
   p.gemm->run(task);

@@ -49,7 +49,8 @@ struct Product {
   Activation activation;
   std::vector<int32_t> sum_factor;
   std::vector<double> channel;
-  std::vector<int16_t> table;
+  std::vector<float> float_channel;  ///< instead of `channel` where floats_fit_stage()
+  Weights::Packed lookup;
   Requantize requantize;
 
   // How activations are read, set by plan_tiles().
@@ -95,12 +96,22 @@ void pack_computed(const Product&, const ProductPart&, const std::byte* b, int64
 /// True if the integer output stage is exact in the loops: no accumulator of `count` products leaves int32, no value
 /// the exact range of round_half_even(). The reference does the rest.
 bool stage_fits(const OutputStage&, std::span<const int32_t> bias, int64_t count);
+/// The codes of all 65536 pre-activations of a curved activation, from -32768 on; null if the stage has no table.
+Weights::Packed lookup_of(const OutputStage&, const Call&, Weights&);
+/// Where the loops index it; null if there is none.
+const int8_t* lookup_at_zero(const Weights::Packed&);
 /// The loops' form of it, without the per-column arrays.
 Requantize requantize_of(const OutputStage&);
+/// True if the stage gives the same codes in floats for all accumulators up to `largest` of a column with factor
+/// `channel`.
+bool floats_fit_stage(const Requantize&, double channel, int64_t largest);
 /// Sum of output column `column`'s weights at the part's taps; 0 if each tile adds them up (computed operands).
 using WeightSum = std::function<int64_t(int64_t column, const ProductPart&)>;
-/// Fills the product's whole integer output stage from the call, which codes_fit().
-void fill_output_stage(Product&, const Call&, const WeightSum&);
+/// Sum of the magnitudes of output column `column`'s weights, less `zero_point`, at all taps.
+using WeightMagnitude = std::function<int64_t(int64_t column, int64_t zero_point)>;
+/// Fills the product's whole integer output stage from the call, which codes_fit(). Without magnitudes (computed
+/// operands) the largest possible ones count.
+void fill_output_stage(Product&, const Call&, Weights&, const WeightSum&, const WeightMagnitude&);
 
 /// One tile; buffers are the node's: x, second operand, …, y last.
 void run_product(const Product&, std::span<const Buffer>, int64_t tile, std::byte* scratch);

@@ -29,30 +29,44 @@ OPENRKNN_INLINE typename Isa::Doubles requantize_doubles(const Requantize& q, ty
   return Isa::clamp(v, Doubles{} + (q.low + shift), Doubles{} + (q.high + shift));
 }
 
-/// A vector of pre-activations through the table: neighbours are gathered as one pair, weighted and added at once.
+/// The stage in floats. Each fused step rounds once what is exact before it; what is too large to be exact saturates in
+/// the end.
 template <class Isa>
-OPENRKNN_INLINE Ints<Isa> table_codes(const Requantize& q, Ints<Isa> p) {
-  using V = Ints<Isa>;
-  const V shifted = p + 32768, rest = shifted & 127;
-  const V pair(Isa::gather_neighbours(q.table, (shifted >> 7).raw));
-  const V share = (V(128) - rest) | (rest << 16);
-  const V sum(Isa::multiply_pairs(pair.raw, share.raw));
-  const V code = ((sum + 8191 + ((sum >> 14) & 1)) >> 14) + q.table_zero_point;
-  const V low(q.table_low), high(q.table_high);
-  const V raised(code.raw < low.raw ? low.raw : code.raw);
-  return V(raised.raw > high.raw ? high.raw : raised.raw);
-}
+struct FloatStage {
+  using V = Floats<Isa>;
+  V round = V(kFloatRound), slope, multiplier, start;
+  Ints<Isa> low, high, zero_point;
 
-/// Accumulators of columns c … c + lanes - 1 to codes, one int32 each.
+  OPENRKNN_INLINE explicit FloatStage(const FloatRequantize& q)
+      : slope(q.slope), multiplier(q.multiplier), start(q.start), low(q.low), high(q.high), zero_point(q.zero_point) {}
+
+  template <bool kLeaky>
+  OPENRKNN_INLINE Ints<Isa> codes(Ints<Isa> acc, V channel) const {
+    const V sum(__builtin_convertvector(acc.raw, typename V::Raw));
+    V v = fma(sum, channel, round) - round;
+    if constexpr (kLeaky) v = select(sum < V(0.0f), fma(v, slope, round) - round, v);
+    const Ints<Isa> counted = bits(fma(v, multiplier, start));
+    const Ints<Isa> raised(counted.raw < low.raw ? low.raw : counted.raw);
+    return Ints<Isa>(raised.raw > high.raw ? high.raw : raised.raw) + zero_point;
+  }
+};
+/// Neither LeakyRelu nor a table follows: the stage most layers have.
+OPENRKNN_INLINE bool is_plain(const Requantize& q) { return q.floats.channel && !q.leaky && !q.lookup; }
+
+/// Accumulators of columns c … c + lanes - 1 to codes, or to pre-activations if there is a lookup; one int32 each.
 template <class Isa>
 OPENRKNN_INLINE Ints<Isa> requantize_vector(const Requantize& q, Ints<Isa> sum, int64_t c) {
+  if (q.floats.channel) {
+    const FloatStage<Isa> stage(q.floats);
+    const Floats<Isa> channel = load<Floats<Isa>>(q.floats.channel + c);
+    return q.leaky ? stage.template codes<true>(sum, channel) : stage.template codes<false>(sum, channel);
+  }
   typename Isa::Doubles low, high;
   __builtin_memcpy(&low, q.channel + c, sizeof(low));
   __builtin_memcpy(&high, q.channel + c + Isa::kBytes / 8, sizeof(high));
   low = requantize_doubles<Isa>(q, Isa::low_doubles(sum.raw), low);
   high = requantize_doubles<Isa>(q, Isa::high_doubles(sum.raw), high);
-  const Ints<Isa> codes = Ints<Isa>(Isa::join_low_bits(low, high)) + static_cast<int32_t>(q.zero_point_after);
-  return q.table ? table_codes<Isa>(q, codes) : codes;
+  return Ints<Isa>(Isa::join_low_bits(low, high)) + static_cast<int32_t>(q.zero_point_after);
 }
 
 /// The first `count` lanes as bytes.
@@ -65,6 +79,30 @@ OPENRKNN_INLINE void store_codes(int8_t* out, Ints<Isa> codes, int64_t count) {
   for (int64_t i = 0; i < count; ++i) out[i] = rest[i];
 }
 
+/// The first `count` pre-activations as the codes that `lookup` has for them. One byte after another: a gather of the
+/// CPU is slower, and there are 65536 entries, of which few are ever met.
+template <class Isa>
+OPENRKNN_INLINE void look_up_codes(int8_t* out, Ints<Isa> values, const int8_t* lookup, int64_t count) {
+  constexpr int kLanes = Isa::kBytes / 4;
+  int32_t at[kLanes];
+  store(at, values);
+  if (count >= kLanes) {
+    int8_t codes[kLanes];
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes; ++i) codes[i] = lookup[at[i]];
+    __builtin_memcpy(out, codes, sizeof(codes));
+    return;
+  }
+  for (int64_t i = 0; i < count; ++i) out[i] = lookup[at[i]];
+}
+/// requantize_vector(), stored.
+template <class Isa>
+OPENRKNN_INLINE void store_requantized(const Requantize& q, Ints<Isa> sum, int64_t c, int8_t* out, int64_t count) {
+  const Ints<Isa> codes = requantize_vector<Isa>(q, sum, c);
+  if (q.lookup) return look_up_codes<Isa>(out, codes, q.lookup, count);
+  store_codes<Isa>(out, codes, count);
+}
+
 /// A block of few columns: its accumulators close up, so that a vector holds several rows.
 template <class Isa>
 OPENRKNN_INLINE void requantize_narrow(Requantize q, const int32_t* acc, int64_t width, int64_t rows,
@@ -73,6 +111,7 @@ OPENRKNN_INLINE void requantize_narrow(Requantize q, const int32_t* acc, int64_t
   constexpr int kLanes = Isa::kBytes / 4, kMost = 16 * kLanes / 2;  // blocks have up to 16 rows
   int32_t sums[kMost] = {};
   double channel[kMost] = {};
+  float float_channel[kMost] = {};
   int8_t codes[kMost + 16];
   int64_t count = 0;
   for (int64_t row = 0; row < rows; ++row) {
@@ -80,12 +119,16 @@ OPENRKNN_INLINE void requantize_narrow(Requantize q, const int32_t* acc, int64_t
       uint32_t sum = static_cast<uint32_t>(acc[row * width + c]) + static_cast<uint32_t>(q.offset[first + c]);
       if (q.sum_factor) sum += static_cast<uint32_t>(q.sum_factor[first + c]) * static_cast<uint32_t>(window_sums[row]);
       sums[count] = static_cast<int32_t>(sum);
-      channel[count] = q.channel[first + c];
+      if (q.floats.channel)
+        float_channel[count] = q.floats.channel[first + c];
+      else
+        channel[count] = q.channel[first + c];
     }
   }
   q.channel = channel;
+  if (q.floats.channel) q.floats.channel = float_channel;
   for (int64_t i = 0; i < count; i += kLanes) {
-    Isa::store_codes(codes + i, requantize_vector<Isa>(q, load<Ints<Isa>>(sums + i), i).raw);
+    store_requantized<Isa>(q, load<Ints<Isa>>(sums + i), i, codes + i, kLanes);
   }
   for (int64_t row = 0; row < rows; ++row) {
     int8_t* out = static_cast<int8_t*>(outputs[row]) + first;
@@ -93,9 +136,34 @@ OPENRKNN_INLINE void requantize_narrow(Requantize q, const int32_t* acc, int64_t
   }
 }
 
+/// Calls put(accumulators, column, where the codes go, how many) for all vectors of a block, column vectors outermost.
+/// `enter(column)` comes before the rows: what is read there stays in registers.
+template <class Isa, class Enter, class Put>
+OPENRKNN_INLINE void requantize_rows(const Requantize& q, const int32_t* acc, int64_t width, int64_t rows,
+                                     const int32_t* window_sums, int64_t first, int64_t columns, void* const* outputs,
+                                     Enter enter, Put put) {
+  using V = Ints<Isa>;
+  constexpr int kLanes = Isa::kBytes / 4;
+  for (int64_t i = 0; i < columns; i += kLanes) {
+    enter(first + i);
+    const V offset = load<V>(q.offset + first + i);
+    if (q.sum_factor == nullptr) {
+      for (int64_t row = 0; row < rows; ++row) {
+        const V sum = load<V>(acc + row * width + i) + offset;
+        put(sum, first + i, static_cast<int8_t*>(outputs[row]) + first + i, columns - i);
+      }
+      continue;
+    }
+    const V factor = load<V>(q.sum_factor + first + i);
+    for (int64_t row = 0; row < rows; ++row) {
+      const V sum = load<V>(acc + row * width + i) + offset + factor * V(window_sums[row]);
+      put(sum, first + i, static_cast<int8_t*>(outputs[row]) + first + i, columns - i);
+    }
+  }
+}
+
 /// A block of accumulators, `width` apart by row, to codes of columns first … first + columns - 1 of the tile. Out of
-/// line: the register tiles of all sizes share it. Column vectors outermost, so that their parameters stay in
-/// registers.
+/// line: the register tiles of all sizes share it.
 template <class Isa>
 [[gnu::noinline]] void requantize_block(const Requantize& shared, const int32_t* acc, int64_t width, int64_t rows,
                                         const int32_t* window_sums, int64_t first, int64_t columns,
@@ -104,15 +172,28 @@ template <class Isa>
   constexpr int kLanes = Isa::kBytes / 4;
   const Requantize q = shared;  // a local copy: stores of codes cannot change it
   if (columns <= kLanes / 2) return requantize_narrow<Isa>(q, acc, width, rows, window_sums, first, columns, outputs);
-  for (int64_t i = 0; i < columns; i += kLanes) {
-    const V offset = load<V>(q.offset + first + i);
-    const V factor = q.sum_factor ? load<V>(q.sum_factor + first + i) : V(0);
-    for (int64_t row = 0; row < rows; ++row) {
-      V sum = load<V>(acc + row * width + i) + offset;
-      if (q.sum_factor) sum = sum + factor * V(window_sums[row]);
-      store_codes<Isa>(static_cast<int8_t*>(outputs[row]) + first + i, requantize_vector<Isa>(q, sum, first + i),
-                       columns - i);
-    }
+  const auto by_stage = [&](auto enter, auto put) __attribute__((always_inline)) {
+    requantize_rows<Isa>(q, acc, width, rows, window_sums, first, columns, outputs, enter, put);
+  };
+  if (!q.floats.channel || q.leaky) {
+    return by_stage([](int64_t) {}, [&](V sum, int64_t c, int8_t * out, int64_t count) __attribute__((
+                                        always_inline)) { store_requantized<Isa>(q, sum, c, out, count); });
+  }
+  const FloatStage<Isa> stage(q.floats);
+  Floats<Isa> channel;
+  const auto enter = [&](int64_t c) __attribute__((always_inline)) {
+    channel = load<Floats<Isa>>(q.floats.channel + c);
+  };
+  if (q.lookup) {
+    by_stage(
+        enter, [&](V sum, int64_t, int8_t * out, int64_t count) __attribute__((always_inline)) {
+          look_up_codes<Isa>(out, stage.template codes<false>(sum, channel), q.lookup, count);
+        });
+  } else {
+    by_stage(
+        enter, [&](V sum, int64_t, int8_t * out, int64_t count) __attribute__((always_inline)) {
+          store_codes<Isa>(out, stage.template codes<false>(sum, channel), count);
+        });
   }
 }
 

@@ -52,6 +52,36 @@ void softmax(const float* in, float* out, int64_t count) {
   map_floats<Isa>(out, out, count, [=](V x) { return x / V(sum); });
 }
 
+/// Rows of up to kMostShort values: neighbouring rows are done together, one a lane. The sum is that of 16 accumulators
+/// folded in halves, of which those beyond the row are +0.
+template <class Isa>
+void softmax_short(const float* in, float* out, int64_t rows, int64_t length) {
+  using V = Floats<Isa>;
+  float columns[kMostShort][V::kLanes] = {};
+  for (int64_t row = 0; row < rows; row += V::kLanes, in += V::kLanes * length, out += V::kLanes * length) {
+    const int64_t count = rows - row < V::kLanes ? rows - row : V::kLanes;
+    for (int64_t lane = 0; lane < count; ++lane) {
+      for (int64_t i = 0; i < length; ++i) columns[i][lane] = in[lane * length + i];
+    }
+    V most(-__builtin_inff()), sums[kMostShort];
+    for (int64_t i = 0; i < length; ++i) {
+      const V x = load<V>(columns[i]);
+      most = select(x > most, x, most);
+    }
+    for (int64_t i = 0; i < length; ++i) {
+      sums[i] = math::exp(load<V>(columns[i]) - most);
+      store(columns[i], sums[i]);
+    }
+    for (int64_t half = kMostShort / 2; half >= 1; half /= 2) {
+      for (int64_t i = 0; i < half && i + half < length; ++i) sums[i] = sums[i] + sums[i + half];
+    }
+    for (int64_t i = 0; i < length; ++i) store(columns[i], load<V>(columns[i]) / sums[0]);
+    for (int64_t lane = 0; lane < count; ++lane) {
+      for (int64_t i = 0; i < length; ++i) out[lane * length + i] = columns[i][lane];
+    }
+  }
+}
+
 /// The same along the other dimension: each of `columns` columns of `extent` values, rows `stride` floats apart. One
 /// accumulator a column, ascending (docs/arithmetic.md).
 template <class Isa>

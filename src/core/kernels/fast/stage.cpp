@@ -1,5 +1,6 @@
 // Bias, activation and integer output stage of a node, in the form the inner loops take.
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdlib>
 
@@ -85,10 +86,42 @@ Requantize requantize_of(const OutputStage& stage) {
   q.low = table ? -32768 : stage.low;
   q.high = table ? 32767 : stage.high;
   if (!table) (stage.scale.zero_point_before_shift ? q.zero_point_before : q.zero_point_after) = stage.zero_point;
-  q.table_zero_point = stage.zero_point;
-  q.table_low = stage.low;
-  q.table_high = stage.high;
+  constexpr int32_t kBits = std::bit_cast<int32_t>(kFloatRound);
+  q.floats.slope = static_cast<float>(q.slope);
+  q.floats.multiplier = static_cast<float>(q.multiplier);
+  q.floats.start = kFloatRound + static_cast<float>(q.zero_point_before);
+  q.floats.low = kBits + static_cast<int32_t>(q.low - q.zero_point_after);
+  q.floats.high = kBits + static_cast<int32_t>(q.high - q.zero_point_after);
+  q.floats.zero_point = static_cast<int32_t>(q.zero_point_after) - kBits;
   return q;
+}
+Weights::Packed lookup_of(const OutputStage& stage, const Call& call, Weights& cache) {
+  if (stage.kind != OutputStage::Kind::Table) return nullptr;
+  std::string key = "fast_lookup " + Weights::identity(*call.inputs[3].constant);
+  for (const int32_t number : {stage.zero_point, stage.low, stage.high}) key += ' ' + std::to_string(number);
+  return cache.get(key, [&] {
+    std::vector<std::byte> codes(1 << 16);
+    for (int32_t p = INT16_MIN; p <= INT16_MAX; ++p) {
+      const int32_t code = interpolate_table(stage.table.data(), p, stage.zero_point, stage.low, stage.high);
+      codes[static_cast<size_t>(p - INT16_MIN)] = static_cast<std::byte>(code);
+    }
+    return codes;
+  });
+}
+const int8_t* lookup_at_zero(const Weights::Packed& lookup) {
+  return lookup ? reinterpret_cast<const int8_t*>(lookup->data()) - INT16_MIN : nullptr;
+}
+bool floats_fit_stage(const Requantize& q, double channel, int64_t largest) {
+  // What floats hold exactly, and what 1.5 * 2^23 rounds to a whole number.
+  constexpr double kExact = 0x1p24, kRounded = 0x1p22 - 2, kMostLimit = 0x1p20, kMargin = 1.01;
+  const double most = static_cast<double>(largest);
+  const double zero_points = std::abs(q.zero_point_before) + std::abs(q.zero_point_after);
+  const double limit = kMargin * (std::max(std::abs(q.low), std::abs(q.high)) + zero_points + 2);
+  if (q.multiplier < 0 || channel < 0 || limit > kMostLimit) return false;
+  const bool exact = most <= kExact, rounded = most * channel <= kRounded;
+  if (q.leaky) return exact && rounded && q.slope >= 0 && q.slope <= 1;
+  // Every step is monotonic: sums that are not exact need only lie where everything saturates.
+  return (exact || kExact * channel * q.multiplier >= limit) && (rounded || kRounded * q.multiplier >= limit);
 }
 bool stage_fits(const OutputStage& stage, std::span<const int32_t> bias, int64_t count) {
   constexpr int32_t kMost = 1 << 18;  // round_half_even() is exact below 2^51; values reach 2^31 times these
@@ -117,19 +150,24 @@ std::span<const int32_t> code_bias(const Call& call) {
   return call.inputs[2].constant->values<int32_t>();
 }
 
-void fill_output_stage(Product& p, const Call& call, const WeightSum& weight_sum) {
+void fill_output_stage(Product& p, const Call& call, Weights& cache, const WeightSum& weight_sum,
+                       const WeightMagnitude& weight_magnitude) {
   const OutputStage stage = output_stage(call, call.inputs[0], call.inputs[1]);
   const int64_t zx = call.inputs[0].quant->zero_point[0];
   const std::vector<int32_t>& weight_zero_point = call.inputs[1].quant->zero_point;
   const std::span<const int32_t> bias = code_bias(call);
   p.requantize = requantize_of(stage);
-  p.table = stage.table;
+  p.lookup = lookup_of(stage, call, cache);
   p.padding = static_cast<int32_t>(zx);
   const size_t padded = static_cast<size_t>(p.groups * p.padded_columns());
   p.channel.assign(padded, 1.0);
   p.sum_factor.assign(padded, 0);
   for (ProductPart& part : p.parts) part.offset.assign(padded, 0);
-  bool any_factor = false;
+  bool any_factor = false, floats_fit = true;
+  int64_t all_products = 0;
+  for (const ProductPart& part : p.parts) {
+    all_products += static_cast<int64_t>(part.taps.size()) * p.group_channels();
+  }
   for (int64_t c = 0; c < p.out_channels; ++c) {
     // Parameters are one, one per channel, or (transposed convolution) one per channel of a group or per channel of a
     // tap.
@@ -145,8 +183,18 @@ void fill_output_stage(Product& p, const Call& call, const WeightSum& weight_sum
     any_factor = any_factor || p.sum_factor[at] != 0;
     const int32_t channel = stage.channel.empty() ? 1 << stage.channel_shift : parameter(stage.channel);
     p.channel[at] = std::ldexp(channel, -stage.channel_shift);
+    if (!floats_fit) continue;
+    // The weights are asked only where any weights would be too many.
+    const int64_t code = std::max(zx + 128, 127 - zx);
+    floats_fit = floats_fit_stage(p.requantize, p.channel[at], all_products * code * 255 + std::abs(b)) ||
+                 (weight_magnitude &&
+                  floats_fit_stage(p.requantize, p.channel[at], weight_magnitude(c, zw) * code + std::abs(b)));
   }
   if (!any_factor) p.sum_factor.clear();
+  if (floats_fit) {
+    p.float_channel.assign(p.channel.begin(), p.channel.end());
+    p.channel.clear();
+  }
 }
 
 }  // namespace openrknn::fast

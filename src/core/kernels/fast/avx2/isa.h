@@ -47,10 +47,12 @@ struct Isa {
   }
   /// All codes of a vector added to the sums, whichever lane: what the window sums need.
   OPENRKNN_INLINE static Ints add_codes(Ints sum, Ints codes) { return dot(sum, (Ints)_mm256_set1_epi16(1), codes); }
-  OPENRKNN_INLINE static int32_t total(Ints v) {
-    __m128i sum = _mm_add_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1));
-    sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0x4e));
-    return _mm_cvtsi128_si32(_mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0xb1)));
+  /// The sum of each vector's lanes.
+  OPENRKNN_INLINE static void store_totals(int32_t* to, Ints a, Ints b, Ints c, Ints d) {
+    const __m256i ab = _mm256_hadd_epi32((__m256i)a, (__m256i)b), cd = _mm256_hadd_epi32((__m256i)c, (__m256i)d);
+    const __m256i all = _mm256_hadd_epi32(ab, cd);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
+                     _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1)));
   }
 
   /// The output stage: int32 to doubles and back, codes to and from memory.
@@ -80,10 +82,6 @@ struct Isa {
     _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_packs_epi16(words, words));
   }
 
-  /// table[index] and table[index + 1] as the low and high half of each lane.
-  OPENRKNN_INLINE static Ints gather_neighbours(const int16_t* table, Ints index) {
-    return (Ints)_mm256_i32gather_epi32(reinterpret_cast<const int*>(table), (__m256i)index, 2);
-  }
   OPENRKNN_INLINE static Ints multiply_pairs(Ints a, Ints b) { return (Ints)_mm256_madd_epi16((__m256i)a, (__m256i)b); }
 };
 

@@ -41,7 +41,16 @@ struct Isa {
     return (Ints)_mm512_add_epi32((__m512i)sum, _mm512_madd_epi16((__m512i)weights, (__m512i)codes));
   }
   OPENRKNN_INLINE static Ints add_codes(Ints sum, Ints codes) { return dot(sum, (Ints)_mm512_set1_epi16(1), codes); }
-  OPENRKNN_INLINE static int32_t total(Ints v) { return _mm512_reduce_add_epi32((__m512i)v); }
+  OPENRKNN_INLINE static __m256i halve(Ints v) {
+    return _mm256_add_epi32(_mm512_castsi512_si256((__m512i)v), _mm512_extracti64x4_epi64((__m512i)v, 1));
+  }
+  /// The sum of each vector's lanes.
+  OPENRKNN_INLINE static void store_totals(int32_t* to, Ints a, Ints b, Ints c, Ints d) {
+    const __m256i ab = _mm256_hadd_epi32(halve(a), halve(b)), cd = _mm256_hadd_epi32(halve(c), halve(d));
+    const __m256i all = _mm256_hadd_epi32(ab, cd);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
+                     _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1)));
+  }
 
   using Doubles = fast::Registers<kBytes>::Doubles;
   OPENRKNN_INLINE static Doubles low_doubles(Ints v) { return _mm512_cvtepi32_pd(_mm512_castsi512_si256((__m512i)v)); }
@@ -67,9 +76,6 @@ struct Isa {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8((__m512i)v));
   }
 
-  OPENRKNN_INLINE static Ints gather_neighbours(const int16_t* table, Ints index) {
-    return (Ints)_mm512_i32gather_epi32((__m512i)index, table, 2);
-  }
   OPENRKNN_INLINE static Ints multiply_pairs(Ints a, Ints b) { return (Ints)_mm512_madd_epi16((__m512i)a, (__m512i)b); }
 };
 

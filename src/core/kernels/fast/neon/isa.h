@@ -52,7 +52,11 @@ struct Isa {
   OPENRKNN_INLINE static Ints add_codes(Ints sum, Ints codes) {
     return (Ints)vpadalq_s16((int32x4_t)sum, (int16x8_t)codes);
   }
-  OPENRKNN_INLINE static int32_t total(Ints v) { return vaddvq_s32((int32x4_t)v); }
+  /// The sum of each vector's lanes.
+  OPENRKNN_INLINE static void store_totals(int32_t* to, Ints a, Ints b, Ints c, Ints d) {
+    const int32x4_t ab = vpaddq_s32((int32x4_t)a, (int32x4_t)b), cd = vpaddq_s32((int32x4_t)c, (int32x4_t)d);
+    vst1q_s32(to, vpaddq_s32(ab, cd));
+  }
 
   OPENRKNN_INLINE static Doubles low_doubles(Ints v) {
     return (Doubles)vcvtq_f64_s64(vmovl_s32(vget_low_s32((int32x4_t)v)));
@@ -82,15 +86,6 @@ struct Isa {
     __builtin_memcpy(to, &four, sizeof(four));
   }
 
-  OPENRKNN_INLINE static Ints gather_neighbours(const int16_t* table, Ints index) {
-    Ints pairs;
-    for (int i = 0; i < 4; ++i) {
-      int32_t pair;
-      __builtin_memcpy(&pair, table + index[i], sizeof(pair));
-      pairs[i] = pair;
-    }
-    return pairs;
-  }
   OPENRKNN_INLINE static Ints multiply_pairs(Ints a, Ints b) {
     const int32x4_t low = vmull_s16(vget_low_s16((int16x8_t)a), vget_low_s16((int16x8_t)b));
     return (Ints)vpaddq_s32(low, vmull_high_s16((int16x8_t)a, (int16x8_t)b));
