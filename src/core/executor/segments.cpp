@@ -287,8 +287,8 @@ struct SegmentedRun::State {
     if (found == bodies.end()) {
       const auto& given = std::get<std::shared_ptr<const Graph>>(graph[id].attributes.find(attribute)->second);
       found = bodies.emplace(key, SegmentedRun(*given, arithmetic, options, pool)).first;
+      found->second.set_checkpoint(checkpoint);
     }
-    found->second.set_checkpoint(checkpoint);
     return found->second;
   }
 
@@ -339,7 +339,10 @@ std::vector<Tensor> SegmentedRun::run(std::span<const Tensor> inputs) {
   return outputs;
 }
 
-void SegmentedRun::set_checkpoint(std::function<void()> checkpoint) { state_->checkpoint = std::move(checkpoint); }
+void SegmentedRun::set_checkpoint(std::function<void()> checkpoint) {
+  for (auto& [key, body] : state_->bodies) body.set_checkpoint(checkpoint);
+  state_->checkpoint = std::move(checkpoint);
+}
 
 int64_t SegmentedRun::plans_made() const {
   int64_t total = state_->plans_made;
