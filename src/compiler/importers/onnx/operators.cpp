@@ -36,7 +36,8 @@ struct Refusal {
 
 constexpr std::string_view kSequence = "sequences and optional values are not tensors and have no place on the NPU";
 constexpr std::string_view kString = "text is not processed on the NPU";
-constexpr std::string_view kRandom = "it gives random numbers, so its result cannot be reproduced";
+constexpr std::string_view kRandom =
+    "it gives random numbers, so its result cannot be reproduced; feed the numbers as an input instead";
 constexpr std::string_view kTraining = "it belongs to training; export the model for inference";
 
 constexpr Refusal kRefusals[] = {
