@@ -748,4 +748,4 @@ def branches(b, op):
     node = helper.make_node("If", [condition], [f"t{len(b.nodes)}_0"], then_branch=then_graph, else_branch=else_graph)
     b.nodes.append(node)
     b.used.update([x, condition])
-    b.values[node.output[0]] = -b.values[x] if b.values[condition] else np.abs(b.values[x])
+    b.values[node.output[0]] = np.asarray(-b.values[x] if b.values[condition] else np.abs(b.values[x]))
