@@ -172,6 +172,7 @@ def median_milliseconds(folder: pathlib.Path, probe: pathlib.Path | None, rounds
             time.sleep(0.05)  # the peer's threads stop spinning
             times[key] += json.loads(ask(child))
             if pure and key[1] == 2:
+                time.sleep(0.05)
                 one, two = map(float, ask(pure).split())
                 gains.append(one / two)
     for child in [*children.values(), *([pure] if pure else [])]:

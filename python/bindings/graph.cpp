@@ -117,11 +117,12 @@ void bind_graph(nb::module_& module) {
             {
               const nb::gil_scoped_release release;
               GraphRunner& runner = self.runner(optimized);
-              runner.set_checkpoint([calls = std::make_shared<int64_t>(0)] {  // a loop may go on for ever: let Ctrl-C in
-                if (++*calls % 64 != 0) return;
-                const nb::gil_scoped_acquire held;
-                if (PyErr_CheckSignals() != 0) throw nb::python_error();
-              });
+              runner.set_checkpoint(
+                  [calls = std::make_shared<int64_t>(0)] {  // a loop may go on for ever: let Ctrl-C in
+                    if (++*calls % 64 != 0) return;
+                    const nb::gil_scoped_acquire held;
+                    if (PyErr_CheckSignals() != 0) throw nb::python_error();
+                  });
               outputs = runner.run(inputs);
             }
             return arrays_from_tensors(std::move(outputs));

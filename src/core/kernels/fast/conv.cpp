@@ -118,8 +118,10 @@ struct WeightIndex {
   int64_t inputs, outputs, taps;  // of one group
 
   int64_t operator()(int64_t group, int64_t column, int64_t tap, int64_t channel) const {
-    tap += column / outputs;
-    column %= outputs;
+    if (column >= outputs) {
+      tap += column / outputs;
+      column %= outputs;
+    }
     const int64_t pair =
         transposed ? (group * inputs + channel) * outputs + column : (group * outputs + column) * inputs + channel;
     return pair * taps + tap;

@@ -117,6 +117,25 @@ OPENRKNN_INLINE void finish_pixels(const DepthwiseLine& line, Floats<typename El
   }
 }
 
+/// Three neighbouring taps of one line, kPixels outputs kStride apart: an input that several outputs see is read once.
+/// Each output still sees its taps ascending.
+template <class Element, int kPixels, int kStride>
+OPENRKNN_INLINE void add_three_taps(const DepthwiseLine& line, const typename Element::Type* in, const float* weights,
+                                    Floats<typename Element::Isa> (&sums)[kPixels]) {
+  using V = Floats<typename Element::Isa>;
+  const V first = load<V>(weights), second = load<V>(weights + line.padded_channels),
+          third = load<V>(weights + 2 * line.padded_channels);
+#pragma GCC unroll 20
+  for (int i = 0; i < (kPixels - 1) * kStride + 3; ++i) {
+    const V x = Element::read(line, in + i * line.channels);
+    if (i % kStride == 0 && i / kStride < kPixels) sums[i / kStride] = fma(x, first, sums[i / kStride]);
+    if (i >= 1 && (i - 1) % kStride == 0 && (i - 1) / kStride < kPixels) {
+      sums[(i - 1) / kStride] = fma(x, second, sums[(i - 1) / kStride]);
+    }
+    if (i >= 2 && (i - 2) % kStride == 0) sums[(i - 2) / kStride] = fma(x, third, sums[(i - 2) / kStride]);
+  }
+}
+
 /// kPixels outputs from `pixel` on, all of whose taps first_tap … end_tap-1 lie inside the line.
 template <class Element, int kPixels>
 OPENRKNN_INLINE void depthwise_pixels(const DepthwiseLine& line, int64_t pixel, int64_t first_tap, int64_t end_tap) {
@@ -125,12 +144,20 @@ OPENRKNN_INLINE void depthwise_pixels(const DepthwiseLine& line, int64_t pixel, 
   using Type = typename Element::Type;
   const int64_t step = line.stride * line.channels;
   const int64_t origin = (pixel * line.stride - line.pad) * line.channels;
+  const bool three = kPixels > 1 && first_tap == 0 && end_tap == 3 && line.dilation == 1 && line.stride <= 2;
   for (int64_t c = 0; c < line.channels; c += V::kLanes) {
     V sums[kPixels];
 #pragma GCC unroll 8
     for (int p = 0; p < kPixels; ++p) sums[p] = V(0.0f);
     for (int64_t l = 0; l < line.line_count; ++l) {
       const Type* in = static_cast<const Type*>(line.lines[l]) + origin + c;
+      if (three) {
+        if (line.stride == 1)
+          add_three_taps<Element, kPixels, 1>(line, in, line.weights[l] + c, sums);
+        else
+          add_three_taps<Element, kPixels, 2>(line, in, line.weights[l] + c, sums);
+        continue;
+      }
       for (int64_t tap = first_tap; tap < end_tap; ++tap) {
         const V weight = load<V>(line.weights[l] + tap * line.padded_channels + c);
         const Type* from = in + tap * line.dilation * line.channels;

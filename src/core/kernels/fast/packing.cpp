@@ -42,14 +42,24 @@ void pack_weights(Product& p, Weights& cache, const std::string& key, const Weig
           const int64_t panel = column / p.panel_columns(), in_panel = column % p.panel_columns();
           const int64_t columns = p.group_columns() - panel * p.panel_columns();
           const int64_t step = (columns > gemm.lanes ? 2 : 1) * gemm.lanes * gemm.group;  // elements of one group of k
+          const int64_t first = place_in_panel(gemm, in_panel, 0);
+          const int64_t member_step = gemm.interleaved ? 1 : gemm.lanes;
           std::byte* base = bytes.data() + (g * p.panels() + panel) * p.panel_bytes(part);
           int64_t group_of_k = 0;
           for (int64_t run = 0; run < runs; ++run) {
+            // Counted along, not divided: there are millions of weights.
+            int64_t grid = p.merged ? run * width_taps : run, channel = 0, at = group_of_k * step + first, member = 0;
             for (int64_t k = 0; k < length; ++k) {
-              const int64_t grid = p.merged ? run * width_taps + k / channels : run;
-              const float value = weight(g, column, part.taps[static_cast<size_t>(grid)], k % channels);
-              const int64_t element =
-                  (group_of_k + k / gemm.group) * step + place_in_panel(gemm, in_panel, k % gemm.group);
+              const float value = weight(g, column, part.taps[static_cast<size_t>(grid)], channel);
+              const int64_t element = at + member * member_step;
+              if (++channel == channels) {
+                channel = 0;
+                ++grid;
+              }
+              if (++member == gemm.group) {
+                member = 0;
+                at += step;
+              }
               const int code = static_cast<int>(value) + gemm.weight_offset;
               if (gemm.weight_bytes == 4) reinterpret_cast<float*>(base)[element] = value;
               if (gemm.weight_bytes == 2) reinterpret_cast<int16_t*>(base)[element] = static_cast<int16_t>(code);

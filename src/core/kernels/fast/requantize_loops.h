@@ -74,9 +74,7 @@ template <class Isa>
 OPENRKNN_INLINE void store_codes(int8_t* out, Ints<Isa> codes, int64_t count) {
   constexpr int kLanes = Isa::kBytes / 4;
   if (count >= kLanes) return Isa::store_codes(out, codes.raw);
-  int8_t rest[16];
-  Isa::store_codes(rest, codes.raw);
-  for (int64_t i = 0; i < count; ++i) out[i] = rest[i];
+  Isa::store_first_codes(out, codes.raw, count);
 }
 
 /// The first `count` pre-activations as the codes that `lookup` has for them. One byte after another: a gather of the
@@ -86,11 +84,10 @@ OPENRKNN_INLINE void look_up_codes(int8_t* out, Ints<Isa> values, const int8_t* 
   constexpr int kLanes = Isa::kBytes / 4;
   int32_t at[kLanes];
   store(at, values);
+  asm volatile("" : : "r"(at) : "memory");  // through memory: compilers take vectors apart lane by lane in worse ways
   if (count >= kLanes) {
-    int8_t codes[kLanes];
 #pragma GCC unroll 16
-    for (int i = 0; i < kLanes; ++i) codes[i] = lookup[at[i]];
-    __builtin_memcpy(out, codes, sizeof(codes));
+    for (int i = 0; i < kLanes; ++i) out[i] = lookup[at[i]];
     return;
   }
   for (int64_t i = 0; i < count; ++i) out[i] = lookup[at[i]];

@@ -81,6 +81,14 @@ struct Isa {
     const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1));
     _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_packs_epi16(words, words));
   }
+  OPENRKNN_INLINE static void store_first_codes(int8_t* to, Ints v, int64_t count) {
+    int8_t codes[16];
+    store_codes(codes, v);
+    for (int64_t i = 0; i < count; ++i) {
+      to[i] = codes[i];
+      asm volatile("" : : : "memory");  // no call of memcpy: it would cost the loop around all of its registers
+    }
+  }
 
   OPENRKNN_INLINE static Ints multiply_pairs(Ints a, Ints b) { return (Ints)_mm256_madd_epi16((__m256i)a, (__m256i)b); }
 };

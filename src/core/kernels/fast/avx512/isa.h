@@ -75,6 +75,9 @@ struct Isa {
   OPENRKNN_INLINE static void store_codes(int8_t* to, Ints v) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8((__m512i)v));
   }
+  OPENRKNN_INLINE static void store_first_codes(int8_t* to, Ints v, int64_t count) {
+    _mm512_mask_cvtepi32_storeu_epi8(to, first(count), (__m512i)v);
+  }
 
   OPENRKNN_INLINE static Ints multiply_pairs(Ints a, Ints b) { return (Ints)_mm512_madd_epi16((__m512i)a, (__m512i)b); }
 };

@@ -85,6 +85,14 @@ struct Isa {
     const int32_t four = vget_lane_s32(vreinterpret_s32_s8(vmovn_s16(vcombine_s16(words, words))), 0);
     __builtin_memcpy(to, &four, sizeof(four));
   }
+  OPENRKNN_INLINE static void store_first_codes(int8_t* to, Ints v, int64_t count) {
+    int8_t codes[16];
+    store_codes(codes, v);
+    for (int64_t i = 0; i < count; ++i) {
+      to[i] = codes[i];
+      asm volatile("" : : : "memory");  // no call of memcpy: it would cost the loop around all of its registers
+    }
+  }
 
   OPENRKNN_INLINE static Ints multiply_pairs(Ints a, Ints b) {
     const int32x4_t low = vmull_s16(vget_low_s16((int16x8_t)a), vget_low_s16((int16x8_t)b));
