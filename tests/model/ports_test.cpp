@@ -312,7 +312,19 @@ TEST(QuantizeTensor, RefusesWhatIsNotACode) {
             })[0]
                 .code,
             Code::Internal);
-  EXPECT_EQ(problems_of([&] { quantize_tensor(real, {{1.0}, {0}, 0, 32}, DType::Int8); })[0].code, Code::NotBuilt);
+  EXPECT_EQ(problems_of([&] { quantize_tensor(real, {{1.0}, {0}, 0, 32}, DType::Int8); })[0].code, Code::Internal);
+}
+
+// Scale index: channel * groups + group. Input channels are the dimension beside that of the channels; the last group
+// may be short.
+TEST(QuantizeTensor, GroupsAreRunsOfInputChannels) {
+  const QuantParams conv{{1.0, 0.5, 2.0, 0.25}, {0, 0, 0, 0}, 0, 2};  // [O, I]
+  const Tensor codes = quantize_tensor(floats({2, 3}, {1, 2, 3, 4, 5, 6}), conv, DType::Int8);
+  EXPECT_EQ(to_doubles(codes), (std::vector<double>{1, 2, 6, 2, 2, 24}));
+  EXPECT_EQ(to_doubles(dequantize_tensor(codes, conv)), (std::vector<double>{1, 2, 3, 4, 4, 6}));
+  const QuantParams matmul{{1.0, 0.5, 2.0, 0.25}, {0, 0, 0, 0}, 1, 2};  // [K, N]
+  EXPECT_EQ(to_doubles(quantize_tensor(floats({3, 2}, {1, 4, 2, 5, 3, 6}), matmul, DType::Int8)),
+            (std::vector<double>{1, 2, 2, 2, 6, 24}));
 }
 
 }  // namespace

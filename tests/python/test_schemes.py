@@ -92,7 +92,7 @@ def test_groups_go_with_w4a16(cnn):
 
 
 def test_the_runtime_says_how_int16_tensors_are_coded(cnn, tmp_path):
-    compile_cnn(cnn, "w16a16i").save(tmp_path / "net.rknn")
+    compile_cnn(cnn, "w16a16i", mean=None, std=None).save(tmp_path / "net.rknn")
     with openrknn.InferenceSession(tmp_path / "net.rknn") as session:
         binding = session.io_binding()
         x = photos()[0].astype(np.float32)
@@ -102,7 +102,7 @@ def test_the_runtime_says_how_int16_tensors_are_coded(cnn, tmp_path):
         session.run_with_iobinding(binding)
         scores, _ = binding.get_outputs()
         assert scores.numpy().dtype == np.int16
-        np.testing.assert_allclose(scores.dequantized(), session.run(["scores"], {"image": x})[0], rtol=0, atol=1e-6)
+        np.testing.assert_allclose(scores.dequantized(), session.run(["scores"], {"image": x})[0], rtol=1e-6, atol=1e-6)
 
 
 DIGITS = [
