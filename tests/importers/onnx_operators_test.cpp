@@ -247,6 +247,21 @@ TEST(OnnxBatchNormalization, TrainingIsRefused) {
             (Names{"BatchNormalization"}));
 }
 
+TEST(OnnxBatchNormalization, OfEachElementWantsParametersOfAnImage) {
+  Case c = {.opset = 7, .x = {1, 2, 1, 2}, .constants = {floats("p", {2}, {1, 1})}};
+  EXPECT_EQ(refusal("BatchNormalization", {"x", "p", "p", "p", "p"}, {attribute("spatial", 0)}, c),
+            Code::ImportShapeMismatch);
+  c.constants = {floats("p", {2, 1, 2}, {1, 1, 1, 1})};
+  EXPECT_EQ(out_shape(import_node("BatchNormalization", {"x", "p", "p", "p", "p"}, {attribute("spatial", 0)}, c)),
+            (Shape{1, 2, 1, 2}));
+}
+
+TEST(OnnxMaxPool, IndicesAreComputedOnlyIfUsed) {
+  const std::vector<Message> attributes = {attribute("kernel_shape", Ints{2, 2})};
+  EXPECT_EQ(ops_of(import_node("MaxPool", {"x"}, attributes, {}, {"y", "i"})), (Names{"MaxPool", "ArgMaxPool"}));
+  EXPECT_EQ(ops_of(import_node("MaxPool", {"x"}, attributes, {}, {"y", ""})), (Names{"MaxPool"}));
+}
+
 TEST(OnnxCast, HalfAndDoubleAreFloat32) {
   EXPECT_TRUE(ops_of(import_node("Relu", {"x"}, {}, {.type = 10})) == (Names{"Relu"}));
   const Graph to_half = import_node("Cast", {"x"}, {attribute("to", 10)}, {});

@@ -112,6 +112,7 @@ constexpr std::string_view kCpu[] = {
     "GreaterOrEqual",
     "HardSwish",
     "InstanceNormalization",
+    "LRN",
     "LayerNormalization",
     "Less",
     "LessOrEqual",

@@ -21,6 +21,13 @@ void refuse_outputs(const Translation& t, size_t first, std::string_view what) {
 
 /// BatchNormalization with spatial = 0 (opset 7 and 8): statistics for every element of an image.
 void normalize_each_element(Translation& t) {
+  const Shape image(t.shape(0).begin() + std::min<int64_t>(1, t.rank(0)), t.shape(0).end());
+  for (const size_t i : {1, 2, 3, 4}) {
+    if (t.shape(i) == image) continue;
+    t.fail(Code::ImportShapeMismatch, fmt::format("input {} has shape {}, expected {}, one number for each element of "
+                                                  "an image (spatial is 0)",
+                                                  i, to_string(t.shape(i)), to_string(image)));
+  }
   const ValueId variance = t.emit("Add", {t.input(4), t.scalar(t.real("epsilon", kEpsilon), t.dtype(4))});
   const ValueId factor = t.emit("Div", {t.input(1), t.emit("Sqrt", {variance})});
   const ValueId centered = t.emit("Sub", {t.input(0), t.input(3)});

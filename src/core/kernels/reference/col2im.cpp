@@ -50,10 +50,18 @@ void run(const Col2ImState& s, std::span<const Buffer> buffers, int64_t tile, st
       }
       if (block < 0) continue;
       for (int64_t k = 0; k < last.kernel; ++k) {
+        // Block b adds its element to position b * step + shift.
         const T* from = x + (tap + k) * s.blocks + block;
-        for (int64_t o = 0; o < last.out; ++o) {
-          const int64_t source = last.source(o, k);
-          if (source >= 0) line[o] = sum_of(line[o], static_cast<W>(from[source]));
+        const int64_t shift = k * last.dilation - last.pad, step = last.stride;
+        const int64_t first = shift < 0 ? (-shift + step - 1) / step : 0;
+        const int64_t end = shift < last.out ? std::min(last.in, (last.out - 1 - shift) / step + 1) : 0;
+        if (step == 1) {
+          for (int64_t b = first; b < end; ++b) line[b + shift] = sum_of(line[b + shift], static_cast<W>(from[b]));
+        } else {
+          for (int64_t b = first; b < end; ++b) {
+            W& sum = line[b * step + shift];
+            sum = sum_of(sum, static_cast<W>(from[b]));
+          }
         }
       }
     }

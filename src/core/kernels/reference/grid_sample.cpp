@@ -147,8 +147,8 @@ void run_nearest(const GridState& s, std::span<const Buffer> buffers, int64_t ti
 bool is_nearest(const Call& call) { return string_attribute(call.node.attributes, "mode", "linear") == "nearest"; }
 bool accepts(const Call& call) {
   const Operand &x = call.inputs[0], &grid = call.inputs[1], &y = call.outputs[0];
-  return x.layout == Layout::ChannelsLast && y.layout == Layout::ChannelsLast && grid.layout == Layout::Logical &&
-         x.shape.size() >= 3 && x.shape.size() <= 5 && same_dtype(x, y) && is_float(grid) && !x.quant &&
+  return x.layout == Layout::ChannelsLast && y.layout == Layout::ChannelsLast && x.shape.size() >= 3 &&
+         x.shape.size() <= 5 && same_dtype(x, y) && is_float(grid) && !x.quant &&
          (is_nearest(call) ? whole_bytes(x.dtype) != 0 : is_float(x));
 }
 Prepared prepare(const Call& call, Weights&) {

@@ -200,8 +200,8 @@ void run_max(const RoiState& s, std::span<const Buffer> buffers, int64_t tile, s
 
 bool fits(const Call& call) {
   const Operand &x = call.inputs[0], &rois = call.inputs[1], &y = call.outputs[0];
-  return x.layout == Layout::ChannelsLast && y.layout == Layout::ChannelsLast && rois.layout == Layout::Logical &&
-         x.shape.size() == 4 && same_dtype(x, y) && is_float(x) && is_float(rois);
+  return x.layout == Layout::ChannelsLast && y.layout == Layout::ChannelsLast && x.shape.size() == 4 &&
+         same_dtype(x, y) && is_float(x) && is_float(rois);
 }
 bool accepts_align(const Call& call) {
   return fits(call) && (call.inputs[2].dtype == DType::Int32 || call.inputs[2].dtype == DType::Int64);
