@@ -258,6 +258,7 @@ INSTANTIATE_TEST_SUITE_P(
                          "DynamicSlice(%x, %s, %e, %a, %n)", "f32[-1,3]"},
                     Case{"x: f32[2,1]; s: i64[3]", "DynamicExpand(%x, %s)", "f32[-1,2,-1]"},
                     Case{"x: f32[2,1]; r: i64[2]", "DynamicTile(%x, %r)", "f32[-1,-1]"},
+                    Case{"x: f32[2,6]; k: i64[1]", "%y, %i = DynamicTopK(%x, %k) {axis=1}", "f32[2,-1]i64[2,-1]"},
                     Case{"c: bool[]; x: f32[2]",
                          "If(%c, %x) {then_branch=graph{ir 1\ninput %x : f32[2]\noutput %x}, else_branch=graph{ir 1\n"
                          "input %x : f32[2]\n%e = Tile(%x) {repeats=[2]}\noutput %e}}",

@@ -352,6 +352,20 @@ def test_parameters_that_are_inputs(tmp_path, rng):
     check(tmp_path, model(nodes, feeds, [info("s"), info("r"), info("t")]), feeds, [{"x": x, **more}])
 
 
+def test_the_best_of_as_many_as_there_are(tmp_path, rng):
+    x = rng.standard_normal((3, 8)).astype(np.float32)
+    nodes = [N("Greater", ["x", "zero"], ["m"]), N("NonZero", ["m"], ["z"]), N("Transpose", ["z"], ["t"], perm=[1, 0]),
+             N("GatherND", ["x", "t"], ["p"]), N("Shape", ["p"], ["n"]), N("Min", ["n", "five"], ["k"]),
+             N("TopK", ["p", "k"], ["y", "i"])]  # fmt: skip
+    made = model(nodes, {"x": x}, [info("y"), info("i", LONG)], [const("zero", 0), const("five", [5], np.int64)])
+    few = np.full_like(x, -1)
+    few[1, 2:4] = 3, 4
+    check(tmp_path, made, {"x": x}, [{"x": few}])
+    made = model([N("TopK", ["x", "k"], ["y", "i"], name="best")], {"x": x, "k": np.int64([1])},
+                 [info("y"), info("i", LONG)])  # fmt: skip
+    assert "best" in refusal(tmp_path, made, {"x": x, "k": np.int64([9])})
+
+
 def test_several_unknown_extents_at_once(tmp_path):
     nodes = [
         N("NonZero", ["a"], ["p"]), N("NonZero", ["b"], ["q"]),

@@ -22,6 +22,7 @@ std::vector<Tensor> compute_alone(const Graph& graph, NodeId id, Node node, Host
     node.inputs[i] = alone.add_constant("", std::move(content));
   }
   for (ValueId& output : node.outputs) {
+    if (output == ValueId::None) continue;
     const ValueId copy = alone.add(Value{.name = graph[output].name, .dtype = graph[output].dtype});
     output = copy;
     alone.outputs.push_back(copy);

@@ -34,6 +34,7 @@ Node resolve_reshape(const Node&, HostInputs);
 Node resolve_slice(const Node&, HostInputs);
 Node resolve_expand(const Node&, HostInputs);
 Node resolve_tile(const Node&, HostInputs);
+Node resolve_top_k(const Node&, HostInputs);
 }  // namespace reference
 
 }  // namespace openrknn

@@ -26,6 +26,10 @@ void scatter_elements(Translation& t) {
 
 /// k is an attribute up to opset 9, an input from 10. The order is kept where `sorted` is 0, too.
 void top_k(Translation& t) {
+  if (t.opset() >= 10 && t.constant(1) == nullptr) {
+    return t.produce("DynamicTopK", {t.input(0), t.input(1)},
+                     {{"axis", t.axis(t.integer("axis", -1), t.rank(0))}, {"largest", t.integer("largest", 1)}});
+  }
   const int64_t k = t.opset() < 10 ? t.required_integer("k") : t.known_int(1, "k");
   t.produce("TopK", {t.input(0)},
             {{"axis", t.axis(t.integer("axis", -1), t.rank(0))}, {"k", k}, {"largest", t.integer("largest", 1)}});

@@ -21,6 +21,10 @@ constexpr AttributeSpec kUnique[] = {
 constexpr AttributeSpec kNonMaxSuppression[] = {
     {"center_point_box", AttributeType::Int, false,
      "0 (default): boxes are two opposite corners [y1, x1, y2, x2]; 1: [x centre, y centre, width, height]"}};
+constexpr AttributeSpec kTopK[] = {
+    {"axis", AttributeType::Int, true, "searched dimension, 0..rank-1"},
+    {"largest", AttributeType::Int, false, "1 (default): the largest, 0: the smallest"},
+};
 constexpr AttributeSpec kReshape[] = {
     {"allowzero", AttributeType::Int, false, "1: an extent of 0 means 0; 0 (default): the input's extent"}};
 
@@ -196,6 +200,16 @@ void infer_dynamic_tile(Inference& inference) {
   inference.set(0, inference.dtype(0), Shape(inference.shape(0).size(), -1));
 }
 
+void infer_dynamic_top_k(Inference& inference) {
+  Shape out = inference.shape(0);
+  const auto axis = static_cast<size_t>(axis_of(inference, "axis", 0, static_cast<int64_t>(out.size())));
+  flag_of(inference, "largest", true);
+  require_single(inference, 1, DType::Int64, "k");
+  out[axis] = inference.constant(1) != nullptr ? std::max<int64_t>(to_ints(*inference.constant(1))[0], -1) : -1;
+  inference.set(0, inference.dtype(0), out);
+  inference.set(1, DType::Int64, std::move(out));
+}
+
 const OpSchema kRows[] = {
     {.name = "NonZero",
      .inputs = {1, 1},
@@ -250,6 +264,13 @@ const OpSchema kRows[] = {
      .quant = QuantRule::Same,
      .infer = infer_dynamic_tile,
      .summary = "Tile whose repeats are an input."},
+    {.name = "DynamicTopK",
+     .attributes = kTopK,
+     .inputs = {2, 2},
+     .outputs = {2, 2},
+     .quant = QuantRule::Same,
+     .infer = infer_dynamic_top_k,
+     .summary = "TopK whose k is an input."},
 };
 
 }  // namespace

@@ -67,6 +67,7 @@ const DataDependentOperator* find_data_dependent(std::string_view op) {
       {.op = "DynamicSlice", .resolve = resolve_slice},
       {.op = "DynamicExpand", .resolve = resolve_expand},
       {.op = "DynamicTile", .resolve = resolve_tile},
+      {.op = "DynamicTopK", .resolve = resolve_top_k},
       {.op = "Range"},
       {.op = "ConstantOfShape"},
   };

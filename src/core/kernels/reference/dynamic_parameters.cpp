@@ -105,4 +105,16 @@ Node resolve_tile(const Node& node, HostInputs inputs) {
   return with(node, "Tile", {{"repeats", repeats}});
 }
 
+Node resolve_top_k(const Node& node, HostInputs inputs) {
+  const std::vector<int64_t> k = to_ints(*inputs[1]);
+  const auto axis = static_cast<size_t>(int_attribute(node.attributes, "axis", 0));
+  if (k.size() != 1 || k[0] < 0 || k[0] > inputs[0]->shape()[axis]) {
+    refuse(node, fmt::format("k is {}, expected one number of 0 to {} (dimension {} of {})", to_string(k),
+                             inputs[0]->shape()[axis], axis, to_string(inputs[0]->shape())));
+  }
+  Attributes attributes = node.attributes;
+  attributes["k"] = k[0];
+  return with(node, "TopK", std::move(attributes));
+}
+
 }  // namespace openrknn::reference
