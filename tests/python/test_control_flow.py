@@ -116,6 +116,15 @@ def test_nested_if_captures_through_both_bodies(tmp_path, rng):
     check(tmp_path, model(nodes, feeds[0], [info("y")]), feeds[0], feeds[1:])
 
 
+def test_branches_of_unequal_rank_need_a_known_condition(tmp_path):
+    then = body([N("Identity", ["x"], ["t"])], [], [info("t")])
+    other = body([N("ReduceSum", ["x"], ["e"], keepdims=0)], [], [info("e")])
+    made = model([N("If", ["c"], ["y"], name="fork", then_branch=then, else_branch=other)],
+                 {"c": np.array(True), "x": np.float32([1, 2])}, [info("y")])  # fmt: skip
+    message = refusal(tmp_path, made)
+    assert "fork" in message and "f32[2]" in message and "initial_values" in message
+
+
 # ---- Loop
 
 

@@ -62,6 +62,17 @@ void branch(Translation& t) {
   std::optional<ImportedBody> first = import_body(t.builder(), t.scope(), t.node(), taken, {});
   std::optional<ImportedBody> second = import_body(t.builder(), t.scope(), t.node(), other, {});
   if (!first || !second) return give_up(t);
+  for (size_t i = 0; i < t.output_count(); ++i) {
+    const Value& one = first->graph[first->graph.outputs[i]];
+    const Value& two = second->graph[second->graph.outputs[i]];
+    if (one.dtype == two.dtype && one.shape.size() == two.shape.size()) continue;
+    t.fail(
+        Code::ImportNotConstant,
+        fmt::format("the condition is known at run time only, and output {} is {}{} in one branch, {}{} in the other: "
+                    "expected one type and rank",
+                    i, name(one.dtype), to_string(one.shape), name(two.dtype), to_string(two.shape)),
+        "freeze the inputs that decide the condition (initial_values)");
+  }
   std::vector<ValueId> captures;
   for (const ImportedBody* body : {&*first, &*second}) {
     for (const ValueId id : body->captures) {
