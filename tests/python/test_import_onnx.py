@@ -1,13 +1,11 @@
-"""The ONNX importer against onnxruntime: every node case that onnx brings, and the forms operators had over the opsets.
+"""The ONNX importer against onnxruntime: the forms operators had over the opsets. (The standard's own cases: test_onnx_node_cases.py.)
 
 A model is imported and run in float32 by `openrknn.import_model(path).run(feeds)`; where the Python package is not
 built, by the tool `run_onnx` of the build's tests folder, named by OPENRKNN_TEST_TOOLS.
 """
 
-import functools
 import os
 import subprocess
-import warnings
 
 import numpy as np
 import pytest
@@ -65,77 +63,6 @@ def assert_close(ours, wanted, tolerance=1e-4):
         finite = want[np.isfinite(want)]
         scale = max(1.0, np.abs(finite).max()) if finite.size else 1.0
         np.testing.assert_allclose(got, want, rtol=0, atol=tolerance * scale)
-
-
-# Cases that contradict the standard's own text; the reasons are in onnx_node_cases.py.
-DISPUTED = {
-    "test_resize_downsample_scales_linear_align_corners",
-    "test_resize_downsample_scales_cubic_align_corners",
-    "test_maxunpool_export_with_output_shape",
-}
-# Computed in float32 here; the cases round every step to 16 bits.
-ROUNDED = {"fp16": 2e-3, "float16": 2e-3, "bf16": 2e-2, "bfloat16": 2e-2, "mode3_softmax_precision": 2e-3}
-
-
-@functools.cache
-def node_cases():
-    from onnx.backend.test.case.node import collect_testcases
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return [c for c in collect_testcases(None) if c.model is not None and usable(c)]
-
-
-def usable(case):
-    inputs, outputs = case.data_sets[0]
-    kinds = {getattr(getattr(a, "dtype", None), "name", "") for a in [*inputs, *outputs]}
-    integers = {f"{u}int{b}" for u in ("", "u") for b in (8, 16, 32, 64)}
-    return kinds <= {"float32", "float64", "float16", "bfloat16", "bool"} | integers
-
-
-def frozen(model, names, arrays):
-    """The model with these inputs as constants: what shapes and axes are in real models."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    for name, array in zip(names, arrays, strict=True):
-        copy.graph.initializer.append(numpy_helper.from_array(np.asarray(array), name))
-    return copy
-
-
-def run_case(folder, case):
-    inputs, _ = case.data_sets[0]
-    names = [i.name for i in case.model.graph.input]
-    plain = [a.astype(np.float32) if a.dtype.name == "bfloat16" else np.asarray(a) for a in map(np.asarray, inputs)]
-    problem = None
-    for live in (len(names), 1, 0):  # as it stands; all but the data frozen; everything frozen
-        model = frozen(case.model, names[live:], inputs[live:])
-        shapes = [a.shape for a in plain[:live]] if all(a.ndim for a in plain[:live]) else None
-        try:
-            return run_ours(folder, model, dict(zip(names[:live], plain[:live], strict=True)), shapes)
-        except Refused as refused:
-            problem = refused
-            if "import.not-constant" not in str(refused):
-                break
-    raise problem
-
-
-def test_onnx_node_cases_are_right_or_refused(tmp_path):
-    right, refused, wrong = 0, {}, {}
-    for case in node_cases():
-        if case.name in DISPUTED:
-            continue
-        tolerance = max([t for word, t in ROUNDED.items() if word in case.name], default=1e-4)
-        try:
-            assert_close(run_case(tmp_path, case), case.data_sets[0][1], tolerance)
-            right += 1
-        except Refused as problem:
-            refused[case.name] = str(problem)
-        except AssertionError as problem:
-            wrong[case.name] = str(problem)[:300]
-    assert not wrong
-    unexplained = {n: text for n, text in refused.items() if "import." not in text}
-    assert not unexplained
-    assert right >= 1100, f"{right} right, {len(refused)} refused"
 
 
 def since(op):
