@@ -6,6 +6,7 @@
 
 #include "core/executor/kernel_choice.h"
 #include "core/executor/layout_choice.h"
+#include "core/executor/needed_nodes.h"
 #include "core/executor/plan_draft.h"
 #include "core/executor/segments.h"
 #include "core/graph/custom.h"
@@ -18,22 +19,8 @@ constexpr int64_t kParallelBytes = 32 * 1024;
 
 /// Nodes that have to run, producers first: those the outputs need (all with keep_all), except where content is known.
 std::vector<NodeId> nodes_to_run(const Graph& graph, bool keep_all) {
-  std::vector<bool> needed(static_cast<size_t>(graph.node_count()), keep_all);
-  std::vector<bool> visited(needed.size());
-  std::vector<ValueId> open = graph.outputs;
-  while (!open.empty()) {
-    const ValueId id = open.back();
-    open.pop_back();
-    if (id == ValueId::None || graph[id].constant || graph[id].producer == NodeId::None) continue;
-    const NodeId producer = graph[id].producer;
-    if (visited[static_cast<size_t>(producer)]) continue;
-    visited[static_cast<size_t>(producer)] = needed[static_cast<size_t>(producer)] = true;
-    open.insert(open.end(), graph[producer].inputs.begin(), graph[producer].inputs.end());
-  }
-  std::vector<NodeId> nodes;
-  for (const NodeId id : graph.order()) {
-    if (needed[static_cast<size_t>(id)] && computes_something(graph, id)) nodes.push_back(id);
-  }
+  std::vector<NodeId> nodes = keep_all ? graph.order() : needed_nodes(graph);
+  std::erase_if(nodes, [&](NodeId id) { return !computes_something(graph, id); });
   return nodes;
 }
 

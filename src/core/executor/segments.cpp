@@ -8,6 +8,7 @@
 
 #include "core/executor/control_flow.h"
 #include "core/executor/data_dependent_node.h"
+#include "core/executor/needed_nodes.h"
 #include "core/graph/schema.h"
 
 namespace openrknn {
@@ -36,26 +37,6 @@ struct Segment {
   std::vector<ValueId> released;       // nobody reads them afterwards
   std::list<PlannedSegment> plans;     // the latest first
 };
-
-/// Nodes the outputs need, producers first. Content that is known needs no producer.
-std::vector<NodeId> needed_nodes(const Graph& graph) {
-  std::vector<bool> needed(static_cast<size_t>(graph.node_count()));
-  std::vector<ValueId> open = graph.outputs;
-  while (!open.empty()) {
-    const ValueId id = open.back();
-    open.pop_back();
-    if (id == ValueId::None || graph[id].constant || graph[id].producer == NodeId::None) continue;
-    const NodeId producer = graph[id].producer;
-    if (needed[static_cast<size_t>(producer)]) continue;
-    needed[static_cast<size_t>(producer)] = true;
-    open.insert(open.end(), graph[producer].inputs.begin(), graph[producer].inputs.end());
-  }
-  std::vector<NodeId> nodes;
-  for (const NodeId id : graph.order()) {
-    if (needed[static_cast<size_t>(id)]) nodes.push_back(id);
-  }
-  return nodes;
-}
 
 /// Copies nodes of the whole graph into the segment's own.
 class SegmentBuilder {

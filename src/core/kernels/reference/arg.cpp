@@ -1,5 +1,6 @@
 // ArgMax and ArgMin: the first (or, with select_last_index, the last) position of the extreme along `axis`, as int64.
 // Exact in every dtype; comparing codes is comparing the numbers they stand for. NaN never wins unless it stands first.
+#include "core/kernels/reference/axis_split.h"
 #include "core/kernels/reference/prepared.h"
 #include "core/kernels/tables.h"
 
@@ -60,19 +61,14 @@ bool accepts(const Call& call) {
 
 template <class Order>
 Prepared prepare(const Call& call, Weights&) {
-  const Shape& x = call.inputs[0].shape;
-  const size_t axis = static_cast<size_t>(int_attribute(call.node.attributes, "axis", 0));
+  const AxisSplit split = split_at(call.inputs[0].shape, int_attribute(call.node.attributes, "axis", 0));
   ArgState s;
   s.last_index = int_attribute(call.node.attributes, "select_last_index", 0) != 0;
-  int64_t outer = 1;
-  for (size_t d = 0; d < x.size(); ++d) {
-    if (d < axis) outer *= x[d];
-    if (d > axis) s.inner *= x[d];
-    if (d == axis) s.extent = x[d];
-  }
+  s.extent = split.extent;
+  s.inner = split.inner;
   s.column_blocks = (s.inner + kColumns - 1) / kColumns;
   visit(NumberTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run_columns<T, Order>; });
-  s.tiles = tile_rows(outer * s.column_blocks, s.extent * std::min(kColumns, s.inner));
+  s.tiles = tile_rows(split.outer * s.column_blocks, s.extent * std::min(kColumns, s.inner));
   const int64_t tiles = s.tiles.count();
   return make_prepared(std::move(s), tiles);
 }

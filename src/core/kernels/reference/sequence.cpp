@@ -3,6 +3,7 @@
 // stored is rounded, the accumulator is not. Integers wrap around.
 #include <cstring>
 
+#include "core/kernels/reference/axis_split.h"
 #include "core/kernels/reference/prepared.h"
 #include "core/kernels/tables.h"
 
@@ -73,20 +74,15 @@ bool accepts_running(const Call& call) {
 
 template <class Op>
 Prepared prepare_running(const Call& call, Weights&) {
-  const Shape& x = call.inputs[0].shape;
-  const auto axis = static_cast<size_t>(int_attribute(call.node.attributes, "axis", 0));
+  const AxisSplit split = split_at(call.inputs[0].shape, int_attribute(call.node.attributes, "axis", 0));
   RunningState s;
   s.exclusive = int_attribute(call.node.attributes, "exclusive", 0) != 0;
   s.reverse = int_attribute(call.node.attributes, "reverse", 0) != 0;
-  int64_t outer = 1;
-  for (size_t d = 0; d < x.size(); ++d) {
-    if (d < axis) outer *= x[d];
-    if (d > axis) s.inner *= x[d];
-    if (d == axis) s.extent = x[d];
-  }
+  s.extent = split.extent;
+  s.inner = split.inner;
   s.column_blocks = (s.inner + kColumns - 1) / kColumns;
   visit(NumberTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run_columns<T, Op>; });
-  s.tiles = tile_rows(outer * s.column_blocks, s.extent * std::min(kColumns, s.inner));
+  s.tiles = tile_rows(split.outer * s.column_blocks, s.extent * std::min(kColumns, s.inner));
   const int64_t tiles = s.tiles.count();
   return make_prepared(std::move(s), tiles);
 }

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "core/kernels/math.h"
+#include "core/kernels/reference/axis_split.h"
 #include "core/kernels/reference/prepared.h"
 #include "core/kernels/reference/sums.h"
 #include "core/kernels/tables.h"
@@ -112,18 +113,15 @@ bool accepts(const Call& call) {
 template <class Op>
 Prepared prepare(const Call& call, Weights&) {
   const Shape& x = call.inputs[0].shape;
-  const size_t axis =
-      static_cast<size_t>(int_attribute(call.node.attributes, "axis", static_cast<int64_t>(x.size()) - 1));
+  const AxisSplit split = split_at(x, int_attribute(call.node.attributes, "axis", static_cast<int64_t>(x.size()) - 1));
   AxisState s;
-  int64_t outer = 1;
-  for (size_t d = 0; d < axis; ++d) outer *= x[d];
-  for (size_t d = axis + 1; d < x.size(); ++d) s.inner *= x[d];
-  s.extent = x.empty() ? 1 : x[axis];
+  s.extent = split.extent;
+  s.inner = split.inner;
   s.column_blocks = (s.inner + kColumns - 1) / kColumns;
   const bool contiguous = s.inner == 1;
   visit(FloatTypes{}, call.inputs[0].dtype,
         [&]<class T>(Tag<T>) { s.body = contiguous ? run_contiguous<T, Op> : run_columns<T, Op>; });
-  s.tiles = contiguous ? tile_rows(outer, s.extent) : tile_rows(outer * s.column_blocks, s.extent * kColumns);
+  s.tiles = contiguous ? tile_rows(split.outer, s.extent) : tile_rows(split.outer * s.column_blocks, s.extent * kColumns);
   const int64_t floats = contiguous ? 2 * s.extent : (2 * s.extent + 2) * kColumns;
   const int64_t tiles = s.tiles.count();
   return make_prepared(std::move(s), tiles, floats * static_cast<int64_t>(sizeof(float)));

@@ -1,6 +1,7 @@
 // Softmax on codes (docs/arithmetic.md): the terms are 2^30 · exp(code - largest code) as integers, so that their sum
 // is exact in any order; one division and one rounding give the result.
 #include "core/kernels/math.h"
+#include "core/kernels/reference/axis_split.h"
 #include "core/kernels/reference/codes.h"
 #include "core/kernels/tables.h"
 
@@ -94,22 +95,20 @@ bool accepts(const Call& call) {
 
 Prepared prepare(const Call& call, Weights&) {
   const Shape& shape = call.inputs[0].shape;
-  const auto axis =
-      static_cast<size_t>(int_attribute(call.node.attributes, "axis", static_cast<int64_t>(shape.size()) - 1));
+  const AxisSplit split =
+      split_at(shape, int_attribute(call.node.attributes, "axis", static_cast<int64_t>(shape.size()) - 1));
   SoftmaxState state;
   state.x = CodeParams(call.inputs[0]);
   state.y = CodeParams(call.outputs[0]);
-  int64_t outer = 1;
-  for (size_t d = 0; d < axis; ++d) outer *= shape[d];
-  for (size_t d = axis + 1; d < shape.size(); ++d) state.inner *= shape[d];
-  state.extent = shape[axis];
+  state.extent = split.extent;
+  state.inner = split.inner;
   if (call.inputs[0].dtype == DType::Int8) {
     for (int32_t distance = 0; distance < 256; ++distance) state.terms.push_back(state.term(distance));
     state.body = call.ideal ? run_vectors<int8_t, ideal_vector<int8_t>> : run_vectors<int8_t, narrow_vector>;
   } else {
     state.body = call.ideal ? run_vectors<int16_t, ideal_vector<int16_t>> : run_vectors<int16_t, wide_vector>;
   }
-  state.tiles = tile_rows(outer * state.inner, state.extent);
+  state.tiles = tile_rows(split.outer * state.inner, state.extent);
   const int64_t scratch = state.extent * static_cast<int64_t>(sizeof(int32_t));
   const int64_t tiles = state.tiles.count();
   return make_prepared(std::move(state), tiles, scratch);

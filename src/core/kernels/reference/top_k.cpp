@@ -1,5 +1,6 @@
 // TopK: the k largest (or smallest) elements along `axis` in order, and where they stood, as int64. Equal elements keep
 // their order: the lowest index comes first. NaN counts as larger than every number. Exact in every dtype.
+#include "core/kernels/reference/axis_split.h"
 #include "core/kernels/reference/prepared.h"
 #include "core/kernels/tables.h"
 
@@ -48,18 +49,16 @@ bool accepts(const Call& call) {
          same_quant(call.inputs[0], call.outputs[0]) && call.outputs[1].dtype == DType::Int64;
 }
 Prepared prepare(const Call& call, Weights&) {
-  const Shape& x = call.inputs[0].shape;
-  const size_t axis = static_cast<size_t>(int_attribute(call.node.attributes, "axis", 0));
+  const int64_t axis = int_attribute(call.node.attributes, "axis", 0);
+  const AxisSplit split = split_at(call.inputs[0].shape, axis);
   const bool largest = int_attribute(call.node.attributes, "largest", 1) != 0;
   TopKState s;
-  s.extent = x[axis];
-  s.k = call.outputs[0].shape[axis];
-  int64_t outer = 1;
-  for (size_t d = 0; d < axis; ++d) outer *= x[d];
-  for (size_t d = axis + 1; d < x.size(); ++d) s.inner *= x[d];
+  s.extent = split.extent;
+  s.inner = split.inner;
+  s.k = call.outputs[0].shape[static_cast<size_t>(axis)];
   visit(NumberTypes{}, call.inputs[0].dtype,
         [&]<class T>(Tag<T>) { s.body = largest ? run_lanes<T, true> : run_lanes<T, false>; });
-  s.tiles = tile_rows(outer * s.inner, s.extent);
+  s.tiles = tile_rows(split.outer * s.inner, s.extent);
   ScratchLayout scratch;
   scratch.add<int64_t>(s.extent);
   const int64_t tiles = s.tiles.count();
