@@ -442,6 +442,13 @@ def non_max_suppression(b, op):
 # ---- layers
 
 
+def require_room(b, x, kernel, pads, dilations):
+    """Where the window is larger than the tensor onnxruntime rounds towards zero and gives one output."""
+    for i, extent in enumerate(b.shape(x)[2:]):
+        if extent + pads[i] + pads[i + len(kernel)] < (kernel[i] - 1) * dilations[i] + 1:
+            raise Rejected("the window is larger than the tensor")
+
+
 def windows(b, x, kernel):
     """Strides, pads, dilations of a window that fits into x."""
     spatial = b.shape(x)[2:]
@@ -453,9 +460,7 @@ def windows(b, x, kernel):
     pads = [b.integer(0, k - 1) for k in kernel] + [b.integer(0, k - 1) for k in kernel]
     strides = [b.integer(1, 3) for _ in spatial]
     dilations = [b.choice([1, 1, 2]) for _ in spatial]
-    for i, extent in enumerate(spatial):
-        if extent + pads[i] + pads[i + len(spatial)] < (kernel[i] - 1) * dilations[i] + 1:
-            raise Rejected("the window is larger than the tensor")
+    require_room(b, x, kernel, pads, dilations)
     return {"pads": pads, "strides": strides, "dilations": dilations}
 
 
@@ -501,6 +506,7 @@ def pool(b, op):
         # A window entirely in the padding has no maximum.
         attributes["pads"] = [min(p, (k - 1) // 2) for p, k in zip(attributes["pads"], kernel * 2, strict=True)]
         attributes["ceil_mode"] = 0
+        require_room(b, x, kernel, attributes["pads"], attributes["dilations"])
     b.node(op, [x], exact=op == "MaxPool", kernel_shape=kernel, **attributes)
 
 
