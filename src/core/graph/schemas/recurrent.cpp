@@ -100,40 +100,30 @@ void infer_recurrent(Inference& inference, const Kind& kind) {
   }
 }
 
+template <int gates, int functions, bool has_cell>
+void infer_kind(Inference& inference) {
+  infer_recurrent(inference, {gates, functions, has_cell});
+}
+
+constexpr OpSchema layer(std::string_view name, std::span<const AttributeSpec> attributes, int most_inputs,
+                         int most_outputs, void (*infer)(Inference&), std::string_view summary) {
+  return {.name = name,
+          .attributes = attributes,
+          .inputs = {3, most_inputs},
+          .outputs = {0, most_outputs},
+          .layout = LayoutRule::Logical,
+          .quant = QuantRule::Float,
+          .infer = infer,
+          .summary = summary};
+}
+
 const OpSchema kRows[] = {
-    {.name = "LSTM",
-     .attributes = kLstm,
-     .inputs = {3, 8},
-     .outputs = {0, 3},
-     .layout = LayoutRule::Logical,
-     .quant = QuantRule::Float,
-     .infer =
-         [](Inference& inference) {
-           infer_recurrent(inference, {4, 3, true});
-         },
-     .summary = "Long short-term memory over the first dimension: all hidden states, the last one, the last cell."},
-    {.name = "GRU",
-     .attributes = kGru,
-     .inputs = {3, 6},
-     .outputs = {0, 2},
-     .layout = LayoutRule::Logical,
-     .quant = QuantRule::Float,
-     .infer =
-         [](Inference& inference) {
-           infer_recurrent(inference, {3, 2, false});
-         },
-     .summary = "Gated recurrent unit over the first dimension: all hidden states, and the last one."},
-    {.name = "RNN",
-     .attributes = kRnn,
-     .inputs = {3, 6},
-     .outputs = {0, 2},
-     .layout = LayoutRule::Logical,
-     .quant = QuantRule::Float,
-     .infer =
-         [](Inference& inference) {
-           infer_recurrent(inference, {1, 1, false});
-         },
-     .summary = "f(x W + h R + b) over the first dimension: all hidden states, and the last one."},
+    layer("LSTM", kLstm, 8, 3, infer_kind<4, 3, true>,
+          "Long short-term memory over the first dimension: all hidden states, the last one, the last cell."),
+    layer("GRU", kGru, 6, 2, infer_kind<3, 2, false>,
+          "Gated recurrent unit over the first dimension: all hidden states, and the last one."),
+    layer("RNN", kRnn, 6, 2, infer_kind<1, 1, false>,
+          "f(x W + h R + b) over the first dimension: all hidden states, and the last one."),
 };
 
 }  // namespace
