@@ -121,7 +121,8 @@ Prepared prepare(const Call& call, Weights&) {
   const bool contiguous = s.inner == 1;
   visit(FloatTypes{}, call.inputs[0].dtype,
         [&]<class T>(Tag<T>) { s.body = contiguous ? run_contiguous<T, Op> : run_columns<T, Op>; });
-  s.tiles = contiguous ? tile_rows(split.outer, s.extent) : tile_rows(split.outer * s.column_blocks, s.extent * kColumns);
+  s.tiles =
+      contiguous ? tile_rows(split.outer, s.extent) : tile_rows(split.outer * s.column_blocks, s.extent * kColumns);
   const int64_t floats = contiguous ? 2 * s.extent : (2 * s.extent + 2) * kColumns;
   const int64_t tiles = s.tiles.count();
   return make_prepared(std::move(s), tiles, floats * static_cast<int64_t>(sizeof(float)));
