@@ -17,9 +17,9 @@ import tempfile
 
 import numpy as np
 import peers
-from bench import MEAN, STD
 from pictures import picture, picture_size
 from PIL import Image
+from real_networks import MEAN, STD
 
 import openrknn
 
