@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "compiler/importers/importer.h"
+#include "core/graph/custom.h"
 #include "core/graph/schema.h"
 #include "core/kernels/kernel.h"
 #include "core/targets/operator_placement.h"
@@ -114,11 +115,26 @@ const std::vector<TypeGroup>& type_groups() {
   return groups;
 }
 
-std::string types_of(const OpSchema& schema) {
+std::vector<Kernel> reference_kernels_of(const OpSchema& schema) {
   std::vector<Kernel> kernels;
   for (const Kernel& kernel : reference_kernels()) {
     if (kernel.op == schema.name) kernels.push_back(kernel);
   }
+  return kernels;
+}
+
+bool computes_codes(const OpSchema& schema, DType dtype) {
+  if (schema.name == kCustomOp) return false;  // its one row accepts every call
+  return schema.quant != QuantRule::Index && computes(schema, reference_kernels_of(schema), dtype, true);
+}
+
+std::string_view quant_rule_of(const OpSchema& schema) {
+  if (schema.quant == QuantRule::Float && computes_codes(schema, DType::Int8)) return "float16 or codes";
+  return kQuantRules[static_cast<size_t>(schema.quant)];
+}
+
+std::string types_of(const OpSchema& schema) {
+  const std::vector<Kernel> kernels = reference_kernels_of(schema);
   std::vector<DType> types;
   for (int i = 0; i < kDTypeCount; ++i) {
     if (computes(schema, kernels, static_cast<DType>(i), false)) types.push_back(static_cast<DType>(i));
@@ -135,9 +151,8 @@ std::string types_of(const OpSchema& schema) {
   std::vector<std::string> single;
   for (const DType dtype : types) single.emplace_back(name(dtype));
   words.insert(words.begin(), single.begin(), single.end());
-  const bool has_codes = schema.quant != QuantRule::Float && schema.quant != QuantRule::Index;
-  if (has_codes && computes(schema, kernels, DType::Int8, true)) words.emplace_back("int8 codes");
-  if (has_codes && computes(schema, kernels, DType::Int16, true)) words.emplace_back("int16 codes");
+  if (computes_codes(schema, DType::Int8)) words.emplace_back("int8 codes");
+  if (computes_codes(schema, DType::Int16)) words.emplace_back("int16 codes");
   return fmt::format("{}", fmt::join(words, ", "));
 }
 
@@ -169,15 +184,16 @@ void add_canonical(std::string& text) {
       "\n## Operators of the graph\n"
       "Inputs counts optional ones in. Quantized: *own range*: int8 with a scale of its own; *as input*: codes keep\n"
       "their scale; *shared*: all operands share one; *natural range*: a range that follows from the function;\n"
-      "*float16*: computed between converts; *index*: integers and truth values, never quantized. A kernel called\n"
-      "`…_reference` defines the result; the others give the same bits sooner (docs/executor.md).\n\n"
+      "*float16*: computed between converts; *float16 or codes*: on codes where all its neighbours are integer nodes;\n"
+      "*index*: integers and truth values, never quantized. A kernel called `…_reference` defines the result; the\n"
+      "others give the same bits sooner (docs/executor.md).\n\n"
       "| operator | meaning | inputs | types | attributes | layout | quantized | kernels |\n"
       "|---|---|---|---|---|---|---|---|\n";
   for (const OpSchema& schema : all_schemas()) {
-    text += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} |\n", schema.name, cell(schema.summary),
-                        arity_text(schema.inputs), types_of(schema), attributes_of(schema),
-                        kLayoutRules[static_cast<size_t>(schema.layout)],
-                        kQuantRules[static_cast<size_t>(schema.quant)], kernels_of(schema.name));
+    text +=
+        fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} |\n", schema.name, cell(schema.summary),
+                    arity_text(schema.inputs), types_of(schema), attributes_of(schema),
+                    kLayoutRules[static_cast<size_t>(schema.layout)], quant_rule_of(schema), kernels_of(schema.name));
   }
 }
 
@@ -188,7 +204,8 @@ void add_placement(std::string& text) {
       "kernel.\n"
       "A dash: neither, so that a model with this operator runs on the simulator only. The simulator computes all, "
       "and\n"
-      "its bits do not depend on the place.\n\n| operator |";
+      "its bits do not depend on the place. Shapes that are computed (Shape, Size, Range, ConstantOfShape, Trilu) are\n"
+      "constants once a model is compiled.\n\n| operator |";
   for (int i = 0; i < kFamilyCount; ++i) text += fmt::format(" {} |", name(static_cast<Family>(i)));
   text += " condition |\n|---|";
   for (int i = 0; i < kFamilyCount; ++i) text += "---|";

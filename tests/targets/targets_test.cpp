@@ -70,5 +70,18 @@ TEST(OperatorPlacement, FallsBackToTheCpuWhereItHasAKernel) {
   EXPECT_EQ(place_of("GridSample", Family::Rk3588, DType::Float16), Place::None);
 }
 
+TEST(OperatorPlacement, WhatIsRewrittenStandsWhereItsFormDoes) {
+  const std::pair<const char*, const char*> rewritten[] = {
+      {"Abs", "Max"}, {"Neg", "Mul"}, {"Reciprocal", "Div"}, {"Sqrt", "Pow"}, {"ArgMaxPool", "MaxUnpool"}};
+  for (const auto& [op, form] : rewritten) {
+    for (int family = 0; family < kFamilyCount; ++family) {
+      for (const DType dtype : {DType::Int8, DType::Float16}) {
+        const auto where = static_cast<Family>(family);
+        EXPECT_EQ(place_of(op, where, dtype), place_of(form, where, dtype)) << op << ' ' << name(where);
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace openrknn

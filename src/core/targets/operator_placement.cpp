@@ -30,6 +30,7 @@ constexpr std::string_view kGlobal = "h, w up to 7 (RK3576: 8192); larger ones a
 
 // Families: 356x 3588 3562 3576 1106 1106B 2118. The last three have int8 or float16 convolution, not both.
 constexpr OperatorPlacement kRows[] = {
+    {"Abs", "cccccc-", "cccc--c", "as Max of x and -x"},
     {"Add", "cccccc-", "cccc--c", kBroadcast},
     {"AveragePool", "cccccc-", "cccc--c",
      "kernel 1..7, stride 1..8, pads 0..7, count_include_pad 1; a Conv on RV1103B, RV1106B and RK2118"},
@@ -62,9 +63,13 @@ constexpr OperatorPlacement kRows[] = {
     {"Min", "cc-cc--", "cc-c---", kBroadcast},
     {"Mish", "yyyyyy-", "yyyy--y", ""},
     {"Mul", "cccccc-", "cccc--c", kBroadcast},
+    {"Neg", "cccccc-", "cccc--c", "as Mul by -1"},
     {"PRelu", "cccccc-", "cccc--c", "slope one number or one per channel"},
     {"Pad", "cccccc-", "cccc--c", "constant; reflect with c, h up to 8192 and w up to 8176"},
     {"Pow", "ccccc--", "cccc--c", "constant exponent 0, 1, 2, 3, 0.5 or -0.5"},
+    {"Reciprocal", "-------", "cccc--c", "as Div of a constant by x"},
+    {"ReduceMean", "cccccc-", "cccc--c", "over h and w: as GlobalAveragePool or Conv"},
+    {"ReduceSum", "cccccc-", "cccc--c", "over h and w: as Conv by ones"},
     {"Relu", "yyyyyy-", "yyyy--y", ""},
     {"Reshape", "yyyyyy-", "yyyy--y", ""},
     {"Resize", "cccccc-", "cccc--c",
@@ -75,6 +80,7 @@ constexpr OperatorPlacement kRows[] = {
     {"Softmax", "-ccccc-", "-ccc--c", "axis 1 or 3"},
     {"Softplus", "yyyyyy-", "yyyy--y", ""},
     {"Split", "yyyyyy-", "yyyy--y", ""},
+    {"Sqrt", "ccccc--", "cccc--c", "as Pow by 0.5"},
     {"Sub", "cccccc-", "cccc--c", "B is [b,c,1,1] or one number"},
     {"Tanh", "yyyyyy-", "yyyy--y", ""},
     {"Tile", "yyyyyy-", "yyyy--y", ""},
@@ -82,11 +88,13 @@ constexpr OperatorPlacement kRows[] = {
     {"Where", "cccccc-", "cccc--c", kBroadcast},
 };
 
-// CPU kernels of the vendor's runtime.
+// CPU kernels of the vendor's runtime. Here under the names of this graph: ArgMaxPool is its MaxPool, Reciprocal its
+// Div.
 constexpr std::string_view kCpu[] = {
     "Add",
     "And",
     "ArgMax",
+    "ArgMaxPool",
     "ArgMin",
     "AveragePool",
     "BatchNormalization",
@@ -132,6 +140,7 @@ constexpr std::string_view kCpu[] = {
     "OneHot",
     "Pad",
     "Pow",
+    "Reciprocal",
     "ReduceL2",
     "ReduceMax",
     "ReduceMean",
@@ -160,8 +169,8 @@ constexpr std::string_view kCpu[] = {
 };
 // What is left of them in the small runtime of RV1103, RV1106 and their B forms. RK2118 has none.
 constexpr std::string_view kSmallCpu[] = {
-    "Concat",   "Convert",   "Div",     "Exp",       "Gather", "LayerNormalization",
-    "ReduceL2", "ReduceMax", "Reshape", "ScatterND", "Softmax"};
+    "Concat",     "Convert",  "Div",       "Exp",     "Gather",    "LayerNormalization",
+    "Reciprocal", "ReduceL2", "ReduceMax", "Reshape", "ScatterND", "Softmax"};
 
 bool has_cpu_kernel(std::string_view op, Family family) {
   if (family == Family::Rk2118) return false;

@@ -29,7 +29,7 @@ struct OperatorPlacement {
   std::string_view op;  ///< canonical operator (docs/ir.md)
   /// One letter a family, in the order of Family: y on the NPU, c under the condition, - not.
   std::string_view int8, float16;
-  std::string_view condition;  ///< of the letters c, in words
+  std::string_view condition;  ///< of the letters c, in words; or as which other operator it is computed
 };
 
 /// Operators with an NPU form, sorted by name.
