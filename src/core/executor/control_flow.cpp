@@ -18,6 +18,16 @@ Tensor input_at(HostInputs inputs, size_t index) { return *inputs[index]; }
 
 bool holds(const Tensor& condition) { return condition.size() > 0 && condition.values<bool>()[0]; }
 
+/// Dimension `from` becomes dimension `to`; the others keep their order.
+Tensor move_axis(const Tensor& x, int64_t from, int64_t to) {
+  if (from == to) return x;
+  std::vector<int> order(x.shape().size());
+  std::iota(order.begin(), order.end(), 0);
+  order.erase(order.begin() + from);
+  order.insert(order.begin() + to, static_cast<int>(from));
+  return transpose(x, order);
+}
+
 /// Slices of one shape, one after the other. Grows as a vector does: by a factor, not by a slice.
 class Stack {
  public:
@@ -55,11 +65,7 @@ class Stack {
       std::copy_n(bytes_.begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(i) * slice), slice,
                   out.begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(to) * slice));
     }
-    if (axis == 0) return all;
-    std::vector<int> order(stacked.size());
-    std::iota(order.begin(), order.end(), 0);
-    std::rotate(order.begin(), order.begin() + 1, order.begin() + static_cast<std::ptrdiff_t>(axis) + 1);
-    return transpose(all, order);
+    return move_axis(all, 0, axis);
   }
 
  private:
@@ -130,11 +136,7 @@ std::vector<Tensor> run_scan(const Graph& graph, const Node& node, NodeId id, Ho
   int64_t length = -1;
   for (size_t i = 0; i < scanned; ++i) {
     const Tensor source = input_at(inputs, states + i);
-    std::vector<int> order(source.shape().size());
-    std::iota(order.begin(), order.end(), 0);
-    const auto axis = static_cast<std::ptrdiff_t>(input_axes[i]);
-    std::rotate(order.begin(), order.begin() + axis, order.begin() + axis + 1);
-    sources.push_back(std::make_shared<const Tensor>(axis == 0 ? source : transpose(source, order)));
+    sources.push_back(std::make_shared<const Tensor>(move_axis(source, input_axes[i], 0)));
     const int64_t own = sources.back()->shape()[0];
     if (length >= 0 && own != length) {
       fail(Code::RuntimeBadInput, graph.where(id),

@@ -69,8 +69,7 @@ Prepared prepare(const Call& call, Weights&) {
   s.column_blocks = (s.inner + kColumns - 1) / kColumns;
   visit(NumberTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run_columns<T, Order>; });
   s.tiles = tile_rows(split.outer * s.column_blocks, s.extent * std::min(kColumns, s.inner));
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles);
+  return make_tiled(std::move(s));
 }
 
 constexpr Kernel kRows[] = {

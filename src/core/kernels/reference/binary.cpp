@@ -180,8 +180,7 @@ Prepared finish(const Call& call, BinaryState s) {
   s.tiles = {s.broadcast.total};
   const bool second = same_dtype(call.inputs[1], call.outputs[0]) && s.broadcast.dense(1);
   const int in_place = s.broadcast.dense(0) ? 0 : second ? 1 : -1;
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles, 0, in_place);
+  return make_tiled(std::move(s), 0, in_place);
 }
 template <class Op>
 Prepared prepare(const Call& call, Weights&) {

@@ -54,15 +54,7 @@ struct ShiftRight {
 
 template <class T, class Op>
 void run_binary(const BitsState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
-  const T* a = input<T>(buffers, 0);
-  const T* b = input<T>(buffers, 1);
-  T* y = output<T>(buffers);
-  const int64_t a_stride = s.broadcast.strides[0].back(), b_stride = s.broadcast.strides[1].back();
-  for_rows(s.broadcast, s.tiles.begin(tile), s.tiles.end(tile),
-           [&](int64_t position, int64_t count, const std::array<int64_t, kMaxOperands>& at) {
-             zip(a + at[0], a_stride, b + at[1], b_stride, y + position, count,
-                 [](T p, T q) { return Op::apply(p, q); });
-           });
+  zip_tile<T, T>(s.broadcast, s.tiles, tile, buffers, [](T a, T b) { return Op::apply(a, b); });
 }
 template <class T>
 void run_not(const BitsState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
@@ -96,8 +88,7 @@ Prepared prepare_binary(const Call& call, Weights&) {
   s.broadcast = Broadcast(call.outputs[0].shape, {&call.inputs[0].shape, &call.inputs[1].shape});
   visit(IntegerTypes{}, call.outputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run_binary<T, Op>; });
   s.tiles = {s.broadcast.total};
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles);
+  return make_tiled(std::move(s));
 }
 Prepared prepare_shift(const Call& call, Weights& weights) {
   const bool left = string_attribute(call.node.attributes, "direction", "LEFT") == "LEFT";
@@ -107,15 +98,13 @@ Prepared prepare_not(const Call& call, Weights&) {
   BitsState s;
   visit_size(whole_bytes(call.outputs[0].dtype), [&]<class T>(Tag<T>) { s.body = run_not<T>; });
   s.tiles = {element_count(call.outputs[0].shape)};
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles, 0, 0);
+  return make_tiled(std::move(s), 0, 0);
 }
 Prepared prepare_cast(const Call& call, Weights&) {
   BitsState s;
   s.body = run_copy;
   s.tiles = {byte_size(call.outputs[0].dtype, element_count(call.outputs[0].shape)), 4 * kTileElements};
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles, 0, 0);
+  return make_tiled(std::move(s), 0, 0);
 }
 
 constexpr Kernel kRows[] = {

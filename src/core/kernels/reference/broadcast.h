@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 
-#include "core/base/shape.h"
+#include "core/kernels/reference/prepared.h"
 
 namespace openrknn::reference {
 
@@ -68,6 +68,19 @@ void zip(const A* a, int64_t a_stride, const B* b, int64_t b_stride, Out* out, i
     const A repeated = *a;
     for (int64_t i = 0; i < count; ++i) out[i] = f(repeated, b[i * b_stride]);
   }
+}
+
+/// One tile of y = f(a, b), operands 0 and 1 of the plan.
+template <class In, class Out, class Function>
+void zip_tile(const Broadcast& plan, const Tiles& tiles, int64_t tile, std::span<const Buffer> buffers, Function f) {
+  const In* a = input<In>(buffers, 0);
+  const In* b = input<In>(buffers, 1);
+  Out* y = output<Out>(buffers);
+  const int64_t a_stride = plan.strides[0].back(), b_stride = plan.strides[1].back();
+  for_rows(plan, tiles.begin(tile), tiles.end(tile),
+           [&](int64_t position, int64_t count, const std::array<int64_t, kMaxOperands>& at) {
+             zip(a + at[0], a_stride, b + at[1], b_stride, y + position, count, f);
+           });
 }
 
 }  // namespace openrknn::reference

@@ -65,8 +65,7 @@ Prepared prepare(const Call& call, Weights&) {
   });
   if (is_packed4(s.from)) visit(AllTypes{}, s.to, [&]<class To>(Tag<To>) { s.body = run_from_packed4<To>; });
   s.tiles = {element_count(call.outputs[0].shape)};
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles, 0, same_dtype(call.inputs[0], call.outputs[0]) ? 0 : -1);
+  return make_tiled(std::move(s), 0, same_dtype(call.inputs[0], call.outputs[0]) ? 0 : -1);
 }
 
 constexpr Kernel kRows[] = {

@@ -1,6 +1,8 @@
-// Shared by the Int8 and Int16 reference kernels: which calls they take, parameters, numpy broadcasting.
+// Shared by the Int8 and Int16 reference kernels: which calls they take, parameters, rows, numpy broadcasting.
 #pragma once
 
+#include <array>
+#include <string_view>
 #include <vector>
 
 #include "core/kernels/output_stage.h"
@@ -64,6 +66,29 @@ struct CodeParams {
   double real(int32_t code) const { return (code - zero_point) * scale; }
   int32_t code(double real) const { return real_to_code(real, scale, zero_point, low, high); }
 };
+
+/// Elements between neighbouring channels of an operand.
+inline int64_t channel_stride(const Operand& x) {
+  int64_t stride = 1;
+  if (x.layout == Layout::Logical) {
+    for (size_t d = 2; d < x.shape.size(); ++d) stride *= x.shape[d];
+  }
+  return stride;
+}
+
+/// Operators that are one curve (curves.h) of their operand at either width.
+inline constexpr std::string_view kCurveOperators[] = {"Elu",     "Selu",      "Celu",     "HardSigmoid",
+                                                       "Sigmoid", "Tanh",      "Softplus", "Softsign",
+                                                       "SiLU",    "HardSwish", "Mish",     "Gelu"};
+/// `curve` as a row of each of them, then the others.
+template <size_t kOthers>
+constexpr auto with_curve_rows(const Kernel& curve, const Kernel (&others)[kOthers]) {
+  constexpr size_t kCurves = std::size(kCurveOperators);
+  std::array<Kernel, kCurves + kOthers> rows{};
+  for (size_t i = 0; i < rows.size(); ++i) rows[i] = i < kCurves ? curve : others[i - kCurves];
+  for (size_t i = 0; i < kCurves; ++i) rows[i].op = kCurveOperators[i];
+  return rows;
+}
 
 /// Strides of an operand along the output's dimensions, 0 where it is repeated.
 inline std::vector<int64_t> broadcast_strides(const Shape& in, const Shape& out) {

@@ -107,8 +107,7 @@ Prepared prepare(const Call& call, Weights&) {
     s.body = run<T>;
     scratch = image.back() * static_cast<int64_t>(sizeof(Wide<T>));
   });
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles, scratch);
+  return make_tiled(std::move(s), scratch);
 }
 
 constexpr Kernel kRows[] = {{"Col2Im", "col2im_reference", 0, accepts, prepare, run_body<Col2ImState>}};

@@ -57,15 +57,8 @@ struct Xor {
 
 template <class T, class Op>
 void run_compare(const CompareState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
-  const T* a = input<T>(buffers, 0);
-  const T* b = input<T>(buffers, 1);
-  uint8_t* y = output<uint8_t>(buffers);
-  const int64_t a_stride = s.broadcast.strides[0].back(), b_stride = s.broadcast.strides[1].back();
-  const auto function = [](Wide<T> p, Wide<T> q) { return static_cast<uint8_t>(Op::apply(p, q)); };
-  for_rows(s.broadcast, s.tiles.begin(tile), s.tiles.end(tile),
-           [&](int64_t position, int64_t count, const std::array<int64_t, kMaxOperands>& at) {
-             zip(a + at[0], a_stride, b + at[1], b_stride, y + position, count, function);
-           });
+  zip_tile<T, uint8_t>(s.broadcast, s.tiles, tile, buffers,
+                       [](Wide<T> a, Wide<T> b) { return static_cast<uint8_t>(Op::apply(a, b)); });
 }
 
 /// T is any type of the element's size: Where moves bytes.
@@ -97,8 +90,7 @@ bool accepts_where(const Call& call) {
 
 Prepared finish(CompareState s) {
   s.tiles = {s.broadcast.total};
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles);
+  return make_tiled(std::move(s));
 }
 template <class Op>
 Prepared prepare_compare(const Call& call, Weights&) {

@@ -55,8 +55,7 @@ Prepared prepare(const Call& call, const Operand& joined, std::span<const Operan
     s.run_end.push_back(s.row);
   }
   s.tiles = {element_count(joined.shape) * whole_bytes(joined.dtype), 4 * kTileElements};
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles);
+  return make_tiled(std::move(s));
 }
 Prepared prepare_concat(const Call& call, Weights&) {
   return prepare(call, call.outputs[0], call.inputs, run_join<false>);

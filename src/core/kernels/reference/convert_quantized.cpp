@@ -67,8 +67,7 @@ Prepared prepare_convert(const Call& call, Weights&) {
   visit(ConvertTypes{}, x.dtype, [&]<class From>(Tag<From>) {
     visit(ConvertTypes{}, y.dtype, [&]<class To>(Tag<To>) { state.body = run_convert<From, To>; });
   });
-  const int64_t tiles = state.tiles.count();
-  return make_prepared(std::move(state), tiles);
+  return make_tiled(std::move(state));
 }
 
 // ---- Concat with unequal parameters ----

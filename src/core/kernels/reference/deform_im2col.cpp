@@ -108,8 +108,7 @@ Prepared prepare(const Call& call, Weights&) {
   s.samples_at = scratch.add<float>(s.window.in_channels);
   s.zeros_at = scratch.add<float>(s.window.in_channels);
   visit(FloatTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run<T>; });
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles, scratch.bytes());
+  return make_tiled(std::move(s), scratch.bytes());
 }
 
 constexpr Kernel kRows[] = {{"DeformIm2Col", "deform_im2col_reference", 0, accepts, prepare, run_body<DeformState>}};

@@ -57,8 +57,7 @@ Prepared prepare(const Call& call, Weights&) {
   s.tiles = tile_rows(element_count(call.outputs[0].shape), s.n * s.n * std::max<int64_t>(1, s.n));
   ScratchLayout scratch;
   scratch.add<double>(s.n * s.n);
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles, scratch.bytes());
+  return make_tiled(std::move(s), scratch.bytes());
 }
 
 constexpr Kernel kRows[] = {{"Det", "determinant_reference", 0, accepts, prepare, run_body<DetState>}};

@@ -92,14 +92,8 @@ void read_scales(BinaryState& state, const Call& call, size_t count) {
 
 template <class Code>
 void run_binary(const BinaryState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
-  const auto* a = input<Code>(buffers, 0);
-  const auto* b = input<Code>(buffers, 1);
-  auto* y = output<Code>(buffers);
-  for_rows(s.plan, s.tiles.begin(tile), s.tiles.end(tile), [&](int64_t at, int64_t count, const auto& offsets) {
-    const int64_t a_stride = s.plan.strides[0].back(), b_stride = s.plan.strides[1].back();
-    zip(a + offsets[0], a_stride, b + offsets[1], b_stride, y + at, count,
-        [&](Code left, Code right) { return static_cast<Code>(s.combine(s, left, right)); });
-  });
+  zip_tile<Code, Code>(s.plan, s.tiles, tile, buffers,
+                       [&](Code a, Code b) { return static_cast<Code>(s.combine(s, a, b)); });
 }
 
 bool accepts_binary(const Call& call) {
@@ -118,8 +112,7 @@ Prepared prepare_binary(const Call& call, Weights&) {
   if (!call.ideal) read_scales(state, call, op.scales);
   state.tiles.total = state.plan.total;
   visit(CodeTypes{}, call.outputs[0].dtype, [&]<class Code>(Tag<Code>) { state.body = run_binary<Code>; });
-  const int64_t tiles = state.tiles.count();
-  return make_prepared(std::move(state), tiles);
+  return make_tiled(std::move(state));
 }
 
 template <class Code>
@@ -155,8 +148,7 @@ Prepared prepare_where(const Call& call, Weights&) {
   if (!call.ideal) read_scales(state, call, 2);
   state.tiles.total = state.plan.total;
   visit(CodeTypes{}, call.outputs[0].dtype, [&]<class Code>(Tag<Code>) { state.body = run_where<Code>; });
-  const int64_t tiles = state.tiles.count();
-  return make_prepared(std::move(state), tiles);
+  return make_tiled(std::move(state));
 }
 
 constexpr Kernel row(std::string_view op, std::string_view name) {

@@ -92,10 +92,7 @@ GatherState start(const Call& call) {
   s.index_dtype = call.inputs[1].dtype;
   return s;
 }
-Prepared finish(GatherState s) {
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles);
-}
+Prepared finish(GatherState s) { return make_tiled(std::move(s)); }
 
 Prepared prepare_gather(const Call& call, Weights&) {
   const Shape& x = call.inputs[0].shape;

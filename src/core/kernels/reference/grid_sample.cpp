@@ -174,8 +174,7 @@ Prepared prepare(const Call& call, Weights&) {
   } else {
     visit(FloatTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run_weighted<T>; });
   }
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles, scratch.bytes());
+  return make_tiled(std::move(s), scratch.bytes());
 }
 
 constexpr Kernel kRows[] = {{"GridSample", "grid_sample_reference", 0, accepts, prepare, run_body<GridState>}};

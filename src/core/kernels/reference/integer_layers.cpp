@@ -127,8 +127,7 @@ Prepared prepare_conv(const Call& call, Weights&) {
   s.tiles = tile_rows(s.window.out_rows(), s.window.axes[2].out * s.window.out_channels);
   s.tiles.block = std::max(s.tiles.block, weight_count / std::max<int64_t>(1, s.window.axes[2].out * 16) + 1);
   visit(LayerTypes{}, call.outputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run_conv<std::make_unsigned_t<T>>; });
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles, weight_count * whole_bytes(w.dtype));
+  return make_tiled(std::move(s), weight_count * whole_bytes(w.dtype));
 }
 
 constexpr Kernel kRows[] = {

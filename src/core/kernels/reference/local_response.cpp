@@ -70,8 +70,7 @@ Prepared prepare(const Call& call, Weights&) {
   s.bases_at = scratch.add<float>(s.channels);
   s.tiles = tile_rows(s.channels == 0 ? 0 : element_count(x) / s.channels, s.channels);
   visit(FloatTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run<T>; });
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles, scratch.bytes());
+  return make_tiled(std::move(s), scratch.bytes());
 }
 
 constexpr Kernel kRows[] = {{"LRN", "lrn_reference", 0, accepts, prepare, run_body<LocalResponseState>}};

@@ -32,8 +32,7 @@ Prepared prepare_reshape(const Call& call, Weights&) {
   ReshapeState s;
   s.body = copy_bytes;
   s.tiles = {byte_size(call.outputs[0].dtype, element_count(call.outputs[0].shape)), 4 * kTileElements};
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles, 0, 0);
+  return make_tiled(std::move(s), 0, 0);
 }
 
 // ---- Views ----

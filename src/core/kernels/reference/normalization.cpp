@@ -123,8 +123,7 @@ Prepared prepare_batch(const Call& call, Weights&) {
   s.scratch_at = scratch.add<float>(2 * s.channels);
   s.tiles = tile_rows(s.batch * s.pixels, s.channels);
   visit(FloatTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run_batch<T>; });
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles, scratch.bytes(), 0);
+  return make_tiled(std::move(s), scratch.bytes(), 0);
 }
 Prepared prepare_instance(const Call& call, Weights&) {
   NormState s = start(call);
@@ -149,8 +148,7 @@ Prepared prepare_layer(const Call& call, Weights&) {
   s.scratch_at = scratch.add<float>(s.channels);
   s.tiles = tile_rows(s.pixels, s.channels);
   visit(FloatTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run_layer<T>; });
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles, scratch.bytes());
+  return make_tiled(std::move(s), scratch.bytes());
 }
 /// Scale and bias cover the normalised dimensions one to one.
 bool accepts_layer(const Call& call) {

@@ -131,8 +131,7 @@ Prepared prepare(const Call& call, Weights&) {
   s.fill = fill_bytes(call);
   visit_size(whole_bytes(call.outputs[0].dtype), [&]<class T>(Tag<T>) { s.body = run_rows<T>; });
   s.tiles = tile_rows(s.row_out == 0 ? 0 : element_count(out) / s.row_out, s.row_out);
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles);
+  return make_tiled(std::move(s));
 }
 
 constexpr Kernel kRows[] = {{"Pad", "pad_reference", 0, accepts, prepare, run_body<PadState>}};

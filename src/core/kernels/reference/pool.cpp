@@ -100,8 +100,7 @@ Window pool_window(const Call& call, bool global) {
 
 Prepared finish(PoolState s, int64_t scratch) {
   s.tiles = tile_rows(s.window.out_rows(), s.window.axes[2].out * s.window.out_channels);
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles, scratch);
+  return make_tiled(std::move(s), scratch);
 }
 template <bool global>
 Prepared prepare_max(const Call& call, Weights&) {

@@ -35,6 +35,12 @@ struct Tiles {
   int64_t begin(int64_t tile) const { return std::min(total, tile * block); }
   int64_t end(int64_t tile) const { return std::min(total, (tile + 1) * block); }
 };
+/// Of a State with a member `Tiles tiles`.
+template <class State>
+Prepared make_tiled(State state, int64_t scratch = 0, int in_place = -1) {
+  const int64_t tiles = state.tiles.count();
+  return make_prepared(std::move(state), tiles, scratch, in_place);
+}
 /// `rows` rows, each costing `row_elements`.
 inline Tiles tile_rows(int64_t rows, int64_t row_elements) {
   return {rows, std::max<int64_t>(1, kTileElements / std::max<int64_t>(1, row_elements))};

@@ -137,10 +137,7 @@ LinearState start(const Call& call, ScratchLayout& scratch) {
   s.blocks = (s.extent + s.block - 1) / s.block;
   return s;
 }
-Prepared finish(LinearState s, const ScratchLayout& scratch) {
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles, scratch.bytes());
-}
+Prepared finish(LinearState s, const ScratchLayout& scratch) { return make_tiled(std::move(s), scratch.bytes()); }
 
 Prepared prepare_quantize(const Call& call, Weights&) {
   ScratchLayout scratch;

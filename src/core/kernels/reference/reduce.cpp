@@ -295,8 +295,7 @@ Prepared prepare(const Call& call, Weights&) {
         [&]<class T>(Tag<T>) { s.body = contiguous ? run_contiguous<T, Op> : run_columns<T, Op>; });
   s.tiles = tile_rows(s.kept.total, s.count);
   if (!contiguous) s.tiles.block = std::max(s.tiles.block, kColumns);
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles);
+  return make_tiled(std::move(s));
 }
 
 #define ROW(op, name, accepts_call, Op, List) \

@@ -160,8 +160,7 @@ Prepared prepare_copied(const Call& call, Weights&) {
   s.pixel_bytes = s.channels * whole_bytes(call.inputs[0].dtype);
   s.body = copied_body(s.pixel_bytes, std::integer_sequence<int64_t, 1, 2, 3, 4, 6, 8, 12, 16>{});
   s.tiles.block = std::max<int64_t>(1, kTileBytes / std::max<int64_t>(1, s.axes[2].out * s.pixel_bytes));
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles);
+  return make_tiled(std::move(s));
 }
 Prepared prepare_interpolated(const Call& call, Weights&) {
   ResizeState s = start(call);
@@ -172,8 +171,7 @@ Prepared prepare_interpolated(const Call& call, Weights&) {
   s.height_at = scratch.add<float>(s.row_size());
   s.depth_at = scratch.add<float>(s.row_size());
   visit(FloatTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run_interpolated<T>; });
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles, scratch.bytes());
+  return make_tiled(std::move(s), scratch.bytes());
 }
 
 constexpr Kernel kRows[] = {

@@ -222,8 +222,7 @@ Prepared prepare(const Call& call, RoiState s) {
   s.best_at = scratch.add<float>(s.channels);
   const int64_t samples = s.samples > 0 ? s.samples * s.samples : 4;
   s.tiles = tile_rows(y[0] * s.out_height, s.out_width * s.channels * samples);
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles, scratch.bytes());
+  return make_tiled(std::move(s), scratch.bytes());
 }
 Prepared prepare_align(const Call& call, Weights&) {
   const Attributes& attributes = call.node.attributes;

@@ -124,8 +124,7 @@ Prepared prepare(const Call& call, Weights&) {
   s.tiles =
       contiguous ? tile_rows(split.outer, s.extent) : tile_rows(split.outer * s.column_blocks, s.extent * kColumns);
   const int64_t floats = contiguous ? 2 * s.extent : (2 * s.extent + 2) * kColumns;
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles, floats * static_cast<int64_t>(sizeof(float)));
+  return make_tiled(std::move(s), floats * static_cast<int64_t>(sizeof(float)));
 }
 Prepared prepare_lp(const Call& call, Weights& weights) {
   return int_attribute(call.node.attributes, "p", 2) == 1 ? prepare<L1>(call, weights) : prepare<L2>(call, weights);

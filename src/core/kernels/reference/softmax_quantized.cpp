@@ -110,8 +110,7 @@ Prepared prepare(const Call& call, Weights&) {
   }
   state.tiles = tile_rows(split.outer * state.inner, state.extent);
   const int64_t scratch = state.extent * static_cast<int64_t>(sizeof(int32_t));
-  const int64_t tiles = state.tiles.count();
-  return make_prepared(std::move(state), tiles, scratch);
+  return make_tiled(std::move(state), scratch);
 }
 
 constexpr Kernel kKernels[] = {{.op = "Softmax",

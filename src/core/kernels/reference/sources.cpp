@@ -20,8 +20,7 @@ struct SourceState {
 
 Prepared finish(const Call& call, SourceState s) {
   s.tiles = {element_count(call.outputs[0].shape)};
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles);
+  return make_tiled(std::move(s));
 }
 
 // ---- OneHot: values[1] where the index names the position, values[0] elsewhere; negative indices count from the end

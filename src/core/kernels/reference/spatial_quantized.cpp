@@ -159,8 +159,7 @@ Prepared prepare_norm(const Call& call, Weights&) {
   if (!call.ideal) state.scale = output_scale(call, 0);
   state.tiles.total = element_count(call.outputs[0].shape);
   visit(CodeTypes{}, call.inputs[0].dtype, [&]<class Code>(Tag<Code>) { state.body = run_norm<Code>; });
-  const int64_t tiles = state.tiles.count();
-  return make_prepared(std::move(state), tiles);
+  return make_tiled(std::move(state));
 }
 
 constexpr Kernel kKernels[] = {

@@ -133,8 +133,7 @@ Prepared prepare_strided_copy(StridedView view, int64_t bytes) {
     s.tiles = tile_rows(element_count(s.others.extents) * s.run_blocks, kSquare * s.column_extent);
   }
   visit_size(bytes, [&]<class T>(Tag<T>) { s.body = squares ? copy_squares<T> : copy_rows<T>; });
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles);
+  return make_tiled(std::move(s));
 }
 
 void run_strided_copy(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {

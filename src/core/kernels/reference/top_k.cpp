@@ -61,8 +61,7 @@ Prepared prepare(const Call& call, Weights&) {
   s.tiles = tile_rows(split.outer * s.inner, s.extent);
   ScratchLayout scratch;
   scratch.add<int64_t>(s.extent);
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles, scratch.bytes());
+  return make_tiled(std::move(s), scratch.bytes());
 }
 
 constexpr Kernel kRows[] = {{"TopK", "top_k_reference", 0, accepts, prepare, run_body<TopKState>}};

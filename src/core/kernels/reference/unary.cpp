@@ -96,8 +96,7 @@ bool accepts_not(const Call& call) {
 
 Prepared finish(const Call& call, UnaryState s) {
   s.tiles = {element_count(call.outputs[0].shape)};
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles, 0, 0);
+  return make_tiled(std::move(s), 0, 0);
 }
 Prepared prepare_float(const Call& call, Weights&) {
   UnaryState s;

@@ -37,10 +37,7 @@ MapState make_map(const Call& call, CodeOf code_of, int64_t channels = 1, int64_
   state.body = run_map;
   return state;
 }
-Prepared finish(MapState state) {
-  const int64_t tiles = state.tiles.count();
-  return make_prepared(std::move(state), tiles, 0, 0);
-}
+Prepared finish(MapState state) { return make_tiled(std::move(state), 0, 0); }
 template <class Real>
 MapState make_ideal(const Call& call, Real real) {
   const CodeParams x(call.inputs[0]), y(call.outputs[0]);
@@ -103,10 +100,7 @@ Prepared prepare_prelu(const Call& call, Weights&) {
   const Operand& x = call.inputs[0];
   const std::vector<double> real_slopes = to_doubles(*call.inputs[1].constant);
   const int64_t channels = static_cast<int64_t>(real_slopes.size());
-  int64_t inner = 1;  // logical order: what follows the channel dimension
-  if (channels > 1 && x.layout == Layout::Logical) {
-    for (size_t d = 2; d < x.shape.size(); ++d) inner *= x.shape[d];
-  }
+  const int64_t inner = channel_stride(x);
   if (call.ideal) {
     const CodeParams from(x), to(call.outputs[0]);
     return finish(make_map(
@@ -137,27 +131,16 @@ constexpr Kernel row(std::string_view op, std::string_view name, Accepts accepts
   return {.op = op, .name = name, .accepts = accepts, .prepare = prepare, .run = run_body<MapState>};
 }
 constexpr Kernel table(std::string_view op) { return row(op, "table_i8_reference", accepts_table, prepare_table); }
-constexpr Kernel kKernels[] = {
+constexpr Kernel kOthers[] = {
     table("LeakyRelu"),
-    table("Elu"),
-    table("Selu"),
-    table("Celu"),
-    table("HardSigmoid"),
     table("ThresholdedRelu"),
-    table("Sigmoid"),
-    table("Tanh"),
-    table("Softplus"),
-    table("Softsign"),
-    table("SiLU"),
-    table("HardSwish"),
-    table("Mish"),
-    table("Gelu"),
     row("Relu", "relu_i8_reference", accepts_clamp, prepare_clamp),
     row("Clip", "clip_i8_reference", accepts_clamp, prepare_clamp),
     row("Neg", "neg_i8_reference", accepts_sign, prepare_sign),
     row("Abs", "abs_i8_reference", accepts_sign, prepare_sign),
     row("PRelu", "prelu_i8_reference", accepts_prelu, prepare_prelu),
 };
+constexpr auto kKernels = with_curve_rows(table(""), kOthers);
 
 }  // namespace
 

@@ -67,10 +67,7 @@ WideState start(const Call& call) {
   state.body = run_map;
   return state;
 }
-Prepared finish(WideState state) {
-  const int64_t tiles = state.tiles.count();
-  return make_prepared(std::move(state), tiles, 0, 0);
-}
+Prepared finish(WideState state) { return make_tiled(std::move(state), 0, 0); }
 
 bool both_wide(const Call& call) {
   return call.inputs[0].dtype == DType::Int16 && is_coded_as(call.inputs[0], call.outputs[0]);
@@ -110,13 +107,10 @@ bool accepts_prelu(const Call& call) {
          is_lowered(call, 1 + static_cast<size_t>(call.inputs[1].constant->size()));
 }
 Prepared prepare_prelu(const Call& call, Weights&) {
-  const Operand& x = call.inputs[0];
   WideState state = start(call);
   state.slopes = to_doubles(*call.inputs[1].constant);
   state.channels = static_cast<int64_t>(state.slopes.size());
-  if (state.channels > 1 && x.layout == Layout::Logical) {  // what follows the channel dimension
-    for (size_t d = 2; d < x.shape.size(); ++d) state.inner *= x.shape[d];
-  }
+  state.inner = channel_stride(call.inputs[0]);
   state.code = call.ideal ? ideal_prelu_code : two_sided_code;
   if (!call.ideal) {
     state.scale = output_scale(call, 0);
@@ -153,20 +147,7 @@ constexpr Kernel row(std::string_view op, std::string_view name, bool (*takes)(c
                      Prepared (*prepare)(const Call&, Weights&)) {
   return {.op = op, .name = name, .accepts = takes, .prepare = prepare, .run = run_body<WideState>};
 }
-constexpr Kernel table(std::string_view op) { return row(op, "table_i16_reference", accepts_table, prepare_table); }
-constexpr Kernel kKernels[] = {
-    table("Elu"),
-    table("Selu"),
-    table("Celu"),
-    table("HardSigmoid"),
-    table("Sigmoid"),
-    table("Tanh"),
-    table("Softplus"),
-    table("Softsign"),
-    table("SiLU"),
-    table("HardSwish"),
-    table("Mish"),
-    table("Gelu"),
+constexpr Kernel kOthers[] = {
     row("LeakyRelu", "leaky_relu_i16_reference", accepts_leaky, prepare_leaky),
     row("PRelu", "prelu_i16_reference", accepts_prelu, prepare_prelu),
     row("Relu", "relu_i16_reference", accepts_clamp, prepare_clamp),
@@ -174,6 +155,7 @@ constexpr Kernel kKernels[] = {
     row("Neg", "neg_i16_reference", accepts, prepare_sign),
     row("Abs", "abs_i16_reference", accepts, prepare_sign),
 };
+constexpr auto kKernels = with_curve_rows(row("", "table_i16_reference", accepts_table, prepare_table), kOthers);
 
 }  // namespace
 

@@ -75,8 +75,7 @@ Prepared prepare_arg_max(const Call& call, Weights&) {
     s.body = run_arg_max<T>;
     s.best_at = scratch.add<Wide<T>>(s.window.out_channels);
   });
-  const int64_t tiles = s.tiles.count();
-  return make_prepared(std::move(s), tiles, scratch.bytes());
+  return make_tiled(std::move(s), scratch.bytes());
 }
 
 struct UnpoolState {
