@@ -20,7 +20,7 @@ extern "C" {
 #include "rknn_api.h"
 
 #define RKNN_QUERY_OPENRKNN 0x4f524b00
-#define OPENRKNN_EXTENSION_VERSION 2
+#define OPENRKNN_EXTENSION_VERSION 3
 
 /* Called once an entry with borrowed text. */
 typedef void (*openrknn_text_pair)(void* user, const char* key, size_t key_bytes, const char* value,
@@ -90,6 +90,11 @@ typedef struct openrknn_functions {
    * gives RKNN_ERR_FAIL and the text "the run was cancelled"; bound outputs keep what they held. One call stops one
    * run. The only function that does not wait for a run that another thread waits for. */
   int (*cancel)(rknn_context context);
+
+  /* Since version 3. What rknn_inputs_set subtracts from input `index` and divides the difference by, an entry a
+   * channel: fills up to `capacity` entries of both, sets *count to the number of channels, 0 if nothing is done. */
+  int (*normalization)(rknn_context context, uint32_t index, float* mean, float* std, uint32_t capacity,
+                       uint32_t* count);
 } openrknn_functions;
 
 #ifdef __cplusplus

@@ -91,6 +91,8 @@ struct NodeArg {
   std::vector<int64_t> strides = {};              ///< bytes per dimension of the model's own type in that layout
   std::optional<Quantization> quantization = {};  ///< of integer tensors that stand for real numbers
   std::vector<std::vector<int64_t>> shapes = {};  ///< all sets of a model with dynamic shapes; else empty
+  /// What run() subtracts from an input and divides it by, one a channel; empty: nothing, or the runtime does not tell.
+  std::vector<float> mean = {}, std = {};
 };
 
 /// Every failure of a session. `code` and `api` tell which call of the C API failed (0 and "" if none did).

@@ -221,6 +221,8 @@ void bind_node_arg(nb::module_& module) {
                    [](const NodeArg& self) -> nb::object {
                      return self.quantization ? nb::cast(self.quantization->zero_point) : nb::none();
                    })
+      .def_ro("mean", &NodeArg::mean, "What run() subtracts from an input, one a channel; empty: nothing, or unknown.")
+      .def_ro("std", &NodeArg::std, "What run() then divides it by.")
       .def_ro("shapes", &NodeArg::shapes, "All shapes of a model with dynamic shapes, else empty.")
       .def_prop_ro("dynamic_shape", [](const NodeArg& self) {
         nb::list shape;

@@ -69,11 +69,32 @@ def _port(session: _core.Session, name: str, io_kind: str) -> Any:
     raise _core.RknnError(f"Unknown {io_kind} name: {name}")
 
 
+def _normalized(array: numpy.ndarray, arg: Any) -> numpy.ndarray:
+    """(x - mean) / std in float32, as run() does it."""
+    array = array.astype(numpy.float32)
+    if not arg.mean:
+        return array
+    per_channel = [1] * array.ndim
+    per_channel[3 if arg.layout == "NHWC" else min(1, array.ndim - 1)] = -1
+    mean, std = (numpy.asarray(values, numpy.float32).reshape(per_channel) for values in (arg.mean, arg.std))
+    return (array - mean) / std
+
+
 def _quantize(array: numpy.ndarray, arg: Any, dtype: numpy.dtype) -> numpy.ndarray:
-    """Real numbers to codes: round(x / scale + zero point), half to even, saturated."""
+    """Real numbers to codes: round(x / scale + zero point), half to even, saturated; NaN counts as 0."""
     limits = numpy.iinfo(dtype)
-    codes = numpy.rint(array.astype(numpy.float64) / arg.scale + arg.zero_point)
-    return numpy.clip(codes, limits.min, limits.max).astype(dtype)
+    real = numpy.nan_to_num(array.astype(numpy.float64), nan=0.0, posinf=numpy.inf, neginf=-numpy.inf)
+    return numpy.clip(numpy.rint(real / arg.scale + arg.zero_point), limits.min, limits.max).astype(dtype)
+
+
+def _as_device_holds_it(array: numpy.ndarray, value: OrtValue) -> numpy.ndarray:
+    """What run() would make of the array. Its mean and std are left to the runtime where that reads the memory."""
+    arg, dtype = value._arg, _dtype(value.element_type())
+    if arg.scale is not None:
+        return array if array.dtype == dtype else _quantize(_normalized(array, arg), arg, dtype)
+    if dtype == numpy.float16 and value.memory_info()["pass_through"]:
+        array = _normalized(array, arg)
+    return array.astype(dtype, copy=False)
 
 
 class OrtValue:
@@ -97,18 +118,16 @@ class OrtValue:
         layout: str = "onnx",
         sync: bool = True,
     ) -> OrtValue:
-        """'cpu': the array itself, without a copy. 'rknpu2': memory of `session`'s tensor `name`, filled; real numbers
-        become codes of a quantized tensor by its scale and zero point, other types are converted by value."""
+        """'cpu': the array itself, without a copy. 'rknpu2': memory of `session`'s tensor `name`, filled
+        with what run() makes of the array: a quantized tensor takes codes of its own type, and anything else as numbers
+        that become codes by mean, std, scale and zero point. A runtime that is not OpenRKNN's does not tell mean and
+        std: there they are left out (NodeArg.mean is empty)."""
         _check_device(device_type)
         array = numpy.ascontiguousarray(arr) if numpy.ndim(arr) else numpy.asarray(arr)
         if device_type == "cpu":
             return OrtValue(array)
         value = _allocate(session, name, io_kind, None)
-        dtype = _dtype(value.element_type())
-        if array.dtype != dtype:
-            real = numpy.issubdtype(array.dtype, numpy.floating) and value._arg.scale is not None
-            array = _quantize(array, value._arg, dtype) if real else array.astype(dtype)
-        value.update_inplace(array)
+        value.update_inplace(_as_device_holds_it(array, value))
         return value
 
     @staticmethod
@@ -160,7 +179,7 @@ class OrtValue:
         return self._array if self._device is None else self._device.read()
 
     def dequantized(self) -> numpy.ndarray:
-        """The real numbers as float32."""
+        """The real numbers as float32; of an input those behind mean and std."""
         array = self.numpy()
         if self._arg is None or self._arg.scale is None:
             return array.astype(numpy.float32)

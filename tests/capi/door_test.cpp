@@ -45,6 +45,13 @@ TEST_F(Capi, TheDoorTellsWhatTheFunctionsCannot) {
             0);
   EXPECT_NE(std::string(door->last_diagnostic()).find("nobody"), std::string::npos);
 
+  float mean[4] = {}, std[4] = {};
+  uint32_t channels = 0;
+  ASSERT_EQ(door->normalization(context, 0, mean, std, 2, &channels), RKNN_SUCC);
+  EXPECT_EQ(channels, 3u);
+  EXPECT_EQ(std::vector<float>(mean, mean + 3), (std::vector<float>{1, 2, 0})) << "no more than there is room for";
+  EXPECT_LT(door->normalization(context, 1, mean, std, 4, &channels), 0);
+
   openrknn_core_counters counters[8] = {};
   uint32_t cores = 0;
   ASSERT_EQ(door->core_counters(context, counters, 8, &cores), RKNN_SUCC);

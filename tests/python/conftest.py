@@ -112,3 +112,53 @@ def stub():
     runtime = Stub()
     yield runtime
     runtime.finish()
+
+
+@pytest.fixture(scope="session")
+def device_models(tmp_path_factory):
+    """Paths by (input channels, output channels, "int8" or "float16"), compiled when first asked for."""
+    from device_values import convolution, real_numbers
+
+    import openrknn
+
+    if not openrknn._core.has_compiler:
+        pytest.skip("this build makes no models")
+    folder, made = tmp_path_factory.mktemp("models"), {}
+
+    def path_of(channels, outputs, kind):
+        path = folder / f"{channels}_{outputs}_{kind}.rknn"
+        if path not in made:
+            source = small_models.save(convolution(channels, outputs), folder / "model.onnx")
+            if kind == "int8":
+                openrknn.compile(source, dataset=[real_numbers(channels, seed) for seed in range(4)]).save(path)
+            else:
+                openrknn.compile(source, quantize=None).save(path)
+            made[path] = True
+        return path
+
+    return path_of
+
+
+@pytest.fixture
+def device_session(device_models):
+    """Opens sessions on those models and closes them."""
+    import openrknn
+
+    opened = []
+
+    def open_session(channels=3, outputs=80, kind="int8", **options):
+        made = openrknn.InferenceSession(device_models(channels, outputs, kind), provider_options=options)
+        opened.append(made)
+        return made
+
+    yield open_session
+    for each in opened:
+        each.close()
+
+
+@pytest.fixture(params=range(12), ids=lambda seed: f"seed{seed}")
+def spatial(request, tmp_path):
+    """A random case of a spatial operator."""
+    from spatial_case import Spatial
+
+    return Spatial(tmp_path, request.param)

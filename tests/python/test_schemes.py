@@ -92,7 +92,7 @@ def test_groups_go_with_w4a16(cnn):
 
 
 def test_the_runtime_says_how_int16_tensors_are_coded(cnn, tmp_path):
-    compile_cnn(cnn, "w16a16i", mean=None, std=None).save(tmp_path / "net.rknn")
+    compile_cnn(cnn, "w16a16i").save(tmp_path / "net.rknn")
     with openrknn.InferenceSession(tmp_path / "net.rknn") as session:
         binding = session.io_binding()
         x = photos()[0].astype(np.float32)

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "runtime/capi/attributes.h"
 #include "runtime/capi/guard.h"
 
 namespace openrknn::capi {
@@ -102,6 +103,26 @@ int cancel(rknn_context handle) {
   return guard("cancel", [&] { library().find(handle)->context->cancel(); });
 }
 
+int get_normalization(rknn_context handle, uint32_t index, float* mean, float* std, uint32_t capacity,
+                      uint32_t* number) {
+  return with_context("normalization", handle, [&](ContextState& state) {
+    require_pointer(number, "count");
+    if (index >= count(*state.context, Side::Input)) {
+      fail(Code::RuntimeBadArgument,
+           fmt::format("index {}, there are {} inputs", index, count(*state.context, Side::Input)));
+    }
+    if (capacity > 0) require_pointer(mean, "mean");
+    if (capacity > 0) require_pointer(std, "std");
+    const Port& port = capi::port(*state.context, Side::Input, index);
+    const size_t channels = std::max(port.mean.size(), port.std.size());
+    *number = static_cast<uint32_t>(channels);
+    for (size_t i = 0; i < std::min<size_t>(capacity, channels); ++i) {
+      mean[i] = port.mean.empty() ? 0.0f : port.mean[i];
+      std[i] = port.std.empty() ? 1.0f : port.std[i];
+    }
+  });
+}
+
 constexpr openrknn_functions kFunctions = {
     .size = sizeof(openrknn_functions),
     .version = OPENRKNN_EXTENSION_VERSION,
@@ -117,6 +138,7 @@ constexpr openrknn_functions kFunctions = {
     .plan_text = get_plan_text,
     .core_counters = get_core_counters,
     .cancel = cancel,
+    .normalization = get_normalization,
 };
 
 }  // namespace

@@ -37,6 +37,20 @@ void read_metadata(const ModelContext& context, ModelFacts& facts) {
   if (!text.empty()) facts.metadata["rknn_custom_string"] = text;
 }
 
+void read_normalization(const ModelContext& context, ModelFacts& facts) {
+  const openrknn_functions* door = open_door(context.runtime(), context.handle());
+  if (door == nullptr || door->version < 3) return;
+  for (uint32_t i = 0; i < facts.input_specs.size(); ++i) {
+    NodeArg& arg = facts.input_specs[i].arg;
+    uint32_t channels = 0;
+    context.check(door->normalization(context.handle(), i, nullptr, nullptr, 0, &channels), "normalization");
+    arg.mean.resize(channels);
+    arg.std.resize(channels);
+    context.check(door->normalization(context.handle(), i, arg.mean.data(), arg.std.data(), channels, &channels),
+                  "normalization");
+  }
+}
+
 /// Every load asks for ranges; a static model answers with an error code, which says so.
 void read_shape_sets(const ModelContext& context, ModelFacts& facts) {
   const auto range = std::make_unique<rknn_input_range>();  // 33 kB
@@ -74,6 +88,7 @@ ModelFacts read_facts(const ModelContext& context, const SessionOptions& options
   facts.output_attrs = context.attributes(false);
   for (const rknn_tensor_attr& attr : facts.output_attrs) facts.outputs.push_back(output_arg(attr));
   read_shape_sets(context, facts);
+  read_normalization(context, facts);
   for (const InputSpec& spec : facts.input_specs) facts.inputs.push_back(spec.arg);
   read_version(context, facts);
   read_metadata(context, facts);
