@@ -1,4 +1,4 @@
-"""What the tests of asynchronous calls share: tagged arrays, a callback that remembers, names and texts."""
+"""What the tests of sessions share: tagged arrays, a callback that remembers, a path that is no string, names, texts."""
 
 import threading
 
@@ -51,3 +51,11 @@ def fill(stub, session):
     session.run_async(None, tagged(1), collector, 1)
     session.run_async(None, tagged(2), collector, 2)
     return collector
+
+
+class APath:
+    def __init__(self, path):
+        self.path = path
+
+    def __fspath__(self):
+        return self.path
