@@ -95,6 +95,10 @@ typedef struct openrknn_functions {
    * channel: fills up to `capacity` entries of both, sets *count to the number of channels, 0 if nothing is done. */
   int (*normalization)(rknn_context context, uint32_t index, float* mean, float* std, uint32_t capacity,
                        uint32_t* count);
+
+  /* Since version 3. The scale of a quantized input (`is_output` 0) or output, which rknn_tensor_attr rounds to
+   * float32; 0 if the tensor has none. */
+  int (*scale)(rknn_context context, int32_t is_output, uint32_t index, double* scale);
 } openrknn_functions;
 
 #ifdef __cplusplus

@@ -52,6 +52,11 @@ TEST_F(Capi, TheDoorTellsWhatTheFunctionsCannot) {
   EXPECT_EQ(std::vector<float>(mean, mean + 3), (std::vector<float>{1, 2, 0})) << "no more than there is room for";
   EXPECT_LT(door->normalization(context, 1, mean, std, 4, &channels), 0);
 
+  double scale = 0;
+  ASSERT_EQ(door->scale(context, 0, 0, &scale), RKNN_SUCC);
+  EXPECT_EQ(scale, 0.5);
+  EXPECT_LT(door->scale(context, 1, 1, &scale), 0);
+
   openrknn_core_counters counters[8] = {};
   uint32_t cores = 0;
   ASSERT_EQ(door->core_counters(context, counters, 8, &cores), RKNN_SUCC);

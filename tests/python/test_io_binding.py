@@ -35,23 +35,22 @@ def test_a_binding_runs_again_after_its_input_was_overwritten(device_session):
     assert binding.get_outputs() == [output] == binding.get_outputs_as_ortvaluevector()
 
 
-MEAN, STD = [100.0, 120.0, 90.5], [58.0, 57.0, 61.5]
-
-
 @pytest.mark.parametrize("layout", ["nchw", "nhwc"])
 @pytest.mark.parametrize("zero_copy_layout", ["nhwc", "native"])
 @pytest.mark.parametrize("quantize", ["w8a8", None])
 @pytest.mark.skipif(not openrknn._core.has_compiler, reason="this build makes no models")
-def test_inputs_are_normalized_as_run_does_it(tmp_path, quantize, zero_copy_layout, layout):
-    source = small_models.save(convolution(3, 80), tmp_path / "model.onnx")
-    pixels = [np.random.default_rng(seed).integers(0, 256, (1, 3, HEIGHT, WIDTH)) for seed in range(3)]
+@pytest.mark.parametrize("channels", [3, 80])  # 80: a cube that the runtime takes as it is
+def test_inputs_are_normalized_as_run_does_it(tmp_path, channels, quantize, zero_copy_layout, layout):
+    source = small_models.save(convolution(channels, 80), tmp_path / "model.onnx")
+    pixels = [np.random.default_rng(seed).integers(0, 256, (1, channels, HEIGHT, WIDTH)) for seed in range(3)]
+    mean, std = [[base + i % 4 for i in range(channels)] for base in (100.5, 57.0)]
     samples = [pixel.astype(np.float32) for pixel in pixels] if quantize else None
     path = tmp_path / "model.rknn"
-    openrknn.compile(source, quantize=quantize, dataset=samples, mean=[MEAN], std=[STD]).save(path)
+    openrknn.compile(source, quantize=quantize, dataset=samples, mean=[mean], std=[std]).save(path)
     options = {"zero_copy_layout": zero_copy_layout, "layout": layout, "output_type": "native"}
     with openrknn.InferenceSession(path, provider_options=options) as session:
         (arg,) = session.get_inputs()
-        assert (arg.mean, arg.std) == (MEAN, STD)
+        assert (arg.mean, arg.std) == (mean, std)
         for dtype in (np.float32, np.uint8, np.float16):
             array = pixels[0].astype(dtype)
             if layout == "nhwc":

@@ -103,14 +103,16 @@ int cancel(rknn_context handle) {
   return guard("cancel", [&] { library().find(handle)->context->cancel(); });
 }
 
+void require_index(const Context& context, Side side, uint32_t index) {
+  const size_t number = count(context, side);
+  if (index >= number) fail(Code::RuntimeBadArgument, fmt::format("index {}, expected 0 to {}", index, number - 1));
+}
+
 int get_normalization(rknn_context handle, uint32_t index, float* mean, float* std, uint32_t capacity,
                       uint32_t* number) {
   return with_context("normalization", handle, [&](ContextState& state) {
     require_pointer(number, "count");
-    if (index >= count(*state.context, Side::Input)) {
-      fail(Code::RuntimeBadArgument,
-           fmt::format("index {}, there are {} inputs", index, count(*state.context, Side::Input)));
-    }
+    require_index(*state.context, Side::Input, index);
     if (capacity > 0) require_pointer(mean, "mean");
     if (capacity > 0) require_pointer(std, "std");
     const Port& port = capi::port(*state.context, Side::Input, index);
@@ -120,6 +122,16 @@ int get_normalization(rknn_context handle, uint32_t index, float* mean, float* s
       mean[i] = port.mean.empty() ? 0.0f : port.mean[i];
       std[i] = port.std.empty() ? 1.0f : port.std[i];
     }
+  });
+}
+
+int get_scale(rknn_context handle, int32_t is_output, uint32_t index, double* scale) {
+  return with_context("scale", handle, [&](ContextState& state) {
+    const Side side = is_output != 0 ? Side::Output : Side::Input;
+    require_pointer(scale, "scale");
+    require_index(*state.context, side, index);
+    const std::optional<QuantParams>& quant = value(*state.context, side, index).quant;
+    *scale = quant && quant->scale.size() == 1 ? quant->scale[0] : 0;
   });
 }
 
@@ -139,6 +151,7 @@ constexpr openrknn_functions kFunctions = {
     .core_counters = get_core_counters,
     .cancel = cancel,
     .normalization = get_normalization,
+    .scale = get_scale,
 };
 
 }  // namespace

@@ -37,11 +37,19 @@ void read_metadata(const ModelContext& context, ModelFacts& facts) {
   if (!text.empty()) facts.metadata["rknn_custom_string"] = text;
 }
 
+/// What the C API cannot tell, or rounds to float32, of how arrays become a model's numbers.
 void read_normalization(const ModelContext& context, ModelFacts& facts) {
   const openrknn_functions* door = open_door(context.runtime(), context.handle());
   if (door == nullptr || door->version < 3) return;
+  const auto take_scale = [&](NodeArg& arg, bool is_output, uint32_t index) {
+    double scale = 0;
+    context.check(door->scale(context.handle(), is_output ? 1 : 0, index, &scale), "scale");
+    if (arg.quantization && scale != 0) arg.quantization->scale = scale;
+  };
+  for (uint32_t i = 0; i < facts.outputs.size(); ++i) take_scale(facts.outputs[i], true, i);
   for (uint32_t i = 0; i < facts.input_specs.size(); ++i) {
     NodeArg& arg = facts.input_specs[i].arg;
+    take_scale(arg, false, i);
     uint32_t channels = 0;
     context.check(door->normalization(context.handle(), i, nullptr, nullptr, 0, &channels), "normalization");
     arg.mean.resize(channels);
