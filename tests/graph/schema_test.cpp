@@ -242,35 +242,36 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     DataDependent, InferTypes,
-    testing::Values(Case{"x: f32[3,4]", "NonZero(%x)", "i64[2,-1]"},
-                    Case{"x: f32[3,4]; c: bool[3]", "Compress(%x, %c)", "f32[-1]"},
-                    Case{"x: f32[3,4]; c: bool[2]", "Compress(%x, %c) {axis=1}", "f32[3,-1]"},
-                    Case{"x: f32[3,4]", "%y, %i, %n, %k = Unique(%x)", "f32[-1]i64[-1]i64[12]i64[-1]"},
-                    Case{"x: i8[3,4]", "%y, %i, %n = Unique(%x) {axis=1}", "i8[3,-1]i64[-1]i64[4]"},
-                    Case{"b: f32[2,9,4]; s: f32[2,5,9]", "NonMaxSuppression(%b, %s)", "i64[-1,3]"},
-                    Case{"x: f32[2,6]; s: i64[2]", "DynamicReshape(%x, %s)", "f32[-1,-1]"},
-                    Case{"x: f32[?,6]; s: i64[2] = {2, -1}", "DynamicReshape(%x, %s)", "f32[2,-1]"},
-                    Case{"x: f32[2,6]; s: i64[2] = {0, -1}", "DynamicReshape(%x, %s)", "f32[2,6]"},
-                    Case{"x: f32[2,6]; s: i64[1]; e: i64[1]; a: i64[1] = {-1}", "DynamicSlice(%x, %s, %e, %a)",
-                         "f32[2,-1]"},
-                    Case{"x: f32[2,6]; s: i64[1]; e: i64[1]", "DynamicSlice(%x, %s, %e)", "f32[-1,6]"},
-                    Case{"x: f32[?,6]; s: i64[1] = {-1}; e: i64[1] = {0}; a: i64[1] = {1}; n: i64[1] = {-2}",
-                         "DynamicSlice(%x, %s, %e, %a, %n)", "f32[-1,3]"},
-                    Case{"x: f32[2,1]; s: i64[3]", "DynamicExpand(%x, %s)", "f32[-1,2,-1]"},
-                    Case{"x: f32[2,1]; r: i64[2]", "DynamicTile(%x, %r)", "f32[-1,-1]"},
-                    Case{"x: f32[2,6]; k: i64[1]", "%y, %i = DynamicTopK(%x, %k) {axis=1}", "f32[2,-1]i64[2,-1]"},
-                    Case{"c: bool[]; x: f32[2]",
-                         "If(%c, %x) {then_branch=graph{ir 1\ninput %x : f32[2]\noutput %x}, else_branch=graph{ir 1\n"
-                         "input %x : f32[2]\n%e = Tile(%x) {repeats=[2]}\noutput %e}}",
-                         "f32[-1]"},
-                    Case{"m: i64[] = {4}; x: f32[2]",
-                         "%y, %z = Loop(%m, _, %x) {carried=1, body=graph{ir 1\ninput %i : i64[]\ninput %c : bool[]\n"
-                         "input %a : f32[2]\n%b = Neg(%a)\noutput %c\noutput %b\noutput %b}}",
-                         "f32[2]f32[4,2]"},
-                    Case{"x: f32[2,7]",
-                         "Scan(%x) {states=0, scan_inputs=1, input_axes=[1], output_axes=[1], body=graph{ir 1\n"
-                         "input %v : f32[2]\n%b = Neg(%v)\noutput %b}}",
-                         "f32[2,7]"}));
+    testing::Values(
+        Case{"x: f32[3,4]", "NonZero(%x)", "i64[2,-1]"}, Case{"x: f32[3,4]; c: bool[3]", "Compress(%x, %c)", "f32[-1]"},
+        Case{"x: f32[3,4]; c: bool[2]", "Compress(%x, %c) {axis=1}", "f32[3,-1]"},
+        Case{"x: f32[3,4]", "%y, %i, %n, %k = Unique(%x)", "f32[-1]i64[-1]i64[12]i64[-1]"},
+        Case{"x: i8[3,4]", "%y, %i, %n = Unique(%x) {axis=1}", "i8[3,-1]i64[-1]i64[4]"},
+        Case{"b: f32[2,9,4]; s: f32[2,5,9]", "NonMaxSuppression(%b, %s)", "i64[-1,3]"},
+        Case{"x: f32[2,6]; s: i64[2]", "DynamicReshape(%x, %s)", "f32[-1,-1]"},
+        Case{"x: f32[?,6]; s: i64[2] = {2, -1}", "DynamicReshape(%x, %s)", "f32[2,-1]"},
+        Case{"x: f32[2,6]; s: i64[2] = {0, -1}", "DynamicReshape(%x, %s)", "f32[2,6]"},
+        Case{"x: f32[2,6]; s: i64[1]; e: i64[1]; a: i64[1] = {-1}", "DynamicSlice(%x, %s, %e, %a)", "f32[2,-1]"},
+        Case{"x: f32[2,6]; s: i64[1]; e: i64[1]", "DynamicSlice(%x, %s, %e)", "f32[-1,6]"},
+        Case{"x: f32[?,6]; s: i64[1] = {-1}; e: i64[1] = {0}; a: i64[1] = {1}; n: i64[1] = {-2}",
+             "DynamicSlice(%x, %s, %e, %a, %n)", "f32[-1,3]"},
+        Case{"x: f32[2,1]; s: i64[3]", "DynamicExpand(%x, %s)", "f32[-1,2,-1]"},
+        Case{"x: f32[2,1]; r: i64[2]", "DynamicTile(%x, %r)", "f32[-1,-1]"},
+        Case{"x: f32[2,6]; k: i64[1]", "%y, %i = DynamicTopK(%x, %k) {axis=1}", "f32[2,-1]i64[2,-1]"},
+        Case{"c: bool[]; x: f32[2]",
+             "If(%c, %x) {then_branch=graph{ir 1\ninput %x : f32[2]\noutput %x}, else_branch=graph{ir 1\n"
+             "input %x : f32[2]\n%e = Tile(%x) {repeats=[2]}\noutput %e}}",
+             "f32[-1]"},
+        Case{"c: bool[]; x: f32[2]",
+             "If(%c, %x) {problem=\"why\", else_branch=graph{ir 1\ninput %x : f32[2]\noutput %x}}", "f32[2]"},
+        Case{"m: i64[] = {4}; x: f32[2]",
+             "%y, %z = Loop(%m, _, %x) {carried=1, body=graph{ir 1\ninput %i : i64[]\ninput %c : bool[]\n"
+             "input %a : f32[2]\n%b = Neg(%a)\noutput %c\noutput %b\noutput %b}}",
+             "f32[2]f32[4,2]"},
+        Case{"x: f32[2,7]",
+             "Scan(%x) {states=0, scan_inputs=1, input_axes=[1], output_axes=[1], body=graph{ir 1\n"
+             "input %v : f32[2]\n%b = Neg(%v)\noutput %b}}",
+             "f32[2,7]"}));
 
 INSTANTIATE_TEST_SUITE_P(
     DataDependent, InferRefuses,
@@ -288,6 +289,7 @@ INSTANTIATE_TEST_SUITE_P(
              "If(%c, %x) {then_branch=graph{ir 1\ninput %x : f32[2]\noutput %x}, else_branch=graph{ir 1\n"
              "input %x : f32[3]\noutput %x}}",
              "is f32[3], but is given f32[2]"},
+        Case{"c: bool[]; x: f32[2]", "If(%c, %x)", "both branches are left out"},
         Case{"m: i64[] = {-4}; x: f32[2]",
              "Loop(%m, _, %x) {carried=1, body=graph{ir 1\ninput %i : i64[]\ninput %c : bool[]\n"
              "input %a : f32[2]\noutput %c\noutput %a}}",

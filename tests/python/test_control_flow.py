@@ -128,6 +128,43 @@ def test_branches_of_unequal_rank_need_a_known_condition(tmp_path):
 # ---- Loop
 
 
+def branch_of(node, constants=()):
+    return body([node], [], [info("out")], constants)
+
+
+FITS = branch_of(N("MatMul", ["x", "w3"], ["out"]), [const("w3", np.ones((3, 4)))])
+MISFITS = branch_of(N("MatMul", ["x", "w5"], ["out"]), [const("w5", np.ones((5, 4)))])
+
+
+@pytest.mark.parametrize("fits_if", [True, False])
+def test_a_branch_that_does_not_fit_matters_only_when_it_is_taken(tmp_path, rng, fits_if):
+    branches = (
+        {"then_branch": FITS, "else_branch": MISFITS} if fits_if else {"then_branch": MISFITS, "else_branch": FITS}
+    )
+    feeds = {"c": np.array(fits_if), "x": rng.standard_normal((2, 3)).astype(np.float32)}
+    made = model([N("If", ["c"], ["y"], name="rate", **branches), N("Relu", ["y"], ["z"])], feeds, [info("z")])
+    path = tmp_path / "model.onnx"
+    path.write_bytes(made.SerializeToString())
+    graph = openrknn.import_model(path)
+    wanted = np.maximum(feeds["x"].sum(1, keepdims=True), 0).repeat(4, 1)
+    np.testing.assert_allclose(graph.run(feeds)[0], wanted, rtol=1e-6)
+    with pytest.raises(openrknn.Error) as caught:
+        graph.run({**feeds, "c": np.array(not fits_if)})
+    for said in ("'rate (If)'", "else_branch" if fits_if else "then_branch", "MatMul", "[2, 3]", "[5, 4]"):
+        assert said in str(caught.value)
+
+
+def test_branches_that_cannot_be_sound_in_any_shape_are_refused(tmp_path):
+    feeds = {"c": np.array(True), "x": np.ones((2, 3), np.float32)}
+    for then, other, said in (
+        (MISFITS, MISFITS, "[5, 4]"),
+        (FITS, branch_of(N("Twiddle", ["x"], ["out"])), "Twiddle"),
+        (FITS, branch_of(N("Relu", ["nowhere"], ["out"])), "nowhere"),
+    ):
+        made = model([N("If", ["c"], ["y"], then_branch=then, else_branch=other)], feeds, [info("y")])
+        assert said in refusal(tmp_path, made)
+
+
 def counting_body():
     """iteration, condition, a → condition, a + x, and a's square as a scan output."""
     nodes = [N("Identity", ["c"], ["c_out"]), N("Add", ["a", "x"], ["a_out"]), N("Mul", ["a_out", "a_out"], ["sq"])]

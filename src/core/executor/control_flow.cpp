@@ -82,10 +82,18 @@ class Stack {
   int64_t count_ = 0;
 };
 
-std::vector<Tensor> run_if(const Graph&, const Node&, NodeId, HostInputs inputs, const RunBody& run_body) {
+std::vector<Tensor> run_if(const Graph& graph, const Node& node, NodeId id, HostInputs inputs,
+                           const RunBody& run_body) {
+  const std::string_view branch = holds(*inputs[0]) ? "then_branch" : "else_branch";
+  if (!node.attributes.contains(branch)) {
+    fail(Code::RuntimeBadInput, graph.where(id),
+         fmt::format("the condition chooses {}, which cannot be computed in the shapes of this graph: {}", branch,
+                     string_attribute(node.attributes, "problem", "it is left out")),
+         "import the model in shapes for which this branch is meant, or give what leads to the other one");
+  }
   std::vector<Tensor> captured;
   for (size_t i = 1; i < inputs.size(); ++i) captured.push_back(input_at(inputs, i));
-  return run_body(holds(*inputs[0]) ? "then_branch" : "else_branch", std::move(captured));
+  return run_body(branch, std::move(captured));
 }
 
 std::vector<Tensor> run_loop(const Graph& graph, const Node& node, NodeId id, HostInputs inputs,

@@ -50,6 +50,42 @@ void take_captures(ImportedBody& branch, std::span<const ValueId> all, const Gra
   branch.graph.inputs = std::move(inputs);
 }
 
+/// A branch, or why there is none.
+struct Branch {
+  std::optional<ImportedBody> body;
+  std::vector<Diagnostic> problems;
+
+  /// Sound as a graph, but not in these shapes: models with a branch an input size have such.
+  bool only_misfits() const {
+    return !body && !problems.empty() && std::all_of(problems.begin(), problems.end(), [](const Diagnostic& d) {
+      return d.code == Code::ImportShapeMismatch || d.code == Code::GraphInferenceFailed;
+    });
+  }
+};
+
+Branch import_branch(Translation& t, const GraphProto& proto) {
+  Diagnostics& problems = t.builder().problems;
+  const Diagnostics before = problems;
+  Branch branch{import_body(t.builder(), t.scope(), t.node(), proto, {}), problems.list()};
+  branch.problems.erase(branch.problems.begin(), branch.problems.begin() + std::ssize(before.list()));
+  problems = before;
+  return branch;
+}
+
+void require_same_types(Translation& t, const Graph& first, const Graph& second) {
+  for (size_t i = 0; i < t.output_count(); ++i) {
+    const Value& one = first[first.outputs[i]];
+    const Value& two = second[second.outputs[i]];
+    if (one.dtype == two.dtype && one.shape.size() == two.shape.size()) continue;
+    t.fail(
+        Code::ImportNotConstant,
+        fmt::format("the condition is known at run time only, and output {} is {}{} in one branch, {}{} in the other: "
+                    "expected one type and rank",
+                    i, name(one.dtype), to_string(one.shape), name(two.dtype), to_string(two.shape)),
+        "freeze the inputs that decide the condition (initial_values)");
+  }
+}
+
 void branch(Translation& t) {
   const GraphProto &taken = body_of(t, "then_branch"), &other = body_of(t, "else_branch");
   if (t.constant(0) != nullptr) {
@@ -59,32 +95,35 @@ void branch(Translation& t) {
   }
   require_outputs(t, "the then branch", taken.outputs.size(), t.output_count());
   require_outputs(t, "the else branch", other.outputs.size(), t.output_count());
-  std::optional<ImportedBody> first = import_body(t.builder(), t.scope(), t.node(), taken, {});
-  std::optional<ImportedBody> second = import_body(t.builder(), t.scope(), t.node(), other, {});
-  if (!first || !second) return give_up(t);
-  for (size_t i = 0; i < t.output_count(); ++i) {
-    const Value& one = first->graph[first->graph.outputs[i]];
-    const Value& two = second->graph[second->graph.outputs[i]];
-    if (one.dtype == two.dtype && one.shape.size() == two.shape.size()) continue;
-    t.fail(
-        Code::ImportNotConstant,
-        fmt::format("the condition is known at run time only, and output {} is {}{} in one branch, {}{} in the other: "
-                    "expected one type and rank",
-                    i, name(one.dtype), to_string(one.shape), name(two.dtype), to_string(two.shape)),
-        "freeze the inputs that decide the condition (initial_values)");
+  Branch branches[] = {import_branch(t, taken), import_branch(t, other)};
+  Branch &first = branches[0], &second = branches[1];
+  const bool is_partial = (first.body && second.only_misfits()) || (second.body && first.only_misfits());
+  if (!is_partial) {
+    for (Branch& each : branches) {
+      for (Diagnostic& problem : each.problems) t.builder().problems.add(std::move(problem));
+    }
+    if (!first.body || !second.body) return give_up(t);
+    require_same_types(t, first.body->graph, second.body->graph);
   }
   std::vector<ValueId> captures;
-  for (const ImportedBody* body : {&*first, &*second}) {
-    for (const ValueId id : body->captures) {
+  for (const Branch& each : branches) {
+    for (const ValueId id : each.body ? each.body->captures : std::vector<ValueId>()) {
       if (std::find(captures.begin(), captures.end(), id) == captures.end()) captures.push_back(id);
     }
   }
-  take_captures(*first, captures, t.builder().graph);
-  take_captures(*second, captures, t.builder().graph);
+  Attributes attributes;
+  for (Branch& each : branches) {
+    if (each.body) {
+      take_captures(*each.body, captures, t.builder().graph);
+      attributes[&each == &first ? "then_branch" : "else_branch"] = shared(std::move(each.body->graph));
+    } else {
+      const Diagnostic& problem = each.problems.front();
+      attributes["problem"] = fmt::format("node '{}': {}", problem.where.node, problem.problem);
+    }
+  }
   std::vector<ValueId> inputs = {t.input(0)};
   inputs.insert(inputs.end(), captures.begin(), captures.end());
-  t.produce("If", std::move(inputs),
-            {{"then_branch", shared(std::move(first->graph))}, {"else_branch", shared(std::move(second->graph))}});
+  t.produce("If", std::move(inputs), std::move(attributes));
 }
 
 /// Imports the body for values that go from one iteration to the next (`types` at `first`…): extents that an iteration

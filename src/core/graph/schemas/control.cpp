@@ -11,8 +11,9 @@ namespace openrknn::schemas {
 namespace {
 
 constexpr AttributeSpec kIf[] = {
-    {"then_branch", AttributeType::Graph, true, "computed if the condition holds"},
-    {"else_branch", AttributeType::Graph, true, "computed else; reads the same inputs"},
+    {"then_branch", AttributeType::Graph, false, "computed if the condition holds"},
+    {"else_branch", AttributeType::Graph, false, "computed else; reads the same inputs"},
+    {"problem", AttributeType::String, false, "why the other branch is left out: a run that takes it says so"},
 };
 constexpr AttributeSpec kLoop[] = {
     {"body", AttributeType::Graph, true,
@@ -96,17 +97,22 @@ void require_single(const Inference& inference, size_t input, DType dtype, std::
 void infer_if(Inference& inference) {
   require_single(inference, 0, DType::Bool, "the condition");
   require_all(inference);
-  const Graph &taken = body_of(inference, "then_branch"), &other = body_of(inference, "else_branch");
-  for (const auto& [what, body] : {std::pair("the then branch", &taken), std::pair("the else branch", &other)}) {
-    require_count(inference, what, "inputs", body->inputs.size(), inference.input_count() - 1);
-    require_count(inference, what, "outputs", body->outputs.size(), inference.outputs.size());
+  std::vector<const Graph*> branches;
+  for (const auto& [attribute, what] :
+       {std::pair("then_branch", "the then branch"), std::pair("else_branch", "the else branch")}) {
+    if (!inference.attributes().contains(attribute)) continue;
+    const Graph& body = *branches.emplace_back(&body_of(inference, attribute));
+    require_count(inference, what, "inputs", body.inputs.size(), inference.input_count() - 1);
+    require_count(inference, what, "outputs", body.outputs.size(), inference.outputs.size());
     for (size_t i = 1; i < inference.input_count(); ++i) {
-      require_input(inference, what, *body, i - 1, inference.dtype(i), inference.shape(i));
+      require_input(inference, what, body, i - 1, inference.dtype(i), inference.shape(i));
     }
   }
+  if (branches.empty()) inference.fail("both branches are left out, expected one at least");
+  const Graph &first = *branches.front(), &last = *branches.back();
   for (size_t i = 0; i < inference.outputs.size(); ++i) {
-    const Value& value = other[other.outputs[i]];
-    inference.set(i, value.dtype, joined(inference, taken[taken.outputs[i]], value.dtype, value.shape));
+    const Value& value = last[last.outputs[i]];
+    inference.set(i, value.dtype, joined(inference, first[first.outputs[i]], value.dtype, value.shape));
   }
 }
 
