@@ -61,7 +61,7 @@ input %x : f32[1,8,8,8]
 output %h
 )");
   EXPECT_EQ(plain.conversions, 0);
-  EXPECT_EQ(plain.steps, 8);
+  EXPECT_EQ(plain.steps + plain.fused_nodes, 8);
 }
 
 TEST(Plan, ConvertsAValueOnceForAllItsReaders) {

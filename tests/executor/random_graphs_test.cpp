@@ -12,8 +12,9 @@ namespace {
 std::vector<CpuFeatures> cpu_kinds() {
   std::vector<CpuFeatures> kinds = {0};
   const CpuFeatures here = detect_cpu();
-  for (const CpuFeatures kind : {CpuFeatures{kCpuAvx2}, CpuFeatures{kCpuAvx2 | kCpuAvx512},
-                                 CpuFeatures{kCpuAvx2 | kCpuAvx512 | kCpuAvx512Vnni}, CpuFeatures{kCpuDotProduct}}) {
+  for (const CpuFeatures kind :
+       {CpuFeatures{kCpuAvx2}, CpuFeatures{kCpuAvx2 | kCpuAvx512}, CpuFeatures{kCpuAvx2 | kCpuAvx512 | kCpuAvx512Vnni},
+        CpuFeatures{kCpuAvx2 | kCpuAvx512 | kCpuAvx512Vbmi}, CpuFeatures{kCpuDotProduct}}) {
     if ((kind & ~here) == 0) kinds.push_back(kind);
   }
   return kinds;

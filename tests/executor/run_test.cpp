@@ -362,12 +362,12 @@ TEST(ProfileRun, TimesEveryNodeInRunningOrder) {
   std::string nodes;
   int64_t conversions = 0;
   for (const StepTime& time : times) {
-    nodes += time.name + " ";
+    nodes += time.name + ":" + time.op + " ";
     conversions += time.conversions;
     EXPECT_GE(time.microseconds, 0);
     EXPECT_FALSE(time.kernel.empty());
   }
-  EXPECT_EQ(nodes, "a s m g ");
+  EXPECT_EQ(nodes, "a:Conv s:Softmax m:MatMul+Sigmoid ");
   EXPECT_EQ(conversions, summary(*plan(p.graph, {}, {}, p.weights)).conversions);
   EXPECT_EQ(p.run.get(p["g"]).shape(), (Shape{1, 16, 40, 40}));
 }

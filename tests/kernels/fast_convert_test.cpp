@@ -105,7 +105,7 @@ TEST(FastLookup, OneSlopeForAllChannelsIsOneFunction) {
     make_law(c, all_laws()[0], {{17000, 15}});
     for (int64_t i = 0; i < slopes; ++i)
       c.node.fixed->slope.push_back(static_cast<int32_t>(random.integer(-9000, 9000)));
-    EXPECT_EQ(judge(c), slopes == 1 ? 1 : 0);
+    EXPECT_EQ(judge(c) > 0, slopes == 1);
   }
 }
 TEST(FastLookup, ArithmeticWithAConstantNumberEqualsReference) {

@@ -124,7 +124,8 @@ Calibration calibrate(const Graph& golden, const Samples& samples, ThreadPool& p
   const int64_t count = samples.count();
   if (count == 0) fail(Code::DatasetEmpty, "there are no samples to calibrate with", "give at least one sample");
   Weights weights;
-  const std::shared_ptr<const Plan> shared = plan(golden, Arithmetic{}, {.custom_code = custom}, weights);
+  const std::shared_ptr<const Plan> shared =
+      plan(golden, Arithmetic{}, {.fuse = false, .custom_code = custom}, weights);
 
   const Job job{golden, samples, intentionally_infinite(golden)};
   std::vector<std::unique_ptr<Worker>> workers(static_cast<size_t>(pool.threads()));

@@ -48,6 +48,7 @@ CpuFeatures native_features() {
   if (avx2) features |= kCpuAvx2;
   if (avx512) features |= kCpuAvx512;
   if (avx512 && extended.has_c(11)) features |= kCpuAvx512Vnni;
+  if (avx512 && extended.has_c(1)) features |= kCpuAvx512Vbmi;
 #elif defined(__aarch64__)
   constexpr unsigned long kHwcapAsimdDp = 1ul << 20;  // Linux arm64 hwcap bit of the dot-product extension
   if (getauxval(AT_HWCAP) & kHwcapAsimdDp) features |= kCpuDotProduct;
@@ -61,6 +62,7 @@ constexpr std::pair<std::string_view, CpuFeatures> kLimits[] = {
     {"avx2", kCpuAvx2},
     {"avx512", kCpuAvx2 | kCpuAvx512},
     {"vnni", kCpuAvx2 | kCpuAvx512 | kCpuAvx512Vnni},
+    {"vbmi", kCpuAvx2 | kCpuAvx512 | kCpuAvx512Vnni | kCpuAvx512Vbmi},
     {"dotprod", kCpuDotProduct},
 };
 
@@ -77,8 +79,11 @@ CpuFeatures detect_cpu() {
 }
 
 std::string to_string(CpuFeatures features) {
-  constexpr std::pair<CpuFeatures, std::string_view> names[] = {
-      {kCpuAvx2, "avx2"}, {kCpuAvx512, "avx512"}, {kCpuAvx512Vnni, "vnni"}, {kCpuDotProduct, "dotprod"}};
+  constexpr std::pair<CpuFeatures, std::string_view> names[] = {{kCpuAvx2, "avx2"},
+                                                                {kCpuAvx512, "avx512"},
+                                                                {kCpuAvx512Vnni, "vnni"},
+                                                                {kCpuAvx512Vbmi, "vbmi"},
+                                                                {kCpuDotProduct, "dotprod"}};
   std::string text;
   for (const auto& [bit, bit_name] : names) {
     if ((features & bit) == 0) continue;

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
+#include "core/executor/chain_builder.h"
 #include "core/executor/kernel_choice.h"
 #include "core/executor/layout_choice.h"
 #include "core/executor/needed_nodes.h"
@@ -61,6 +63,7 @@ class Planner {
         layouts_(choose_layouts(graph)),
         plan_(std::make_shared<Plan>()) {
     draft_.storages_of.resize(static_cast<size_t>(graph.value_count()));
+    draft_.is_fused.resize(static_cast<size_t>(graph.value_count()));
   }
 
   std::shared_ptr<const Plan> plan() {
@@ -70,8 +73,11 @@ class Planner {
       new_buffer(new_storage(input, primary_form(input))) = {
           .bytes = byte_count(input), .first = -1, .last = kForever, .is_pinned = true};
     }
-    for (const NodeId id : nodes_to_run(graph_, options_.keep_all)) add_node(id);
+    const std::vector<NodeId> nodes = nodes_to_run(graph_, options_.keep_all);
+    if (options_.fuse && !options_.keep_all) chains_.emplace(graph_, nodes, draft_, *plan_);
+    for (const NodeId id : nodes) add_node(id);
     missing_.throw_if_any();
+    if (chains_) chains_->finish();
     assign_memory(draft_, graph_, *plan_);
     return plan_;
   }
@@ -104,17 +110,10 @@ class Planner {
     return storage;
   }
 
-  int find_storage(ValueId id, const MemoryOrder& order) {
-    for (const int storage : storages_of(id)) {
-      if (draft_.storages[storage].order == order) return storage;
-    }
-    return kAbsent;
-  }
-
   /// The value in `form`: where it lies so already, else converted by a step of its own.
   int storage_in(ValueId id, Form form, NodeId reader) {
     const Value& value = graph_[id];
-    if (const int found = find_storage(id, memory_order(value.shape, form)); found >= 0) return found;
+    if (const int found = find_storage(draft_, id, memory_order(value.shape, form)); found >= 0) return found;
     Location where = graph_.where(reader);
     where.tensor = value.name;
     if (storages_of(id).empty()) fail(Code::GraphInvalid, where, "is read, but neither computed, given nor constant");
@@ -175,6 +174,11 @@ class Planner {
     }
     Step step{.run = kernel->run, .node = id};
     step.prepared = kernel->prepare(bound.call(), weights_);
+    const std::optional<Joint> joint = chains_ ? chains_->find(id, forms, step.prepared) : std::nullopt;
+    if (joint) {
+      const std::vector<int> operands = bring_inputs(id, bound, forms, step.prepared.unread_inputs);
+      return chains_->join(id, *joint, operands, forms.outputs[0], std::move(step.prepared));
+    }
     const std::vector<int> inputs = bring_inputs(id, bound, forms, step.prepared.unread_inputs);
     const StepKind kind = is_reference(*kernel) ? StepKind::Reference : StepKind::Kernel;
     const int64_t packed = packed_bytes(bound, step.prepared.unread_inputs);
@@ -253,7 +257,7 @@ class Planner {
     const MemoryOrder wanted = is_reshape
                                    ? memory_order(graph_[to].shape, form)
                                    : transposed_order(graph_[from].shape, permutation_of(node, rank_of(from)), form);
-    int source = find_storage(from, wanted);
+    int source = find_storage(draft_, from, wanted);
     for (const Layout layout : {Layout::Logical, Layout::ChannelsLast}) {
       const Form candidate{layout, rank_of(from)};
       if (is_reshape && source < 0 && memory_order(graph_[from].shape, candidate) == wanted) {
@@ -287,6 +291,7 @@ class Planner {
   const LayoutChoice layouts_;
   std::shared_ptr<Plan> plan_;
   Draft draft_;
+  std::optional<ChainBuilder> chains_;  // none: every node is a step
   Diagnostics missing_;
 };
 

@@ -18,7 +18,8 @@ struct PlanOptions {
   CpuFeatures cpu = detect_cpu();
   bool ideal = false;              ///< integers in real numbers, rounded once (reference kernels)
   bool reference_only = false;     ///< only kernels/reference: what the fast ones are judged against
-  bool keep_all = false;           ///< every value stays readable after the run (calibration, analysis); more memory
+  bool keep_all = false;           ///< every value stays readable after the run (analysis); more memory, no fusion
+  bool fuse = true;                ///< elementwise nodes join the step before them; false: each node is a step
   std::span<const Kernel> custom;  ///< further rows, preferred over built-in ones
   CustomCode custom_code;          ///< asked for every Custom node
 };
@@ -34,6 +35,7 @@ struct PlanSummary {
   int64_t conversions = 0;  ///< layout conversions that remain
   int64_t arena_bytes = 0;
   int64_t reference_steps = 0;  ///< steps left to a reference kernel
+  int64_t fused_nodes = 0;      ///< nodes computed within another node's step
 };
 PlanSummary summary(const Plan&);
 /// The layout the plan keeps a value in: inputs given to a Run in it are not permuted again.

@@ -40,7 +40,8 @@ inline constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
 
 /// What set, get and raw need to know of a value.
 struct Slot {
-  enum class Kind : uint8_t { Unknown, Constant, Input, Computed };
+  /// Fused: computed within a step that writes another value over it at once.
+  enum class Kind : uint8_t { Unknown, Constant, Input, Computed, Fused };
   Kind kind = Kind::Unknown;
   bool is_needed = false;  ///< an input that is read or is an output: has to be set
   DType dtype = DType::Float32;
@@ -57,11 +58,15 @@ enum class StepKind : uint8_t { Kernel, Reference, Conversion, Alias };
 /// What is said about a step but not needed to run it.
 struct StepNote {
   std::string node, op, kernel;
+  std::vector<std::string> followers;  ///< operators of the nodes computed within the step of `node`
   StepKind kind = StepKind::Kernel;
   size_t input_count = 0;
   std::vector<ValueId> values;  ///< by place; None for absent operands and constants
   std::vector<Form> forms;      ///< by place
 };
+
+/// "Conv+Mul+Add": the node's operator and those of its followers.
+std::string whole_operator(const StepNote&);
 
 class Plan {
  public:

@@ -34,12 +34,21 @@ inline size_t constant_index(int operand) { return static_cast<size_t>(-2 - oper
 struct Draft {
   std::deque<Storage> storages;
   std::vector<std::vector<int>> storages_of;  ///< by ValueId; the first is the primary one
+  std::vector<bool> is_fused;                 ///< by ValueId: Slot::Kind::Fused
   std::deque<DraftBuffer> buffers;
   std::vector<std::vector<int>> inputs, outputs;  ///< operands by step
 
   const DraftBuffer& buffer_of(int storage) const { return buffers[storages[storage].buffer]; }
   DraftBuffer& buffer_of(int storage) { return buffers[storages[storage].buffer]; }
 };
+
+/// The storage of the value whose bytes lie in this order; kAbsent if there is none.
+inline int find_storage(const Draft& draft, ValueId id, const MemoryOrder& order) {
+  for (const int storage : draft.storages_of[static_cast<size_t>(id)]) {
+    if (draft.storages[static_cast<size_t>(storage)].order == order) return storage;
+  }
+  return kAbsent;
+}
 
 /// Pins the graph's outputs, lets kernels write over inputs they are the last to read, lays out the arena and fills
 /// Plan::places and Plan::slots.

@@ -102,6 +102,7 @@ void fill_slots(const Draft& draft, const std::vector<int64_t>& offsets, const G
     const Value& value = graph[ValueId(static_cast<int32_t>(i))];
     Slot& slot = plan.slots[i];
     slot.name = value.name;
+    if (draft.is_fused[i]) slot.kind = Slot::Kind::Fused;
     if (!value.constant && draft.storages_of[i].empty()) continue;
     slot.dtype = value.dtype;
     slot.shape = value.shape;

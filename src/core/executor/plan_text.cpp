@@ -16,6 +16,12 @@ std::string describe(const Plan& plan, const Step& step, const StepNote& note, s
 
 }  // namespace
 
+std::string whole_operator(const StepNote& note) {
+  std::string text = note.op;
+  for (const std::string& op : note.followers) text += '+' + op;
+  return text;
+}
+
 Layout layout(const Plan& plan, ValueId id) { return plan.slots[static_cast<size_t>(id)].layout; }
 
 PlanSummary summary(const Plan& plan) {
@@ -25,14 +31,16 @@ PlanSummary summary(const Plan& plan) {
   for (const StepNote& note : plan.notes) {
     summary.conversions += note.kind == StepKind::Conversion ? 1 : 0;
     summary.reference_steps += note.kind == StepKind::Reference ? 1 : 0;
+    summary.fused_nodes += static_cast<int64_t>(note.followers.size());
   }
   return summary;
 }
 
 std::string to_text(const Plan& plan) {
   const PlanSummary total = summary(plan);
-  std::string text = fmt::format("{} steps, {} conversions, {} by reference, arena {} bytes\n", total.steps,
-                                 total.conversions, total.reference_steps, total.arena_bytes);
+  std::string text =
+      fmt::format("{} steps, {} nodes fused into others, {} conversions, {} by reference, arena {} bytes\n",
+                  total.steps, total.fused_nodes, total.conversions, total.reference_steps, total.arena_bytes);
   for (size_t s = 0; s < plan.steps.size(); ++s) {
     const Step& step = plan.steps[s];
     const StepNote& note = plan.notes[s];
@@ -41,7 +49,7 @@ std::string to_text(const Plan& plan) {
       std::string& list = i < note.input_count ? inputs : outputs;
       list += (list.empty() ? "" : ", ") + describe(plan, step, note, i);
     }
-    text += fmt::format("{:4} {} {} {} ({}) -> {}", s, note.node, note.op, note.kernel, inputs, outputs);
+    text += fmt::format("{:4} {} {} {} ({}) -> {}", s, note.node, whole_operator(note), note.kernel, inputs, outputs);
     text += step.prepared.tiles > 1 ? fmt::format(" in {} tiles\n", step.prepared.tiles) : "\n";
   }
   return text;

@@ -18,7 +18,7 @@ std::vector<StepTime> profile_run(const Plan& plan, Run& run) {
     }
     times.push_back({.node = plan.steps[s].node,
                      .name = note.node,
-                     .op = note.op,
+                     .op = whole_operator(note),
                      .kernel = note.kernel,
                      .conversions = std::exchange(conversions, 0)});
   }

@@ -10,7 +10,7 @@ namespace openrknn {
 
 struct StepTime {
   NodeId node = NodeId::None;
-  std::string name, op, kernel;  ///< of the node; kernel is "alias" where nothing moves
+  std::string name, op, kernel;  ///< of the node; kernel is "alias" where nothing moves, op "Conv+Mul" of fused nodes
   int64_t conversions = 0;       ///< layout conversions made for the node; their time is in it
   double microseconds = 0;
 };

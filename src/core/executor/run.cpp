@@ -177,6 +177,10 @@ void Run::set(ValueId id, const Tensor& tensor, Layout given) {
   State& state = *state_;
   const Slot& slot = state.slot(id);
   const Location where{.tensor = slot.name};
+  if (slot.kind == Slot::Kind::Fused) {
+    fail(Code::RuntimeBadInput, where, "is computed within the step that reads it",
+         "plan with keep_all, or without fuse");
+  }
   if (slot.kind == Slot::Kind::Unknown || slot.kind == Slot::Kind::Constant) {
     fail(Code::RuntimeBadInput, where,
          slot.kind == Slot::Kind::Constant ? "its content is fixed in the graph"
@@ -244,10 +248,10 @@ std::span<const std::byte> Run::raw(ValueId id) const {
   const Slot& slot = state.slot(id);
   if (slot.kind == Slot::Kind::Constant) return slot.constant.bytes();
   const bool is_set = slot.kind != Slot::Kind::Input || state.is_set[static_cast<size_t>(id)];
-  if (slot.kind == Slot::Kind::Unknown || !is_set ||
+  if (slot.kind == Slot::Kind::Unknown || slot.kind == Slot::Kind::Fused || !is_set ||
       !State::is_live(slot.copies[0], static_cast<int64_t>(state.done))) {
     fail(Code::GraphUnknownName, Location{.tensor = slot.name}, "its content is not there at this point of the run",
-         "read outputs, or what the last step wrote, or plan with keep_all");
+         "read outputs, or what the last step wrote, or plan with keep_all, or without fuse");
   }
   return {state.arena_data + slot.copies[0].offset, static_cast<size_t>(slot.bytes)};
 }

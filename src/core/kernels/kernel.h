@@ -2,6 +2,7 @@
 // others.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <map>
@@ -53,18 +54,40 @@ class Weights {
   std::map<std::string, Packed> packed_;
 };
 
+/// Elements of an output, counted as they lie in memory: `count` stretches of `length`, which begin `step` apart.
+struct Stretches {
+  int64_t first = 0, length = 0, step = 0, count = 0;
+};
+
+/// A function of one Int8 code: the result of each, by the code as an unsigned byte.
+using CodeTable = std::array<int8_t, 256>;
+
+/// One input or output as run() meets it: inputs first, then outputs. data is null for an absent input. Buffers are
+/// 64-byte aligned and may be read up to 64 bytes past their end (the arena and constants are padded), never written
+/// there.
+struct Buffer {
+  std::byte* data = nullptr;
+};
+
 struct Prepared {
   std::shared_ptr<const void> state;  ///< whatever run() needs; immutable
   int64_t tiles = 1;                  ///< independent pieces; never depends on the number of threads
   int64_t scratch = 0;                ///< bytes per worker, 64-byte aligned when handed in
   int in_place = -1;           ///< output 0 may reuse the buffer of this input (read and write of an element coincide)
   uint32_t unread_inputs = 0;  ///< bit i: run() never reads input i, a constant packed here; its buffer may be null
-};
 
-/// Inputs first, then outputs. data is null for an absent input. Buffers are 64-byte aligned and may be read up to
-/// 64 bytes past their end (the arena and constants are padded), never written there.
-struct Buffer {
-  std::byte* data = nullptr;
+  // What lets a plan run two kernels tile by tile (executor/chain.h); where unset, each is run on its own.
+  /// What of output 0, the only one, the tile writes.
+  Stretches (*written)(const Prepared&, int64_t tile) = nullptr;
+  /// Computes these elements of output 0, as run() does.
+  void (*run_elements)(const Prepared&, std::span<const Buffer>, const Stretches&, std::byte* scratch) = nullptr;
+  /// Bit i: of input i, which is as large as output 0, an element is read to compute the same element only, so
+  /// run_elements() may write over it.
+  uint32_t element_inputs = 0;
+  /// What output 0 is of its one element input, where nothing else matters.
+  std::shared_ptr<const CodeTable> table;
+  /// The same call with every code of output 0 replaced by what the table has for it.
+  Prepared (*then)(const Prepared&, const CodeTable&) = nullptr;
 };
 
 struct Kernel {

@@ -27,7 +27,7 @@ struct Side {
 };
 
 struct PairState {
-  reference::Body<PairState> body = nullptr;
+  void (*body)(const PairState&, std::span<const Buffer>, const Stretches&, std::byte* scratch) = nullptr;
   const InnerLoops* loops = nullptr;
   Pair function = Pair::Add;
   CodePair codes;
@@ -65,9 +65,11 @@ class Reader {
   using Value = Wide<T>;
   static constexpr int64_t kBytes = 2 * kChunk * static_cast<int64_t>(sizeof(Value));  ///< of scratch
 
-  Reader(const PairState& s, size_t operand, std::span<const Buffer> buffers, std::byte* scratch)
+  /// `longest`: no read() asks for more.
+  Reader(const PairState& s, size_t operand, int64_t longest, std::span<const Buffer> buffers, std::byte* scratch)
       : loops_(*s.loops),
         side_(s.sides[operand]),
+        longest_(longest),
         data_(reference::input<T>(buffers, operand)),
         room_(reinterpret_cast<Value*>(scratch)) {}
 
@@ -77,6 +79,7 @@ class Reader {
       case Side::Kind::Dense:
         return wide(data_ + offset, count);
       case Side::Kind::Periodic:
+        if (column % side_.period + count <= side_.period) return wide(data_ + offset + column % side_.period, count);
         if (offset != repeated_) repeat(offset);
         return room_ + column % side_.period;
       case Side::Kind::Lines:
@@ -95,14 +98,14 @@ class Reader {
       return room_;
     }
   }
-  /// A period, and what a chunk that begins with the period's last element reads.
+  /// A period, and what a read that begins with the period's last element sees.
   void repeat(int64_t offset) {
     const Value* from = wide(data_ + offset, side_.period);
     if (from != room_) std::copy_n(from, side_.period, room_);
     if (side_.period == 1) {
-      std::fill_n(room_, kChunk, room_[0]);
+      std::fill_n(room_, longest_, room_[0]);
     } else {
-      const int64_t length = side_.period + kChunk;
+      const int64_t length = side_.period + longest_;
       for (int64_t done = side_.period; done < length; done *= 2) {
         std::copy_n(room_, std::min(done, length - done), room_ + done);
       }
@@ -119,6 +122,7 @@ class Reader {
 
   const InnerLoops& loops_;
   const Side side_;
+  const int64_t longest_;
   const T* data_;
   Value* room_;
   int64_t repeated_ = -1;  ///< offset of the period in `room_`
@@ -138,8 +142,9 @@ void combine(const PairState& s, const float* a, const float* b, Float16* y, int
 }
 
 template <class T>
-void run(const PairState& s, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
-  Reader<T> a(s, 0, buffers, scratch), b(s, 1, buffers, scratch + Reader<T>::kBytes);
+void run(const PairState& s, std::span<const Buffer> buffers, const Stretches& all, std::byte* scratch) {
+  const int64_t longest = std::min(kChunk, all.length);
+  Reader<T> a(s, 0, longest, buffers, scratch), b(s, 1, longest, buffers, scratch + Reader<T>::kBytes);
   T* y = reference::output<T>(buffers);
   const bool a_dense = s.sides[0].kind == Side::Kind::Dense, b_dense = s.sides[1].kind == Side::Kind::Dense;
   const auto row = [&](int64_t position, int64_t count, const std::array<int64_t, reference::kMaxOperands>& offsets) {
@@ -151,18 +156,39 @@ void run(const PairState& s, std::span<const Buffer> buffers, int64_t tile, std:
       combine(s, from_a, from_b, y + position + i, part, scratch + 2 * Reader<T>::kBytes);
     }
   };
-  for_rows(s.rows, s.tiles.begin(tile), s.tiles.end(tile), row);
+  for (int64_t i = 0; i < all.count; ++i) {
+    const int64_t first = all.first + i * all.step;
+    for_rows(s.rows, first, first + all.length, row);
+  }
+}
+
+const PairState& state_of(const Prepared& prepared) { return *static_cast<const PairState*>(prepared.state.get()); }
+void run_elements(const Prepared& prepared, std::span<const Buffer> buffers, const Stretches& elements,
+                  std::byte* scratch) {
+  const PairState& s = state_of(prepared);
+  s.body(s, buffers, elements, scratch);
+}
+Stretches written(const Prepared& prepared, int64_t tile) {
+  return reference::written_by(state_of(prepared).tiles, tile);
+}
+void run_tile(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
+  run_elements(prepared, buffers, written(prepared, tile), scratch);
 }
 
 template <class T>
 Prepared finish(const Call& call, PairState s) {
   s.rows = Broadcast(call.outputs[0].shape, {&call.inputs[0].shape, &call.inputs[1].shape});
   const int in_place = s.rows.dense(0) ? 0 : s.rows.dense(1) ? 1 : -1;
+  const uint32_t element_inputs = (s.rows.dense(0) ? 1u : 0u) | (s.rows.dense(1) ? 2u : 0u);
   s.tiles.total = s.rows.total;
   s.body = run<T>;
   join_lines(s);
   const int64_t tiles = s.tiles.count(), result = std::is_same_v<T, Float16> ? kChunk * 4 : 0;
-  return reference::make_prepared(std::move(s), tiles, 2 * Reader<T>::kBytes + result, in_place);
+  Prepared prepared = reference::make_prepared(std::move(s), tiles, 2 * Reader<T>::kBytes + result, in_place);
+  prepared.written = written;
+  prepared.run_elements = run_elements;
+  prepared.element_inputs = element_inputs;
+  return prepared;
 }
 
 constexpr bool adds(Pair function) { return function == Pair::Add || function == Pair::Sub; }
@@ -210,16 +236,10 @@ Prepared prepare_floats(const Call& call, Weights&) {
   return finish<float>(call, std::move(s));
 }
 
-#define CODES(op, cpu, name, needs)                                                                    \
-  {                                                                                                    \
-#op, "combine_i8_" name, needs, accepts_codes < Pair::op>, prepare_codes < cpu::kLoops, Pair::op>, \
-        reference::run_body < PairState>                                                               \
-  }
-#define FLOATS(op, cpu, name, needs)                                                            \
-  {                                                                                             \
-#op, "combine_float_" name, needs, accepts_floats, prepare_floats < cpu::kLoops, Pair::op>, \
-        reference::run_body < PairState>                                                        \
-  }
+#define CODES(op, cpu, name, needs) \
+  { #op, "combine_i8_" name, needs, accepts_codes < Pair::op>, prepare_codes < cpu::kLoops, Pair::op>, run_tile }
+#define FLOATS(op, cpu, name, needs) \
+  { #op, "combine_float_" name, needs, accepts_floats, prepare_floats < cpu::kLoops, Pair::op>, run_tile }
 #define ROWS(cpu, name, needs)                                                                     \
   CODES(Add, cpu, name, needs), CODES(Sub, cpu, name, needs), CODES(Mul, cpu, name, needs),        \
       CODES(Max, cpu, name, needs), CODES(Min, cpu, name, needs), FLOATS(Add, cpu, name, needs),   \

@@ -140,11 +140,6 @@ std::string key_of(const Call& call) {
 /// Weights, bias and table are packed: bits 1 to 3.
 constexpr uint32_t kConstants = 0b1110;
 
-Prepared finish(Product p) {
-  const int64_t tiles = p.tiles, scratch = p.scratch;
-  return {std::make_shared<const Product>(std::move(p)), tiles, scratch, -1, kConstants};
-}
-
 template <const InnerLoops& kLoops>
 Prepared prepare_float(const Call& call, Weights& cache) {
   Product p = product_of(call, kLoops, kLoops.gemm_float);
@@ -160,7 +155,7 @@ Prepared prepare_float(const Call& call, Weights& cache) {
   };
   reference::visit(reference::FloatTypes{}, w.dtype(),
                    [&]<class T>(reference::Tag<T>) { pack(reinterpret_cast<const T*>(w.bytes().data())); });
-  return finish(std::move(p));
+  return prepare_product(std::move(p), kConstants);
 }
 
 bool accepts_codes(const Call& call) {
@@ -195,19 +190,15 @@ Prepared prepare_codes(const Call& call, Weights& cache) {
   pack_weights(p, cache, key_of(call), [&](int64_t g, int64_t column, int64_t tap, int64_t channel) {
     return static_cast<float>(values[index(g, column, tap, channel)]);
   });
-  return finish(std::move(p));
+  return prepare_product(std::move(p), kConstants);
 }
 
-void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
-  run_product(*static_cast<const Product*>(prepared.state.get()), buffers, tile, scratch);
-}
-
-#define CODE_ROWS(cpu, name, needs)                                                 \
-  {"Conv", "conv_i8_" name, needs, accepts_codes, prepare_codes<cpu::kLoops>, run}, \
-      {"ConvTranspose", "conv_transpose_i8_" name, needs, accepts_codes, prepare_codes<cpu::kLoops>, run},
-#define ALL_ROWS(cpu, name, needs)                                                                            \
-  {"Conv", "conv_float_" name, needs, accepts_float, prepare_float<cpu::kLoops>, run},                        \
-      {"ConvTranspose", "conv_transpose_float_" name, needs, accepts_float, prepare_float<cpu::kLoops>, run}, \
+#define CODE_ROWS(cpu, name, needs)                                                         \
+  {"Conv", "conv_i8_" name, needs, accepts_codes, prepare_codes<cpu::kLoops>, run_product}, \
+      {"ConvTranspose", "conv_transpose_i8_" name, needs, accepts_codes, prepare_codes<cpu::kLoops>, run_product},
+#define ALL_ROWS(cpu, name, needs)                                                                                    \
+  {"Conv", "conv_float_" name, needs, accepts_float, prepare_float<cpu::kLoops>, run_product},                        \
+      {"ConvTranspose", "conv_transpose_float_" name, needs, accepts_float, prepare_float<cpu::kLoops>, run_product}, \
       CODE_ROWS(cpu, name, needs)
 
 constexpr Kernel kRows[] = {OPENRKNN_FAST_CODE_CPUS(CODE_ROWS) OPENRKNN_FAST_CPUS(ALL_ROWS)};

@@ -82,10 +82,19 @@ Depthwise depthwise_of(const Call& call, const InnerLoops& loops, Weights& cache
 /// Weights, bias and table are packed: bits 1 to 3.
 constexpr uint32_t kConstants = 0b1110;
 
+Stretches written(const Prepared& prepared, int64_t tile) {
+  const Depthwise& d = *static_cast<const Depthwise*>(prepared.state.get());
+  const int64_t line = d.line.out_width * d.line.channels, begin = tile * d.tile_lines;
+  const int64_t lines = std::min(d.window.out_rows(), begin + d.tile_lines) - begin;
+  return {.first = begin * line, .length = lines * line, .step = 0, .count = 1};
+}
+
 Prepared finish(Depthwise d) {
   const int64_t tiles = (d.window.out_rows() + d.tile_lines - 1) / d.tile_lines;
   const int64_t scratch = 2 * d.window.axes[1].kernel * static_cast<int64_t>(sizeof(void*));
-  return {std::make_shared<const Depthwise>(std::move(d)), tiles, scratch, -1, kConstants};
+  Prepared prepared{std::make_shared<const Depthwise>(std::move(d)), tiles, scratch, -1, kConstants};
+  prepared.written = written;
+  return prepared;
 }
 
 template <const InnerLoops& kLoops>

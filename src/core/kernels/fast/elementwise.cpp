@@ -47,28 +47,38 @@ const RowState& state_of(const Prepared& prepared) { return *static_cast<const R
 bool accepts_unary(const Call& call) {
   return floats(call) && !present(call.inputs, 1) && loop_function(call.node).has_value();
 }
+void run_unary_elements(const Prepared& prepared, std::span<const Buffer> buffers, const Stretches& elements,
+                        std::byte* scratch) {
+  const RowState& s = state_of(prepared);
+  for (int64_t i = 0; i < elements.count; ++i) {
+    const int64_t first = elements.first + i * elements.step, end = first + elements.length;
+    if (!s.half) {
+      s.loops->apply(s.function, reinterpret_cast<const float*>(buffers[0].data) + first,
+                     reinterpret_cast<float*>(buffers.back().data) + first, elements.length);
+      continue;
+    }
+    float* values = reinterpret_cast<float*>(scratch);
+    for (int64_t at = first; at < end; at += kHalves) {
+      const int64_t part = std::min(kHalves, end - at);
+      s.loops->half_to_float(reinterpret_cast<const uint16_t*>(buffers[0].data) + at, values, part);
+      s.loops->apply(s.function, values, values, part);
+      s.loops->float_to_half(values, reinterpret_cast<uint16_t*>(buffers.back().data) + at, part);
+    }
+  }
+}
+void run_unary(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
+  run_unary_elements(prepared, buffers, reference::written_by(state_of(prepared).tiles, tile), scratch);
+}
 template <const InnerLoops& kLoops>
 Prepared prepare_unary(const Call& call, Weights&) {
   RowState s = row_state(call, kLoops);
   s.function = *loop_function(call.node);
   s.tiles.total = element_count(call.outputs[0].shape);
-  return finish(s, kHalves * static_cast<int64_t>(sizeof(float)), 0);
-}
-void run_unary(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
-  const RowState& s = state_of(prepared);
-  const int64_t begin = s.tiles.begin(tile), end = s.tiles.end(tile);
-  if (!s.half) {
-    s.loops->apply(s.function, reinterpret_cast<const float*>(buffers[0].data) + begin,
-                   reinterpret_cast<float*>(buffers.back().data) + begin, end - begin);
-    return;
-  }
-  float* values = reinterpret_cast<float*>(scratch);
-  for (int64_t i = begin; i < end; i += kHalves) {
-    const int64_t count = std::min(kHalves, end - i);
-    s.loops->half_to_float(reinterpret_cast<const uint16_t*>(buffers[0].data) + i, values, count);
-    s.loops->apply(s.function, values, values, count);
-    s.loops->float_to_half(values, reinterpret_cast<uint16_t*>(buffers.back().data) + i, count);
-  }
+  Prepared prepared = finish(s, kHalves * static_cast<int64_t>(sizeof(float)), 0);
+  prepared.written = [](const Prepared& p, int64_t tile) { return reference::written_by(state_of(p).tiles, tile); };
+  prepared.run_elements = run_unary_elements;
+  prepared.element_inputs = 1;
+  return prepared;
 }
 
 // ---- Softmax and LayerNormalization ----

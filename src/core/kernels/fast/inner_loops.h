@@ -2,6 +2,7 @@
 // tiles) is decided once, for every CPU, by the .cpp files of this folder; fast/<cpu>/ holds only loops.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -215,6 +216,8 @@ struct InnerLoops {
   void (*combine_codes)(const CodePair&, const int8_t* a, const int8_t* b, int8_t* out, int64_t count) = nullptr;
   void (*combine_floats)(Pair, const float* a, const float* b, float* out, int64_t count) = nullptr;
   void (*encode_codes)(const float* in, int8_t* out, int64_t count, double scale, double zero_point) = nullptr;
+  void (*map_codes)(const std::array<int8_t, 256>& table, const int8_t* in, int8_t* out,
+                    int64_t count) = nullptr;  ///< in place allowed
   void (*max_float)(const PoolPixel&) = nullptr;
   void (*max_half)(const PoolPixel&) = nullptr;
   void (*max_codes)(const PoolPixel&) = nullptr;

@@ -10,6 +10,7 @@
 #include "core/kernels/fast/recurrent_loops.h"
 #include "core/kernels/fast/resize_loops.h"
 #include "core/kernels/fast/row_loops.h"
+#include "core/kernels/fast/table_loops.h"
 #include "core/kernels/fast/wide_loops.h"
 
 namespace openrknn::fast {
@@ -49,6 +50,7 @@ constexpr InnerLoops inner_loops() {
           .combine_codes = combine_codes<Isa>,
           .combine_floats = combine_floats<Isa>,
           .encode_codes = encode_codes<Isa>,
+          .map_codes = map_codes<Isa>,
           .max_float = max_floats<Isa, float>,
           .max_half = max_floats<Isa, uint16_t>,
           .max_codes = max_codes<Isa>,

@@ -74,8 +74,7 @@ Product product_of(const Call& call, const Matrices& m, const InnerLoops& loops,
 
 Prepared finish(Product p) {
   const uint32_t unread = p.b_offsets.empty() ? 0b1110 : 0b1100;  // packed: b if constant, bias, table
-  const int64_t tiles = p.tiles, scratch = p.scratch;
-  return {std::make_shared<const Product>(std::move(p)), tiles, scratch, -1, unread};
+  return prepare_product(std::move(p), unread);
 }
 
 template <const InnerLoops& kLoops>
@@ -126,14 +125,11 @@ Prepared prepare_codes(const Call& call, Weights& cache) {
   return finish(std::move(p));
 }
 
-void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
-  run_product(*static_cast<const Product*>(prepared.state.get()), buffers, tile, scratch);
-}
-
 #define CODE_ROWS(cpu, name, needs) \
-  {"MatMul", "matmul_i8_" name, needs, accepts_codes, prepare_codes<cpu::kLoops>, run},
-#define ALL_ROWS(cpu, name, needs) \
-  {"MatMul", "matmul_float_" name, needs, accepts_float, prepare_float<cpu::kLoops>, run}, CODE_ROWS(cpu, name, needs)
+  {"MatMul", "matmul_i8_" name, needs, accepts_codes, prepare_codes<cpu::kLoops>, run_product},
+#define ALL_ROWS(cpu, name, needs)                                                                 \
+  {"MatMul", "matmul_float_" name, needs, accepts_float, prepare_float<cpu::kLoops>, run_product}, \
+      CODE_ROWS(cpu, name, needs)
 
 constexpr Kernel kRows[] = {OPENRKNN_FAST_CODE_CPUS(CODE_ROWS) OPENRKNN_FAST_CPUS(ALL_ROWS)};
 #undef CODE_ROWS

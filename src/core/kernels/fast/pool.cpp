@@ -58,10 +58,17 @@ Pool plan_pool(const Call& call, void (*run)(const PoolPixel&), bool average) {
   p.tile_pixels = std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(1, p.window.out_channels));
   return p;
 }
+Stretches written(const Prepared& prepared, int64_t tile) {
+  const Pool& p = *static_cast<const Pool*>(prepared.state.get());
+  const int64_t begin = tile * p.tile_pixels, pixels = std::min(p.pixels, begin + p.tile_pixels) - begin;
+  return {.first = begin * p.window.out_channels, .length = pixels * p.window.out_channels, .step = 0, .count = 1};
+}
 Prepared finish(Pool p) {
   const int64_t tiles = std::max<int64_t>(1, (p.pixels + p.tile_pixels - 1) / p.tile_pixels);
   const int64_t scratch = p.window.taps() * static_cast<int64_t>(sizeof(void*));
-  return {std::make_shared<const Pool>(std::move(p)), tiles, scratch};
+  Prepared prepared{std::make_shared<const Pool>(std::move(p)), tiles, scratch};
+  prepared.written = written;
+  return prepared;
 }
 template <const InnerLoops& kLoops>
 Prepared prepare_max(const Call& call, Weights&) {

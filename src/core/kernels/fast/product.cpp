@@ -46,8 +46,9 @@ void tile_part(const Product& p, ProductPart& part) {
   part.tile_lines = divide_up(part.height.out, part.line_tiles);
   part.line_tiles = divide_up(part.height.out, part.tile_lines);
   const int64_t have = p.images * part.line_tiles * part.column_tiles * p.groups;
-  part.tile_panels =
-      divide_up(p.panels(), std::clamp<int64_t>(divide_up(wanted, std::max<int64_t>(1, have)), 1, p.panels()));
+  // Columns are divided where that about doubles the tiles: a few more are not worth reading the inputs again.
+  const int64_t missing = (wanted + have / 2) / std::max<int64_t>(1, have);
+  part.tile_panels = divide_up(p.panels(), std::clamp<int64_t>(missing, 1, p.panels()));
   part.panel_tiles = divide_up(p.panels(), part.tile_panels);
 }
 
@@ -234,7 +235,40 @@ void plan_tiles(Product& p) {
   p.scratch = p.offsets_at + align(offsets);
 }
 
-void run_product(const Product& p, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
+namespace {
+
+const Product& product_of(const Prepared& prepared) { return *static_cast<const Product*>(prepared.state.get()); }
+
+/// Products of one part only: that of several lies scattered over the output.
+Stretches written(const Prepared& prepared, int64_t tile) {
+  const Product& p = product_of(prepared);
+  const ProductPart& part = p.parts.front();
+  const Area area = area_of(p, part, tile);
+  const int64_t line = area.image * p.out_height + area.line, pixels = area.rows();
+  const int64_t first_column = area.group * p.group_columns() + area.panel * p.panel_columns();
+  const int64_t columns =
+      std::min(part.tile_panels * p.panel_columns(), p.group_columns() - area.panel * p.panel_columns());
+  Stretches all{.first = (line * p.out_width + area.column) * p.out_channels + first_column};
+  const bool whole = columns == p.out_channels;
+  all.length = whole ? pixels * columns : columns;
+  all.step = p.out_channels;
+  all.count = whole ? 1 : pixels;
+  return all;
+}
+
+}  // namespace
+
+Prepared prepare_product(Product product, uint32_t unread_inputs) {
+  const int64_t tiles = product.tiles, scratch = product.scratch;
+  const ProductPart& part = product.parts.front();
+  const bool is_scattered = product.parts.size() > 1 || part.height.spread != 1 || part.width.spread != 1;
+  Prepared prepared{std::make_shared<const Product>(std::move(product)), tiles, scratch, -1, unread_inputs};
+  if (!is_scattered) prepared.written = written;
+  return prepared;
+}
+
+void run_product(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
+  const Product& p = product_of(prepared);
   size_t index = p.parts.size() - 1;
   while (p.parts[index].first_tile > tile) --index;
   const ProductPart& part = p.parts[index];

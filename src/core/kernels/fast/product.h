@@ -113,8 +113,10 @@ using WeightMagnitude = std::function<int64_t(int64_t column, int64_t zero_point
 /// operands) the largest possible ones count.
 void fill_output_stage(Product&, const Call&, Weights&, const WeightSum&, const WeightMagnitude&);
 
-/// One tile; buffers are the node's: x, second operand, …, y last.
-void run_product(const Product&, std::span<const Buffer>, int64_t tile, std::byte* scratch);
+/// The product as a kernel's plan-time state, once everything is filled in.
+Prepared prepare_product(Product, uint32_t unread_inputs);
+/// Kernel::run of it: one tile; buffers are the node's: x, second operand, …, y last.
+void run_product(const Prepared&, std::span<const Buffer>, int64_t tile, std::byte* scratch);
 
 /// The conditions Conv, ConvTranspose and MatMul share: types of data, weights, bias and output; the fused activation;
 /// for codes, sums of `count` products that fit the loops. The bias is a constant or absent.

@@ -46,6 +46,12 @@ inline Tiles tile_rows(int64_t rows, int64_t row_elements) {
   return {rows, std::max<int64_t>(1, kTileElements / std::max<int64_t>(1, row_elements))};
 }
 
+/// Prepared::written of tiles that are neighbouring elements: `State` has `tiles`, each thing `per_thing` elements.
+inline Stretches written_by(const Tiles& tiles, int64_t tile, int64_t per_thing = 1) {
+  const int64_t begin = tiles.begin(tile) * per_thing;
+  return {.first = begin, .length = tiles.end(tile) * per_thing - begin, .step = 0, .count = 1};
+}
+
 /// Offsets of 64-byte aligned pieces of scratch memory.
 class ScratchLayout {
  public:

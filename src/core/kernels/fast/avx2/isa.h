@@ -56,6 +56,28 @@ struct Isa {
   }
 
   /// The output stage: int32 to doubles and back, codes to and from memory.
+  /// 256 bytes, looked up 16 at a time: what is no code of a sixteenth has its high bit set by the addition, and gives
+  /// 0.
+  struct ByteTable {
+    __m256i parts[16];
+    OPENRKNN_INLINE explicit ByteTable(const int8_t* bytes) {
+      for (int i = 0; i < 16; ++i) {
+        parts[i] = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + 16 * i)));
+      }
+    }
+    OPENRKNN_INLINE void look_up(const int8_t* from, int8_t* to) const {
+      const __m256i codes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+      __m256i found = _mm256_setzero_si256();
+#pragma GCC unroll 16
+      for (int i = 0; i < 16; ++i) {
+        const __m256i own = _mm256_xor_si256(codes, _mm256_set1_epi8(static_cast<char>(16 * i)));
+        const __m256i at = _mm256_adds_epu8(own, _mm256_set1_epi8(0x70));
+        found = _mm256_or_si256(found, _mm256_shuffle_epi8(parts[i], at));
+      }
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), found);
+    }
+  };
+
   using Doubles = fast::Registers<kBytes>::Doubles;
   OPENRKNN_INLINE static Doubles low_doubles(Ints v) { return _mm256_cvtepi32_pd(_mm256_castsi256_si128((__m256i)v)); }
   OPENRKNN_INLINE static Doubles high_doubles(Ints v) {

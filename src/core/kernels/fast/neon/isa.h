@@ -58,6 +58,22 @@ struct Isa {
     vst1q_s32(to, vpaddq_s32(ab, cd));
   }
 
+  /// 256 bytes, looked up 64 at a time: an index beyond its 64 leaves what is there.
+  struct ByteTable {
+    uint8x16x4_t parts[4];
+    OPENRKNN_INLINE explicit ByteTable(const int8_t* bytes) {
+      for (int i = 0; i < 4; ++i) parts[i] = vld1q_u8_x4(reinterpret_cast<const uint8_t*>(bytes) + 64 * i);
+    }
+    OPENRKNN_INLINE void look_up(const int8_t* from, int8_t* to) const {
+      const uint8x16_t codes = vld1q_u8(reinterpret_cast<const uint8_t*>(from));
+      uint8x16_t found = vqtbl4q_u8(parts[0], codes);
+      found = vqtbx4q_u8(found, parts[1], vsubq_u8(codes, vdupq_n_u8(64)));
+      found = vqtbx4q_u8(found, parts[2], vsubq_u8(codes, vdupq_n_u8(128)));
+      found = vqtbx4q_u8(found, parts[3], vsubq_u8(codes, vdupq_n_u8(192)));
+      vst1q_u8(reinterpret_cast<uint8_t*>(to), found);
+    }
+  };
+
   OPENRKNN_INLINE static Doubles low_doubles(Ints v) {
     return (Doubles)vcvtq_f64_s64(vmovl_s32(vget_low_s32((int32x4_t)v)));
   }
