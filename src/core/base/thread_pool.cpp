@@ -90,6 +90,12 @@ void look_while(const Expecting& expecting, const Condition& condition) {
   }
 }
 
+/// A worker's share of a job, on a cache line of its own.
+struct alignas(64) Share {
+  std::atomic<int64_t> next{0};
+  int64_t end = 0;
+};
+
 // One job at a time. Workers sleep between jobs; a generation number says that there is a new one.
 struct ThreadPool::State {
   std::mutex callers;  // serialises parallel_for
@@ -102,19 +108,34 @@ struct ThreadPool::State {
   pid_t owner = 0;  // process that started the threads; another one after fork
   std::vector<std::thread> threads;
 
-  explicit State(const std::atomic<int>& runs) : expecting(runs) {}
+  State(const std::atomic<int>& runs, int workers)
+      : expecting(runs), shares(std::make_unique<Share[]>(static_cast<size_t>(workers))), share_count(workers) {}
 
   const std::function<void(int64_t, int)>* body = nullptr;
-  int64_t tasks = 0;
-  std::atomic<int64_t> next{0};
+  std::unique_ptr<Share[]> shares;
+  int share_count = 1;
   std::atomic<int> running{0};  // workers inside the current job; changed under the mutex
   int64_t failed_task = std::numeric_limits<int64_t>::max();
   std::exception_ptr failure;
 
+  /// Neighbouring tasks go to the same worker, and to the same one in every job: the layers of a network cut their data
+  /// alike, so each finds in its cache what it wrote itself.
+  void share_out(int64_t tasks) {
+    for (int i = 0; i < share_count; ++i) {
+      shares[static_cast<size_t>(i)].next = tasks * i / share_count;
+      shares[static_cast<size_t>(i)].end = tasks * (i + 1) / share_count;
+    }
+  }
+
+  /// Its own share first, then what others have not come to.
   void take_tasks(int worker) {
     const InsideBody inside;
     const FloatEnvironment environment;
-    for (int64_t task = next.fetch_add(1); task < tasks; task = next.fetch_add(1)) {
+    for (int i = 0; i < share_count; ++i) take_share(shares[static_cast<size_t>((worker + i) % share_count)], worker);
+  }
+
+  void take_share(Share& share, int worker) {
+    for (int64_t task = share.next.fetch_add(1); task < share.end; task = share.next.fetch_add(1)) {
       try {
         (*body)(task, worker);
       } catch (...) {
@@ -166,7 +187,7 @@ int default_thread_count() {
 }
 
 ThreadPool::ThreadPool(int threads)
-    : threads_(threads > 0 ? threads : default_thread_count()), state_(std::make_unique<State>(expecting_)) {
+    : threads_(threads > 0 ? threads : default_thread_count()), state_(std::make_unique<State>(expecting_, threads_)) {
   if (threads_ > 1) state_->start(threads_);
 }
 
@@ -205,7 +226,7 @@ void ThreadPool::parallel_for(int64_t tasks, const std::function<void(int64_t, i
   }
   if (state_->owner != ::getpid()) {
     static_cast<void>(state_.release());  // after fork: fresh state and threads, the old ones stayed in the parent
-    state_ = std::make_unique<State>(expecting_);
+    state_ = std::make_unique<State>(expecting_, threads_);
     state_->start(threads_);
   }
   State& state = *state_;
@@ -213,8 +234,7 @@ void ThreadPool::parallel_for(int64_t tasks, const std::function<void(int64_t, i
   {
     const std::lock_guard lock(state.mutex);
     state.body = &body;
-    state.tasks = tasks;
-    state.next = 0;
+    state.share_out(tasks);
     state.failure = nullptr;
     state.failed_task = std::numeric_limits<int64_t>::max();
     ++state.generation;

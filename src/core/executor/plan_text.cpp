@@ -18,7 +18,7 @@ std::string describe(const Plan& plan, const Step& step, const StepNote& note, s
 
 std::string whole_operator(const StepNote& note) {
   std::string text = note.op;
-  for (const std::string& op : note.followers) text += '+' + op;
+  for (const std::string& op : note.followers) text.append(1, '+').append(op);
   return text;
 }
 
