@@ -38,14 +38,16 @@ const std::string kOne = "kernel_shape=[1,1], strides=[1,1], pads=[0,0,0,0], dil
 TEST(Chain, EveryKindOfTileIsFollowed) {
   struct Head {
     std::string type, inputs, node, shape;
+    int64_t fused = 3;
   };
   const std::string three = "kernel_shape=[3,3], strides=[1,1], pads=[1,1,1,1], dilations=[1,1], ";
   const Head heads[] = {
-      // Whole lines; parts of one line; few pixels and many channels, so that a tile is a part of each pixel.
+      // Whole lines; parts of one line; two groups, so that a tile is half of each pixel; few pixels and many channels,
+      // of which a tile has too few for another node.
       {"f32", "input %x : f32[1,8,40,40]\n%w : f32[48,8,1,1] = random(1)\n", conv(kOne), "[1,48,1,1]"},
       {"f32", "input %x : f32[1,8,3,900]\n%w : f32[16,8,3,3] = random(1)\n", conv(three + "group=1"), "[1,16,1,1]"},
-      {"f32", "input %x : f32[2,512,3,3]\n%w : f32[500,512,1,1] = random(1)\n", conv(kOne), "[1,500,1,1]"},
-      {"f32", "input %x : f32[1,16,20,20]\n%w : f32[32,8,3,3] = random(1)\n", conv(three + "group=2"), "[1,32,1,1]"},
+      {"f32", "input %x : f32[1,16,64,64]\n%w : f32[600,8,3,3] = random(1)\n", conv(three + "group=2"), "[1,600,1,1]"},
+      {"f32", "input %x : f32[2,512,3,3]\n%w : f32[500,512,1,1] = random(1)\n", conv(kOne), "[1,500,1,1]", 2},
       {"f32", "input %x : f32[1,24,30,30]\n%w : f32[24,1,3,3] = random(1)\n", conv(three + "group=24"), "[1,24,1,1]"},
       {"f16", "input %x : f16[1,24,30,30]\n%w : f16[24,24,3,3] = random(1)\n", conv(three + "group=1"), "[1,24,1,1]"},
       {"f32", "input %x : f32[3,70,64]\n%w : f32[64,90] = random(1)\n", "MatMul(%x, %w)\n", "[90]"},
@@ -57,7 +59,7 @@ TEST(Chain, EveryKindOfTileIsFollowed) {
     const std::string scale = "%s : " + head.type + head.shape + " = random(2)\n";
     expect_fused("ir 1\n" + head.inputs + scale + "%a = " + head.node + "%b = Mul(%a, %s)\n%c = Sigmoid(%b)\n%k : " +
                      head.type + "[1] = random(3)\n%d = Add(%c, %k)\noutput %d\n",
-                 3);
+                 head.fused);
   }
 }
 

@@ -61,7 +61,7 @@ void log_plan(const ContextState& state) {
                   context.internal_bytes(),
                   context.model().batch > 1 ? fmt::format(", batch {}", context.model().batch) : ""));
   for (size_t variant = 0; variant < context.model().variants.size(); ++variant) {
-    log(LogLevel::Debug, "", to_text(*context.loaded()->plan(variant, false)));
+    log(LogLevel::Debug, "", to_text(*context.loaded()->plan(variant, Watch::Nothing)));
   }
 }
 

@@ -53,7 +53,7 @@ std::unique_ptr<Context> Context::duplicate() const {
 int Context::most_lanes() const { return static_cast<int>(std::min<int64_t>(items(), device_->cores().count())); }
 
 std::shared_ptr<const Plan> Context::plan() const {
-  return custom_ ? custom_->plan(*model_, variant_, keep_values_) : model_->plan(variant_, keep_values_);
+  return custom_ ? custom_->plan(*model_, variant_, watch()) : model_->plan(variant_, watch());
 }
 
 void Context::forget_results() {
@@ -69,9 +69,16 @@ void Context::set_variant(size_t variant) {
   forget_results();
 }
 
+Watch Context::watch() const { return keep_values_ ? Watch::Values : profiling_ ? Watch::Layers : Watch::Nothing; }
+
 void Context::set_keep_values(bool on) {
   if (on == keep_values_) return;
   keep_values_ = on;
+  forget_results();
+}
+void Context::set_profiling(bool on) {
+  if (on == profiling_) return;
+  profiling_ = on;
   forget_results();
 }
 
@@ -151,7 +158,7 @@ Lane::Job Context::job(size_t lane) {
   job.custom = custom_.get();
   job.variant = variant_;
   job.core_mask = mask_of_lane(lane);
-  job.keep_values = keep_values_;
+  job.watch = watch();
   job.profiling = profiling_;
   job.latency = latency_;
   const size_t arena = internal_memory_.size() / static_cast<size_t>(most_lanes());

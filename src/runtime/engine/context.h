@@ -43,7 +43,7 @@ class Context {
   /// How many items of a batch are computed at once; 0: as many as there are cores.
   void set_batch_cores(int cores) { batch_cores_ = cores; }
   /// The following runs time every step.
-  void set_profiling(bool on) { profiling_ = on; }
+  void set_profiling(bool on);
   /// The following runs keep every value readable.
   void set_keep_values(bool on);
   /// Every item holds its core at least that long.
@@ -93,6 +93,7 @@ class Context {
   void forget_results();
   const Run& finished_run() const;
   Tensor item_output(int64_t item, size_t index) const;
+  Watch watch() const;
 
   std::shared_ptr<LoadedModel> model_;
   std::shared_ptr<Device> device_;

@@ -98,10 +98,13 @@ int64_t CustomOps::add(std::span<const CustomOperator> operators) {
   return count;
 }
 
-std::shared_ptr<const Plan> CustomOps::plan(LoadedModel& model, size_t variant, bool keep_all) {
+std::shared_ptr<const Plan> CustomOps::plan(LoadedModel& model, size_t variant, Watch watch) {
   const std::lock_guard lock(mutex_);
-  std::shared_ptr<const Plan>& plan = plans_[{variant, keep_all}];
-  if (!plan) plan = model.plan(graphs_[variant], {.keep_all = keep_all, .custom_code = code(variant)});
+  std::shared_ptr<const Plan>& plan = plans_[{variant, watch}];
+  if (plan) return plan;
+  PlanOptions options = options_to(watch);
+  options.custom_code = code(variant);
+  plan = model.plan(graphs_[variant], options);
   return plan;
 }
 

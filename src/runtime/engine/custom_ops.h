@@ -26,7 +26,7 @@ class CustomOps {
   /// The variant with what was replaced.
   const Graph& graph(size_t variant) const { return graphs_[variant]; }
   /// The plan of that graph with the code in it, kept for the next caller. Thread-safe.
-  std::shared_ptr<const Plan> plan(LoadedModel&, size_t variant, bool keep_all);
+  std::shared_ptr<const Plan> plan(LoadedModel&, size_t variant, Watch);
   /// Types of Custom nodes that nothing computes.
   const std::vector<std::string>& missing(size_t variant) const { return missing_[variant]; }
 
@@ -43,7 +43,7 @@ class CustomOps {
   std::set<std::string, std::less<>> types_;
   std::map<Key, std::shared_ptr<Bound>> bound_;
   std::mutex mutex_;
-  std::map<std::pair<size_t, bool>, std::shared_ptr<const Plan>> plans_;
+  std::map<std::pair<size_t, Watch>, std::shared_ptr<const Plan>> plans_;
 };
 
 }  // namespace openrknn

@@ -22,12 +22,12 @@ void Lane::clear() {
 Run& Lane::run_for(const Job& job, ThreadPool& pool) {
   const auto found = std::find_if(runs_.begin(), runs_.end(), [&](const PooledRun& r) { return r.pool == &pool; });
   if (found != runs_.end()) return found->run;
-  std::shared_ptr<const Plan> plan = job.custom != nullptr ? job.custom->plan(job.model, job.variant, job.keep_values)
-                                                           : job.model.plan(job.variant, job.keep_values);
+  std::shared_ptr<const Plan> plan = job.custom != nullptr ? job.custom->plan(job.model, job.variant, job.watch)
+                                                           : job.model.plan(job.variant, job.watch);
   // The memory of the caller is as large as was reported: without room for every value, or for conversions around
   // custom code.
   const bool inside =
-      job.arena.empty() || job.keep_values || summary(*plan).arena_bytes > static_cast<int64_t>(job.arena.size());
+      job.arena.empty() || job.watch == Watch::Values || summary(*plan).arena_bytes > static_cast<int64_t>(job.arena.size());
   runs_.push_back({&pool, inside ? Run(std::move(plan), pool) : Run(std::move(plan), pool, job.arena)});
   return runs_.back().run;
 }

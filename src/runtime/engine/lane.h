@@ -34,7 +34,8 @@ class Lane {
     CustomOps* custom = nullptr;  ///< the context's own code, if it has any
     size_t variant = 0;
     uint32_t core_mask = kAnyCore;
-    bool keep_values = false, profiling = false;
+    Watch watch = Watch::Nothing;
+    bool profiling = false;
     bool save_outputs = false;             ///< give the outputs back: whatever is computed next overwrites them
     std::span<std::byte> arena = {};       ///< memory of the caller to compute in; empty: memory of our own
     std::chrono::microseconds latency{0};  ///< the core is held at least that long

@@ -77,12 +77,16 @@ void refuse_unbuilt(const Model& model) {
 
 }  // namespace
 
+PlanOptions options_to(Watch watch) {
+  return {.keep_all = watch == Watch::Values, .fuse = watch == Watch::Nothing};
+}
+
 LoadedModel::LoadedModel(Model model)
     : model_(std::move(model)), outside_(outside_values(model_)), constants_(distinct_constants(model_)) {
   refuse_unbuilt(model_);
   for (const Tensor& constant : constants_) weight_bytes_ += room(constant);
   for (const Graph& graph : model_.variants) custom_types_.push_back(openrknn::custom_types(graph));
-  plan(0, false);
+  plan(0, Watch::Nothing);
 }
 
 std::shared_ptr<LoadedModel> LoadedModel::load(std::shared_ptr<const MappedFile> file,
@@ -92,14 +96,10 @@ std::shared_ptr<LoadedModel> LoadedModel::load(std::shared_ptr<const MappedFile>
       read(std::move(file), [&](uint64_t hash, uint64_t bytes) { return master->find_weights(hash, bytes); }));
 }
 
-std::shared_ptr<const Plan> LoadedModel::plan(size_t variant, bool keep_all) {
+std::shared_ptr<const Plan> LoadedModel::plan(size_t variant, Watch watch) {
   const std::lock_guard lock(mutex_);
-  std::shared_ptr<const Plan>& plan = plans_[{variant, keep_all}];
-  if (!plan) {
-    PlanOptions options;
-    options.keep_all = keep_all;
-    plan = openrknn::plan(model_.variants[variant], model_.arithmetic, options, weights_);
-  }
+  std::shared_ptr<const Plan>& plan = plans_[{variant, watch}];
+  if (!plan) plan = openrknn::plan(model_.variants[variant], model_.arithmetic, options_to(watch), weights_);
   return plan;
 }
 
@@ -129,7 +129,7 @@ std::optional<Tensor> LoadedModel::find_weights(uint64_t hash, uint64_t bytes) c
 int64_t LoadedModel::arena_bytes() {
   int64_t most = 0;
   for (size_t variant = 0; variant < model_.variants.size(); ++variant) {
-    most = std::max(most, summary(*plan(variant, false)).arena_bytes);
+    most = std::max(most, summary(*plan(variant, Watch::Nothing)).arena_bytes);
   }
   return (most + 63) / 64 * 64;
 }

@@ -17,6 +17,11 @@ struct OutsideValues {
   std::vector<Value> inputs, outputs;
 };
 
+/// What a run is to show beside its results: how long each layer takes (each is a step of its own then), or every
+/// value after the run.
+enum class Watch : uint8_t { Nothing, Layers, Values };
+PlanOptions options_to(Watch);
+
 /// Thread-safe.
 class LoadedModel {
  public:
@@ -30,8 +35,7 @@ class LoadedModel {
   const Model& model() const { return model_; }
   bool is_dynamic() const { return model_.variants.size() > 1; }
   const OutsideValues& outside(size_t variant) const { return outside_[variant]; }
-  /// `keep_all`: every value stays readable after a run.
-  std::shared_ptr<const Plan> plan(size_t variant, bool keep_all);
+  std::shared_ptr<const Plan> plan(size_t variant, Watch);
 
   /// The same for a graph made of a variant. Not kept: the caller's.
   std::shared_ptr<const Plan> plan(const Graph&, const PlanOptions&);
@@ -53,7 +57,7 @@ class LoadedModel {
   std::vector<std::vector<std::string>> custom_types_;  // by variant
   Weights weights_;
   mutable std::mutex mutex_;
-  std::map<std::pair<size_t, bool>, std::shared_ptr<const Plan>> plans_;
+  std::map<std::pair<size_t, Watch>, std::shared_ptr<const Plan>> plans_;
   mutable std::multimap<uint64_t, size_t> constants_by_hash_;  // index into constants_; filled when first asked
 };
 
