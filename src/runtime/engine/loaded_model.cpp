@@ -77,9 +77,7 @@ void refuse_unbuilt(const Model& model) {
 
 }  // namespace
 
-PlanOptions options_to(Watch watch) {
-  return {.keep_all = watch == Watch::Values, .fuse = watch == Watch::Nothing};
-}
+PlanOptions options_to(Watch watch) { return {.keep_all = watch == Watch::Values, .fuse = watch == Watch::Nothing}; }
 
 LoadedModel::LoadedModel(Model model)
     : model_(std::move(model)), outside_(outside_values(model_)), constants_(distinct_constants(model_)) {
