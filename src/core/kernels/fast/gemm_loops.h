@@ -144,14 +144,45 @@ template <class Isa, int kRows, int kVectors>
 OPENRKNN_INLINE void finish_block(const GemmTile& tile, const Panel& panel, int64_t first_row,
                                   Ints<Isa> (&sums)[kRows][kVectors]) {
   constexpr int kLanes = Isa::kBytes / 4;
+  if (is_plain(tile.requantize) && panel.columns > kLanes / 2) {
+    requantize_in_registers<Isa>(tile.requantize.floats, sums, tile.outputs + first_row, panel.first, panel.columns);
+    return;
+  }
   int32_t rows[kRows][kVectors * kLanes];
 #pragma GCC unroll 16
   for (int row = 0; row < kRows; ++row) {
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) store(&rows[row][v * kLanes], sums[row][v]);
   }
-  requantize_block<Isa>(tile.requantize, rows[0], kVectors * kLanes, kRows, tile.sums + first_row, panel.first,
-                        panel.columns, tile.outputs + first_row);
+  requantize_block<Isa>(tile.requantize, rows[0], kVectors * kLanes, kRows, panel.first, panel.columns,
+                        tile.outputs + first_row);
+}
+
+/// Integers start with what the output stage would add to them.
+template <class Isa, int kRows, int kVectors>
+OPENRKNN_INLINE void start_block(const GemmTile&, const Panel&, int64_t, Floats<Isa> (&sums)[kRows][kVectors]) {
+#pragma GCC unroll 16
+  for (int row = 0; row < kRows; ++row) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) sums[row][v] = Floats<Isa>(0.0f);
+  }
+}
+template <class Isa, int kRows, int kVectors>
+OPENRKNN_INLINE void start_block(const GemmTile& tile, const Panel& panel, int64_t first_row,
+                                 Ints<Isa> (&sums)[kRows][kVectors]) {
+  using V = Ints<Isa>;
+  constexpr int kLanes = Isa::kBytes / 4;
+  const Requantize& q = tile.requantize;
+#pragma GCC unroll 2
+  for (int v = 0; v < kVectors; ++v) {
+    const V offset = load<V>(q.offset + panel.first + v * kLanes);
+#pragma GCC unroll 16
+    for (int row = 0; row < kRows; ++row) sums[row][v] = offset;
+    if (!q.sum_factor) continue;
+    const V factor = load<V>(q.sum_factor + panel.first + v * kLanes);
+#pragma GCC unroll 16
+    for (int row = 0; row < kRows; ++row) sums[row][v] = sums[row][v] + factor * V(tile.sums[first_row + row]);
+  }
 }
 
 /// Accumulators rest in tile.partial between chunks.
@@ -161,11 +192,13 @@ template <class Product, int kRows, int kVectors>
   constexpr int kBytes = Product::Isa::kBytes;
   std::byte* partial = tile.partial + first_row * kVectors * kBytes;
   Sum sums[kRows][kVectors];
+  if (panel.starts) {
+    start_block<typename Product::Isa>(tile, panel, first_row, sums);
+  } else {
 #pragma GCC unroll 16
-  for (int row = 0; row < kRows; ++row) {
+    for (int row = 0; row < kRows; ++row) {
 #pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) {
-      sums[row][v] = panel.starts ? Sum(0) : load<Sum>(partial + (row * kVectors + v) * kBytes);
+      for (int v = 0; v < kVectors; ++v) sums[row][v] = load<Sum>(partial + (row * kVectors + v) * kBytes);
     }
   }
   const void* const* inputs = tile.inputs + first_row / tile.block_rows * tile.runs * tile.block_rows;

@@ -109,8 +109,10 @@ struct Gemm {
   int group = 1;            ///< consecutive k that one multiply-add takes
   bool interleaved = true;  ///< a group's k are neighbours within the vector; false: the vector holds k after k
   int activation_bytes = 4, weight_bytes = 4;
-  int weight_offset = 0;  ///< added to weights when packed; its effect is taken off by sum_factor
+  int code_offset = 0;  ///< added to activations when they are converted
   void (*run)(const GemmTile&) = nullptr;
+  /// Codes: to activations as the loops read them; null: they are read as they are.
+  void (*convert_codes)(const int8_t* in, void* out, int64_t count) = nullptr;
   /// Codes: packs one panel of `vectors` vectors of columns of a matrix with `depth` rows, `row_bytes` apart; `sums`
   /// get the sum of each column. Reads whole vectors, up to 64 bytes past the matrix.
   void (*pack_codes)(const int8_t* from, int64_t row_bytes, int64_t depth, int64_t vectors, std::byte* to,
@@ -231,7 +233,6 @@ struct InnerLoops {
   void (*bounded)(const Activation&, float clip, float* values, int64_t count) = nullptr;  ///< clip, then function
   void (*half_to_float)(const uint16_t* in, float* out, int64_t count) = nullptr;
   void (*float_to_half)(const float* in, uint16_t* out, int64_t count) = nullptr;
-  void (*widen_codes)(const int8_t* in, int16_t* out, int64_t count) = nullptr;
 };
 
 }  // namespace openrknn::fast

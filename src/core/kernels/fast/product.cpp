@@ -88,8 +88,8 @@ void convert(const Product& p, const std::byte* from, int64_t count, std::byte* 
   const int64_t bytes = bit_width(p.input) / 8;
   if (p.input == DType::Float16) {
     p.loops->half_to_float(reinterpret_cast<const uint16_t*>(from), reinterpret_cast<float*>(to), count);
-  } else if (bytes != p.gemm->activation_bytes) {
-    p.loops->widen_codes(reinterpret_cast<const int8_t*>(from), reinterpret_cast<int16_t*>(to), count);
+  } else if (p.gemm->convert_codes != nullptr) {
+    p.gemm->convert_codes(reinterpret_cast<const int8_t*>(from), to, count);
   } else {
     std::memcpy(to, from, static_cast<size_t>(count * bytes));
   }
@@ -188,7 +188,7 @@ void point_at_inputs(const Product& p, const ProductPart& part, const Area& area
 
 void plan_tiles(Product& p) {
   const ProductPart& first = p.parts.front();
-  const bool converts = bit_width(p.input) != 8 * p.gemm->activation_bytes;
+  const bool converts = p.input == DType::Float16 || p.gemm->convert_codes != nullptr;
   // Contiguous taps: neighbouring kernel columns read neighbouring pixels.
   bool contiguous = p.parts.size() == 1 && first.width.offsets.size() > 1;
   for (size_t i = 1; i < first.width.offsets.size(); ++i) {

@@ -36,7 +36,7 @@ struct Isa {
   using Code = int16_t;
   static constexpr int kGroup = 2;
   static constexpr bool kInterleaved = true;
-  static constexpr int kWeightOffset = 0;
+  static constexpr int kCodeOffset = 0;
   OPENRKNN_INLINE static Ints dot(Ints sum, Ints weights, Ints codes) {
     return (Ints)_mm512_add_epi32((__m512i)sum, _mm512_madd_epi16((__m512i)weights, (__m512i)codes));
   }
@@ -72,11 +72,12 @@ struct Isa {
   OPENRKNN_INLINE static Ints load_codes(const int8_t* from) {
     return (Ints)_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
   }
+  /// What is no code saturates.
   OPENRKNN_INLINE static void store_codes(int8_t* to, Ints v) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8((__m512i)v));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtsepi32_epi8((__m512i)v));
   }
   OPENRKNN_INLINE static void store_first_codes(int8_t* to, Ints v, int64_t count) {
-    _mm512_mask_cvtepi32_storeu_epi8(to, first(count), (__m512i)v);
+    _mm512_mask_cvtsepi32_storeu_epi8(to, first(count), (__m512i)v);
   }
 
   OPENRKNN_INLINE static Ints multiply_pairs(Ints a, Ints b) { return (Ints)_mm512_madd_epi16((__m512i)a, (__m512i)b); }

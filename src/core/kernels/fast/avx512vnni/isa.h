@@ -6,13 +6,13 @@
 namespace openrknn::avx512vnni {
 
 struct Isa : avx512::Isa {
-  /// dpbusd multiplies unsigned by signed bytes and wraps (it never saturates). The weights take the unsigned side, as
-  /// w + 128, so that activations are read as they are; 128 * (sum of the window) is taken off afterwards.
-  using Code = int8_t;
+  /// dpbusd multiplies unsigned by signed bytes and wraps (it never saturates). Activations take the unsigned side, as
+  /// x + 128: a zero point of x moves with them, while one of the weights would cost the sum of each window.
+  using Code = uint8_t;
   static constexpr int kGroup = 4;
-  static constexpr int kWeightOffset = 128;
+  static constexpr int kCodeOffset = 128;
   OPENRKNN_INLINE static Ints dot(Ints sum, Ints weights, Ints codes) {
-    return (Ints)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)weights, (__m512i)codes);
+    return (Ints)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)codes, (__m512i)weights);
   }
   OPENRKNN_INLINE static Ints add_codes(Ints sum, Ints codes) { return dot(sum, (Ints)_mm512_set1_epi8(1), codes); }
 };
