@@ -102,6 +102,25 @@ struct DepthwiseLine {
   const int32_t* whole_offset = nullptr;
 };
 
+/// One output line of a channel by channel convolution of codes whose products come in groups of four kernel rows
+/// (depthwise_dot_loops.h). Weights fit int8.
+struct DepthwiseDot {
+  const int8_t* const* lines = nullptr;  ///< input lines, four a group; those outside are lines of padding
+  int64_t groups = 1;                    ///< of four kernel rows
+  int64_t taps = 1, stride = 1, dilation = 1, pad = 0;
+  int64_t in_width = 0, out_width = 0;
+  int64_t channels = 0, padded_channels = 0;  ///< the latter: whole vectors
+  int64_t pitch = 0;                          ///< channels that are staged together: all, or kDepthwiseBlock
+  int64_t segment = 0;                        ///< outputs that are staged together
+  const std::byte* weights = nullptr;         ///< [groups][taps][padded_channels] of four bytes
+  int32_t padding = 0;                        ///< four codes as they are staged
+  std::byte* staging = nullptr;               ///< `group_bytes` a group, and kDepthwiseSlack
+  int64_t group_bytes = 0;
+  int8_t* out = nullptr;
+  Requantize requantize;
+};
+inline constexpr int64_t kDepthwiseBlock = 64, kDepthwiseSlack = 1024;
+
 /// How one CPU kind wants a matrix product's operands, and its loop.
 struct Gemm {
   int rows = 1;             ///< output rows a register tile holds at most
@@ -209,6 +228,7 @@ struct InnerLoops {
   void (*depthwise_float)(const DepthwiseLine&) = nullptr;
   void (*depthwise_half)(const DepthwiseLine&) = nullptr;
   void (*depthwise_codes)(const DepthwiseLine&) = nullptr;
+  void (*depthwise_dot)(const DepthwiseDot&) = nullptr;  ///< null: no products of four bytes
   void (*apply)(const Activation&, const float* in, float* out, int64_t count) = nullptr;
   void (*softmax)(const float* in, float* out, int64_t count) = nullptr;                       ///< in place allowed
   void (*softmax_short)(const float* in, float* out, int64_t rows, int64_t length) = nullptr;  ///< up to kMostShort

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/kernels/fast/convert_loops.h"
+#include "core/kernels/fast/depthwise_dot_loops.h"
 #include "core/kernels/fast/depthwise_loops.h"
 #include "core/kernels/fast/gemm_loops.h"
 #include "core/kernels/fast/packing_loops.h"
