@@ -29,6 +29,7 @@ struct Depthwise {
   std::vector<double> channel;
   std::vector<float> float_channel;
   Weights::Packed lookup;
+  std::vector<int16_t> curve;
   int64_t tile_lines = 1;
 };
 
@@ -120,6 +121,7 @@ void fill_stage(Depthwise& d, const Call& call, Weights& cache, int64_t code_off
   const OutputStage stage = output_stage(call, x, w);
   d.line.requantize = requantize_of(stage);
   d.lookup = lookup_of(stage, call, cache);
+  d.curve = stage.table;
   const std::span<const int32_t> bias = code_bias(call);
   d.offset.assign(bias.begin(), bias.end());
   d.offset.resize(static_cast<size_t>(d.line.padded_channels));
@@ -150,6 +152,7 @@ Requantize stage_of(const Depthwise& d, const std::vector<int32_t>& offset) {
   q.channel = d.channel.data();
   q.floats.channel = d.float_channel.empty() ? nullptr : d.float_channel.data();
   q.lookup = lookup_at_zero(d.lookup);
+  q.curve.entries = d.curve.data();
   return q;
 }
 

@@ -38,6 +38,20 @@ void stage_groups(const DepthwiseDot& d, int64_t channel, int64_t first, int64_t
   }
 }
 
+/// A curved output stage of eight pixels.
+template <class Isa>
+OPENRKNN_INLINE void curve_pixels(const DepthwiseDot& d, const Ints<Isa> (&sums)[8], int64_t c, int8_t* out) {
+  constexpr int kLanes = Isa::kBytes / 4;
+  const FloatStage<Isa> stage(d.requantize.floats);
+  const Floats<Isa> channel = load<Floats<Isa>>(d.requantize.floats.channel + c);
+  typename Ints<Isa>::Raw values[8];
+#pragma GCC unroll 8
+  for (int p = 0; p < 8; ++p) values[p] = stage.template codes<false>(sums[p], channel).raw;
+  int8_t codes[8 * kLanes];
+  Isa::curve_codes(d.requantize.curve, values, codes);
+  for (int p = 0; p < 8; ++p) copy_codes<Isa>(codes + p * kLanes, out + p * d.channels + c, d.channels - c);
+}
+
 /// kPixels outputs; `staged` is where the first of them begins.
 template <class Isa, int kPixels>
 OPENRKNN_INLINE void dot_pixels(const DepthwiseDot& d, const std::byte* staged, int64_t c, int8_t* out) {
@@ -60,6 +74,9 @@ OPENRKNN_INLINE void dot_pixels(const DepthwiseDot& d, const std::byte* staged, 
     }
   }
   const int64_t count = d.channels - c;
+  if constexpr (Isa::kCurves && kPixels == 8) {
+    if (q.lookup && q.floats.channel) return curve_pixels<Isa>(d, sums, c, out);
+  }
   if (!is_plain(q)) {
     for (int p = 0; p < kPixels; ++p) store_requantized<Isa>(q, sums[p], c, out + p * d.channels + c, count);
     return;

@@ -46,6 +46,12 @@ struct FloatRequantize {
   int32_t low = 0, high = 0, zero_point = 0;  ///< clamps as bits, and what makes codes of bits
 };
 
+/// A curved activation as interpolate_table() (fixed_point.h) takes it: 513 entries.
+struct CurveTable {
+  const int16_t* entries = nullptr;  ///< null: no curve
+  int32_t zero_point = 0, low = -128, high = 127;
+};
+
 /// The output stage of integer kernels (output_stage.h) in doubles. Every step is exact: the products have at most 46
 /// bits, scaling by powers of two costs none, and adding 1.5 * 2^52 rounds half to even like round_shift.
 struct Requantize {
@@ -57,6 +63,7 @@ struct Requantize {
   double zero_point_before = 0, zero_point_after = 0;  ///< one of them is the zero point, by the law
   double low = -128, high = 127;                       ///< clamp after `multiplier` and the zero points
   const int8_t* lookup = nullptr;  ///< code of pre-activation p at [p]; low … high is then int16's
+  CurveTable curve;                ///< the same, where several are computed together
   bool leaky = false;
   bool saturates = true;  ///< an accumulator times its channel factor may leave int32
   FloatRequantize floats;

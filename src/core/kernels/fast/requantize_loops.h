@@ -81,6 +81,17 @@ OPENRKNN_INLINE void store_codes(int8_t* out, Ints<Isa> codes, int64_t count) {
   Isa::store_first_codes(out, codes.raw, count);
 }
 
+/// The first `count` of a vector of bytes, if those are fewer than its lanes.
+template <class Isa>
+OPENRKNN_INLINE void copy_codes(const int8_t* from, int8_t* to, int64_t count) {
+  constexpr int kLanes = Isa::kBytes / 4;
+  if (count >= kLanes) {
+    __builtin_memcpy(to, from, kLanes);
+    return;
+  }
+  for (int64_t i = 0; i < count; ++i) to[i] = from[i];
+}
+
 /// The first `count` pre-activations as the codes that `lookup` has for them. One byte after another: a gather of the
 /// CPU is slower, and there are 65536 entries, of which few are ever met.
 template <class Isa>
@@ -178,6 +189,32 @@ OPENRKNN_INLINE void requantize_in_registers(const FloatRequantize& q, Ints<Isa>
   }
 }
 
+/// A block of curved columns, eight vectors at a time. `width`: one or two vectors.
+template <class Isa>
+OPENRKNN_INLINE void requantize_curve(const Requantize& q, const int32_t* acc, int64_t width, int64_t rows,
+                                      int64_t first, int64_t columns, void* const* outputs) {
+  using V = Ints<Isa>;
+  constexpr int kLanes = Isa::kBytes / 4;
+  const FloatStage<Isa> stage(q.floats);
+  const Floats<Isa> channels[2] = {load<Floats<Isa>>(q.floats.channel + first),
+                                   load<Floats<Isa>>(q.floats.channel + first + width - kLanes)};
+  const int64_t last = rows * width - kLanes, step = 8 * kLanes;
+  int8_t codes[16 * 2 * kLanes + 7 * kLanes];  // blocks have up to 16 rows; the last step may be partly empty
+  for (int64_t at = 0; at <= last; at += step) {
+    typename V::Raw values[8];
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) {
+      const int64_t from = at + i * kLanes < last ? at + i * kLanes : last;
+      values[i] = stage.template codes<false>(load<V>(acc + from), channels[i % 2]).raw;
+    }
+    Isa::curve_codes(q.curve, values, codes + at);
+  }
+  for (int64_t row = 0; row < rows; ++row) {
+    int8_t* out = static_cast<int8_t*>(outputs[row]) + first;
+    for (int64_t i = 0; i < columns; i += kLanes) copy_codes<Isa>(codes + row * width + i, out + i, columns - i);
+  }
+}
+
 /// A block of accumulators, `width` apart by row, to codes of columns first … first + columns - 1 of the tile. Out of
 /// line: the register tiles of all sizes share it.
 template <class Isa>
@@ -187,6 +224,11 @@ template <class Isa>
   constexpr int kLanes = Isa::kBytes / 4;
   const Requantize q = shared;  // a local copy: stores of codes cannot change it
   if (columns <= kLanes / 2) return requantize_narrow<Isa>(q, acc, width, rows, first, columns, outputs);
+  if constexpr (Isa::kCurves) {
+    if (q.lookup && q.floats.channel) {
+      return requantize_curve<Isa>(q, acc, width, rows, first, columns, outputs);
+    }
+  }
   const auto by_stage = [&](auto enter, auto put) __attribute__((always_inline)) {
     requantize_rows<Isa>(acc, width, rows, first, columns, outputs, enter, put);
   };

@@ -86,6 +86,7 @@ Requantize requantize_of(const OutputStage& stage) {
   q.low = table ? -32768 : stage.low;
   q.high = table ? 32767 : stage.high;
   if (!table) (stage.scale.zero_point_before_shift ? q.zero_point_before : q.zero_point_after) = stage.zero_point;
+  q.curve = {nullptr, stage.zero_point, stage.low, stage.high};
   constexpr int32_t kBits = std::bit_cast<int32_t>(kFloatRound);
   q.floats.slope = static_cast<float>(q.slope);
   q.floats.multiplier = static_cast<float>(q.multiplier);
@@ -159,6 +160,7 @@ void fill_output_stage(Product& p, const Call& call, Weights& cache, const Weigh
   const std::span<const int32_t> bias = code_bias(call);
   p.requantize = requantize_of(stage);
   p.lookup = lookup_of(stage, call, cache);
+  p.curve = stage.table;
   p.padding = static_cast<int32_t>(stored_zx);
   const size_t padded = static_cast<size_t>(p.groups * p.padded_columns());
   p.channel.assign(padded, 1.0);

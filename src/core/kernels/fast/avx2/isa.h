@@ -90,6 +90,8 @@ struct Isa {
     }
   }
 
+  static constexpr bool kCurves = false;  ///< curves are looked up code by code
+
   OPENRKNN_INLINE static Ints multiply_pairs(Ints a, Ints b) { return (Ints)_mm256_madd_epi16((__m256i)a, (__m256i)b); }
 };
 

@@ -3,6 +3,7 @@
 
 #include <immintrin.h>
 
+#include "core/kernels/fast/avx512/curve.h"
 #include "core/kernels/fast/vector.h"
 
 namespace openrknn::avx512 {
@@ -78,6 +79,18 @@ struct Isa {
   }
   OPENRKNN_INLINE static void store_first_codes(int8_t* to, Ints v, int64_t count) {
     _mm512_mask_cvtsepi32_storeu_epi8(to, first(count), (__m512i)v);
+  }
+
+  /// Eight vectors of pre-activations to the codes of a curve, in order.
+  static constexpr bool kCurves = true;
+  OPENRKNN_INLINE static void curve_codes(const fast::CurveTable& curve, const Ints (&values)[8], int8_t* to) {
+    __m512i in[8];
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) in[i] = (__m512i)values[i];
+    __m256i codes[4];
+    avx512::curve_codes(curve, in, codes);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + 32 * i), codes[i]);
   }
 
   OPENRKNN_INLINE static Ints multiply_pairs(Ints a, Ints b) { return (Ints)_mm512_madd_epi16((__m512i)a, (__m512i)b); }

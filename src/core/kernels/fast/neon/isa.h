@@ -95,6 +95,8 @@ struct Isa {
     }
   }
 
+  static constexpr bool kCurves = false;  ///< curves are looked up code by code
+
   OPENRKNN_INLINE static Ints multiply_pairs(Ints a, Ints b) {
     const int32x4_t low = vmull_s16(vget_low_s16((int16x8_t)a), vget_low_s16((int16x8_t)b));
     return (Ints)vpaddq_s32(low, vmull_high_s16((int16x8_t)a, (int16x8_t)b));
