@@ -221,13 +221,12 @@ struct DotState {
   Depthwise shared;  ///< window, output stage, tiles
   void (*run)(const DepthwiseDot&) = nullptr;
   DepthwiseDot line;            ///< what does not change from line to line
-  Weights::Packed weights;      ///< int8 [groups][taps][padded channels][4]
+  Weights::Packed weights;      ///< as DepthwiseDot says
   std::vector<int8_t> no_line;  ///< stands for lines outside the input
   int64_t staging_at = 0;
 };
 
-bool accepts_dot(const Call& call) {
-  if (!accepts_codes(call)) return false;
+bool fit_int8(const Call& call) {
   const CenteredWeights weight(call.inputs[1]);
   const int64_t channels = call.inputs[1].shape[0], taps = element_count(call.inputs[1].shape) / channels;
   for (int64_t i = 0; i < channels * taps; ++i) {
@@ -242,13 +241,16 @@ Weights::Packed pack_dot(const Call& call, const DepthwiseDot& line, Weights& ca
   const std::string key = weight.key("fast_depthwise_dot") + ' ' + std::to_string(line.padded_channels) + ' ' +
                           Weights::identity(*call.inputs[1].constant);
   return cache.get(key, [&] {
-    const int64_t all_taps = element_count(call.inputs[1].shape) / line.channels;
-    std::vector<std::byte> bytes(static_cast<size_t>(line.groups * line.taps * line.padded_channels * 4));
+    const int64_t all_taps = element_count(call.inputs[1].shape) / line.channels, parts = line.wide ? 2 : 1;
+    std::vector<std::byte> bytes(static_cast<size_t>(line.groups * line.taps * parts * line.padded_channels * 4));
     for (int64_t c = 0; c < line.channels; ++c) {
       for (int64_t i = 0; i < all_taps; ++i) {
         const int64_t row = i / line.taps, tap = i % line.taps;
-        const int64_t at = (row / 4 * line.taps + tap) * line.padded_channels + c;
-        bytes[static_cast<size_t>(at * 4 + row % 4)] = static_cast<std::byte>(weight(c, c * all_taps + i));
+        const int64_t first = (row / 4 * line.taps + tap) * parts * line.padded_channels + c;
+        std::byte* to = &bytes[static_cast<size_t>(first * 4 + row % 4)];
+        const int32_t w = weight(c, c * all_taps + i);
+        to[0] = static_cast<std::byte>(line.wide ? w & 1 : w);
+        if (line.wide) to[line.padded_channels * 4] = static_cast<std::byte>(w >> 1);
       }
     }
     return bytes;
@@ -265,6 +267,7 @@ Prepared prepare_dot(const Call& call, Weights& cache) {
   const int64_t kernel_rows = s.shared.window.axes[1].kernel;
   DepthwiseDot& line = s.line;
   line.groups = (kernel_rows + 3) / 4;
+  line.wide = !fit_int8(call);
   line.taps = shape.taps;
   line.stride = shape.stride;
   line.dilation = shape.dilation;
@@ -314,7 +317,7 @@ void run_dot(const Prepared& prepared, std::span<const Buffer> buffers, int64_t 
 }
 
 #define CODE_ROWS(cpu, name, needs) \
-  {"Conv", "depthwise_i8_" name, needs, accepts_dot, prepare_dot<cpu::kLoops>, run_dot},
+  {"Conv", "depthwise_i8_" name, needs, accepts_codes, prepare_dot<cpu::kLoops>, run_dot},
 #define ALL_ROWS(cpu, name, needs)                                                          \
   {"Conv", "depthwise_float_" name, needs, accepts_float, prepare_float<cpu::kLoops>, run}, \
       {"Conv", "depthwise_i8_" name, needs, accepts_codes, prepare_codes<cpu::kLoops>, run},

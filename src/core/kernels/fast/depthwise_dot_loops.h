@@ -52,26 +52,40 @@ OPENRKNN_INLINE void curve_pixels(const DepthwiseDot& d, const Ints<Isa> (&sums)
   for (int p = 0; p < 8; ++p) copy_codes<Isa>(codes + p * kLanes, out + p * d.channels + c, d.channels - c);
 }
 
-/// kPixels outputs; `staged` is where the first of them begins.
-template <class Isa, int kPixels>
+/// kPixels outputs; `staged` is where the first of them begins. kWide: weights w of nine bits, as w >> 1 and w & 1.
+template <class Isa, int kPixels, bool kWide>
 OPENRKNN_INLINE void dot_pixels(const DepthwiseDot& d, const std::byte* staged, int64_t c, int8_t* out) {
   using V = Ints<Isa>;
   const Requantize& q = d.requantize;
   const V offset = load<V>(q.offset + c);
-  V sums[kPixels];
+  V sums[kPixels], halves[kPixels];
 #pragma GCC unroll 8
-  for (int p = 0; p < kPixels; ++p) sums[p] = offset;
+  for (int p = 0; p < kPixels; ++p) {
+    sums[p] = offset;
+    halves[p] = V(0);
+  }
   const std::byte* weights = d.weights + c * 4;
   const int64_t tap_step = d.dilation * d.pitch * 4, step = d.stride * d.pitch * 4;
   for (int64_t g = 0; g < d.groups; ++g) {
     const std::byte* from = staged + g * d.group_bytes;
     for (int64_t tap = 0; tap < d.taps; ++tap, weights += d.padded_channels * 4, from += tap_step) {
       const V weight = load<V>(weights);
+      V half;
+      if constexpr (kWide) {
+        weights += d.padded_channels * 4;
+        half = load<V>(weights);
+      }
 #pragma GCC unroll 8
       for (int p = 0; p < kPixels; ++p) {
-        sums[p] = V(Isa::dot(sums[p].raw, weight.raw, load<V>(from + p * step).raw));
+        const V codes = load<V>(from + p * step);
+        sums[p] = V(Isa::dot(sums[p].raw, weight.raw, codes.raw));
+        if constexpr (kWide) halves[p] = V(Isa::dot(halves[p].raw, half.raw, codes.raw));
       }
     }
+  }
+  if constexpr (kWide) {
+#pragma GCC unroll 8
+    for (int p = 0; p < kPixels; ++p) sums[p] = sums[p] + halves[p] + halves[p];
   }
   const int64_t count = d.channels - c;
   if constexpr (Isa::kCurves && kPixels == 8) {
@@ -90,16 +104,16 @@ OPENRKNN_INLINE void dot_pixels(const DepthwiseDot& d, const std::byte* staged, 
 }
 
 /// All pixels of a segment, for a vector of channels. The last block reaches back to pixels that are done already.
-template <class Isa, int kPixels>
+template <class Isa, int kPixels, bool kWide>
 [[gnu::noinline]] void dot_segment(const DepthwiseDot& d, const std::byte* staged, int64_t c, int64_t pixels,
                                    int8_t* out) {
   for (int64_t p = 0; p < pixels; p += kPixels) {
     if (p + kPixels > pixels) p = pixels - kPixels;
-    dot_pixels<Isa, kPixels>(d, staged + p * d.stride * d.pitch * 4, c, out + p * d.channels);
+    dot_pixels<Isa, kPixels, kWide>(d, staged + p * d.stride * d.pitch * 4, c, out + p * d.channels);
   }
 }
 
-template <class Isa>
+template <class Isa, bool kWide>
 void run_depthwise_dot(const DepthwiseDot& d) {
   constexpr int kLanes = Isa::kBytes / 4;
   for (int64_t block = 0; block < d.channels; block += d.pitch) {
@@ -111,14 +125,19 @@ void run_depthwise_dot(const DepthwiseDot& d) {
         const std::byte* staged = d.staging + (c - block) * 4;
         int8_t* out = d.out + pixel * d.channels;
         if (pixels >= 8)
-          dot_segment<Isa, 8>(d, staged, c, pixels, out);
+          dot_segment<Isa, 8, kWide>(d, staged, c, pixels, out);
         else if (pixels >= 4)
-          dot_segment<Isa, 4>(d, staged, c, pixels, out);
+          dot_segment<Isa, 4, kWide>(d, staged, c, pixels, out);
         else
-          dot_segment<Isa, 1>(d, staged, c, pixels, out);
+          dot_segment<Isa, 1, kWide>(d, staged, c, pixels, out);
       }
     }
   }
+}
+
+template <class Isa>
+void run_depthwise_dot(const DepthwiseDot& d) {
+  return d.wide ? run_depthwise_dot<Isa, true>(d) : run_depthwise_dot<Isa, false>(d);
 }
 
 }  // namespace openrknn::fast

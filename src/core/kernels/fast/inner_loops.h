@@ -110,7 +110,7 @@ struct DepthwiseLine {
 };
 
 /// One output line of a channel by channel convolution of codes whose products come in groups of four kernel rows
-/// (depthwise_dot_loops.h). Weights fit int8.
+/// (depthwise_dot_loops.h).
 struct DepthwiseDot {
   const int8_t* const* lines = nullptr;  ///< input lines, four a group; those outside are lines of padding
   int64_t groups = 1;                    ///< of four kernel rows
@@ -119,7 +119,8 @@ struct DepthwiseDot {
   int64_t channels = 0, padded_channels = 0;  ///< the latter: whole vectors
   int64_t pitch = 0;                          ///< channels that are staged together: all, or kDepthwiseBlock
   int64_t segment = 0;                        ///< outputs that are staged together
-  const std::byte* weights = nullptr;         ///< [groups][taps][padded_channels] of four bytes
+  bool wide = false;                          ///< weights of nine bits, in two parts: w & 1, then w >> 1
+  const std::byte* weights = nullptr;         ///< [groups][taps][parts][padded_channels] of four int8
   int32_t padding = 0;                        ///< four codes as they are staged
   std::byte* staging = nullptr;               ///< `group_bytes` a group, and kDepthwiseSlack
   int64_t group_bytes = 0;
