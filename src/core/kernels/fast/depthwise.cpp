@@ -215,7 +215,7 @@ void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile
 // ---- Codes, four kernel rows at a time ----
 
 /// Bytes of staged input that stay in the first-level cache.
-constexpr int64_t kStagedBytes = 24 << 10;
+constexpr int64_t kStagedBytes = 24 << 10, kLeastColumns = 40;
 
 struct DotState {
   Depthwise shared;  ///< window, output stage, tiles
@@ -234,6 +234,14 @@ bool fit_int8(const Call& call) {
     if (w < INT8_MIN || w > INT8_MAX) return false;
   }
   return true;
+}
+
+/// Weights of nine bits cost two instructions: where a tap serves few outputs, floats are as fast.
+bool accepts_dot(const Call& call) {
+  if (!accepts_codes(call)) return false;
+  const std::vector<int64_t> strides = ints_attribute(call.node.attributes, "strides", {1});
+  const Shape& w = call.inputs[1].shape;
+  return strides.back() == 1 || (w.size() > 3 && w[2] > 3) || fit_int8(call);
 }
 
 Weights::Packed pack_dot(const Call& call, const DepthwiseDot& line, Weights& cache) {
@@ -276,7 +284,8 @@ Prepared prepare_dot(const Call& call, Weights& cache) {
   line.out_width = shape.out_width;
   line.channels = shape.channels;
   line.padded_channels = shape.padded_channels;
-  line.pitch = std::min(shape.channels, kDepthwiseBlock);
+  const int64_t columns = kStagedBytes / (line.groups * line.channels * 4);
+  line.pitch = columns >= kLeastColumns ? line.channels : std::min(line.channels, kDepthwiseBlock);
   const int64_t reach = (line.taps - 1) * line.dilation + 1, column_bytes = line.groups * line.pitch * 4;
   line.segment = std::clamp<int64_t>((kStagedBytes / column_bytes - reach) / line.stride + 1, 8,
                                      std::max<int64_t>(8, line.out_width));
@@ -317,7 +326,7 @@ void run_dot(const Prepared& prepared, std::span<const Buffer> buffers, int64_t 
 }
 
 #define CODE_ROWS(cpu, name, needs) \
-  {"Conv", "depthwise_i8_" name, needs, accepts_codes, prepare_dot<cpu::kLoops>, run_dot},
+  {"Conv", "depthwise_i8_" name, needs, accepts_dot, prepare_dot<cpu::kLoops>, run_dot},
 #define ALL_ROWS(cpu, name, needs)                                                          \
   {"Conv", "depthwise_float_" name, needs, accepts_float, prepare_float<cpu::kLoops>, run}, \
       {"Conv", "depthwise_i8_" name, needs, accepts_codes, prepare_codes<cpu::kLoops>, run},
