@@ -40,10 +40,12 @@ const ConvShape kShapes[] = {
     {1, 40, 41, 8, 8, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},    // more rows than a tile
 };
 const ConvShape kDepthwise[] = {
-    {1, 12, 15, 32, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 32},  {2, 9, 20, 17, 17, 3, 3, 2, 2, 1, 1, 1, 1, 1, 1, 17},
-    {1, 7, 7, 144, 144, 5, 5, 1, 1, 1, 1, 2, 2, 2, 2, 144}, {1, 11, 30, 5, 5, 3, 3, 1, 1, 2, 3, 2, 3, 2, 3, 5},
-    {1, 1, 50, 24, 24, 1, 7, 1, 1, 1, 1, 0, 6, 0, 0, 24},   {1, 2, 2, 40, 40, 3, 3, 1, 1, 1, 1, 2, 2, 2, 2, 40},
-    {1, 30, 40, 64, 64, 3, 3, 2, 1, 1, 1, 0, 1, 1, 0, 64},  {1, 5, 3, 2, 2, 3, 3, 3, 3, 1, 1, 1, 1, 1, 1, 2},
+    {1, 12, 15, 32, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 32},   {2, 9, 20, 17, 17, 3, 3, 2, 2, 1, 1, 1, 1, 1, 1, 17},
+    {1, 7, 7, 144, 144, 5, 5, 1, 1, 1, 1, 2, 2, 2, 2, 144},  {1, 11, 30, 5, 5, 3, 3, 1, 1, 2, 3, 2, 3, 2, 3, 5},
+    {1, 1, 50, 24, 24, 1, 7, 1, 1, 1, 1, 0, 6, 0, 0, 24},    {1, 2, 2, 40, 40, 3, 3, 1, 1, 1, 1, 2, 2, 2, 2, 40},
+    {1, 30, 40, 64, 64, 3, 3, 2, 1, 1, 1, 0, 1, 1, 0, 64},   {1, 5, 3, 2, 2, 3, 3, 3, 3, 1, 1, 1, 1, 1, 1, 2},
+    {1, 6, 60, 130, 130, 5, 5, 1, 1, 1, 1, 2, 2, 2, 2, 130},  // lines in parts, channels in blocks
+    {1, 9, 103, 70, 70, 5, 5, 2, 2, 1, 1, 2, 1, 1, 2, 70},
 };
 const char* const kActivations[] = {"",     "Relu", "Clip", "LeakyRelu", "SiLU",     "HardSwish",  "Sigmoid",
                                     "Tanh", "Gelu", "Mish", "Elu",       "Softplus", "HardSigmoid"};
@@ -198,6 +200,9 @@ TEST(FastConv, EveryInt8ActivationEqualsReference) {
     for (const Law& law : all_laws()) {
       EXPECT_GE(judge(code_case(kShapes[0], activation, ZeroPoints::Channel, law, seed++)), 1);
       EXPECT_GE(judge(code_case(kShapes[5], activation, ZeroPoints::Channel, law, seed++)), 1);  // few columns
+      EXPECT_GE(judge(code_case(kShapes[2], activation, ZeroPoints::Channel, law, seed++)), 1);  // 17 columns
+      EXPECT_GE(judge(code_case(kShapes[3], activation, ZeroPoints::Channel, law, seed++)), 1);  // one vector of them
+      EXPECT_GE(judge(code_case(kDepthwise[0], activation, ZeroPoints::Channel, law, seed++)), 1);
       EXPECT_GE(judge(code_case(kDepthwise[1], activation, ZeroPoints::Channel, law, seed++)), 1);
     }
   }

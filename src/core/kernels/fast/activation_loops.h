@@ -98,12 +98,28 @@ void float_to_half(const float* in, uint16_t* out, int64_t count) {
   for (int64_t j = i; j < count; ++j) out[j] = rest[j - i];
 }
 
+/// Codes to what the CPU's products multiply: int16, or bytes with an offset.
 template <class Isa>
-void widen_codes(const int8_t* in, int16_t* out, int64_t count) {
-  constexpr int kLanes = Isa::kBytes / 2;
+inline constexpr bool converts_codes = sizeof(typename Isa::Code) > 1 || Isa::kCodeOffset != 0;
+template <class Isa>
+void convert_codes(const int8_t* in, void* to, int64_t count) {
+  using Code = typename Isa::Code;
+  constexpr int kLanes = Isa::kBytes / static_cast<int>(sizeof(Code));
+  Code* out = static_cast<Code*>(to);
   int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) Isa::widen(in + i, out + i);
-  for (; i < count; ++i) out[i] = in[i];
+  if constexpr (sizeof(Code) == 1) {
+    using Bytes = typename Registers<Isa::kBytes>::Bytes;
+    for (; i + kLanes <= count; i += kLanes) {
+      Bytes codes;
+      __builtin_memcpy(&codes, in + i, sizeof(codes));
+      codes ^= static_cast<int8_t>(-128);  // what adding 128 does to a byte
+      __builtin_memcpy(out + i, &codes, sizeof(codes));
+    }
+    static_assert(Isa::kCodeOffset == 0 || Isa::kCodeOffset == 128);
+  } else {
+    for (; i + kLanes <= count; i += kLanes) Isa::widen(in + i, out + i);
+  }
+  for (; i < count; ++i) out[i] = static_cast<Code>(in[i] + Isa::kCodeOffset);
 }
 
 }  // namespace openrknn::fast

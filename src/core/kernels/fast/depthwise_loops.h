@@ -94,7 +94,7 @@ OPENRKNN_INLINE void finish_pixels(const DepthwiseLine& line, Floats<typename El
     const FloatStage<Isa> stage(line.requantize.floats);
     const V channel = load<V>(line.requantize.floats.channel + c);
 #pragma GCC unroll 8
-    for (int p = 0; p < kPixels; ++p) codes[p] = stage.template codes<false>(codes[p], channel);
+    for (int p = 0; p < kPixels; ++p) codes[p] = stage.template codes<false, true>(codes[p], channel);
 #pragma GCC unroll 8
     for (int p = 0; p < kPixels; ++p) store_codes<Isa>(out + p * line.channels, codes[p], count);
     return;

@@ -144,14 +144,45 @@ template <class Isa, int kRows, int kVectors>
 OPENRKNN_INLINE void finish_block(const GemmTile& tile, const Panel& panel, int64_t first_row,
                                   Ints<Isa> (&sums)[kRows][kVectors]) {
   constexpr int kLanes = Isa::kBytes / 4;
+  if (is_plain(tile.requantize) && panel.columns > kLanes / 2) {
+    requantize_in_registers<Isa>(tile.requantize.floats, sums, tile.outputs + first_row, panel.first, panel.columns);
+    return;
+  }
   int32_t rows[kRows][kVectors * kLanes];
 #pragma GCC unroll 16
   for (int row = 0; row < kRows; ++row) {
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) store(&rows[row][v * kLanes], sums[row][v]);
   }
-  requantize_block<Isa>(tile.requantize, rows[0], kVectors * kLanes, kRows, tile.sums + first_row, panel.first,
-                        panel.columns, tile.outputs + first_row);
+  requantize_block<Isa>(tile.requantize, rows[0], kVectors * kLanes, kRows, panel.first, panel.columns,
+                        tile.outputs + first_row);
+}
+
+/// Integers start with what the output stage would add to them.
+template <class Isa, int kRows, int kVectors>
+OPENRKNN_INLINE void start_block(const GemmTile&, const Panel&, int64_t, Floats<Isa> (&sums)[kRows][kVectors]) {
+#pragma GCC unroll 16
+  for (int row = 0; row < kRows; ++row) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) sums[row][v] = Floats<Isa>(0.0f);
+  }
+}
+template <class Isa, int kRows, int kVectors>
+OPENRKNN_INLINE void start_block(const GemmTile& tile, const Panel& panel, int64_t first_row,
+                                 Ints<Isa> (&sums)[kRows][kVectors]) {
+  using V = Ints<Isa>;
+  constexpr int kLanes = Isa::kBytes / 4;
+  const Requantize& q = tile.requantize;
+#pragma GCC unroll 2
+  for (int v = 0; v < kVectors; ++v) {
+    const V offset = load<V>(q.offset + panel.first + v * kLanes);
+#pragma GCC unroll 16
+    for (int row = 0; row < kRows; ++row) sums[row][v] = offset;
+    if (!q.sum_factor) continue;
+    const V factor = load<V>(q.sum_factor + panel.first + v * kLanes);
+#pragma GCC unroll 16
+    for (int row = 0; row < kRows; ++row) sums[row][v] = sums[row][v] + factor * V(tile.sums[first_row + row]);
+  }
 }
 
 /// Accumulators rest in tile.partial between chunks.
@@ -161,11 +192,13 @@ template <class Product, int kRows, int kVectors>
   constexpr int kBytes = Product::Isa::kBytes;
   std::byte* partial = tile.partial + first_row * kVectors * kBytes;
   Sum sums[kRows][kVectors];
+  if (panel.starts) {
+    start_block<typename Product::Isa>(tile, panel, first_row, sums);
+  } else {
 #pragma GCC unroll 16
-  for (int row = 0; row < kRows; ++row) {
+    for (int row = 0; row < kRows; ++row) {
 #pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) {
-      sums[row][v] = panel.starts ? Sum(0) : load<Sum>(partial + (row * kVectors + v) * kBytes);
+      for (int v = 0; v < kVectors; ++v) sums[row][v] = load<Sum>(partial + (row * kVectors + v) * kBytes);
     }
   }
   const void* const* inputs = tile.inputs + first_row / tile.block_rows * tile.runs * tile.block_rows;
@@ -200,38 +233,38 @@ void sum_windows(const GemmTile& tile) {
   };
   Masks masks;  // all ones, then zeros: read from kStep - n on to keep n
   for (int64_t i = 0; i < 2 * kStep; ++i) masks.keep[i] = static_cast<Input>(i < kStep ? -1 : 0);
-  const void* const* block = tile.inputs;
-  int64_t in_block = 0;
-  const auto sum_next = [&]() __attribute__((always_inline)) {
-    if (in_block == tile.block_rows) {
-      in_block = 0;
-      block += tile.runs * tile.block_rows;
-    }
-    const void* const* inputs = block + in_block++;
-    V sum(0);
-    for (int64_t run = 0; run < tile.runs; ++run) {
-      const Input* from = static_cast<const Input*>(inputs[run * tile.block_rows]);
-      int64_t k = 0;
-      for (; k + kStep <= tile.run_length; k += kStep) {
-        sum = V(Isa::add_codes(sum.raw, load<V>(from + k).raw));
+  const int64_t whole = tile.run_length / kStep * kStep;
+  const V kept = load<V>(masks.keep + kStep - (tile.run_length - whole));
+  for (int64_t first = 0; first < tile.rows; first += tile.block_rows) {
+    const void* const* block = tile.inputs + first * tile.runs;
+    const int64_t rows = tile.rows - first < tile.block_rows ? tile.rows - first : tile.block_rows;
+    // Four together: none waits for another, and lanes are added across once. Rows beyond the last repeat it; their
+    // sums are overwritten by the next block, or nobody's.
+    for (int64_t row = 0; row < rows; row += 4) {
+      int64_t at[4];
+      V sums[4];
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) {
+        at[i] = row + i < rows ? row + i : rows - 1;
+        sums[i] = V(0);
       }
-      if (k < tile.run_length) {
-        const V kept = load<V>(masks.keep + kStep - (tile.run_length - k));
-        sum = V(Isa::add_codes(sum.raw, load<V>(from + k).raw & kept.raw));
+      const void* const* inputs = block;
+      for (int64_t run = 0; run < tile.runs; ++run, inputs += tile.block_rows) {
+        const Input* from[4];
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i) from[i] = static_cast<const Input*>(inputs[at[i]]);
+        for (int64_t k = 0; k < whole; k += kStep) {
+#pragma GCC unroll 4
+          for (int i = 0; i < 4; ++i) sums[i] = V(Isa::add_codes(sums[i].raw, load<V>(from[i] + k).raw));
+        }
+        if (whole == tile.run_length) continue;
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i) {
+          sums[i] = V(Isa::add_codes(sums[i].raw, load<V>(from[i] + whole).raw & kept.raw));
+        }
       }
+      Isa::store_totals(tile.sums + first + row, sums[0].raw, sums[1].raw, sums[2].raw, sums[3].raw);
     }
-    return sum;
-  };
-  int64_t row = 0;
-  for (; row + 4 <= tile.rows; row += 4) {  // four together: lanes are added across once
-    const V a = sum_next(), b = sum_next(), c = sum_next(), d = sum_next();
-    Isa::store_totals(tile.sums + row, a.raw, b.raw, c.raw, d.raw);
-  }
-  for (; row < tile.rows; ++row) {
-    const V sum = sum_next();
-    int32_t totals[4];
-    Isa::store_totals(totals, sum.raw, sum.raw, sum.raw, sum.raw);
-    tile.sums[row] = totals[0];
   }
 }
 

@@ -47,6 +47,12 @@ struct FloatRequantize {
   int32_t low = 0, high = 0, zero_point = 0;  ///< clamps as bits, and what makes codes of bits
 };
 
+/// A curved activation as interpolate_table() (fixed_point.h) takes it: 513 entries.
+struct CurveTable {
+  const int16_t* entries = nullptr;  ///< null: no curve
+  int32_t zero_point = 0, low = -128, high = 127;
+};
+
 /// The output stage of integer kernels (output_stage.h) in doubles. Every step is exact: the products have at most 46
 /// bits, scaling by powers of two costs none, and adding 1.5 * 2^52 rounds half to even like round_shift.
 struct Requantize {
@@ -58,6 +64,7 @@ struct Requantize {
   double zero_point_before = 0, zero_point_after = 0;  ///< one of them is the zero point, by the law
   double low = -128, high = 127;                       ///< clamp after `multiplier` and the zero points
   const int8_t* lookup = nullptr;  ///< code of pre-activation p at [p]; low … high is then int16's
+  CurveTable curve;                ///< the same, where several are computed together
   bool leaky = false;
   bool saturates = true;  ///< an accumulator times its channel factor may leave int32
   FloatRequantize floats;
@@ -103,6 +110,26 @@ struct DepthwiseLine {
   const int32_t* whole_offset = nullptr;
 };
 
+/// One output line of a channel by channel convolution of codes whose products come in groups of four kernel rows
+/// (depthwise_dot_loops.h).
+struct DepthwiseDot {
+  const int8_t* const* lines = nullptr;  ///< input lines, four a group; those outside are lines of padding
+  int64_t groups = 1;                    ///< of four kernel rows
+  int64_t taps = 1, stride = 1, dilation = 1, pad = 0;
+  int64_t in_width = 0, out_width = 0;
+  int64_t channels = 0, padded_channels = 0;  ///< the latter: whole vectors
+  int64_t pitch = 0;                          ///< channels that are staged together: all, or kDepthwiseBlock
+  int64_t segment = 0;                        ///< outputs that are staged together
+  bool wide = false;                          ///< weights of nine bits, in two parts: w & 1, then w >> 1
+  const std::byte* weights = nullptr;         ///< [groups][taps][parts][padded_channels] of four int8
+  int32_t padding = 0;                        ///< four codes as they are staged
+  std::byte* staging = nullptr;               ///< `group_bytes` a group, and kDepthwiseSlack
+  int64_t group_bytes = 0;
+  int8_t* out = nullptr;
+  Requantize requantize;
+};
+inline constexpr int64_t kDepthwiseBlock = 64, kDepthwiseSlack = 1024;
+
 /// How one CPU kind wants a matrix product's operands, and its loop.
 struct Gemm {
   int rows = 1;             ///< output rows a register tile holds at most
@@ -110,8 +137,10 @@ struct Gemm {
   int group = 1;            ///< consecutive k that one multiply-add takes
   bool interleaved = true;  ///< a group's k are neighbours within the vector; false: the vector holds k after k
   int activation_bytes = 4, weight_bytes = 4;
-  int weight_offset = 0;  ///< added to weights when packed; its effect is taken off by sum_factor
+  int code_offset = 0;  ///< added to activations when they are converted
   void (*run)(const GemmTile&) = nullptr;
+  /// Codes: to activations as the loops read them; null: they are read as they are.
+  void (*convert_codes)(const int8_t* in, void* out, int64_t count) = nullptr;
   /// Codes: packs one panel of `vectors` vectors of columns of a matrix with `depth` rows, `row_bytes` apart; `sums`
   /// get the sum of each column. Reads whole vectors, up to 64 bytes past the matrix.
   void (*pack_codes)(const int8_t* from, int64_t row_bytes, int64_t depth, int64_t vectors, std::byte* to,
@@ -208,6 +237,7 @@ struct InnerLoops {
   void (*depthwise_float)(const DepthwiseLine&) = nullptr;
   void (*depthwise_half)(const DepthwiseLine&) = nullptr;
   void (*depthwise_codes)(const DepthwiseLine&) = nullptr;
+  void (*depthwise_dot)(const DepthwiseDot&) = nullptr;  ///< null: no products of four bytes
   void (*apply)(const Activation&, const float* in, float* out, int64_t count) = nullptr;
   void (*softmax)(const float* in, float* out, int64_t count) = nullptr;                       ///< in place allowed
   void (*softmax_short)(const float* in, float* out, int64_t rows, int64_t length) = nullptr;  ///< up to kMostShort
@@ -234,7 +264,6 @@ struct InnerLoops {
   void (*bounded)(const Activation&, float clip, float* values, int64_t count) = nullptr;  ///< clip, then function
   void (*half_to_float)(const uint16_t* in, float* out, int64_t count) = nullptr;
   void (*float_to_half)(const float* in, uint16_t* out, int64_t count) = nullptr;
-  void (*widen_codes)(const int8_t* in, int16_t* out, int64_t count) = nullptr;
 };
 
 }  // namespace openrknn::fast

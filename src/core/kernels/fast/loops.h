@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/kernels/fast/convert_loops.h"
+#include "core/kernels/fast/depthwise_dot_loops.h"
 #include "core/kernels/fast/depthwise_loops.h"
 #include "core/kernels/fast/gemm_loops.h"
 #include "core/kernels/fast/packing_loops.h"
@@ -29,8 +30,9 @@ constexpr Gemm code_gemm() {
           .interleaved = Isa::kInterleaved,
           .activation_bytes = sizeof(typename Product::Input),
           .weight_bytes = sizeof(typename Product::Input),
-          .weight_offset = Isa::kWeightOffset,
+          .code_offset = Isa::kCodeOffset,
           .run = run_gemm<Product>,
+          .convert_codes = converts_codes<Isa> ? convert_codes<Isa> : nullptr,
           .pack_codes = pack_codes<Product>};
 }
 template <class Isa>
@@ -66,8 +68,7 @@ constexpr InnerLoops inner_loops() {
           .gru_update = gru_update<Isa>,
           .bounded = bounded<Isa>,
           .half_to_float = half_to_float<Isa>,
-          .float_to_half = float_to_half<Isa>,
-          .widen_codes = widen_codes<Isa>};
+          .float_to_half = float_to_half<Isa>};
 }
 
 }  // namespace openrknn::fast

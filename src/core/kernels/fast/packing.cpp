@@ -18,9 +18,8 @@ int64_t place_in_panel(const Gemm& gemm, int64_t column, int64_t member) {
 std::string key_of(const Product& p, const ProductPart& part, const std::string& key) {
   const Gemm& gemm = *p.gemm;
   std::string text = key;
-  for (const int64_t number :
-       {p.groups, p.out_channels, static_cast<int64_t>(gemm.lanes), static_cast<int64_t>(gemm.group),
-        static_cast<int64_t>(gemm.weight_bytes), static_cast<int64_t>(gemm.weight_offset)}) {
+  for (const int64_t number : {p.groups, p.out_channels, static_cast<int64_t>(gemm.lanes),
+                               static_cast<int64_t>(gemm.group), static_cast<int64_t>(gemm.weight_bytes)}) {
     text += ' ' + std::to_string(number);
   }
   text += std::string(gemm.interleaved ? " i" : " k") + (p.merged ? 'm' : 's');
@@ -60,10 +59,10 @@ void pack_weights(Product& p, Weights& cache, const std::string& key, const Weig
                 member = 0;
                 at += step;
               }
-              const int code = static_cast<int>(value) + gemm.weight_offset;
+              const int code = static_cast<int>(value);
               if (gemm.weight_bytes == 4) reinterpret_cast<float*>(base)[element] = value;
               if (gemm.weight_bytes == 2) reinterpret_cast<int16_t*>(base)[element] = static_cast<int16_t>(code);
-              if (gemm.weight_bytes == 1) reinterpret_cast<uint8_t*>(base)[element] = static_cast<uint8_t>(code);
+              if (gemm.weight_bytes == 1) reinterpret_cast<int8_t*>(base)[element] = static_cast<int8_t>(code);
             }
             group_of_k += (length + gemm.group - 1) / gemm.group;
           }

@@ -19,7 +19,7 @@ OPENRKNN_INLINE Ints<typename Product::Isa> pack_group(const int8_t* from, int64
     if (member >= present) continue;
     rows[member] = V(Isa::load_codes(from + member * row_bytes));
     sum = sum + rows[member];
-    packed = packed | (((rows[member] + Isa::kWeightOffset) & kMask) << (kBits * member));
+    packed = packed | ((rows[member] & kMask) << (kBits * member));
   }
   if constexpr (Isa::kInterleaved) return packed;
   // The vector holds k after k.

@@ -78,25 +78,34 @@ void average_floats(const PoolPixel& pixel) {
       pixel, 0.0f, [](V sum, V x) { return sum + x; }, [=](V v) { return v / V(divisor); });
 }
 
+/// The largest code of all taps, kBytes channels from `c` on.
+template <class Isa, int kBytes>
+OPENRKNN_INLINE typename Registers<kBytes>::Bytes largest_codes(const PoolPixel& pixel, int64_t c) {
+  using Bytes = typename Registers<kBytes>::Bytes;
+  Bytes best = Bytes{} + static_cast<int8_t>(-128);
+  for (int64_t tap = 0; tap < pixel.count; ++tap) {
+    Bytes x;
+    __builtin_memcpy(&x, static_cast<const int8_t*>(pixel.taps[tap]) + c, sizeof(x));
+    best = x > best ? x : best;
+  }
+  return best;
+}
 template <class Isa>
 void max_codes(const PoolPixel& pixel) {
-  using Bytes = typename Registers<Isa::kBytes>::Bytes;
-  for (int64_t c = 0; c < pixel.channels; c += Isa::kBytes) {
-    Bytes best = Bytes{} + static_cast<int8_t>(-128);
-    for (int64_t tap = 0; tap < pixel.count; ++tap) {
-      Bytes x;
-      __builtin_memcpy(&x, static_cast<const int8_t*>(pixel.taps[tap]) + c, sizeof(x));
-      best = x > best ? x : best;
-    }
-    int8_t* out = static_cast<int8_t*>(pixel.out) + c;
-    if (pixel.channels - c >= Isa::kBytes) {
-      __builtin_memcpy(out, &best, sizeof(best));
-      continue;
-    }
-    int8_t rest[Isa::kBytes];
-    __builtin_memcpy(rest, &best, sizeof(best));
-    for (int64_t i = 0; i < pixel.channels - c; ++i) out[i] = rest[i];
+  constexpr int kShort = 16;  // a whole vector is too much for the few channels of small networks
+  int8_t* out = static_cast<int8_t*>(pixel.out);
+  int64_t c = 0;
+  for (; c + Isa::kBytes <= pixel.channels; c += Isa::kBytes) {
+    const auto best = largest_codes<Isa, Isa::kBytes>(pixel, c);
+    __builtin_memcpy(out + c, &best, sizeof(best));
   }
+  for (; c + kShort <= pixel.channels; c += kShort) {
+    const auto best = largest_codes<Isa, kShort>(pixel, c);
+    __builtin_memcpy(out + c, &best, sizeof(best));
+  }
+  if (c == pixel.channels) return;
+  const auto best = largest_codes<Isa, kShort>(pixel, c);
+  for (int64_t i = 0; c + i < pixel.channels; ++i) out[c + i] = best[i];
 }
 template <class Isa>
 void average_codes(const PoolPixel& pixel) {

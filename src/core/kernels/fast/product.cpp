@@ -89,8 +89,8 @@ void convert(const Product& p, const std::byte* from, int64_t count, std::byte* 
   const int64_t bytes = bit_width(p.input) / 8;
   if (p.input == DType::Float16) {
     p.loops->half_to_float(reinterpret_cast<const uint16_t*>(from), reinterpret_cast<float*>(to), count);
-  } else if (bytes != p.gemm->activation_bytes) {
-    p.loops->widen_codes(reinterpret_cast<const int8_t*>(from), reinterpret_cast<int16_t*>(to), count);
+  } else if (p.gemm->convert_codes != nullptr) {
+    p.gemm->convert_codes(reinterpret_cast<const int8_t*>(from), to, count);
   } else {
     std::memcpy(to, from, static_cast<size_t>(count * bytes));
   }
@@ -141,19 +141,22 @@ struct TapLine {
 };
 void point_at_line(const TapLine& tap, const void* padding, int64_t in_block, int64_t block_rows, int64_t block_stride,
                    const void** at) {
-  int64_t column = 0, offset = tap.first;
-  const auto until = [&](int64_t end, auto pointer) {
-    for (; column < end; ++column, offset += tap.step) {
-      at[in_block] = pointer();
-      if (++in_block == block_rows) {
-        in_block = 0;
-        at += block_stride;
-      }
+  int64_t column = 0;
+  const auto until = [&](int64_t end, const void* first, int64_t step) {
+    while (column < end) {
+      const int64_t count = std::min(block_rows - in_block, end - column);  // as many as the block still takes
+      const std::byte* data = static_cast<const std::byte*>(first) + column * step;
+      for (int64_t i = 0; i < count; ++i) at[in_block + i] = data + i * step;
+      column += count;
+      in_block += count;
+      if (in_block < block_rows) continue;
+      in_block = 0;
+      at += block_stride;
     }
   };
-  until(tap.begin, [&] { return padding; });
-  until(tap.end, [&]() -> const void* { return tap.data + offset; });
-  until(tap.columns, [&] { return padding; });
+  until(tap.begin, padding, 0);
+  until(tap.end, tap.data + tap.first, tap.step);
+  until(tap.columns, padding, 0);
 }
 
 /// Where each row's stretches begin, block by block.
@@ -189,7 +192,7 @@ void point_at_inputs(const Product& p, const ProductPart& part, const Area& area
 
 void plan_tiles(Product& p) {
   const ProductPart& first = p.parts.front();
-  const bool converts = bit_width(p.input) != 8 * p.gemm->activation_bytes;
+  const bool converts = p.input == DType::Float16 || p.gemm->convert_codes != nullptr;
   // Contiguous taps: neighbouring kernel columns read neighbouring pixels.
   bool contiguous = p.parts.size() == 1 && first.width.offsets.size() > 1;
   for (size_t i = 1; i < first.width.offsets.size(); ++i) {
@@ -301,11 +304,11 @@ void run_product(const Prepared& prepared, std::span<const Buffer> buffers, int6
   int64_t row = 0;
   for (int64_t line = area.line; line < area.line + area.lines; ++line) {
     const int64_t y = (area.image * p.out_height + height.origin + line * height.spread) * p.out_width + width.origin;
-    for (int64_t column = area.column; column < area.column + area.columns; ++column, ++row) {
-      const int64_t pixel =
-          (y + column * width.spread) * p.out_channels + area.group * p.group_columns() + first_column;
-      outputs[row] = buffers.back().data + pixel * out_bytes;
-    }
+    const int64_t first =
+        (y + area.column * width.spread) * p.out_channels + area.group * p.group_columns() + first_column;
+    std::byte* out = buffers.back().data + first * out_bytes;
+    const int64_t step = width.spread * p.out_channels * out_bytes;
+    for (int64_t column = 0; column < area.columns; ++column) outputs[row++] = out + column * step;
   }
   task.outputs = outputs;
   task.partial = scratch + p.partial_at;
@@ -332,6 +335,7 @@ void run_product(const Prepared& prepared, std::span<const Buffer> buffers, int6
     else
       task.requantize.floats.channel = p.float_channel.data() + parameter;
     task.requantize.lookup = lookup_at_zero(p.lookup);
+    task.requantize.curve.entries = p.curve.data();
     task.sums = reinterpret_cast<int32_t*>(scratch + p.sums_at);
   }
   p.gemm->run(task);

@@ -51,6 +51,7 @@ struct Product {
   std::vector<double> channel;
   std::vector<float> float_channel;  ///< instead of `channel` where floats_fit_stage()
   Weights::Packed lookup;
+  std::vector<int16_t> curve;
   Requantize requantize;
 
   // How activations are read, set by plan_tiles().

@@ -40,18 +40,22 @@ struct FloatStage {
   OPENRKNN_INLINE explicit FloatStage(const FloatRequantize& q)
       : slope(q.slope), multiplier(q.multiplier), start(q.start), low(q.low), high(q.high), zero_point(q.zero_point) {}
 
-  template <bool kLeaky>
+  /// kSaturated: what exceeds `high` is left to the packing of codes.
+  template <bool kLeaky, bool kSaturated = false>
   OPENRKNN_INLINE Ints<Isa> codes(Ints<Isa> acc, V channel) const {
     const V sum(__builtin_convertvector(acc.raw, typename V::Raw));
     V v = fma(sum, channel, round) - round;
     if constexpr (kLeaky) v = select(sum < V(0.0f), fma(v, slope, round) - round, v);
     const Ints<Isa> counted = bits(fma(v, multiplier, start));
     const Ints<Isa> raised(counted.raw < low.raw ? low.raw : counted.raw);
+    if constexpr (kSaturated) return raised + zero_point;
     return Ints<Isa>(raised.raw > high.raw ? high.raw : raised.raw) + zero_point;
   }
 };
-/// Neither LeakyRelu nor a table follows: the stage most layers have.
-OPENRKNN_INLINE bool is_plain(const Requantize& q) { return q.floats.channel && !q.leaky && !q.lookup; }
+/// Neither LeakyRelu nor a table follows, and codes reach up to 127: the stage most layers have.
+OPENRKNN_INLINE bool is_plain(const Requantize& q) {
+  return q.floats.channel && !q.leaky && !q.lookup && q.high == 127;
+}
 
 /// Accumulators of columns c … c + lanes - 1 to codes, or to pre-activations if there is a lookup; one int32 each.
 template <class Isa>
@@ -75,6 +79,17 @@ OPENRKNN_INLINE void store_codes(int8_t* out, Ints<Isa> codes, int64_t count) {
   constexpr int kLanes = Isa::kBytes / 4;
   if (count >= kLanes) return Isa::store_codes(out, codes.raw);
   Isa::store_first_codes(out, codes.raw, count);
+}
+
+/// The first `count` of a vector of bytes, if those are fewer than its lanes.
+template <class Isa>
+OPENRKNN_INLINE void copy_codes(const int8_t* from, int8_t* to, int64_t count) {
+  constexpr int kLanes = Isa::kBytes / 4;
+  if (count >= kLanes) {
+    __builtin_memcpy(to, from, kLanes);
+    return;
+  }
+  for (int64_t i = 0; i < count; ++i) to[i] = from[i];
 }
 
 /// The first `count` pre-activations as the codes that `lookup` has for them. One byte after another: a gather of the
@@ -102,9 +117,8 @@ OPENRKNN_INLINE void store_requantized(const Requantize& q, Ints<Isa> sum, int64
 
 /// A block of few columns: its accumulators close up, so that a vector holds several rows.
 template <class Isa>
-OPENRKNN_INLINE void requantize_narrow(Requantize q, const int32_t* acc, int64_t width, int64_t rows,
-                                       const int32_t* window_sums, int64_t first, int64_t columns,
-                                       void* const* outputs) {
+OPENRKNN_INLINE void requantize_narrow(Requantize q, const int32_t* acc, int64_t width, int64_t rows, int64_t first,
+                                       int64_t columns, void* const* outputs) {
   constexpr int kLanes = Isa::kBytes / 4, kMost = 16 * kLanes / 2;  // blocks have up to 16 rows
   int32_t sums[kMost] = {};
   double channel[kMost] = {};
@@ -113,9 +127,7 @@ OPENRKNN_INLINE void requantize_narrow(Requantize q, const int32_t* acc, int64_t
   int64_t count = 0;
   for (int64_t row = 0; row < rows; ++row) {
     for (int64_t c = 0; c < columns; ++c, ++count) {
-      uint32_t sum = static_cast<uint32_t>(acc[row * width + c]) + static_cast<uint32_t>(q.offset[first + c]);
-      if (q.sum_factor) sum += static_cast<uint32_t>(q.sum_factor[first + c]) * static_cast<uint32_t>(window_sums[row]);
-      sums[count] = static_cast<int32_t>(sum);
+      sums[count] = acc[row * width + c];
       if (q.floats.channel)
         float_channel[count] = q.floats.channel[first + c];
       else
@@ -136,26 +148,70 @@ OPENRKNN_INLINE void requantize_narrow(Requantize q, const int32_t* acc, int64_t
 /// Calls put(accumulators, column, where the codes go, how many) for all vectors of a block, column vectors outermost.
 /// `enter(column)` comes before the rows: what is read there stays in registers.
 template <class Isa, class Enter, class Put>
-OPENRKNN_INLINE void requantize_rows(const Requantize& q, const int32_t* acc, int64_t width, int64_t rows,
-                                     const int32_t* window_sums, int64_t first, int64_t columns, void* const* outputs,
-                                     Enter enter, Put put) {
-  using V = Ints<Isa>;
+OPENRKNN_INLINE void requantize_rows(const int32_t* acc, int64_t width, int64_t rows, int64_t first, int64_t columns,
+                                     void* const* outputs, Enter enter, Put put) {
   constexpr int kLanes = Isa::kBytes / 4;
   for (int64_t i = 0; i < columns; i += kLanes) {
     enter(first + i);
-    const V offset = load<V>(q.offset + first + i);
-    if (q.sum_factor == nullptr) {
-      for (int64_t row = 0; row < rows; ++row) {
-        const V sum = load<V>(acc + row * width + i) + offset;
-        put(sum, first + i, static_cast<int8_t*>(outputs[row]) + first + i, columns - i);
-      }
-      continue;
-    }
-    const V factor = load<V>(q.sum_factor + first + i);
     for (int64_t row = 0; row < rows; ++row) {
-      const V sum = load<V>(acc + row * width + i) + offset + factor * V(window_sums[row]);
+      const Ints<Isa> sum = load<Ints<Isa>>(acc + row * width + i);
       put(sum, first + i, static_cast<int8_t*>(outputs[row]) + first + i, columns - i);
     }
+  }
+}
+
+/// The plain stage of a whole block that has never left the registers.
+template <class Isa, int kRows, int kVectors>
+OPENRKNN_INLINE void requantize_in_registers(const FloatRequantize& q, Ints<Isa> (&sums)[kRows][kVectors],
+                                             void* const* outputs, int64_t first, int64_t columns) {
+  constexpr int kLanes = Isa::kBytes / 4;
+  const FloatStage<Isa> stage(q);
+#pragma GCC unroll 2
+  for (int v = 0; v < kVectors; ++v) {
+    const Floats<Isa> channel = load<Floats<Isa>>(q.channel + first + v * kLanes);
+#pragma GCC unroll 16
+    for (int row = 0; row < kRows; ++row) sums[row][v] = stage.template codes<false, true>(sums[row][v], channel);
+  }
+  if (columns == kVectors * kLanes) {
+#pragma GCC unroll 16
+    for (int row = 0; row < kRows; ++row) {
+      int8_t* out = static_cast<int8_t*>(outputs[row]) + first;
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v) Isa::store_codes(out + v * kLanes, sums[row][v].raw);
+    }
+    return;
+  }
+#pragma GCC unroll 16
+  for (int row = 0; row < kRows; ++row) {
+    int8_t* out = static_cast<int8_t*>(outputs[row]) + first;
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) store_codes<Isa>(out + v * kLanes, sums[row][v], columns - v * kLanes);
+  }
+}
+
+/// A block of curved columns, eight vectors at a time. `width`: one or two vectors.
+template <class Isa>
+OPENRKNN_INLINE void requantize_curve(const Requantize& q, const int32_t* acc, int64_t width, int64_t rows,
+                                      int64_t first, int64_t columns, void* const* outputs) {
+  using V = Ints<Isa>;
+  constexpr int kLanes = Isa::kBytes / 4;
+  const FloatStage<Isa> stage(q.floats);
+  const Floats<Isa> channels[2] = {load<Floats<Isa>>(q.floats.channel + first),
+                                   load<Floats<Isa>>(q.floats.channel + first + width - kLanes)};
+  const int64_t last = rows * width - kLanes, step = 8 * kLanes;
+  int8_t codes[16 * 2 * kLanes + 7 * kLanes];  // blocks have up to 16 rows; the last step may be partly empty
+  for (int64_t at = 0; at <= last; at += step) {
+    typename V::Raw values[8];
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) {
+      const int64_t from = at + i * kLanes < last ? at + i * kLanes : last;
+      values[i] = stage.template codes<false>(load<V>(acc + from), channels[i % 2]).raw;
+    }
+    Isa::curve_codes(q.curve, values, codes + at);
+  }
+  for (int64_t row = 0; row < rows; ++row) {
+    int8_t* out = static_cast<int8_t*>(outputs[row]) + first;
+    for (int64_t i = 0; i < columns; i += kLanes) copy_codes<Isa>(codes + row * width + i, out + i, columns - i);
   }
 }
 
@@ -163,14 +219,18 @@ OPENRKNN_INLINE void requantize_rows(const Requantize& q, const int32_t* acc, in
 /// line: the register tiles of all sizes share it.
 template <class Isa>
 [[gnu::noinline]] void requantize_block(const Requantize& shared, const int32_t* acc, int64_t width, int64_t rows,
-                                        const int32_t* window_sums, int64_t first, int64_t columns,
-                                        void* const* outputs) {
+                                        int64_t first, int64_t columns, void* const* outputs) {
   using V = Ints<Isa>;
   constexpr int kLanes = Isa::kBytes / 4;
   const Requantize q = shared;  // a local copy: stores of codes cannot change it
-  if (columns <= kLanes / 2) return requantize_narrow<Isa>(q, acc, width, rows, window_sums, first, columns, outputs);
+  if (columns <= kLanes / 2) return requantize_narrow<Isa>(q, acc, width, rows, first, columns, outputs);
+  if constexpr (Isa::kCurves) {
+    if (q.lookup && q.floats.channel) {
+      return requantize_curve<Isa>(q, acc, width, rows, first, columns, outputs);
+    }
+  }
   const auto by_stage = [&](auto enter, auto put) __attribute__((always_inline)) {
-    requantize_rows<Isa>(q, acc, width, rows, window_sums, first, columns, outputs, enter, put);
+    requantize_rows<Isa>(acc, width, rows, first, columns, outputs, enter, put);
   };
   if (!q.floats.channel || q.leaky) {
     return by_stage([](int64_t) {}, [&](V sum, int64_t c, int8_t * out, int64_t count) __attribute__((

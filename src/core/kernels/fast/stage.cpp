@@ -86,6 +86,7 @@ Requantize requantize_of(const OutputStage& stage) {
   q.low = table ? -32768 : stage.low;
   q.high = table ? 32767 : stage.high;
   if (!table) (stage.scale.zero_point_before_shift ? q.zero_point_before : q.zero_point_after) = stage.zero_point;
+  q.curve = {nullptr, stage.zero_point, stage.low, stage.high};
   constexpr int32_t kBits = std::bit_cast<int32_t>(kFloatRound);
   q.floats.slope = static_cast<float>(q.slope);
   q.floats.multiplier = static_cast<float>(q.multiplier);
@@ -154,11 +155,13 @@ void fill_output_stage(Product& p, const Call& call, Weights& cache, const Weigh
                        const WeightMagnitude& weight_magnitude) {
   const OutputStage stage = output_stage(call, call.inputs[0], call.inputs[1]);
   const int64_t zx = call.inputs[0].quant->zero_point[0];
+  const int64_t stored_zx = zx + p.gemm->code_offset;  // activations are stored with the offset as well
   const std::vector<int32_t>& weight_zero_point = call.inputs[1].quant->zero_point;
   const std::span<const int32_t> bias = code_bias(call);
   p.requantize = requantize_of(stage);
   p.lookup = lookup_of(stage, call, cache);
-  p.padding = static_cast<int32_t>(zx);
+  p.curve = stage.table;
+  p.padding = static_cast<int32_t>(stored_zx);
   const size_t padded = static_cast<size_t>(p.groups * p.padded_columns());
   p.channel.assign(padded, 1.0);
   p.sum_factor.assign(padded, 0);
@@ -175,11 +178,11 @@ void fill_output_stage(Product& p, const Call& call, Weights& cache, const Weigh
     const int64_t b = bias.empty() ? 0 : parameter(bias), zw = parameter(weight_zero_point);
     const size_t at = static_cast<size_t>(c / p.group_columns() * p.padded_columns() + c % p.group_columns());
     for (ProductPart& part : p.parts) {
-      // Σ (x-zx)(w-zw) + b = Σ x(w+o) - (zw+o) Σx + [b - zx Σw + n zx zw], all modulo 2^32: the true sum fits.
+      // Σ (x-zx)(w-zw) + b = Σ xw - zw Σx + [b - zx Σw + n zx zw], all modulo 2^32: the true sum fits.
       const int64_t count = static_cast<int64_t>(part.taps.size()) * p.group_channels();
-      part.offset[at] = static_cast<int32_t>(b - zx * weight_sum(c, part) + count * zx * zw);
+      part.offset[at] = static_cast<int32_t>(b - stored_zx * weight_sum(c, part) + count * stored_zx * zw);
     }
-    p.sum_factor[at] = static_cast<int32_t>(-(zw + p.gemm->weight_offset));
+    p.sum_factor[at] = static_cast<int32_t>(-zw);
     any_factor = any_factor || p.sum_factor[at] != 0;
     const int32_t channel = stage.channel.empty() ? 1 << stage.channel_shift : parameter(stage.channel);
     p.channel[at] = std::ldexp(channel, -stage.channel_shift);

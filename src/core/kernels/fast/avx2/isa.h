@@ -41,7 +41,7 @@ struct Isa {
   using Code = int16_t;
   static constexpr int kGroup = 2;
   static constexpr bool kInterleaved = true;
-  static constexpr int kWeightOffset = 0;
+  static constexpr int kCodeOffset = 0;
   OPENRKNN_INLINE static Ints dot(Ints sum, Ints weights, Ints codes) {
     return (Ints)_mm256_add_epi32((__m256i)sum, _mm256_madd_epi16((__m256i)weights, (__m256i)codes));
   }
@@ -98,7 +98,7 @@ struct Isa {
   OPENRKNN_INLINE static Ints load_codes(const int8_t* from) {
     return (Ints)_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)));
   }
-  /// The lanes hold codes already: packing never saturates.
+  /// What is no code saturates.
   OPENRKNN_INLINE static void store_codes(int8_t* to, Ints v) {
     const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1));
     _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_packs_epi16(words, words));
@@ -111,6 +111,8 @@ struct Isa {
       asm volatile("" : : : "memory");  // no call of memcpy: it would cost the loop around all of its registers
     }
   }
+
+  static constexpr bool kCurves = false;  ///< curves are looked up code by code
 
   OPENRKNN_INLINE static Ints multiply_pairs(Ints a, Ints b) { return (Ints)_mm256_madd_epi16((__m256i)a, (__m256i)b); }
 };

@@ -3,6 +3,7 @@
 
 #include <immintrin.h>
 
+#include "core/kernels/fast/avx512/curve.h"
 #include "core/kernels/fast/vector.h"
 
 namespace openrknn::avx512 {
@@ -36,7 +37,7 @@ struct Isa {
   using Code = int16_t;
   static constexpr int kGroup = 2;
   static constexpr bool kInterleaved = true;
-  static constexpr int kWeightOffset = 0;
+  static constexpr int kCodeOffset = 0;
   OPENRKNN_INLINE static Ints dot(Ints sum, Ints weights, Ints codes) {
     return (Ints)_mm512_add_epi32((__m512i)sum, _mm512_madd_epi16((__m512i)weights, (__m512i)codes));
   }
@@ -93,11 +94,24 @@ struct Isa {
   OPENRKNN_INLINE static Ints load_codes(const int8_t* from) {
     return (Ints)_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
   }
+  /// What is no code saturates.
   OPENRKNN_INLINE static void store_codes(int8_t* to, Ints v) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8((__m512i)v));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtsepi32_epi8((__m512i)v));
   }
   OPENRKNN_INLINE static void store_first_codes(int8_t* to, Ints v, int64_t count) {
-    _mm512_mask_cvtepi32_storeu_epi8(to, first(count), (__m512i)v);
+    _mm512_mask_cvtsepi32_storeu_epi8(to, first(count), (__m512i)v);
+  }
+
+  /// Eight vectors of pre-activations to the codes of a curve, in order.
+  static constexpr bool kCurves = true;
+  OPENRKNN_INLINE static void curve_codes(const fast::CurveTable& curve, const Ints (&values)[8], int8_t* to) {
+    __m512i in[8];
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) in[i] = (__m512i)values[i];
+    __m256i codes[4];
+    avx512::curve_codes(curve, in, codes);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + 32 * i), codes[i]);
   }
 
   OPENRKNN_INLINE static Ints multiply_pairs(Ints a, Ints b) { return (Ints)_mm512_madd_epi16((__m512i)a, (__m512i)b); }

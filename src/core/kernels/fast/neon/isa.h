@@ -41,7 +41,7 @@ struct Isa {
   using Code = int16_t;
   static constexpr int kGroup = 2;
   static constexpr bool kInterleaved = false;
-  static constexpr int kWeightOffset = 0;
+  static constexpr int kCodeOffset = 0;
   OPENRKNN_INLINE static Ints dot(Ints sum, Ints weights, Ints codes) {
     const int16x8_t w = (int16x8_t)weights;
     const int16x4_t pair = vget_low_s16((int16x8_t)codes);
@@ -96,9 +96,10 @@ struct Isa {
     __builtin_memcpy(&four, from, sizeof(four));
     return (Ints)vmovl_s16(vget_low_s16(vmovl_s8(vcreate_s8(static_cast<uint32_t>(four)))));
   }
+  /// What is no code saturates.
   OPENRKNN_INLINE static void store_codes(int8_t* to, Ints v) {
-    const int16x4_t words = vmovn_s32((int32x4_t)v);
-    const int32_t four = vget_lane_s32(vreinterpret_s32_s8(vmovn_s16(vcombine_s16(words, words))), 0);
+    const int16x4_t words = vqmovn_s32((int32x4_t)v);
+    const int32_t four = vget_lane_s32(vreinterpret_s32_s8(vqmovn_s16(vcombine_s16(words, words))), 0);
     __builtin_memcpy(to, &four, sizeof(four));
   }
   OPENRKNN_INLINE static void store_first_codes(int8_t* to, Ints v, int64_t count) {
@@ -109,6 +110,8 @@ struct Isa {
       asm volatile("" : : : "memory");  // no call of memcpy: it would cost the loop around all of its registers
     }
   }
+
+  static constexpr bool kCurves = false;  ///< curves are looked up code by code
 
   OPENRKNN_INLINE static Ints multiply_pairs(Ints a, Ints b) {
     const int32x4_t low = vmull_s16(vget_low_s16((int16x8_t)a), vget_low_s16((int16x8_t)b));
