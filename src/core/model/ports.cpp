@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/byte_tables.h"
 #include "core/base/error.h"
 #include "core/model/elements.h"
 
@@ -139,7 +140,7 @@ void convert_bytes(const Tensor& array, const Channels& channels, const Encode& 
   if (array.dtype() == DType::Int8) {
     all_codes = Tensor::view(DType::Int8, {256}, all_codes.bytes(), std::make_shared<Tensor>(all_codes));
   }
-  const int64_t tables = channels.normalized() ? channels.count : 1;
+  int64_t tables = channels.normalized() ? channels.count : 1;
   std::vector<Out> table(static_cast<size_t>(tables) * 256);
   for (int64_t c = 0; c < tables; ++c) {
     Channels one;
@@ -149,9 +150,17 @@ void convert_bytes(const Tensor& array, const Channels& channels, const Encode& 
     }
     convert_elements(all_codes, one, encode, table.data() + c * 256);
   }
+  if (tables > 1 && std::equal(table.begin() + 256, table.end(), table.begin())) {  // mean and std are those of all
+    tables = 1;
+    table.resize(256);
+  }
   const auto* in = reinterpret_cast<const uint8_t*>(array.bytes().data());
   const auto* const end = in + array.size();
-  if (tables == 1) {
+  const bool alternate = tables == 1 || channels.inner == 1;
+  if (sizeof(Out) == 1 && alternate) {
+    const auto* bytes = reinterpret_cast<const uint8_t*>(table.data());
+    look_up_bytes({in, end}, {bytes, table.size()}, reinterpret_cast<uint8_t*>(out));
+  } else if (tables == 1) {
     while (in < end) *out++ = table[*in++];
   } else if (channels.inner > 1) {
     for (int64_t c = 0; in < end; c = (c + 1) % tables) {
