@@ -179,7 +179,10 @@ TEST(FastConv, DepthwiseEqualsReference) {
   for (const ConvShape& s : kDepthwise) {
     EXPECT_GE(judge(float_case(s, DType::Float32, "", false, seed++)), 1);
     EXPECT_GE(judge(float_case(s, DType::Float16, "Clip", true, seed++)), 1);
-    for (const Law& law : all_laws()) EXPECT_GE(judge(code_case(s, "", ZeroPoints::Channel, law, seed++)), 1);
+    for (const Law& law : all_laws()) {
+      EXPECT_GE(judge(code_case(s, "", ZeroPoints::Channel, law, seed++)), 1);  // centered weights of nine bits
+      EXPECT_GE(judge(code_case(s, "", ZeroPoints::None, law, seed++)), 1);     // of eight
+    }
   }
 }
 TEST(FastConv, Int8EqualsReference) {
