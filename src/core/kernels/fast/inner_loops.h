@@ -62,6 +62,15 @@ struct Requantize {
   FloatRequantize floats;
 };
 
+/// What makes sums of codes the Int32 sums of the numbers they stand for: a number is a code and a shift. All of it
+/// wraps, as the sums do.
+struct IntegerSums {
+  const int32_t* row_shift = nullptr;  ///< per row: times `column`
+  const int32_t* column = nullptr;     ///< per column, whole vectors: sum of the second operand's numbers
+  const int32_t* bias = nullptr;       ///< per column, whole vectors; null: none
+  int32_t window_factor = 0;           ///< times the sum of the row's codes
+};
+
 /// One tile of an implicit matrix product: outputs[row][column] = sum over k of input[row][k] * weight[k][column].
 /// k runs over `runs` stretches of `run_length` contiguous activations; where a stretch starts differs by row.
 /// Rows come in blocks of `block_rows`: the start of stretch `run` of row `i` in block `b` is
@@ -80,7 +89,8 @@ struct GemmTile {
   bool half = false;  ///< outputs are Float16: rounded once, after the activation
   // Integers:
   Requantize requantize;
-  int32_t* sums = nullptr;  ///< room for one sum per row
+  int32_t* sums = nullptr;                ///< room for one sum per row
+  const IntegerSums* integers = nullptr;  ///< outputs are Int32: no output stage
 };
 
 /// One output line of a channel by channel convolution: out[x][c] = sum over taps of in[line][x * stride - pad +
@@ -115,6 +125,9 @@ struct Gemm {
   /// get the sum of each column. Reads whole vectors, up to 64 bytes past the matrix.
   void (*pack_codes)(const int8_t* from, int64_t row_bytes, int64_t depth, int64_t vectors, std::byte* to,
                      int32_t* sums) = nullptr;
+  /// Codes: Int32 numbers as codes (integer_loops.h).
+  void (*range_of)(const int32_t* in, int64_t count, int32_t* low, int32_t* high) = nullptr;
+  void (*narrow_integers)(const int32_t* in, int8_t* out, int64_t count, int32_t shift) = nullptr;
 };
 
 /// sums[row][lane] = sum over k of inputs[row][k] * weight[k][lane] of int16 codes, one panel of columns

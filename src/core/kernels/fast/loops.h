@@ -30,7 +30,9 @@ constexpr Gemm code_gemm() {
           .weight_bytes = sizeof(typename Product::Input),
           .weight_offset = Isa::kWeightOffset,
           .run = run_gemm<Product>,
-          .pack_codes = pack_codes<Product>};
+          .pack_codes = pack_codes<Product>,
+          .range_of = range_of<Isa>,
+          .narrow_integers = narrow_integers<Isa>};
 }
 template <class Isa>
 constexpr InnerLoops inner_loops() {
