@@ -162,6 +162,21 @@ struct CodePair {
   CodeScale a_out, out;
 };
 
+/// Neighbours between floats and codes (QuantizeLinear, DequantizeLinear); one scale and zero point, or one each.
+struct QuantizeStretch {
+  float* floats = nullptr;
+  void* codes = nullptr;
+  int64_t count = 0;
+  const float *scale = nullptr, *zero_point = nullptr;
+  bool advances = false;
+  float low = 0, high = 0;  ///< codes the type holds
+};
+using QuantizeLoop = void (*)(const QuantizeStretch&);
+/// One loop an integer type.
+struct QuantizeLoops {
+  QuantizeLoop int8 = nullptr, uint8 = nullptr, int16 = nullptr, uint16 = nullptr, int32 = nullptr;
+};
+
 /// One output pixel of a pool: the taps inside the input.
 struct PoolPixel {
   const void* const* taps = nullptr;
@@ -237,6 +252,7 @@ struct InnerLoops {
   void (*blend_float)(const BlendRow&) = nullptr;
   void (*blend_half)(const BlendRow&) = nullptr;
   void (*sum_codes)(const int8_t* from, int64_t rows, int64_t row_bytes, int64_t columns, int32_t* sums) = nullptr;
+  QuantizeLoops quantize, dequantize;
   void (*recurrent_product)(const RecurrentProduct&) = nullptr;
   void (*lstm_step)(const LstmStep&) = nullptr;
   void (*gru_reset)(const GruStep&) = nullptr;   ///< update and reset gates, and what the reset gate acts on

@@ -7,6 +7,7 @@
 #include "core/kernels/fast/packing_loops.h"
 #include "core/kernels/fast/pair_loops.h"
 #include "core/kernels/fast/pool_loops.h"
+#include "core/kernels/fast/quantize_loops.h"
 #include "core/kernels/fast/recurrent_loops.h"
 #include "core/kernels/fast/resize_loops.h"
 #include "core/kernels/fast/row_loops.h"
@@ -60,6 +61,10 @@ constexpr InnerLoops inner_loops() {
           .blend_float = blend_row<Isa, float>,
           .blend_half = blend_row<Isa, uint16_t>,
           .sum_codes = sum_codes<Isa>,
+          .quantize = {quantize_codes<Isa, int8_t>, quantize_codes<Isa, uint8_t>, quantize_codes<Isa, int16_t>,
+                       quantize_codes<Isa, uint16_t>},
+          .dequantize = {dequantize_codes<Isa, int8_t>, dequantize_codes<Isa, uint8_t>, dequantize_codes<Isa, int16_t>,
+                         dequantize_codes<Isa, uint16_t>, dequantize_codes<Isa, int32_t>},
           .recurrent_product = recurrent_product<Isa>,
           .lstm_step = lstm_step<Isa>,
           .gru_reset = gru_reset<Isa>,
