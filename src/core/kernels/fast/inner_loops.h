@@ -237,6 +237,7 @@ struct InnerLoops {
   void (*depthwise_codes)(const DepthwiseLine&) = nullptr;
   void (*apply)(const Activation&, const float* in, float* out, int64_t count) = nullptr;
   void (*softmax)(const float* in, float* out, int64_t count) = nullptr;                       ///< in place allowed
+  void (*log_softmax)(const float* in, float* out, float* terms, int64_t count) = nullptr;     ///< in place allowed
   void (*softmax_short)(const float* in, float* out, int64_t rows, int64_t length) = nullptr;  ///< up to kMostShort
   void (*softmax_columns)(const float* in, float* out, int64_t extent, int64_t stride, int64_t columns) = nullptr;
   void (*layer_norm)(float* values, int64_t count, const float* scale, const float* bias, float epsilon) = nullptr;

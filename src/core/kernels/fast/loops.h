@@ -46,6 +46,7 @@ constexpr InnerLoops inner_loops() {
           .depthwise_codes = run_depthwise_codes<Isa>,
           .apply = apply_activation<Isa>,
           .softmax = softmax<Isa>,
+          .log_softmax = log_softmax<Isa>,
           .softmax_short = softmax_short<Isa>,
           .softmax_columns = softmax_columns<Isa>,
           .layer_norm = layer_norm<Isa>,
