@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/kernels/math.h"
 #include "kernels/fast_cases.h"
 
 namespace openrknn {
@@ -110,10 +111,11 @@ TEST(ReferenceReduce, ExtremesAreThoseOfOneAfterTheOther) {
     Tensor x(DType::Float32, {count});
     const bool nans = random.integer(0, 3) == 0;
     for (float& v : x.mutable_values<float>()) {
-      const int64_t kind = random.integer(0, nans ? 12 : 9);
+      const int64_t kind = random.integer(0, nans ? 23 : 19);  // few zeros: they are the extreme of one round in two
       uint32_t nan = 0x7fc00000u | static_cast<uint32_t>(random.integer(0, 1000));
-      v = kind < 4 ? -0.0f : kind < 8 ? 0.0f : round % 2 == 0 ? -random.real() * random.real() : random.real();
-      if (kind > 10) std::memcpy(&v, &nan, sizeof(v));
+      const float size = std::fabs(random.real()) + 0.1f;
+      v = kind == 0 ? -0.0f : kind == 1 ? 0.0f : round % 2 == 0 ? -size : size;
+      if (kind > 19) std::memcpy(&v, &nan, sizeof(v));
     }
     for (const char* op : {"ReduceMax", "ReduceMin"}) {
       const bool max = std::string(op) == "ReduceMax";
@@ -124,6 +126,39 @@ TEST(ReferenceReduce, ExtremesAreThoseOfOneAfterTheOther) {
       const Tensor y = result_of(case_of(op, {x}, {1}, {{"axes", std::vector<int64_t>{0}}, {"keepdims", int64_t{1}}}));
       const float got = y.values<float>()[0];
       EXPECT_EQ(std::memcmp(&got, &expected, sizeof(got)), 0) << op << ' ' << got << " for " << expected;
+    }
+  }
+}
+
+TEST(ReferenceSoftmax, CodesAreThoseOfOneAfterTheOther) {
+  Random random(3);
+  const double x_scale = 0.04;
+  const QuantParams y_quant{{1.0 / 256}, {-128}};
+  for (const int64_t count : {1, 5, 31, 32, 33, 197, 500}) {
+    for (const int64_t inner : {1, 3}) {
+      for (const int spread : {0, 10, 127}) {
+        Tensor x(DType::Int8, {count, inner});
+        for (int8_t& v : x.mutable_values<int8_t>()) v = static_cast<int8_t>(random.integer(-1 - spread, spread));
+        Case c = case_of("Softmax", {x}, x.shape(), {{"axis", int64_t{0}}});
+        c.quants = {{{x_scale}, {7}}, y_quant};
+        c.law = &all_laws()[0];
+        const Tensor y = result_of(c);
+        for (int64_t column = 0; column < inner; ++column) {
+          const auto code = [&](int64_t i) { return x.values<int8_t>()[static_cast<size_t>(i * inner + column)]; };
+          int32_t most = -128;
+          for (int64_t i = 0; i < count; ++i) most = std::max<int32_t>(most, code(i));
+          const auto term = [&](int64_t i) {
+            const float exponential = math::exp(static_cast<float>(-(most - code(i)) * x_scale));
+            return std::nearbyint(static_cast<double>(exponential) * (1 << 30));
+          };
+          double sum = 0;
+          for (int64_t i = 0; i < count; ++i) sum += term(i);
+          for (int64_t i = 0; i < count; ++i) {
+            const double real = std::nearbyint(term(i) / sum / y_quant.scale[0] - 128);
+            EXPECT_EQ(y.values<int8_t>()[static_cast<size_t>(i * inner + column)], std::min(real, 127.0)) << count;
+          }
+        }
+      }
     }
   }
 }
