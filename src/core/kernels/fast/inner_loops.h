@@ -253,7 +253,7 @@ struct InnerLoops {
   void (*blend_float)(const BlendRow&) = nullptr;
   void (*blend_half)(const BlendRow&) = nullptr;
   void (*sum_codes)(const int8_t* from, int64_t rows, int64_t row_bytes, int64_t columns, int32_t* sums) = nullptr;
-  QuantizeLoops quantize, dequantize;
+  QuantizeLoops quantize = {}, dequantize = {};
   void (*recurrent_product)(const RecurrentProduct&) = nullptr;
   void (*lstm_step)(const LstmStep&) = nullptr;
   void (*gru_reset)(const GruStep&) = nullptr;   ///< update and reset gates, and what the reset gate acts on
