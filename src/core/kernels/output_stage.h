@@ -15,8 +15,10 @@ namespace openrknn {
 /// Real number to code: v / scale + zero point, rounded half to even, saturated. NaN becomes the code of 0.
 inline int32_t real_to_code(double v, double scale, int32_t zero_point, int32_t low = -128, int32_t high = 127) {
   if (std::isnan(v)) v = 0;
-  const double code = std::nearbyint(v / scale + zero_point);
-  return code <= low ? low : code >= high ? high : static_cast<int32_t>(code);
+  // Clamped first: adding 1.5 * 2^52 then rounds half to even, without the call that std::nearbyint is on x86-64.
+  const double real = v / scale + zero_point;
+  const double clamped = real <= low ? low : real >= high ? high : real;
+  return static_cast<int32_t>((clamped + 0x1.8p52) - 0x1.8p52);
 }
 
 /// The last step of every integer law: {multiplier, shift}, zero point, clamp.

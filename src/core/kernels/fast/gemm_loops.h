@@ -6,6 +6,7 @@
 #pragma once
 
 #include "core/kernels/fast/activation_loops.h"
+#include "core/kernels/fast/integer_loops.h"
 #include "core/kernels/fast/requantize_loops.h"
 
 namespace openrknn::fast {
@@ -154,11 +155,15 @@ OPENRKNN_INLINE void finish_block(const GemmTile& tile, const Panel& panel, int6
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) store(&rows[row][v * kLanes], sums[row][v]);
   }
+  if (tile.integers) {
+    return store_sums<Isa>(*tile.integers, rows[0], kVectors * kLanes, kRows, tile.sums + first_row, first_row,
+                           panel.first, panel.columns, tile.outputs + first_row);
+  }
   requantize_block<Isa>(tile.requantize, rows[0], kVectors * kLanes, kRows, panel.first, panel.columns,
                         tile.outputs + first_row);
 }
 
-/// Integers start with what the output stage would add to them.
+/// Codes start with what the output stage would add to them.
 template <class Isa, int kRows, int kVectors>
 OPENRKNN_INLINE void start_block(const GemmTile&, const Panel&, int64_t, Floats<Isa> (&sums)[kRows][kVectors]) {
 #pragma GCC unroll 16
@@ -175,7 +180,7 @@ OPENRKNN_INLINE void start_block(const GemmTile& tile, const Panel& panel, int64
   const Requantize& q = tile.requantize;
 #pragma GCC unroll 2
   for (int v = 0; v < kVectors; ++v) {
-    const V offset = load<V>(q.offset + panel.first + v * kLanes);
+    const V offset = tile.integers ? V(0) : load<V>(q.offset + panel.first + v * kLanes);
 #pragma GCC unroll 16
     for (int row = 0; row < kRows; ++row) sums[row][v] = offset;
     if (!q.sum_factor) continue;
@@ -274,7 +279,7 @@ template <class Product>
 void run_gemm(const GemmTile& tile) {
   constexpr int kBytes = Product::Isa::kBytes, kLanes = kBytes / 4, kGroup = Product::kGroup;
   constexpr int64_t kChunkGroups = 32768 / (2 * kBytes);
-  if (tile.requantize.sum_factor) {
+  if (tile.requantize.sum_factor || (tile.integers && tile.integers->window_factor != 0)) {
     if constexpr (sizeof(typename Product::Input) < 4) sum_windows<Product>(tile);
   }
   const int64_t run_groups = (tile.run_length + kGroup - 1) / kGroup;

@@ -70,6 +70,15 @@ struct Requantize {
   FloatRequantize floats;
 };
 
+/// What makes sums of codes the Int32 sums of the numbers they stand for: a number is a code and a shift. All of it
+/// wraps, as the sums do.
+struct IntegerSums {
+  const int32_t* row_shift = nullptr;  ///< per row: times `column`
+  const int32_t* column = nullptr;     ///< per column, whole vectors: sum of the second operand's numbers
+  const int32_t* bias = nullptr;       ///< per column, whole vectors; null: none
+  int32_t window_factor = 0;           ///< times the sum of the row's codes
+};
+
 /// One tile of an implicit matrix product: outputs[row][column] = sum over k of input[row][k] * weight[k][column].
 /// k runs over `runs` stretches of `run_length` contiguous activations; where a stretch starts differs by row.
 /// Rows come in blocks of `block_rows`: the start of stretch `run` of row `i` in block `b` is
@@ -88,7 +97,8 @@ struct GemmTile {
   bool half = false;  ///< outputs are Float16: rounded once, after the activation
   // Integers:
   Requantize requantize;
-  int32_t* sums = nullptr;  ///< room for one sum per row
+  int32_t* sums = nullptr;                ///< room for one sum per row
+  const IntegerSums* integers = nullptr;  ///< outputs are Int32: no output stage
 };
 
 /// One output line of a channel by channel convolution: out[x][c] = sum over taps of in[line][x * stride - pad +
@@ -145,6 +155,9 @@ struct Gemm {
   /// get the sum of each column. Reads whole vectors, up to 64 bytes past the matrix.
   void (*pack_codes)(const int8_t* from, int64_t row_bytes, int64_t depth, int64_t vectors, std::byte* to,
                      int32_t* sums) = nullptr;
+  /// Codes: Int32 numbers as codes (integer_loops.h).
+  void (*range_of)(const int32_t* in, int64_t count, int32_t* low, int32_t* high) = nullptr;
+  void (*narrow_integers)(const int32_t* in, int8_t* out, int64_t count, int32_t shift) = nullptr;
 };
 
 /// sums[row][lane] = sum over k of inputs[row][k] * weight[k][lane] of int16 codes, one panel of columns
@@ -177,6 +190,21 @@ struct CodePair {
   int32_t a_zero_point = 0, b_zero_point = 0;
   int32_t a_multiplier = 1, b_multiplier = 1;  ///< Sub: b's is negative
   CodeScale a_out, out;
+};
+
+/// Neighbours between floats and codes (QuantizeLinear, DequantizeLinear); one scale and zero point, or one each.
+struct QuantizeStretch {
+  float* floats = nullptr;
+  void* codes = nullptr;
+  int64_t count = 0;
+  const float *scale = nullptr, *zero_point = nullptr;
+  bool advances = false;
+  float low = 0, high = 0;  ///< codes the type holds
+};
+using QuantizeLoop = void (*)(const QuantizeStretch&);
+/// One loop an integer type.
+struct QuantizeLoops {
+  QuantizeLoop int8 = nullptr, uint8 = nullptr, int16 = nullptr, uint16 = nullptr, int32 = nullptr;
 };
 
 /// One output pixel of a pool: the taps inside the input.
@@ -240,6 +268,7 @@ struct InnerLoops {
   void (*depthwise_dot)(const DepthwiseDot&) = nullptr;  ///< null: no products of four bytes
   void (*apply)(const Activation&, const float* in, float* out, int64_t count) = nullptr;
   void (*softmax)(const float* in, float* out, int64_t count) = nullptr;                       ///< in place allowed
+  void (*log_softmax)(const float* in, float* out, float* terms, int64_t count) = nullptr;     ///< in place allowed
   void (*softmax_short)(const float* in, float* out, int64_t rows, int64_t length) = nullptr;  ///< up to kMostShort
   void (*softmax_columns)(const float* in, float* out, int64_t extent, int64_t stride, int64_t columns) = nullptr;
   void (*layer_norm)(float* values, int64_t count, const float* scale, const float* bias, float epsilon) = nullptr;
@@ -257,6 +286,7 @@ struct InnerLoops {
   void (*blend_float)(const BlendRow&) = nullptr;
   void (*blend_half)(const BlendRow&) = nullptr;
   void (*sum_codes)(const int8_t* from, int64_t rows, int64_t row_bytes, int64_t columns, int32_t* sums) = nullptr;
+  QuantizeLoops quantize = {}, dequantize = {};
   void (*recurrent_product)(const RecurrentProduct&) = nullptr;
   void (*lstm_step)(const LstmStep&) = nullptr;
   void (*gru_reset)(const GruStep&) = nullptr;   ///< update and reset gates, and what the reset gate acts on

@@ -8,6 +8,7 @@
 #include "core/kernels/fast/packing_loops.h"
 #include "core/kernels/fast/pair_loops.h"
 #include "core/kernels/fast/pool_loops.h"
+#include "core/kernels/fast/quantize_loops.h"
 #include "core/kernels/fast/recurrent_loops.h"
 #include "core/kernels/fast/resize_loops.h"
 #include "core/kernels/fast/row_loops.h"
@@ -33,7 +34,9 @@ constexpr Gemm code_gemm() {
           .code_offset = Isa::kCodeOffset,
           .run = run_gemm<Product>,
           .convert_codes = converts_codes<Isa> ? convert_codes<Isa> : nullptr,
-          .pack_codes = pack_codes<Product>};
+          .pack_codes = pack_codes<Product>,
+          .range_of = range_of<Isa>,
+          .narrow_integers = narrow_integers<Isa>};
 }
 template <class Isa>
 constexpr InnerLoops inner_loops() {
@@ -46,6 +49,7 @@ constexpr InnerLoops inner_loops() {
           .depthwise_codes = run_depthwise_codes<Isa>,
           .apply = apply_activation<Isa>,
           .softmax = softmax<Isa>,
+          .log_softmax = log_softmax<Isa>,
           .softmax_short = softmax_short<Isa>,
           .softmax_columns = softmax_columns<Isa>,
           .layer_norm = layer_norm<Isa>,
@@ -62,6 +66,10 @@ constexpr InnerLoops inner_loops() {
           .blend_float = blend_row<Isa, float>,
           .blend_half = blend_row<Isa, uint16_t>,
           .sum_codes = sum_codes<Isa>,
+          .quantize = {quantize_codes<Isa, int8_t>, quantize_codes<Isa, uint8_t>, quantize_codes<Isa, int16_t>,
+                       quantize_codes<Isa, uint16_t>},
+          .dequantize = {dequantize_codes<Isa, int8_t>, dequantize_codes<Isa, uint8_t>, dequantize_codes<Isa, int16_t>,
+                         dequantize_codes<Isa, uint16_t>, dequantize_codes<Isa, int32_t>},
           .recurrent_product = recurrent_product<Isa>,
           .lstm_step = lstm_step<Isa>,
           .gru_reset = gru_reset<Isa>,

@@ -31,10 +31,10 @@ OPENRKNN_INLINE float interleaved_sum(const float* x, int64_t count, F f) {
   return lanes[0];
 }
 
+/// The order of a maximum does not matter; NaN is skipped, as in the reference.
 template <class Isa>
-void softmax(const float* in, float* out, int64_t count) {
+OPENRKNN_INLINE float largest(const float* in, int64_t count) {
   using V = Floats<Isa>;
-  // The order of a maximum does not matter; NaN is skipped, as in the reference.
   V most(-__builtin_inff());
   int64_t i = 0;
   for (; i + V::kLanes <= count; i += V::kLanes) {
@@ -46,10 +46,29 @@ void softmax(const float* in, float* out, int64_t count) {
   float max = lanes[0];
   for (int lane = 1; lane < V::kLanes; ++lane) max = lanes[lane] > max ? lanes[lane] : max;
   for (; i < count; ++i) max = in[i] > max ? in[i] : max;
+  return max;
+}
 
+template <class Isa>
+void softmax(const float* in, float* out, int64_t count) {
+  using V = Floats<Isa>;
+  const float max = largest<Isa>(in, count);
   map_floats<Isa>(in, out, count, [=](V x) { return math::exp(x - V(max)); });
   const float sum = interleaved_sum<Isa>(out, count, [](V x) { return x; });
   map_floats<Isa>(out, out, count, [=](V x) { return x / V(sum); });
+}
+
+/// `terms`: room for the exponentials.
+template <class Isa>
+void log_softmax(const float* in, float* out, float* terms, int64_t count) {
+  using V = Floats<Isa>;
+  const float max = largest<Isa>(in, count);
+  map_floats<Isa>(in, out, count, [=](V x) { return x - V(max); });
+  map_floats<Isa>(out, terms, count, [](V x) { return math::exp(x); });
+  float lanes[V::kLanes];
+  store(lanes, math::log(V(interleaved_sum<Isa>(terms, count, [](V x) { return x; }))));
+  const float logarithm = lanes[0];
+  map_floats<Isa>(out, out, count, [=](V x) { return x - V(logarithm); });
 }
 
 /// Rows of up to kMostShort values: neighbouring rows are done together, one a lane. The sum is that of 16 accumulators

@@ -1,4 +1,5 @@
-// Softmax along a dimension that is not contiguous: neighbouring columns are done together, one a lane.
+// Softmax along a dimension that is not contiguous: neighbouring columns are done together, one a lane. LogSoftmax
+// along contiguous rows (Softmax: elementwise.cpp).
 #include "core/kernels/fast/cpus.h"
 #include "core/kernels/reference/prepared.h"
 #include "core/kernels/tables.h"
@@ -69,7 +70,50 @@ void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile
   }
 }
 
-#define ROWS(cpu, name, needs) {"Softmax", "softmax_columns_" name, needs, accepts, prepare<cpu::kLoops>, run},
+// ---- LogSoftmax ----
+
+struct LogRowsState {
+  const InnerLoops* loops = nullptr;
+  bool half = false;
+  int64_t length = 1;
+  Tiles tiles;
+};
+
+bool accepts_log(const Call& call) {
+  return reference::is_float(call.inputs[0]) && reference::same_dtype(call.inputs[0], call.outputs[0]) &&
+         !call.inputs[0].shape.empty() && element_count(call.inputs[0].shape) > 0 && inner_of(call) == 1;
+}
+template <const InnerLoops& kLoops>
+Prepared prepare_log(const Call& call, Weights&) {
+  const Shape& x = call.inputs[0].shape;
+  LogRowsState s;
+  s.loops = &kLoops;
+  s.half = call.inputs[0].dtype == DType::Float16;
+  s.length = x[static_cast<size_t>(axis_of(call))];
+  s.tiles = reference::tile_rows(element_count(x) / s.length, s.length);
+  const int64_t tiles = s.tiles.count(), scratch = 2 * s.length * static_cast<int64_t>(sizeof(float));
+  return reference::make_prepared(s, tiles, scratch, 0);
+}
+void run_log(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
+  const LogRowsState& s = *static_cast<const LogRowsState*>(prepared.state.get());
+  float* terms = reinterpret_cast<float*>(scratch);
+  float* values = terms + s.length;
+  for (int64_t row = s.tiles.begin(tile); row < s.tiles.end(tile); ++row) {
+    const int64_t at = row * s.length;
+    if (!s.half) {
+      s.loops->log_softmax(reinterpret_cast<const float*>(buffers[0].data) + at,
+                           reinterpret_cast<float*>(buffers.back().data) + at, terms, s.length);
+      continue;
+    }
+    s.loops->half_to_float(reinterpret_cast<const uint16_t*>(buffers[0].data) + at, values, s.length);
+    s.loops->log_softmax(values, values, terms, s.length);
+    s.loops->float_to_half(values, reinterpret_cast<uint16_t*>(buffers.back().data) + at, s.length);
+  }
+}
+
+#define ROWS(cpu, name, needs)                                                     \
+  {"Softmax", "softmax_columns_" name, needs, accepts, prepare<cpu::kLoops>, run}, \
+      {"LogSoftmax", "log_softmax_" name, needs, accepts_log, prepare_log<cpu::kLoops>, run_log},
 constexpr Kernel kRows[] = {OPENRKNN_FAST_CPUS(ROWS)};
 #undef ROWS
 

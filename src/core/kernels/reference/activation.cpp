@@ -66,9 +66,19 @@ float sqrt(const F&, float x) { return std::sqrt(x); }
 float reciprocal(const F&, float x) { return 1.0f / x; }
 float neg(const F&, float x) { return -x; }
 float abs(const F&, float x) { return std::fabs(x); }
-float floor(const F&, float x) { return std::floor(x); }
-float ceil(const F&, float x) { return std::ceil(x); }
-float round(const F&, float x) { return std::nearbyint(x); }  // half to even: the mode every task runs in
+/// Adding 2^23 leaves no bits below the integers; what is as large has none. std's functions are calls on x86-64.
+float round(const F&, float x) {
+  const float size = std::fabs(x), large = size < 0x1p23f ? 0x1p23f : 0.0f;
+  return std::copysign((size + large) - large, x);
+}
+float floor(const F& f, float x) {
+  const float whole = round(f, x);
+  return std::copysign(whole + (whole > x ? -1.0f : 0.0f), x);  // the sign is that of 0
+}
+float ceil(const F& f, float x) {
+  const float whole = round(f, x);
+  return std::copysign(whole + (whole < x ? 1.0f : 0.0f), x);
+}
 float sign(const F&, float x) { return x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : x == 0.0f ? 0.0f : x; }
 
 struct Row {

@@ -1,6 +1,8 @@
 // Cast between any two dtypes, and Convert between float formats (codes: convert_quantized.cpp). convert.h says what
 // happens to a number; the bits of ONNX's defined cases. To 4 bits: floats truncate, then the low bits stay, as in the
 // standard's own cases.
+#include <bit>
+
 #include "core/kernels/reference/convert.h"
 #include "core/kernels/reference/packed4.h"
 #include "core/kernels/reference/prepared.h"
@@ -20,9 +22,12 @@ template <class From, class To>
 void run_cast(const CastState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
   const From* x = input<From>(buffers, 0);
   To* y = output<To>(buffers);
-  for (int64_t i = s.tiles.begin(tile); i < s.tiles.end(tile); ++i) {
+  const int64_t end = s.tiles.end(tile);  // a local copy: stores of bytes cannot change it
+  for (int64_t i = s.tiles.begin(tile); i < end; ++i) {
     if constexpr (std::is_same_v<From, To>)
       y[i] = x[i];
+    else if constexpr (std::is_same_v<From, bool>)  // there are no vectors of bool
+      y[i] = convert_number<To>(std::bit_cast<uint8_t>(x[i]));
     else
       y[i] = convert_number<To>(x[i]);
   }

@@ -11,8 +11,34 @@ struct JoinState {
   Body<JoinState> body = nullptr;
   std::vector<int64_t> run_end;  // bytes from the start of a row to the end of each part's run
   int64_t row = 0;               // bytes
+  bool short_runs = false;       // tiles are whole rows
   Tiles tiles;                   // of the joined tensor's bytes
 };
+
+/// Rows [begin, end), part by part. A call of memcpy would cost more than a short run.
+template <bool split>
+void copy_short_runs(const JoinState& s, std::byte* joined, const Buffer* parts, int64_t begin, int64_t end) {
+  int64_t run_begin = 0;
+  for (size_t part = 0; part < s.run_end.size(); ++part) {
+    const int64_t bytes = s.run_end[part] - run_begin, row = s.row;
+    std::byte* whole = joined + begin * row + run_begin;
+    std::byte* piece = parts[part].data + begin * bytes;
+    const auto copy = [&]<int64_t kBytes>(std::integral_constant<int64_t, kBytes>) {
+      for (int64_t i = begin; i < end; ++i, whole += row, piece += kBytes) {
+        std::memcpy(split ? piece : whole, split ? whole : piece, kBytes);
+      }
+    };
+    const auto copy_if = [&](auto size) { return bytes == size ? (copy(size), true) : false; };
+    const bool copied = [&]<int64_t... kBytes>(std::integer_sequence<int64_t, kBytes...>) {
+      return (copy_if(std::integral_constant<int64_t, kBytes>{}) || ...);
+    }
+    (std::integer_sequence<int64_t, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32>{});
+    for (int64_t i = begin; i < end && !copied; ++i, whole += row, piece += bytes) {
+      std::memcpy(split ? piece : whole, split ? whole : piece, static_cast<size_t>(bytes));
+    }
+    run_begin = s.run_end[part];
+  }
+}
 
 template <bool split>
 void run_join(const JoinState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
@@ -20,6 +46,7 @@ void run_join(const JoinState& s, std::span<const Buffer> buffers, int64_t tile,
   const Buffer* parts = buffers.data() + (split ? 1 : 0);
   int64_t at = s.tiles.begin(tile);
   const int64_t end = s.tiles.end(tile);
+  if (s.short_runs) return copy_short_runs<split>(s, joined, parts, at / s.row, end / s.row);
   while (at < end) {
     const int64_t row = at / s.row, row_begin = row * s.row;
     int64_t run_begin = 0;
@@ -55,6 +82,9 @@ Prepared prepare(const Call& call, const Operand& joined, std::span<const Operan
     s.run_end.push_back(s.row);
   }
   s.tiles = {element_count(joined.shape) * whole_bytes(joined.dtype), 4 * kTileElements};
+  constexpr int64_t kShortRun = 64;
+  s.short_runs = s.row > 0 && s.row <= std::min(kShortRun * static_cast<int64_t>(parts.size()), s.tiles.block);
+  if (s.short_runs) s.tiles.block = s.tiles.block / s.row * s.row;
   return make_tiled(std::move(s));
 }
 Prepared prepare_concat(const Call& call, Weights&) {

@@ -25,6 +25,16 @@ To convert_number(From value) {
     return To(static_cast<float>(value));
   } else if constexpr (kIsFloating<From> && !kIsFloating<To>) {
     using Limits = std::numeric_limits<To>;
+    if constexpr (!std::is_same_v<From, double> && sizeof(To) <= 4 && !std::is_same_v<To, uint32_t>) {
+      // Selects between floats, which compilers vectorise.
+      constexpr auto kLowest = static_cast<float>(Limits::lowest());
+      constexpr float kMost = sizeof(To) < 4 ? static_cast<float>(Limits::max()) : 0x1.fffffep30f;  // below 2^31
+      const float real = static_cast<float>(value), number = real == real ? real : 0.0f;
+      const float raised = number > kLowest ? number : kLowest;
+      const To whole = static_cast<To>(static_cast<int32_t>(raised < kMost ? raised : kMost));
+      if constexpr (sizeof(To) == 4) return raised >= 0x1p31f ? Limits::max() : whole;
+      return whole;
+    }
     const double real = static_cast<double>(value);
     if (real != real) return To(0);
     // The limits of 64-bit types round up to a power of two as doubles, hence <= and >=.

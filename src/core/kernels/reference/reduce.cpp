@@ -176,6 +176,45 @@ struct Prod : AddTerms {
   }
 };
 
+/// A run's first extreme, or its last NaN: what joining its elements in order comes to. Sixteen at a time, which gives
+/// the number; zeros of both signs and NaNs are then looked for.
+template <class Op>
+float extreme_of(const float* x, int64_t count) {
+  typedef float Floats __attribute__((vector_size(16)));
+  typedef int32_t Ints __attribute__((vector_size(16)));
+  constexpr int64_t kLanes = 4, kVectors = 4;
+  const auto better = [](auto a, auto b) { return std::is_same_v<Op, Max> ? a > b : a < b; };
+  float extreme = Op::template start<float>();
+  Floats best[kVectors];
+  Ints odd{};
+  for (Floats& vector : best) vector = Floats{} + extreme;
+  int64_t i = 0;
+  for (; i + kVectors * kLanes <= count; i += kVectors * kLanes) {
+#pragma GCC unroll 4
+    for (int64_t vector = 0; vector < kVectors; ++vector) {
+      Floats v;
+      std::memcpy(&v, x + i + vector * kLanes, sizeof(v));
+      best[vector] = better(v, best[vector]) ? v : best[vector];
+      odd |= v != v;
+    }
+  }
+  bool has_nan = false;
+  for (int64_t lane = 0; lane < kLanes; ++lane) {
+    for (const Floats& vector : best) extreme = better(vector[lane], extreme) ? vector[lane] : extreme;
+    has_nan = has_nan || odd[lane] != 0;
+  }
+  for (; i < count; ++i) {
+    extreme = better(x[i], extreme) ? x[i] : extreme;
+    has_nan = has_nan || x[i] != x[i];
+  }
+  if (has_nan) {
+    int64_t last = count - 1;
+    while (x[last] == x[last]) --last;
+    return x[last];
+  }
+  return extreme == 0.0f ? *std::find(x, x + count, 0.0f) : extreme;
+}
+
 /// All reduced elements of the output whose first one is x, innermost axis reduced: runs are contiguous.
 template <class T, class Op>
 auto reduce_runs(const ReduceState& s, const T* x, float shift) {
@@ -187,6 +226,8 @@ auto reduce_runs(const ReduceState& s, const T* x, float shift) {
     const T* run = x + at[0];
     if constexpr (Op::kInterleaved && std::is_same_v<Total, float>) {
       sum.add(run, count, term);
+    } else if constexpr (std::is_same_v<T, float> && std::is_base_of_v<Ordered, Op>) {
+      if (count > 0) total = Op::template join<T>(total, extreme_of<Op>(run, count));
     } else {
       for (int64_t i = 0; i < count; ++i) total = Op::template join<T>(total, term(run[i]));
     }

@@ -56,28 +56,65 @@ void wide_vector(const SoftmaxState& s, const int16_t* x, int16_t* y, std::byte*
   }
 }
 
-/// Int8: terms from the table; results, too, are a function of the distance, computed once a vector and no further than
-/// where they have become the code of 0 (terms fall with distance, so the others are that as well).
-void narrow_vector(const SoftmaxState& s, const int8_t* x, int8_t* y, std::byte*) {
-  const int32_t largest = largest_of(x, s.extent, s.inner), zero = s.y.code(0);
-  int64_t sum = 0;
-  for (int64_t i = 0; i < s.extent; ++i) sum += s.terms[static_cast<size_t>(largest - x[i * s.inner])];
-  constexpr int64_t kWorthATable = 32;
-  if (s.extent < kWorthATable) {
-    for (int64_t i = 0; i < s.extent; ++i) {
-      const int32_t term = s.terms[static_cast<size_t>(largest - x[i * s.inner])];
-      y[i * s.inner] = static_cast<int8_t>(s.result(term, static_cast<double>(sum)));
+/// Counted from 0 on: SSE2 compares no signed bytes.
+struct ByteRange {
+  int32_t low = 0, high = 0;
+
+  ByteRange(const int8_t* x, int64_t count) {
+    uint8_t least = 255, most = 0;
+    for (int64_t i = 0; i < count; ++i) {
+      const auto counted = static_cast<uint8_t>(x[i] + 128);
+      least = std::min(least, counted);
+      most = std::max(most, counted);
     }
+    low = least - 128;
+    high = most - 128;
+  }
+};
+/// results[d] for distances up to `farthest`, and up to 15 beyond; those past the first that is the code of 0 are it
+/// too.
+void fill_results(const SoftmaxState& s, int32_t farthest, double sum, int8_t (&results)[256]) {
+  constexpr int kTogether = 16;
+  const CodeParams y = s.y;  // a local copy: stores of bytes cannot change it
+  const auto zero = static_cast<int8_t>(y.code(0));
+  for (int begin = 0; begin <= farthest; begin += kTogether) {
+    const int32_t* terms = s.terms.data() + begin;
+    int32_t codes[kTogether];
+    for (int i = 0; i < kTogether; ++i) codes[i] = y.code(static_cast<double>(terms[i]) / sum);
+    for (int i = 0; i < kTogether; ++i) results[begin + i] = static_cast<int8_t>(codes[i]);
+    if (results[begin + kTogether - 1] != zero) continue;
+    std::fill(results + begin + kTogether, results + 256, zero);
+    return;
+  }
+}
+/// Int8: terms from the table; results, too, are a function of the distance, computed once a vector and no further than
+/// the smallest code, or than where they have become the code of 0 (terms fall with distance).
+void narrow_vector(const SoftmaxState& s, const int8_t* x, int8_t* y, std::byte*) {
+  const int64_t extent = s.extent, step = s.inner;  // local copies: stores of bytes cannot change them
+  int32_t largest, farthest = 255;
+  if (step == 1) {
+    const ByteRange range(x, extent);
+    largest = range.high;
+    farthest = range.high - range.low;
+  } else {
+    largest = largest_of(x, extent, step);
+  }
+  const int32_t* terms = s.terms.data() + largest;  // of code c at [-c]
+  int64_t sums[4] = {};                             // chains of additions, side by side
+  int64_t i = 0;
+  for (; i + 4 <= extent; i += 4) {
+    for (int64_t chain = 0; chain < 4; ++chain) sums[chain] += terms[-x[(i + chain) * step]];
+  }
+  for (; i < extent; ++i) sums[0] += terms[-x[i * step]];
+  const auto sum = static_cast<double>(sums[0] + sums[1] + sums[2] + sums[3]);
+  constexpr int64_t kWorthATable = 32;
+  if (extent < kWorthATable) {
+    for (i = 0; i < extent; ++i) y[i * step] = static_cast<int8_t>(s.result(terms[-x[i * step]], sum));
     return;
   }
   int8_t results[256];
-  size_t distance = 0;
-  for (int32_t code = zero + 1; distance < 256 && code != zero; ++distance) {
-    code = s.result(s.terms[distance], static_cast<double>(sum));
-    results[distance] = static_cast<int8_t>(code);
-  }
-  for (; distance < 256; ++distance) results[distance] = static_cast<int8_t>(zero);
-  for (int64_t i = 0; i < s.extent; ++i) y[i * s.inner] = results[largest - x[i * s.inner]];
+  fill_results(s, farthest, sum, results);
+  for (i = 0; i < extent; ++i) y[i * step] = results[largest - x[i * step]];
 }
 
 template <class Code, void (*kVector)(const SoftmaxState&, const Code*, Code*, std::byte*)>

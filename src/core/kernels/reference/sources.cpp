@@ -61,10 +61,20 @@ void run_trilu(const SourceState& s, std::span<const Buffer> buffers, int64_t ti
   const T* x = input<T>(buffers, 0);
   T* y = output<T>(buffers);
   const T zero = static_cast<T>(s.fill);
-  for (int64_t i = s.tiles.begin(tile); i < s.tiles.end(tile); ++i) {
-    const int64_t diagonal = i % s.columns - i / s.columns % s.rows;  // 0 on the main one, > 0 right of it
-    const bool stays = s.upper ? diagonal >= s.k : diagonal <= s.k;
-    y[i] = stays ? x[i] : zero;
+  const int64_t end = s.tiles.end(tile);
+  for (int64_t i = s.tiles.begin(tile); i < end;) {  // a row, or what the tile has of it
+    const int64_t begin = i, row = i / s.columns, first = row * s.columns;
+    const int64_t next = std::min(end, first + s.columns);
+    // Column row + k lies on the diagonal, the first one that stays or the last.
+    const int64_t border = std::clamp(first + row % s.rows + s.k + (s.upper ? 0 : 1), begin, next);
+    if (s.upper) {
+      std::fill(y + begin, y + border, zero);
+      std::copy(x + border, x + next, y + border);
+    } else {
+      std::copy(x + begin, x + border, y + begin);
+      std::fill(y + border, y + next, zero);
+    }
+    i = next;
   }
 }
 bool accepts_trilu(const Call& call) {

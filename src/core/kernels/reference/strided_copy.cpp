@@ -31,10 +31,40 @@ void copy_rows(const CopyState& s, std::span<const Buffer> buffers, int64_t tile
                std::memcpy(to, from, static_cast<size_t>(count) * sizeof(T));
              } else if (stride == 0) {
                std::fill_n(to, count, *from);
+             } else if (stride == 2) {  // every other one: SpaceToDepth by 2, Slice by steps of 2
+               constexpr int64_t kLanes = TransposeBlock<T>::kLanes;
+               int64_t i = 0;
+               for (; i + kLanes < count; i += kLanes) TransposeBlock<T>::every_other(from + 2 * i, to + i);
+               for (; i < count; ++i) to[i] = from[2 * i];
              } else {
                for (int64_t i = 0; i < count; ++i) to[i] = from[i * stride];
              }
            });
+}
+
+/// Runs of `kBytes`, each copied at once: rows too short for a call. The view is in bytes, a run one element.
+template <int64_t kBytes>
+void copy_runs(const CopyState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
+  const std::byte* x = buffers[0].data + s.base;
+  std::byte* y = buffers.back().data;
+  const int64_t stride = s.rows.strides[0].back();
+  for_rows(s.rows, s.tiles.begin(tile), s.tiles.end(tile),
+           [&](int64_t position, int64_t count, const std::array<int64_t, kMaxOperands>& at) {
+             const std::byte* from = x + at[0];
+             std::byte* to = y + position * kBytes;
+             for (int64_t i = 0; i < count; ++i) std::memcpy(to + i * kBytes, from + i * stride, kBytes);
+           });
+}
+struct RunRow {
+  int64_t bytes;
+  Body<CopyState> body;
+};
+constexpr RunRow kRuns[] = {{2, copy_runs<2>},   {3, copy_runs<3>},   {4, copy_runs<4>},   {6, copy_runs<6>},
+                            {8, copy_runs<8>},   {12, copy_runs<12>}, {16, copy_runs<16>}, {24, copy_runs<24>},
+                            {32, copy_runs<32>}, {64, copy_runs<64>}};
+const RunRow* find_run(int64_t bytes) {
+  const auto* row = std::find_if(std::begin(kRuns), std::end(kRuns), [&](const RunRow& r) { return r.bytes == bytes; });
+  return row == std::end(kRuns) ? nullptr : row;
 }
 
 /// Rows [begin, end) times `count` columns, in blocks of registers where there are enough of both.
@@ -107,6 +137,20 @@ StridedView simplify(const StridedView& view) {
 Prepared prepare_strided_copy(StridedView view, int64_t bytes) {
   view = simplify(view);
   CopyState s;
+  if (const RunRow* run = find_run(view.extents.back() * bytes);
+      run != nullptr && view.extents.size() > 1 && view.strides.back() == 1) {
+    view.extents.pop_back();
+    view.strides.pop_back();
+    for (int64_t& stride : view.strides) stride *= bytes;
+    s.body = run->body;
+    s.base = view.base * bytes;
+    s.rows.extents = view.extents;
+    s.rows.strides[0] = view.strides;
+    s.rows.total = element_count(view.extents);
+    s.tiles = {s.rows.total, std::max<int64_t>(1, kTileElements * bytes / run->bytes)};
+    const int64_t tiles = s.tiles.count();
+    return make_prepared(std::move(s), tiles);
+  }
   s.base = view.base;
   s.rows.extents = view.extents;
   s.rows.strides[0] = view.strides;
@@ -114,7 +158,9 @@ Prepared prepare_strided_copy(StridedView view, int64_t bytes) {
   s.tiles = {s.rows.total};
   const size_t last = view.extents.size() - 1;
   const size_t run = static_cast<size_t>(std::find(view.strides.begin(), view.strides.end(), 1) - view.strides.begin());
-  const bool squares = run < last && view.strides[last] > 1 && s.rows.total > 0;
+  // Pairs are better taken apart: every other element, twice.
+  const bool pairs = run < last && view.extents[run] == 2 && view.strides[last] == 2;
+  const bool squares = run < last && view.strides[last] > 1 && !pairs && s.rows.total > 0;
   if (squares) {
     const Shape out_strides = strides_of(view.extents);
     s.others.extents = {1};

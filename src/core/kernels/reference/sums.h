@@ -15,6 +15,7 @@ class InterleavedSum {
     int64_t i = 0;
     for (; i < count && (added_ + i) % kLanes != 0; ++i) lanes_[(added_ + i) % kLanes] += map(x[i]);
     for (; i + kLanes <= count; i += kLanes) {
+#pragma GCC unroll 16
       for (int64_t lane = 0; lane < kLanes; ++lane) lanes_[lane] += map(x[i + lane]);
     }
     for (; i < count; ++i) lanes_[(added_ + i) % kLanes] += map(x[i]);

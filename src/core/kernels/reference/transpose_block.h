@@ -39,6 +39,15 @@ struct TransposeBlock {
     std::memcpy(to + kLanes, &second, sizeof(second));
   }
 
+  /// to = from[0], from[2], …, kLanes of them. Reads 2 kLanes.
+  static void every_other(const T* from, T* to) {
+    Vector x, y;
+    std::memcpy(&x, from, sizeof(x));
+    std::memcpy(&y, from + kLanes, sizeof(y));
+    const Vector even = evens(x, y, kIndices);
+    std::memcpy(to, &even, sizeof(even));
+  }
+
  private:
   static constexpr std::make_integer_sequence<int, kLanes> kIndices{};
 
@@ -46,6 +55,10 @@ struct TransposeBlock {
   template <int... i>
   static Vector low(Vector a, Vector b, std::integer_sequence<int, i...>) {
     return __builtin_shufflevector(a, b, (i % 2 * kLanes + i / 2)...);
+  }
+  template <int... i>
+  static Vector evens(Vector a, Vector b, std::integer_sequence<int, i...>) {
+    return __builtin_shufflevector(a, b, (2 * i)...);
   }
   template <int... i>
   static Vector high(Vector a, Vector b, std::integer_sequence<int, i...>) {

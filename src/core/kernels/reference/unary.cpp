@@ -74,13 +74,16 @@ template <class T, class Op>
 void run_integer(const UnaryState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
   const T* x = input<T>(buffers, 0);
   T* y = output<T>(buffers);
-  for (int64_t i = s.tiles.begin(tile); i < s.tiles.end(tile); ++i) y[i] = Op::apply(s, x[i]);
+  const UnaryState parameters = s;  // local copies: stores of bytes cannot change them
+  const int64_t end = s.tiles.end(tile);
+  for (int64_t i = s.tiles.begin(tile); i < end; ++i) y[i] = Op::apply(parameters, x[i]);
 }
 
 void run_not(const UnaryState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
   const uint8_t* x = input<uint8_t>(buffers, 0);
   uint8_t* y = output<uint8_t>(buffers);
-  for (int64_t i = s.tiles.begin(tile); i < s.tiles.end(tile); ++i) y[i] = x[i] == 0;
+  const int64_t end = s.tiles.end(tile);
+  for (int64_t i = s.tiles.begin(tile); i < end; ++i) y[i] = x[i] == 0;
 }
 
 bool accepts_float(const Call& call) {
