@@ -26,8 +26,8 @@ Run& Lane::run_for(const Job& job, ThreadPool& pool) {
                                                            : job.model.plan(job.variant, job.watch);
   // The memory of the caller is as large as was reported: without room for every value, or for conversions around
   // custom code.
-  const bool inside =
-      job.arena.empty() || job.watch == Watch::Values || summary(*plan).arena_bytes > static_cast<int64_t>(job.arena.size());
+  const bool inside = job.arena.empty() || job.watch == Watch::Values ||
+                      summary(*plan).arena_bytes > static_cast<int64_t>(job.arena.size());
   runs_.push_back({&pool, inside ? Run(std::move(plan), pool) : Run(std::move(plan), pool, job.arena)});
   return runs_.back().run;
 }
