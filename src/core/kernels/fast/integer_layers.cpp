@@ -94,7 +94,8 @@ void pack_constant(IntegerLayer& s, const Call& call, Weights& cache, At at) {
   const std::span<const int32_t> values = integers_of(b);
   s.b_shift = *shift_of(values);
   std::string key = "fast_integers " + call.node.op + ' ' + Weights::identity(b);
-  for (const int64_t number : {s.groups, int64_t{s.gemm->lanes}, int64_t{s.gemm->group}, int64_t{s.gemm->interleaved}}) {
+  for (const int64_t number :
+       {s.groups, int64_t{s.gemm->lanes}, int64_t{s.gemm->group}, int64_t{s.gemm->interleaved}}) {
     key += ' ' + std::to_string(number);
   }
   s.packed = cache.get(key, [&] {
