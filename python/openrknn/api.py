@@ -57,6 +57,7 @@ def compile(
     method: str = "channel",
     rgb_to_bgr: bool | Sequence[bool] = False,
     symmetric_weights: bool = False,
+    equalize: bool = False,
     optimization_level: int = 3,
     custom_string: str | None = None,
     keep_golden: bool = False,
@@ -71,7 +72,8 @@ def compile(
     RV1126B), which code weights alone and need no dataset; or None for a float16 build. method: "channel", "layer", or
     with w4a16 "group32" to "group256" (input channels that share a scale). dataset: a dataset file, or samples: each an array, a list of arrays
     in input order, or a dict by input name (raw values in the model's own layout; mean and std are applied). mean, std:
-    one list per input, or one flat list for a single input. keep_golden: keep the float32 model in the
+    one list per input, or one flat list for a single input. equalize: scale the channels between layers so that the
+    weights of both use their range alike; the float function stays. keep_golden: keep the float32 model in the
     file (about four times an int8 file). dynamic_input: several sets of input shapes in one model, each one shape per
     input; arrays choose the set, the dataset has the largest. batch: items of one run, computed over the cores; the
     first extent of every input and output counts them. remove_weight: save the model without its layers' weights, to
@@ -97,6 +99,7 @@ def compile(
         "custom_string": custom_string,
         "dynamic_input": dynamic_input,
         "remove_weight": remove_weight,
+        "equalize": equalize,
     }
     if quantize is not None:
         settings["quantized_dtype"] = quantize

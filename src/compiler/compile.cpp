@@ -55,6 +55,8 @@ class Stages {
     });
   }
 
+  bool corrects() const { return options_.quantize && options_.equalize; }
+
  private:
   // Stages of several shape sets count together.
   void add_time(std::string_view stage, double seconds) {
@@ -102,6 +104,8 @@ void optimize_in_stages(Graph& graph, Stages& stages) {
   stages.run_passes("clean", clean_passes(), graph);
   // Constants and BatchNorm next: fusion looks for Conv + bias + activation with nothing in between.
   stages.run_passes("fold", fold_passes(), graph);
+  // Corrections want plain layers with their activations beside them: after the folds, before fusing.
+  if (stages.corrects()) stages.run_passes("correct", correct_passes(), graph);
   // What the NPU computes in one go becomes one node, because that changes where numbers are rounded.
   stages.run_passes("fuse", fuse_passes(), graph);
   // Fusing leaves glue behind (a Reshape of a folded bias, an unused branch).

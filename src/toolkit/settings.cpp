@@ -291,6 +291,7 @@ Settings make_settings(const ArgumentValues& given, std::vector<std::string>& wa
     }
   });
   collect([&] { compile.remove_weight = bool_of(values["remove_weight"], "config: remove_weight"); });
+  collect([&] { compile.equalize = bool_of(values["equalize"], "config: equalize"); });
   collect([&] { set_dynamic_input(settings, values["dynamic_input"], problems, warnings); });
   problems.throw_if_any();
   return settings;

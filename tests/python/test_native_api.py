@@ -167,12 +167,12 @@ def test_simulator_against_golden(graph, dataset, quantize):
         assert cosine(got, want) > (0.99 if quantize else 0.999999)
 
 
-def test_symmetric_weights_and_methods_change_the_file(graph, dataset):
+def test_native_options_change_the_file(graph, dataset):
     files = {
         openrknn.compile(graph, dataset=dataset, **options).to_bytes()
-        for options in ({}, {"method": "layer"}, {"symmetric_weights": True}, {"target": "rk3566"})
+        for options in ({}, {"method": "layer"}, {"symmetric_weights": True}, {"equalize": True}, {"target": "rk3566"})
     }
-    assert len(files) == 4
+    assert len(files) == 5
 
 
 # ---- models

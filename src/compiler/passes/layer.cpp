@@ -1,5 +1,7 @@
 #include "compiler/passes/layer.h"
 
+#include <algorithm>
+#include <cmath>
 #include <functional>
 
 namespace openrknn::passes {
@@ -96,6 +98,23 @@ void set_bias(Graph& graph, const Layer& layer, const std::vector<double>& bias)
   const std::string name = has_bias ? graph[node.inputs[2]].name : node.name + "_bias";
   const Tensor content = cast(Tensor::from<double>({layer.outputs}, bias), DType::Float32);
   graph.set_input(layer.node, 2, graph.add_constant(name, content));
+}
+
+std::vector<ChannelWeight> channel_weights(const Graph& graph, const Layer& layer) {
+  const Node& node = graph[layer.node];
+  const Tensor& weights = *graph[node.inputs[1]].constant;
+  const WeightChannels channels = weight_channels(node, weights.shape());
+  const int64_t kernel = element_count(Shape(weights.shape().begin() + 2, weights.shape().end()));
+  const std::span<const float> values = weights.values<float>();
+  std::vector<ChannelWeight> result;
+  for (int64_t i = 0; i < weights.size(); i += kernel) {
+    ChannelWeight one{channels.output(i), channels.input(i)};
+    for (const float w : values.subspan(static_cast<size_t>(i), static_cast<size_t>(kernel))) {
+      one.largest = std::max(one.largest, std::abs(static_cast<double>(w)));
+    }
+    result.push_back(one);
+  }
+  return result;
 }
 
 void scale_outputs(Graph& graph, const Layer& layer, const std::vector<double>& scale) {

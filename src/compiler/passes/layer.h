@@ -24,6 +24,12 @@ std::optional<std::vector<double>> along_axis(const Graph&, ValueId constant, co
 /// The bias, zeros if there is none.
 std::vector<double> bias_of(const Graph&, const Layer&);
 void set_bias(Graph&, const Layer&, const std::vector<double>&);
+/// The largest magnitude among the weights (all kernel positions) between an input and an output channel.
+struct ChannelWeight {
+  int64_t output = 0, input = 0;
+  double largest = 0;
+};
+std::vector<ChannelWeight> channel_weights(const Graph&, const Layer&);
 /// Multiplies the weights of every output (input) channel; new constants, the old ones may have other readers.
 void scale_outputs(Graph&, const Layer&, const std::vector<double>& scale);
 void scale_inputs(Graph&, const Layer&, const std::vector<double>& scale);
