@@ -16,7 +16,8 @@ namespace {
 struct Worker {
   ThreadPool inline_pool{1};
   Run run;
-  std::vector<Statistics> seen;  // by value id
+  std::vector<Statistics> seen;  // by value id; without histograms, which all workers share
+  std::optional<BucketCounter> counter;
 
   Worker(const std::shared_ptr<const Plan>& plan, const Graph& golden)
       : run(plan, inline_pool), seen(static_cast<size_t>(golden.value_count())) {}
@@ -27,6 +28,21 @@ bool is_watched(const Graph& golden, ValueId id) { return id != ValueId::None &&
 /// The same elements in another order: what was seen going in need not be counted again.
 bool only_reorders(const Node& node) {
   return node.op == "Reshape" || node.op == "Transpose" || node.op == "DepthToSpace" || node.op == "SpaceToDepth";
+}
+
+bool is_copied_from_source(const Graph& golden, NodeId node) {
+  if (!only_reorders(golden[node])) return false;
+  const ValueId source = golden[node].inputs[0];
+  return is_watched(golden, source) && (golden.is_input(source) || golden[source].producer != NodeId::None);
+}
+
+/// The value whose numbers the value has.
+ValueId counted_at(const Graph& golden, ValueId id) {
+  for (NodeId node = golden[id].producer; node != NodeId::None && is_copied_from_source(golden, node);
+       node = golden[id].producer) {
+    id = golden[node].inputs[0];
+  }
+  return id;
 }
 
 bool holds_infinity(const Tensor& t) {
@@ -53,18 +69,30 @@ std::vector<bool> intentionally_infinite(const Graph& golden) {
   return infinite;
 }
 
+/// Integers added up: who comes first does not show, so one histogram a tensor serves all workers.
+struct SharedHistogram {
+  std::mutex mutex;
+  Histogram histogram;
+};
+
 /// What all workers look at.
 struct Job {
   const Graph& golden;
   const Samples& samples;
   std::vector<bool> may_be_infinite;
+  std::vector<SharedHistogram>& histograms;  // by value id
 };
 
 /// Statistics of one value of one sample; refused by `code` if anything is NaN, or infinite without being meant so.
-Statistics observe(const Job& job, int64_t sample, ValueId id, std::span<const float> values, Code code,
+Statistics observe(const Job& job, Worker& worker, int64_t sample, ValueId id, std::span<const float> values, Code code,
                    Location where) {
   Statistics seen;
-  seen.observe(sample, values);
+  seen.observe(sample, values, worker.counter ? &*worker.counter : nullptr);
+  if (worker.counter) {
+    SharedHistogram& all = job.histograms[static_cast<size_t>(id)];
+    const std::scoped_lock lock(all.mutex);
+    all.histogram.merge(std::exchange(seen.histogram, {}));
+  }
   if (seen.not_finite == 0) return seen;
   const bool has_nan = std::any_of(values.begin(), values.end(), [](float v) { return std::isnan(v); });
   if (!has_nan && job.may_be_infinite[static_cast<size_t>(id)]) return seen;
@@ -90,7 +118,8 @@ void observe_sample(const Job& job, int64_t sample, Worker& worker) {
     const ValueId id = golden.inputs[i];
     if (is_watched(golden, id)) {
       const Tensor floats = inputs[i].dtype() == DType::Float32 ? inputs[i] : cast(inputs[i], DType::Float32);
-      now[static_cast<size_t>(id)] = observe(job, sample, id, floats.values<float>(), Code::DatasetNotFinite, {});
+      now[static_cast<size_t>(id)] =
+          observe(job, worker, sample, id, floats.values<float>(), Code::DatasetNotFinite, {});
     }
     worker.run.set(id, inputs[i]);
   }
@@ -98,19 +127,18 @@ void observe_sample(const Job& job, int64_t sample, Worker& worker) {
     for (const ValueId id : golden[node].outputs) {
       if (!is_watched(golden, id)) continue;
       Statistics& seen = now[static_cast<size_t>(id)];
-      const ValueId source = golden[node].inputs.empty() ? ValueId::None : golden[node].inputs[0];
-      if (only_reorders(golden[node]) && now[static_cast<size_t>(source)].samples > 0) {
-        seen = now[static_cast<size_t>(source)];
+      if (is_copied_from_source(golden, node)) {
+        seen = now[static_cast<size_t>(golden[node].inputs[0])];
         continue;
       }
       // Steps run in order: what is refused here is the first node to give such a value.
       if (golden[id].dtype == DType::Float32) {
         const std::span<const std::byte> raw = worker.run.raw(id);
         const std::span values(reinterpret_cast<const float*>(raw.data()), raw.size() / sizeof(float));
-        seen = observe(job, sample, id, values, Code::QuantizeNotFinite, golden.where(node));
+        seen = observe(job, worker, sample, id, values, Code::QuantizeNotFinite, golden.where(node));
       } else {
         const Tensor floats = cast(worker.run.get(id), DType::Float32);
-        seen = observe(job, sample, id, floats.values<float>(), Code::QuantizeNotFinite, golden.where(node));
+        seen = observe(job, worker, sample, id, floats.values<float>(), Code::QuantizeNotFinite, golden.where(node));
       }
     }
   }
@@ -120,20 +148,24 @@ void observe_sample(const Job& job, int64_t sample, Worker& worker) {
 }  // namespace
 
 Calibration calibrate(const Graph& golden, const Samples& samples, ThreadPool& pool, const Progress& progress,
-                      const CustomCode& custom) {
+                      const CustomCode& custom, Detail detail) {
   const int64_t count = samples.count();
   if (count == 0) fail(Code::DatasetEmpty, "there are no samples to calibrate with", "give at least one sample");
   Weights weights;
   const std::shared_ptr<const Plan> shared =
       plan(golden, Arithmetic{}, {.fuse = false, .custom_code = custom}, weights);
 
-  const Job job{golden, samples, intentionally_infinite(golden)};
+  std::vector<SharedHistogram> histograms(static_cast<size_t>(golden.value_count()));
+  const Job job{golden, samples, intentionally_infinite(golden), histograms};
   std::vector<std::unique_ptr<Worker>> workers(static_cast<size_t>(pool.threads()));
   std::mutex progress_mutex;
   int64_t done = 0;
   pool.parallel_for(count, [&](int64_t sample, int thread) {
     std::unique_ptr<Worker>& worker = workers[static_cast<size_t>(thread)];
-    if (!worker) worker = std::make_unique<Worker>(shared, golden);
+    if (!worker) {
+      worker = std::make_unique<Worker>(shared, golden);
+      if (detail == Detail::Histograms) worker->counter.emplace();
+    }
     observe_sample(job, sample, *worker);
     if (progress) {
       const std::scoped_lock lock(progress_mutex);
@@ -148,7 +180,9 @@ Calibration calibrate(const Graph& golden, const Samples& samples, ThreadPool& p
     for (const std::unique_ptr<Worker>& worker : workers) {
       if (worker) all.merge(worker->seen[static_cast<size_t>(i)]);
     }
-    if (all.samples > 0) calibration.emplace(golden[id].name, all);
+    if (all.samples == 0) continue;
+    all.histogram = histograms[static_cast<size_t>(counted_at(golden, id))].histogram;
+    calibration.emplace(golden[id].name, all);
   }
   return calibration;
 }

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "compiler/quantize/quantize.h"
+#include "compiler/quantize/range_search.h"
 
 namespace openrknn {
 
@@ -47,17 +47,25 @@ QuantizeOptions options_of(Scheme scheme) {
 }
 
 QuantParams choose(const Statistics& statistics, const RangeSpec& spec) {
-  double lowest = 0, highest = 0;
-  if (statistics.elements > statistics.not_finite) {
-    lowest = static_cast<double>(statistics.lowest);
-    highest = static_cast<double>(statistics.highest);
-  }
+  Statistics seen = statistics;
+  if (!seen.has_range()) seen.lowest = seen.highest = 0;
   if (spec.natural) {
-    lowest = std::clamp(lowest, spec.natural->first, spec.natural->second);
-    highest = std::clamp(highest, spec.natural->first, spec.natural->second);
+    const auto [least, most] = *spec.natural;
+    seen.lowest = std::clamp(seen.lowest, static_cast<float>(least), static_cast<float>(most));
+    seen.highest = std::clamp(seen.highest, static_cast<float>(least), static_cast<float>(most));
   }
-  if (spec.power_of_two) return power_of_two_params(lowest, highest, spec.dtype);
-  return params_of_range(lowest, highest, spec.dtype, spec.symmetric);
+  const Bounds widest{std::min(static_cast<double>(seen.lowest), 0.0),
+                      std::max(static_cast<double>(seen.highest), 0.0)};
+  if (spec.algorithm == RangeAlgorithm::Normal || widest == Bounds{}) return params_of_bounds(widest, spec);
+  if (!seen.has_histogram()) {
+    fail(Code::QuantizeNoStatistics, "the statistics hold no histogram, which this range algorithm reads",
+         "calibrate with Detail::Histograms");
+  }
+  using Algorithm = Bounds (*)(const Moments&, const Bounds&, const RangeSpec&);
+  constexpr Algorithm kAlgorithms[] = {nullptr, least_divergence_bounds, least_error_bounds, percentile_bounds,
+                                       best_bounds};  // by RangeAlgorithm
+  const Moments moments(seen);
+  return params_of_bounds(kAlgorithms[static_cast<size_t>(spec.algorithm)](moments, widest, spec), spec);
 }
 
 }  // namespace openrknn

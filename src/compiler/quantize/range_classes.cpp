@@ -22,10 +22,8 @@ bool is_plain_constant(const Graph& graph, ValueId id) {
   return graph[id].constant.has_value() && graph[id].producer == NodeId::None;
 }
 
-bool has_range(const Statistics& s) { return s.elements > s.not_finite; }
-
 double width_of(const Statistics& s) {
-  if (!has_range(s)) return 0;
+  if (!s.has_range()) return 0;
   return std::max(static_cast<double>(s.highest), 0.0) - std::min(static_cast<double>(s.lowest), 0.0);
 }
 
@@ -33,12 +31,12 @@ Statistics range_only(const Statistics& s) {
   Statistics range;
   range.lowest = s.lowest;
   range.highest = s.highest;
-  range.elements = has_range(s) ? 1 : 0;
+  range.elements = s.has_range() ? 1 : 0;
   return range;
 }
 
 Statistics clamped(Statistics s, const std::optional<std::pair<double, double>>& natural) {
-  if (!natural || !has_range(s)) return s;
+  if (!natural || !s.has_range()) return s;
   s.lowest = std::clamp(s.lowest, static_cast<float>(natural->first), static_cast<float>(natural->second));
   s.highest = std::clamp(s.highest, static_cast<float>(natural->first), static_cast<float>(natural->second));
   return s;

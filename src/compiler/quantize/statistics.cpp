@@ -10,7 +10,7 @@
 namespace openrknn {
 namespace {
 
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2, kVersionWithoutHistogram = 1;
 
 struct Extent {
   float lowest = std::numeric_limits<float>::infinity(), highest = -std::numeric_limits<float>::infinity();
@@ -69,8 +69,6 @@ Extent scan(std::span<const float> values) {
 /// The smallest index that is one at all.
 int64_t first_sample(int64_t a, int64_t b) { return a < 0 ? b : b < 0 ? a : std::min(a, b); }
 
-bool has_range(const Statistics& s) { return s.elements > s.not_finite; }
-
 template <class T>
 void append(std::string& out, T value) {
   using Bits = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
@@ -89,28 +87,29 @@ T take(std::string_view& in) {
 
 }  // namespace
 
-void Statistics::observe(int64_t sample, std::span<const float> values) {
+void Statistics::observe(int64_t sample, std::span<const float> values, BucketCounter* counter) {
   const Extent extent = scan(values);
   Statistics seen;
   seen.samples = 1;
   seen.elements = static_cast<int64_t>(values.size());
   seen.not_finite = extent.not_finite;
   if (extent.not_finite > 0) seen.not_finite_sample = sample;
-  if (has_range(seen)) {
+  if (seen.has_range()) {
     seen.lowest = extent.lowest;
     seen.highest = extent.highest;
     seen.lowest_sample = seen.highest_sample = sample;
+    if (counter) seen.histogram = counter->count(values, std::max(-extent.lowest, extent.highest));
   }
   merge(seen);
 }
 
-void Statistics::observe(int64_t sample, const Tensor& values) {
-  observe(sample, (values.dtype() == DType::Float32 ? values : cast(values, DType::Float32)).values<float>());
+void Statistics::observe(int64_t sample, const Tensor& values, BucketCounter* counter) {
+  observe(sample, (values.dtype() == DType::Float32 ? values : cast(values, DType::Float32)).values<float>(), counter);
 }
 
 void Statistics::merge(const Statistics& other) {
-  if (has_range(other)) {
-    const bool empty = !has_range(*this);
+  if (other.has_range()) {
+    const bool empty = !has_range();
     if (empty || other.lowest < lowest) {
       lowest = other.lowest;
       lowest_sample = other.lowest_sample;
@@ -128,6 +127,7 @@ void Statistics::merge(const Statistics& other) {
   elements += other.elements;
   not_finite += other.not_finite;
   not_finite_sample = first_sample(not_finite_sample, other.not_finite_sample);
+  histogram.merge(other.histogram);
 }
 
 std::string Statistics::bytes() const {
@@ -138,11 +138,13 @@ std::string Statistics::bytes() const {
   for (const int64_t field : {samples, elements, not_finite, lowest_sample, highest_sample, not_finite_sample}) {
     append(out, field);
   }
+  histogram.append_bytes(out);
   return out;
 }
 
 Statistics Statistics::from_bytes(std::string_view in) {
-  if (take<uint32_t>(in) != kVersion) {
+  const uint32_t version = take<uint32_t>(in);
+  if (version != kVersion && version != kVersionWithoutHistogram) {
     fail(Code::InvalidArgument, "serialised statistics have an unknown version", "calibrate again with this build");
   }
   Statistics s;
@@ -152,6 +154,7 @@ Statistics Statistics::from_bytes(std::string_view in) {
        {&s.samples, &s.elements, &s.not_finite, &s.lowest_sample, &s.highest_sample, &s.not_finite_sample}) {
     *field = take<int64_t>(in);
   }
+  if (version == kVersion) s.histogram = Histogram::take_bytes(in);
   if (!in.empty()) fail(Code::InvalidArgument, "serialised statistics are followed by other bytes", "calibrate again");
   return s;
 }

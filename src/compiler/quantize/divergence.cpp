@@ -1,0 +1,175 @@
+// kl_divergence: the range whose codes tell most of how a tensor's numbers are distributed.
+//
+// Bins are equal: 1024 over the middle 99.9 % of the numbers other than 0, so that no outlier can make them coarse. For
+// a range of 256 to 8192 of them:
+//   P   the numbers in each bin, with those below the range added to its first bin and those above to the last;
+//   Q   without these: what lies in a code's bins, spread evenly over those of them that are not empty in P (an end
+//   that
+//       holds nothing else counts as half a number: an outlier is not worth an infinity);
+//   KL  Σ P·log(P / Q), both divided by their sums.
+// A wide range loses what differs within a code, a narrow one what it piles up at its ends.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "compiler/quantize/divergence.h"
+
+namespace openrknn {
+namespace {
+
+constexpr double kUnbounded = std::numeric_limits<double>::infinity();
+constexpr int64_t kReach = kMostBins;  // on each side of 0
+constexpr int64_t kFewestBins = 256;
+
+/// Less than this is what is left of a difference of sums, not a number.
+constexpr double kNothing = 1e-6;
+constexpr double kHalfANumber = 0.5;
+
+/// Natural logarithm of a positive number, the same bits everywhere.
+double logarithm(double x) {
+  int exponent = 0;
+  double mantissa = std::frexp(x, &exponent);
+  if (mantissa < 0.70710678118654752) {
+    mantissa *= 2;
+    --exponent;
+  }
+  const double t = (mantissa - 1) / (mantissa + 1), u = t * t;  // ln m = 2·atanh(t), |t| < 0.172
+  double series = 0;
+  for (const double odd : {17.0, 15.0, 13.0, 11.0, 9.0, 7.0, 5.0, 3.0, 1.0}) series = series * u + 1 / odd;
+  return exponent * 0.69314718055994531 + 2 * t * series;
+}
+
+double self_information(double part) { return part > 0 ? part * logarithm(part) : 0; }
+
+}  // namespace
+
+Divergence::Divergence(const Moments& moments, double bin_width, int64_t levels)
+    : levels_(levels),
+      total_(moments.negative.all().count + moments.positive.all().count),
+      below_(2 * kReach + 1),
+      filled_(2 * kReach + 1),
+      information_(2 * kReach + 1) {
+  const double negative = moments.negative.all().count;
+  std::vector<double> mass(2 * kReach);
+  for (int64_t i = 0; i < kReach; ++i) {
+    const double from = static_cast<double>(i) * bin_width, to = static_cast<double>(i + 1) * bin_width;
+    mass[static_cast<size_t>(kReach - 1 - i)] = moments.negative.up_to(to).count - moments.negative.up_to(from).count;
+    mass[static_cast<size_t>(kReach + i)] = moments.positive.up_to(to).count - moments.positive.up_to(from).count;
+  }
+  below_[0] = negative - moments.negative.up_to(static_cast<double>(kReach) * bin_width).count;
+  for (size_t i = 0; i < mass.size(); ++i) {
+    below_[i + 1] = below_[i] + mass[i];
+    filled_[i + 1] = filled_[i] + (mass[i] > kNothing ? 1 : 0);
+    information_[i + 1] = information_[i] + self_information(mass[i] / total_);
+  }
+}
+
+double Divergence::of(int64_t first, int64_t last) const {
+  const size_t begin = static_cast<size_t>(first + kReach), end = static_cast<size_t>(last + kReach);
+  const double under = below_[begin], over = total_ - below_[end], inside = below_[end] - below_[begin];
+  if (inside <= kNothing) return kUnbounded;
+  const double first_bin = below_[begin + 1] - below_[begin], last_bin = below_[end] - below_[end - 1];
+
+  double divergence = information_[end - 1] - information_[begin + 1] + self_information((first_bin + under) / total_) +
+                      self_information((last_bin + over) / total_);
+  const int64_t bins = last - first;
+  size_t from = begin;
+  for (int64_t level = 0; level < levels_; ++level) {
+    const size_t to = begin + static_cast<size_t>(((level + 1) * bins + levels_ - 1) / levels_);
+    const double mass = below_[to] - below_[from];
+    double filled = static_cast<double>(filled_[to] - filled_[from]), folded = 0;
+    const auto fold = [&](double numbers, double bin) {
+      if (numbers <= kNothing) return;
+      folded += numbers;
+      if (bin <= kNothing) ++filled;
+    };
+    if (level == 0) fold(under, first_bin);
+    if (level == levels_ - 1) fold(over, last_bin);
+    from = to;
+    if (filled == 0) continue;
+    divergence -= (mass + folded) / total_ * logarithm((mass > kNothing ? mass : kHalfANumber) / (filled * inside));
+  }
+  return divergence;
+}
+
+namespace {
+
+/// Bins from 0 to a bound of 1, 2^(-1/step), 2^(-2/step), … of the whole; the best of them and, in ever finer steps,
+/// what lies around it.
+class Search {
+ public:
+  Search(const Divergence& divergence, int64_t below, int64_t above, bool centred)
+      : divergence_(divergence), below_(below), above_(above), centred_(centred) {
+    constexpr int kOctaves = 4;
+    constexpr double kQuarter = 0.84089641525371454;
+    double lower = 1;
+    for (int i = 0; i <= (centred || below == 0 ? 0 : kOctaves * 4); ++i, lower *= kQuarter) {
+      double upper = 1;
+      for (int j = 0; j <= (above == 0 ? 0 : kOctaves * 4); ++j, upper *= kQuarter) {
+        try_out(part(below, centred ? upper : lower), part(above, upper));
+      }
+    }
+    for (const double step : {1.0905077326652577, 1.0442737824274138, 1.0218971486541166, 1.0108892860517005}) {
+      const auto [first, last] = std::pair(best_below_, best_above_);
+      for (const double down : {1.0, step, 1 / step}) {
+        for (const double up : {1.0, step, 1 / step}) {
+          if (centred && down != up) continue;
+          try_out(part(first, down), part(last, up));
+        }
+      }
+    }
+  }
+  int64_t below() const { return best_below_; }
+  int64_t above() const { return best_above_; }
+
+ private:
+  static int64_t part(int64_t bins, double share) {
+    return static_cast<int64_t>(std::nearbyint(static_cast<double>(bins) * share));
+  }
+  void try_out(int64_t below, int64_t above) {
+    below = std::min(below, below_);
+    above = std::min(above, above_);
+    if (below + above < kFewestBins) return;
+    const double found = divergence_.of(-below, above);
+    if (!(found < least_)) return;
+    least_ = found;
+    best_below_ = below;
+    best_above_ = above;
+  }
+
+  const Divergence& divergence_;
+  const int64_t below_, above_;
+  const bool centred_;
+  int64_t best_below_ = 0, best_above_ = 0;
+  double least_ = kUnbounded;
+};
+
+}  // namespace
+
+double divergence_bin(const Moments& moments, bool centred) {
+  constexpr double kTail = 0.0005;
+  const double negative = moments.negative.all().count, positive = moments.positive.all().count;
+  const double tail = kTail * (negative + positive);
+  const auto bound = [&](const OneSided& side, double count) { return count > tail ? side.where(count - tail) : 0; };
+  const double below = bound(moments.negative, negative), above = bound(moments.positive, positive);
+  return (centred ? 2 * std::max(below, above) : below + above) / 1024;
+}
+
+Bounds least_divergence_bounds(const Moments& moments, const Bounds& widest, const RangeSpec& spec) {
+  // 65536 codes are finer than the bins: within a code nothing is lost, and the whole range clips nothing.
+  if (spec.dtype == DType::Int16 || moments.count() == moments.zeros) return widest;
+  const bool centred = is_centred(spec);
+  const double bin = divergence_bin(moments, centred);
+  const auto bins_to = [&](double bound) {
+    return static_cast<int64_t>(std::min(std::ceil(bound / bin), static_cast<double>(kReach)));
+  };
+  int64_t below = bins_to(-widest.lowest), above = bins_to(widest.highest);
+  if (centred) below = above = std::max(below, above);
+  const Divergence divergence(moments, bin, centred ? 255 : 256);
+  const Search best(divergence, below, above, centred);
+  return {std::max(widest.lowest, -static_cast<double>(best.below()) * bin),
+          std::min(widest.highest, static_cast<double>(best.above()) * bin)};
+}
+
+}  // namespace openrknn

@@ -1,0 +1,135 @@
+#include "compiler/quantize/moments.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+namespace openrknn {
+namespace {
+
+uint32_t bucket_of(double magnitude) {
+  const float rounded = static_cast<float>(magnitude);
+  return std::bit_cast<uint32_t>(rounded) >> Histogram::kDroppedBits;
+}
+
+/// Σ (x − point)² over numbers with these sums.
+double spread_around(double point, const OneSided::Sums& from, const OneSided::Sums& to) {
+  const double count = to.count - from.count, first = to.first - from.first, second = to.second - from.second;
+  return std::max(0.0, second - 2 * point * first + point * point * count);
+}
+
+}  // namespace
+
+OneSided::OneSided(const Histogram& histogram, bool negative, double largest) : largest_(std::max(largest, 0.0)) {
+  const uint32_t sign = negative ? Histogram::kBlocks / 2 : 0;
+  std::vector<const Histogram::Block*> mine;
+  for (const Histogram::Block& block : histogram.blocks()) {
+    if ((block.index < Histogram::kBlocks / 2) == (sign == 0)) mine.push_back(&block);
+  }
+  below_.emplace_back();
+  if (mine.empty()) return;
+  const uint32_t first = mine.front()->index, last = mine.back()->index;
+  first_bucket_ = (first - sign) * Histogram::kBlockSize;
+  const auto& top = mine.back()->counts;
+  const auto last_filled = static_cast<uint32_t>(
+      top.rend() - 1 - std::find_if(top.rbegin(), top.rend(), [](int64_t count) { return count != 0; }));
+  below_.reserve(size_t{last - first + 1} * Histogram::kBlockSize + 1);
+  size_t at = 0;
+  for (uint32_t index = first; index <= last; ++index) {
+    const Histogram::Block* block = mine[at]->index == index ? mine[at++] : nullptr;
+    for (uint32_t i = 0; i < Histogram::kBlockSize; ++i) {
+      Sums sums = below_.back();
+      if (block != nullptr && block->counts[i] != 0) {
+        const auto [begin, end] = edges(below_.size() - 1);
+        const bool extreme = index == last && i == last_filled;
+        const double count = static_cast<double>(block->counts[i] - (extreme ? 1 : 0));
+        sums.count += count;
+        sums.first += count * (begin + end) / 2;
+        sums.second += count * (begin * begin + begin * end + end * end) / 3;
+      }
+      below_.push_back(sums);
+    }
+  }
+  all_ = below_.back();
+  all_.count += 1;
+  all_.first += largest_;
+  all_.second += largest_ * largest_;
+}
+
+OneSided::Edges OneSided::edges(size_t i) const {
+  const auto edge = [](uint32_t bucket) {
+    const float value = std::bit_cast<float>(bucket << Histogram::kDroppedBits);
+    return std::isinf(value) ? 0x1p128 : static_cast<double>(value);
+  };
+  const uint32_t bucket = first_bucket_ + static_cast<uint32_t>(i);
+  return {std::min(edge(bucket), largest_), std::min(edge(bucket + 1), largest_)};
+}
+
+OneSided::Sums OneSided::up_to(double magnitude) const {
+  if (magnitude >= largest_) return all_;
+  const uint32_t bucket = bucket_of(magnitude);
+  if (bucket < first_bucket_) return {};
+  const size_t i = bucket - first_bucket_;
+  if (i + 1 >= below_.size()) return below_.back();
+  const Sums &from = below_[i], &to = below_[i + 1];
+  const auto [begin, end] = edges(i);
+  const double x = std::clamp(magnitude, begin, end);
+  if (to.count == from.count || !(x > begin)) return from;
+  const double density = (to.count - from.count) / (end - begin);
+  Sums sums = from;
+  sums.count += density * (x - begin);
+  sums.first += density * (x - begin) * (x + begin) / 2;
+  sums.second += density * (x - begin) * (x * x + x * begin + begin * begin) / 3;
+  return sums;
+}
+
+double OneSided::where(double count) const {
+  const auto above = std::upper_bound(below_.begin(), below_.end(), count,
+                                      [](double wanted, const Sums& sums) { return wanted < sums.count; });
+  if (above == below_.begin()) return 0;
+  if (above == below_.end()) return largest_;
+  const size_t i = static_cast<size_t>(above - below_.begin()) - 1;
+  const auto [begin, end] = edges(i);
+  return begin + (end - begin) * (count - below_[i].count) / (below_[i + 1].count - below_[i].count);
+}
+
+double OneSided::quantization_error(double scale, int64_t steps) const {
+  if (empty()) return 0;
+  // Beyond so many steps a bucket is wider than a step: what lies in it is off by scale²/12 on average.
+  constexpr int64_t kResolved = 512;
+  double error = 0;
+  Sums from;
+  int64_t step = 0;
+  for (; step < std::min(steps, kResolved); ++step) {
+    const double end = (static_cast<double>(step) + 0.5) * scale;
+    const Sums to = up_to(end);
+    error += spread_around(static_cast<double>(step) * scale, from, to);
+    from = to;
+    if (end >= largest_) return error;
+  }
+  if (step < steps) {
+    const Sums to = up_to((static_cast<double>(steps) - 0.5) * scale);
+    error += (to.count - from.count) * scale * scale / 12;
+    from = to;
+  }
+  return error + spread_around(static_cast<double>(steps) * scale, from, all());
+}
+
+double OneSided::clipping_error(double scale, int64_t steps) const {
+  const double end = static_cast<double>(steps) * scale;
+  return end >= largest_ ? 0 : spread_around(end, up_to(end), all());
+}
+
+Moments::Moments(const Statistics& s)
+    : negative(s.histogram, true, -static_cast<double>(s.lowest)),
+      positive(s.histogram, false, static_cast<double>(s.highest)),
+      zeros(static_cast<double>(s.histogram.zeros())) {}
+
+double Moments::quantization_error(const QuantParams& params, DType codes) const {
+  const double scale = params.scale[0];
+  const int64_t zero_point = params.zero_point[0];
+  return negative.quantization_error(scale, zero_point - lowest_code(codes)) +
+         positive.quantization_error(scale, highest_code(codes) - zero_point);
+}
+
+}  // namespace openrknn
