@@ -59,6 +59,26 @@ LayerValues GraphStream::values(std::string_view layer) const {
           .bytes = run_.raw(id)};
 }
 
+Tensor GraphStream::represented_here(const Tensor& real, const Value& value) {
+  constexpr int64_t kChunk = 16384;
+  if (buffer_.empty()) {
+    int64_t largest = 0;
+    for (int32_t i = 0; i < graph_.value_count(); ++i) {
+      const Value& each = graph_[ValueId(i)];
+      if (!each.constant) largest = std::max(largest, byte_size(each.dtype, element_count(each.shape)));
+    }
+    buffer_.resize(static_cast<size_t>(largest));
+  }
+  const int64_t element = bit_width(value.dtype) / 8, real_element = bit_width(real.dtype()) / 8;
+  for (int64_t first = 0; first < real.size(); first += kChunk) {
+    const int64_t count = std::min(kChunk, real.size() - first);
+    const auto part = real.bytes().subspan(static_cast<size_t>(first * real_element));
+    const Tensor codes = represented(Tensor::view(real.dtype(), {count}, part, nullptr), value);
+    std::copy(codes.bytes().begin(), codes.bytes().end(), buffer_.begin() + first * element);
+  }
+  return Tensor::view(value.dtype, real.shape(), buffer_, nullptr);
+}
+
 void GraphStream::replace(std::string_view layer, const LayerValues& real) {
   const LayerValues own = values(layer);
   const ValueId id = id_of(layer);
@@ -66,9 +86,8 @@ void GraphStream::replace(std::string_view layer, const LayerValues& real) {
   const bool direct = same_order(own, real) && real.quant == nullptr;
   const Tensor numbers =
       direct ? Tensor::view(real.dtype, physical_shape(own.shape, own.form), real.bytes, nullptr) : real_tensor(real);
-  const Tensor given = represented(numbers, graph_[id]);
-  // A Reshape is its input under another shape: that has its new numbers already, and would be written to a second
-  // time.
+  const Tensor given = represented_here(numbers, graph_[id]);
+  // A Reshape is its input under another shape: it has the new numbers already, and the input may still be wanted.
   const Tensor held = direct ? Tensor() : logical_tensor(own);
   const std::span<const std::byte> present = direct ? own.bytes : held.bytes();
   if (std::equal(present.begin(), present.end(), given.bytes().begin(), given.bytes().end())) return;

@@ -20,9 +20,14 @@ class GraphStream : public LayerStream {
 
  private:
   ValueId id_of(std::string_view layer) const;
+  /// As the value holds them, in buffer_.
+  Tensor represented_here(const Tensor& real, const Value&);
   const Graph& graph_;
   Run run_;
   std::vector<bool> is_there_;  // by value: given or computed in this sample
+  // One for all layers, of the largest's size: allocations that come and go would cost several times as much, because
+  // the allocator keeps what is freed for later.
+  std::vector<std::byte> buffer_;
 };
 
 }  // namespace openrknn
