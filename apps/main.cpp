@@ -68,6 +68,20 @@ void add_dimensions(CLI::App& app, std::map<std::string, int64_t>& dimensions) {
       "value of a symbolic dimension, NAME=NUMBER; may be repeated");
 }
 
+// What convert and analyze share.
+void add_building(CLI::App& app, BuildArguments& building) {
+  app.add_option("--config", building.yaml, "YAML file with any of the options below (underscores); flags win");
+  app.add_flag("--symmetric-weights", building.symmetric_weights, "weights with zero point 0");
+  app.add_option("--threads", building.threads, "0 = all");
+  app.add_flag("-q,--quiet", building.quiet, "no progress");
+  add_dimensions(app, building.dimensions);
+  add_flags(app, "config", building.config, {});
+  add_flags(app, "load_onnx", building.load, {"model", "input_initial_val"});
+  add_flags(app, "build", building.build, {});
+  app.add_flag_callback(
+      "--float", [&building] { building.build["do_quantization"] = false; }, "build in float16, no dataset needed");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only when memory ends
@@ -78,24 +92,29 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
 
   ConvertArguments converting;
   CLI::App* convert_verb = app.add_subcommand("convert", "turn a model file into a .rknn file");
-  convert_verb->add_option("model", converting.model, "model file (.onnx)")->required();
+  convert_verb->add_option("model", converting.building.model, "model file (.onnx)")->required();
   convert_verb->add_option("-o,--output", converting.output, "the .rknn file; default: beside the model");
-  convert_verb->add_option("--config", converting.yaml,
-                           "YAML file with any of the options below (underscores); flags win");
-  convert_verb->add_flag("--keep-golden", converting.keep_golden,
+  convert_verb->add_flag("--keep-golden", converting.building.keep_golden,
                          "keep the float model in the file, to compare with later");
-  convert_verb->add_flag("--symmetric-weights", converting.symmetric_weights, "weights with zero point 0");
-  convert_verb->add_option("--dump-after", converting.dump_after, "print the graph after this stage or pass ('all')");
-  convert_verb->add_flag("--check", converting.check, "verify the graph after every pass");
-  convert_verb->add_option("--threads", converting.threads, "0 = all");
+  convert_verb->add_option("--dump-after", converting.building.dump_after,
+                           "print the graph after this stage or pass ('all')");
+  convert_verb->add_flag("--check", converting.building.check, "verify the graph after every pass");
   convert_verb->add_flag("--json", converting.json, "the summary as JSON");
-  convert_verb->add_flag("-q,--quiet", converting.quiet, "no progress");
-  add_dimensions(*convert_verb, converting.dimensions);
-  add_flags(*convert_verb, "config", converting.config, {});
-  add_flags(*convert_verb, "load_onnx", converting.load, {"model", "input_initial_val"});
-  add_flags(*convert_verb, "build", converting.build, {});
-  convert_verb->add_flag_callback(
-      "--float", [&] { converting.build["do_quantization"] = false; }, "build in float16, no dataset needed");
+  add_building(*convert_verb, converting.building);
+
+  AnalyzeArguments analyzing;
+  CLI::App* analyze_verb = app.add_subcommand(
+      "analyze", "build a model and compare each of its layers with the float model: where accuracy is lost");
+  analyze_verb->add_option("model", analyzing.building.model, "model file (.onnx), or a .rknn file with a golden model")
+      ->required();
+  analyze_verb->add_option("--samples", analyzing.samples,
+                           "dataset file of what is run; default: the dataset of the calibration");
+  analyze_verb->add_option("--count", analyzing.count, "run only so many samples, the first ones; 0 = all")
+      ->check(CLI::NonNegativeNumber);
+  analyze_verb->add_option("-o,--output", analyzing.folder,
+                           "write the table and every layer's numbers (of the last sample) into this folder");
+  analyze_verb->add_flag("--json", analyzing.json, "as JSON");
+  add_building(*analyze_verb, analyzing.building);
 
   RunArguments running;
   CLI::App* run_verb = app.add_subcommand("run", "run a model on the simulator (.rknn) or in float32 (other files)");
@@ -137,6 +156,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
   try {
     app.parse(argc, argv);
     if (*convert_verb) return convert(converting);
+    if (*analyze_verb) return analyze(analyzing);
     if (*run_verb) return run(running);
     if (*profile_verb) return profile(profiling);
     if (*inspect_verb) return inspect(inspected, json);

@@ -12,14 +12,29 @@
 
 namespace openrknn {
 
-struct ConvertArguments {
-  std::string model, output, yaml, dump_after;
+/// How a model file becomes a Model.
+struct BuildArguments {
+  std::string model, yaml, dump_after;
   ArgumentValues config, load, build;  ///< only what was given
   std::map<std::string, int64_t> dimensions;
-  bool keep_golden = false, check = false, symmetric_weights = false, json = false, quiet = false;
+  bool keep_golden = false, check = false, symmetric_weights = false, quiet = false;
   int threads = 0;
 };
+
+struct ConvertArguments {
+  BuildArguments building;
+  std::string output;
+  bool json = false;
+};
 int convert(const ConvertArguments&);
+
+struct AnalyzeArguments {
+  BuildArguments building;      ///< `model` may be a .rknn file, which is not built again
+  std::string samples, folder;  ///< empty: the calibration's dataset; no files
+  int64_t count = 0;            ///< 0: all samples
+  bool json = false;
+};
+int analyze(const AnalyzeArguments&);
 
 struct RunArguments {
   RunRequest request;

@@ -11,6 +11,7 @@
 #include "bindings/subjects.h"
 #include "core/graph/text.h"
 #include "core/model/ports.h"
+#include "toolkit/layer_analysis.h"
 #include "toolkit/settings.h"
 
 namespace openrknn::python {
@@ -83,7 +84,7 @@ PyModel* compile_graph(const PyGraph& graph, const nb::dict& given, bool quantiz
   ThreadPool pool(threads);
   Compiled compiled = compile(shape_sets, options, samples.get(), pool);
   compiled.report.warnings.insert(compiled.report.warnings.begin(), warnings.begin(), warnings.end());
-  return new PyModel(std::move(compiled.model), std::move(compiled.report));
+  return new PyModel(std::move(compiled), options.rgb_to_bgr);
 }
 
 nb::list run_model(PyModel& self, nb::handle feeds, const std::string& layout) {
@@ -111,6 +112,49 @@ nb::list profile_model(const PyModel& self, int threads) {
   return list_of_times(times);
 }
 
+nb::dict dict_of_layer(const AnalyzedLayer& layer) {
+  nb::dict dict;
+  dict["op"] = layer.row.op;
+  dict["tensor"] = layer.row.tensor;
+  // The keys are there in any case, so that rows fit into a table.
+  const bool known = !layer.row.is_blank();
+  const auto put = [&](const std::string& key, const auto& value) {
+    dict[key.c_str()] = known ? nb::cast(value) : nb::none();
+  };
+  put("dtype", layer.row.dtype);
+  for (const auto& [kind, error] : {std::pair("entire", layer.entire), std::pair("single", layer.single)}) {
+    put(fmt::format("{}_cosine", kind), error.cosine);
+    put(fmt::format("{}_euclidean", kind), error.euclidean);
+    put(fmt::format("{}_sqnr_db", kind), error.sqnr_db);
+    put(fmt::format("{}_max_error", kind), error.max_absolute);
+  }
+  put("clipped", layer.clipped);
+  put("golden_not_finite", layer.golden_not_finite);
+  put("not_finite", layer.not_finite);
+  put("worst_sample", layer.worst_sample);
+  return dict;
+}
+
+nb::list analyze(const PyModel& self, nb::object given, int threads) {
+  const bool is_file = nb::isinstance<nb::str>(given) || nb::hasattr(given, "__fspath__");
+  const std::string file = is_file ? nb::cast<std::string>(nb::str(given)) : "";
+  std::vector<std::vector<Tensor>> arrays;
+  const Graph& golden = golden_for_analysis(self.model, self.golden ? &*self.golden : nullptr);
+  if (!is_file) arrays = samples_from_python(given, self.input_names());
+  Analysis analysis;
+  {
+    const nb::gil_scoped_release release;
+    std::vector<SampleSpec> specs = analysis_specs(self.model, golden, self.rgb_to_bgr);
+    const std::unique_ptr<Samples> samples =
+        is_file ? open_dataset(file, std::move(specs)) : samples_from_arrays(std::move(arrays), std::move(specs));
+    ThreadPool pool(threads);
+    analysis = analyze_model(self.model, golden, *samples, pool);
+  }
+  nb::list rows;
+  for (const AnalyzedLayer& layer : analysis.layers) rows.append(dict_of_layer(layer));
+  return rows;
+}
+
 }  // namespace
 
 nb::list list_of_times(const std::vector<OperationTime>& times) {
@@ -131,7 +175,8 @@ nb::list list_of_times(const std::vector<OperationTime>& times) {
 }
 
 void bind_model(nb::module_& module) {
-  nb::class_<PyModel>(module, "Model", "A compiled model. Not thread-safe: one run at a time per object.")
+  nb::class_<PyModel> model(module, "Model", "A compiled model. Not thread-safe: one run at a time per object.");
+  model
       .def_prop_ro(
           "target", [](const PyModel& self) { return self.model.target; }, "the SoC it was compiled for")
       .def_prop_ro(
@@ -171,6 +216,16 @@ void bind_model(nb::module_& module) {
       .def("profile", &profile_model, nb::arg("threads") = 0,
            "list of dicts, one per executed node: node, op, kernel, dtype, shape, conversions (of layouts), products "
            "(multiplications), microseconds on this machine");
+  model.def(
+      "analyze", &analyze, nb::arg("samples"), nb::arg("threads") = 0,
+      nb::sig("def analyze(self, samples: str | os.PathLike | collections.abc.Iterable[object], threads: int = 0) "
+              "-> list[dict[str, str | float | int | None]]"),
+      "Every layer beside the float model, over samples: a dataset file, or arrays as compile() takes them. One dict "
+      "a layer of the source model, in its order: op, tensor, dtype; entire_cosine, entire_euclidean, "
+      "entire_sqnr_db, entire_max_error (of the whole run) and single_… (of the layer fed with the float model's "
+      "numbers); clipped (share of numbers the type cannot hold); golden_not_finite, not_finite (elements that are "
+      "NaN or infinite), worst_sample (least entire_cosine). All None where a layer was fused away. A loaded file "
+      "needs keep_golden. Raises openrknn.Error.");
   module.def("compile", &compile_graph, nb::arg("graph"), nb::arg("settings"), nb::arg("quantize"),
              nb::arg("dataset").none(), nb::arg("samples").none(), nb::arg("symmetric_weights"), nb::arg("keep_golden"),
              nb::arg("batch"), nb::arg("threads"));
@@ -178,7 +233,7 @@ void bind_model(nb::module_& module) {
       "load",
       [](const std::string& path) {
         const nb::gil_scoped_release release;
-        return new PyModel(read(MappedFile::open(path)), {});
+        return new PyModel(read(MappedFile::open(path)));
       },
       nb::arg("path"));
 }

@@ -3,6 +3,7 @@
 #include <nanobind/nanobind.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,12 @@ namespace openrknn::python {
 
 /// A compiled or loaded model, its .rknn bytes once they were needed, and its simulator once it ran.
 struct PyModel {
-  PyModel(Model given, CompileReport compile_report) : model(std::move(given)), report(std::move(compile_report)) {}
+  explicit PyModel(Model given) : model(std::move(given)) {}
+  PyModel(Compiled compiled, std::vector<bool> swapped)
+      : model(std::move(compiled.model)),
+        report(std::move(compiled.report)),
+        golden(std::move(compiled.golden)),
+        rgb_to_bgr(std::move(swapped)) {}
   const std::string& bytes() {
     if (file_.empty()) {
       MemorySink sink;
@@ -35,6 +41,8 @@ struct PyModel {
   }
   Model model;
   CompileReport report;
+  std::optional<Graph> golden;   ///< of a compile; a loaded model has its own, or none
+  std::vector<bool> rgb_to_bgr;  ///< of a compile: images of samples are read likewise
 
  private:
   /// The file with its weights, which are at hand even where the file to be saved lacks them.

@@ -8,6 +8,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/subjects.h"
+#include "compiler/analysis/error_table.h"
 #include "toolkit/settings.h"
 
 namespace openrknn::python {
@@ -125,6 +126,14 @@ void bind_toolkit(nb::module_& module) {
             return arrays_from_tensors(std::move(outputs));
           },
           nb::arg("inputs"), nb::arg("data_format").none(), nb::arg("inputs_pass_through").none())
+      .def(
+          "accuracy_analysis",
+          [](Toolkit& self, const nb::dict& values, bool colour) {
+            const ArgumentValues options = arguments_from_dict(values);
+            const nb::gil_scoped_release release;
+            return error_table(self.accuracy_analysis(options), colour);
+          },
+          nb::arg("values"), nb::arg("colour"))
       .def("release", &Toolkit::release);
 }
 

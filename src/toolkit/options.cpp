@@ -102,6 +102,14 @@ constexpr Option kOptions[] = {
     {"inference", "inputs_pass_through", "None", "list of 0 or 1", "1: the array is fed as it is"},
     {"inference", "get_frame_id", "False", "bool", "", kRefused},
 
+    {"accuracy_analysis", "inputs", "", "list of paths, one image or .npy file per model input",
+     "the sample whose layers are compared"},
+    {"accuracy_analysis", "output_dir", "'./snapshot'", "path, or None: write nothing",
+     "where the table and every layer's numbers go"},
+    {"accuracy_analysis", "target", "None", "None: the simulator (boards: not built yet)",
+     "what is compared with golden", kRefused, "there is no connection to a device yet"},
+    {"accuracy_analysis", "device_id", "None", "text", "which board", kRefused},
+
     {"release", "", "", "", "frees everything"},
 };
 
@@ -118,7 +126,6 @@ constexpr UnbuiltMethod kUnbuiltMethods[] = {
     {"list_devices", false},
     {"hybrid_quantization_step1", true},
     {"hybrid_quantization_step2", true},
-    {"accuracy_analysis", true},
     {"export_encrypted_rknn_model", true},
     {"reg_custom_op", true},
     {"codegen", true},

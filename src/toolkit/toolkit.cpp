@@ -8,6 +8,7 @@
 
 #include "compiler/importers/importer.h"
 #include "core/rknn_file/rknn_file.h"
+#include "toolkit/layer_analysis.h"
 #include "toolkit/settings.h"
 #include "toolkit/simulator.h"
 
@@ -51,6 +52,21 @@ void refuse_nan(const Tensor& given, const std::string& input) {
                    tuple_text(expected)),
        other_order ? fmt::format("this is an {} array: pass data_format='{}'", other, other)
                    : "resize or reshape the array before inference");
+}
+
+/// One path, or a list of them.
+std::vector<std::string> paths_of(const ArgumentValue& given, std::string_view argument) {
+  std::vector<std::string> paths;
+  if (const auto* one = std::get_if<std::string>(&given.data)) return {*one};
+  const auto* list = std::get_if<std::vector<ArgumentValue>>(&given.data);
+  for (const ArgumentValue& item : list != nullptr ? *list : std::vector<ArgumentValue>{}) {
+    if (const auto* path = std::get_if<std::string>(&item.data)) paths.push_back(*path);
+  }
+  if (list == nullptr || paths.size() != list->size()) {
+    fail(Code::ConfigBadValue, fmt::format("{}: got {}, expected a list of paths", argument, to_string(given)),
+         "give one image or .npy file per model input");
+  }
+  return paths;
 }
 
 }  // namespace
@@ -304,6 +320,46 @@ std::vector<Tensor> Toolkit::inference(std::vector<Tensor> inputs, std::vector<s
     fed.push_back({std::move(array), layout, !pass_through.empty() && pass_through[i]});
   }
   return state.simulator->run(fed);
+}
+
+Analysis Toolkit::accuracy_analysis(const ArgumentValues& given) {
+  State& state = *state_;
+  if (const auto target = given.find("target"); target != given.end() && !target->second.is_none()) {
+    fail(Code::ConfigUnsupported,
+         fmt::format(
+             "accuracy_analysis: target={}: there is no connection to a device yet, so only the simulator can be "
+             "compared",
+             to_string(target->second)),
+         "leave 'target' out");
+  }
+  std::vector<std::string> warnings;
+  const ArgumentValues values = check_options("accuracy_analysis", given, warnings);
+  state.require(state.stage >= Stage::Built, "accuracy_analysis", "no model has been built", "call build first");
+  const Graph& golden = golden_for_analysis(state.model(), state.compiled ? &state.compiled->golden : nullptr);
+  const ArgumentValue& folder = values.at("output_dir");
+  if (!folder.is_none() && !std::holds_alternative<std::string>(folder.data)) {
+    fail(Code::ConfigBadValue,
+         fmt::format("accuracy_analysis: output_dir: got {}, expected a path or None", to_string(folder)));
+  }
+  const std::unique_ptr<Samples> sample =
+      open_sample(paths_of(values.at("inputs"), "accuracy_analysis: inputs"),
+                  analysis_specs(state.model(), golden, state.settings.compile.rgb_to_bgr));
+  std::optional<Snapshot> snapshot;
+  if (!folder.is_none()) {
+    snapshot.emplace(std::get<std::string>(folder.data), layer_rows(golden, state.model().variants.front()));
+  }
+  Analysis analysis = analyze_model(state.model(), golden, *sample, state.pool, state.progress,
+                                    state.settings.compile.custom_code, snapshot ? &*snapshot : nullptr);
+  state.warn("accuracy_analysis", analysis_warnings(analysis));
+  if (snapshot && snapshot->has_map()) {
+    state.say(LogLevel::Warning, "accuracy_analysis",
+              fmt::format("The mapping of layer_name & file_name save to: {}", snapshot->map_path().string()));
+  }
+  if (snapshot) {
+    state.say(LogLevel::Info, "",
+              fmt::format("The error analysis results save to: {}", snapshot->table_path().string()));
+  }
+  return analysis;
 }
 
 void Toolkit::release() {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/analysis/analyze.h"
 #include "compiler/compile.h"
 #include "compiler/importers/importer.h"
 #include "core/base/log.h"
@@ -45,6 +46,9 @@ class Toolkit {
   /// and layout; float32 for quantized and fp16 outputs, integers as they are. NaN inputs are refused.
   std::vector<Tensor> inference(std::vector<Tensor> inputs, std::vector<std::string> data_format,
                                 std::vector<bool> pass_through);
+  /// Every layer of the simulator beside golden, for one sample: the paths in `inputs`, one per model input. Files go
+  /// to output_dir unless it is None. For whoever prints: error_table().
+  Analysis accuracy_analysis(const ArgumentValues&);
   void release();
 
   /// For the native API and the command line.

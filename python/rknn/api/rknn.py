@@ -193,6 +193,16 @@ class RKNN:
         _core.check_options("inference", {"get_frame_id": get_frame_id})
         return self._core.inference(list(inputs), data_format, inputs_pass_through)
 
+    @_status
+    def accuracy_analysis(self, inputs, output_dir="./snapshot", target=None, device_id=None):
+        """Compares every layer of the simulator with the float model, for one sample. Returns 0 or -1.
+
+        inputs: paths, one image or .npy file (4-D arrays NCHW) per model input. The table goes to stdout and, with every
+        layer's numbers, into output_dir; None writes nothing.
+        """
+        values = {key: value for key, value in locals().items() if key != "self"}
+        print(self._core.accuracy_analysis(values, sys.stdout.isatty()), end="")
+
     def release(self) -> None:
         """Frees everything the object holds; it may be configured again afterwards."""
         self._core.release()

@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 constexpr size_t kLargestList = size_t{256} << 20;
 
 struct FileSample {
-  int64_t line;
+  int64_t line;  // 0: of no list
   std::vector<fs::path> paths;
 };
 
@@ -91,7 +91,8 @@ class FileSamples : public Samples {
   int64_t count() const override { return static_cast<int64_t>(samples_.size()); }
   std::string describe(int64_t index) const override {
     require_index(index, count());
-    return fmt::format("{}:{}", list_, samples_[static_cast<size_t>(index)].line);
+    const int64_t line = samples_[static_cast<size_t>(index)].line;
+    return line == 0 ? list_ : fmt::format("{}:{}", list_, line);
   }
   std::vector<Tensor> get(int64_t index) const override {
     require_index(index, count());
@@ -118,6 +119,13 @@ class ListReader {
  public:
   ListReader(const fs::path& list, const std::vector<SampleSpec>& specs)
       : list_(list.string()), specs_(specs), resolver_(list), problems_(list_) {}
+
+  /// Of no list.
+  FileSample read_sample(const std::vector<std::string>& paths) {
+    std::optional<FileSample> sample = check(0, {paths, {}});
+    problems_.throw_if_any();
+    return std::move(*sample);
+  }
 
   std::vector<FileSample> read(std::string_view text) {
     std::vector<FileSample> samples;
@@ -156,7 +164,7 @@ class ListReader {
       return std::nullopt;
     }
     if (parsed.paths.size() != specs_.size()) {
-      const bool too_many = parsed.paths.size() > specs_.size();
+      const bool too_many = line > 0 && parsed.paths.size() > specs_.size();
       problems_.add(Code::DatasetBadLine, where,
                     fmt::format("{} path{} for {}", parsed.paths.size(), parsed.paths.size() == 1 ? "" : "s",
                                 inputs_in_words(specs_)),
@@ -182,6 +190,7 @@ class ListReader {
     const std::optional<fs::path> path = resolver_.find(name);
     if (!path) {
       Complaint complaint = resolver_.missing(name);
+      if (where.line == 0) complaint.fix = "relative paths start at the working directory";
       problems_.add(Code::DatasetFileMissing, where, complaint.problem, complaint.fix);
       return std::nullopt;
     }
@@ -248,6 +257,12 @@ std::unique_ptr<Samples> open_dataset(const std::filesystem::path& list, std::ve
   const std::shared_ptr<const MappedFile> file = open_list(list);
   std::vector<FileSample> samples = ListReader(list, specs).read(list_text(*file));
   return std::make_unique<FileSamples>(list.string(), std::move(specs), std::move(samples));
+}
+
+std::unique_ptr<Samples> open_sample(const std::vector<std::string>& paths, std::vector<SampleSpec> specs) {
+  const std::string name = "inputs";
+  FileSample sample = ListReader(name, specs).read_sample(paths);
+  return std::make_unique<FileSamples>(name, std::move(specs), std::vector<FileSample>{std::move(sample)});
 }
 
 }  // namespace openrknn

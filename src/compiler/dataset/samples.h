@@ -35,6 +35,10 @@ struct SampleSpec {
 /// read in get().
 std::unique_ptr<Samples> open_dataset(const std::filesystem::path&, std::vector<SampleSpec>);
 
+/// One sample: a file per input, images or .npy, as a line of a dataset would name them. Relative paths start at the
+/// working directory. Everything is checked now, and all problems come together.
+std::unique_ptr<Samples> open_sample(const std::vector<std::string>& paths, std::vector<SampleSpec>);
+
 /// Arrays already in memory: samples[i][input], in the port's source order, raw (mean/std are applied).
 std::unique_ptr<Samples> samples_from_arrays(std::vector<std::vector<Tensor>>, std::vector<SampleSpec>);
 

@@ -156,26 +156,29 @@ NpyInfo inspect_npy(const std::filesystem::path& path) {
   return {header.dtype, std::move(header.shape)};
 }
 
-std::string to_npy(const Tensor& given) {
-  Tensor tensor = given;
-  if (bit_width(tensor.dtype()) == 4) tensor = cast(tensor, is_signed(tensor.dtype()) ? DType::Int8 : DType::UInt8);
-  const DType dtype = tensor.dtype();
+std::string npy_header(DType dtype, const Shape& extents) {
   const char kind = dtype == DType::Bool                                                    ? 'b'
                     : dtype == DType::BFloat16 || !(is_floating(dtype) || is_signed(dtype)) ? 'u'
                     : is_floating(dtype)                                                    ? 'f'
                                                                                             : 'i';
   const int element = bit_width(dtype) / 8;
   std::string shape;
-  for (const int64_t extent : tensor.shape()) shape += fmt::format("{}, ", extent);
-  if (tensor.rank() > 1) shape.resize(shape.size() - 2);
-  if (tensor.rank() == 1) shape.resize(shape.size() - 1);
+  for (const int64_t extent : extents) shape += fmt::format("{}, ", extent);
+  if (extents.size() > 1) shape.resize(shape.size() - 2);
+  if (extents.size() == 1) shape.resize(shape.size() - 1);
   std::string header = fmt::format("{{'descr': '{}{}{}', 'fortran_order': False, 'shape': ({}), }}",
                                    element == 1 ? '|' : '<', kind, element, shape);
   while ((10 + header.size() + 1) % 64 != 0) header += ' ';
   header += '\n';
   std::string out(kMagic);
   out += {'\x01', '\0', static_cast<char>(header.size() & 255), static_cast<char>(header.size() >> 8)};
-  out += header;
+  return out + header;
+}
+
+std::string to_npy(const Tensor& given) {
+  Tensor tensor = given;
+  if (bit_width(tensor.dtype()) == 4) tensor = cast(tensor, is_signed(tensor.dtype()) ? DType::Int8 : DType::UInt8);
+  std::string out = npy_header(tensor.dtype(), tensor.shape());
   out.append(reinterpret_cast<const char*>(tensor.bytes().data()), tensor.bytes().size());
   return out;
 }

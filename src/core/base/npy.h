@@ -21,5 +21,7 @@ struct NpyInfo {
 NpyInfo inspect_npy(const std::filesystem::path&);
 /// Version 1.0, C order. BFloat16 is written as uint16, 4-bit types as int8/uint8.
 std::string to_npy(const Tensor&);
+/// What stands before the elements in such a file; no 4-bit types.
+std::string npy_header(DType, const Shape&);
 
 }  // namespace openrknn

@@ -1,0 +1,97 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "apps/build_model.h"
+#include "compiler/analysis/error_table.h"
+#include "core/rknn_file/rknn_file.h"
+#include "toolkit/layer_analysis.h"
+
+namespace openrknn {
+namespace {
+
+nlohmann::ordered_json json_of(const LayerError& error) {
+  return {{"cosine", error.cosine},
+          {"euclidean", error.euclidean},
+          {"sqnr_db", error.sqnr_db},
+          {"max_error", error.max_absolute}};
+}
+
+nlohmann::ordered_json json_of(const std::optional<NotFiniteLayer>& layer) {
+  if (!layer) return nullptr;
+  return {{"op", layer->op}, {"tensor", layer->tensor}, {"sample", layer->sample}, {"elements", layer->elements}};
+}
+
+// Infinity and NaN become null, which is all that JSON has for them.
+nlohmann::ordered_json json_of(const Analysis& analysis) {
+  nlohmann::ordered_json json{{"samples", analysis.samples},
+                              {"golden_not_finite", json_of(analysis.golden_not_finite)},
+                              {"not_finite", json_of(analysis.built_not_finite)},
+                              {"layers", nlohmann::ordered_json::array()}};
+  for (const AnalyzedLayer& layer : analysis.layers) {
+    nlohmann::ordered_json row{{"op", layer.row.op}, {"tensor", layer.row.tensor}};
+    if (!layer.row.is_blank()) {
+      row["dtype"] = layer.row.dtype;
+      row["entire"] = json_of(layer.entire);
+      row["single"] = json_of(layer.single);
+      row["clipped"] = layer.clipped;
+      row["golden_not_finite"] = layer.golden_not_finite;
+      row["not_finite"] = layer.not_finite;
+      row["worst_sample"] = layer.worst_sample;
+    }
+    json["layers"].push_back(std::move(row));
+  }
+  return json;
+}
+
+// What is run: the dataset of the calibration, unless something else is given. A float16 build takes none.
+std::string take_sample_list(const std::string& given, ArgumentValues& build) {
+  const auto dataset = build.find("dataset");
+  const auto* path = dataset == build.end() ? nullptr : std::get_if<std::string>(&dataset->second.data);
+  const std::string list = !given.empty() ? given : path != nullptr ? *path : "";
+  if (list.empty()) {
+    fail(Code::DatasetMissing, "there are no samples to run the model on",
+         "give --samples FILE, a dataset file, or --dataset, which is then used for both");
+  }
+  if (const auto quantize = build.find("do_quantization");
+      quantize != build.end() && quantize->second == ArgumentValue(false)) {
+    build.erase("dataset");
+  }
+  return list;
+}
+
+}  // namespace
+
+int analyze(const AnalyzeArguments& arguments) {
+  BuildArguments building = with_yaml(arguments.building);
+  const std::string list = take_sample_list(arguments.samples, building.build);
+  const bool quiet = building.quiet;
+  ProgressPrinter progress(quiet);
+  Toolkit toolkit(warnings_to_stderr(quiet), progress, building.threads);
+  Model loaded;
+  if (std::filesystem::path(building.model).extension() == ".rknn") {
+    loaded = read(MappedFile::open(building.model));
+  } else {
+    build_model(toolkit, building);
+  }
+  const Model& model = toolkit.is_built() ? toolkit.compiled().model : loaded;
+  const Graph& golden = golden_for_analysis(model, toolkit.is_built() ? &toolkit.compiled().golden : nullptr);
+  const std::vector<bool> swapped = toolkit.is_built() ? toolkit.compile_options().rgb_to_bgr : std::vector<bool>();
+  const std::unique_ptr<Samples> all = open_dataset(list, analysis_specs(model, golden, swapped));
+  const FirstSamples samples(*all, arguments.count > 0 ? arguments.count : all->count());
+  std::optional<Snapshot> snapshot;
+  if (!arguments.folder.empty()) snapshot.emplace(arguments.folder, layer_rows(golden, model.variants.front()));
+  ThreadPool pool(building.threads);
+  const Analysis analysis = analyze_model(model, golden, samples, pool, progress, {}, snapshot ? &*snapshot : nullptr);
+  if (arguments.json) {
+    fmt::print("{}\n", json_of(analysis).dump(2));
+    return 0;
+  }
+  fmt::print("{}", error_table(analysis, isatty(STDOUT_FILENO) == 1));
+  for (const std::string& warning : analysis_warnings(analysis)) fmt::print(stderr, "warning: {}\n", warning);
+  return 0;
+}
+
+}  // namespace openrknn

@@ -1,0 +1,29 @@
+// Building a model from what the command line says: convert and analyze.
+#pragma once
+
+#include <string_view>
+
+#include "apps/verbs.h"
+#include "toolkit/toolkit.h"
+
+namespace openrknn {
+
+/// A bar on a terminal, one line per stage elsewhere.
+class ProgressPrinter {
+ public:
+  explicit ProgressPrinter(bool quiet);
+  void operator()(std::string_view stage, int64_t done, int64_t total);
+
+ private:
+  bool quiet_, terminal_;
+};
+
+/// Says warnings on stderr, unless quiet.
+MessageSink warnings_to_stderr(bool quiet);
+
+/// With the options of the YAML file, if one is named, sorted to the methods they belong to; what a flag says wins.
+BuildArguments with_yaml(BuildArguments);
+/// config, load, build.
+void build_model(Toolkit&, const BuildArguments&);
+
+}  // namespace openrknn

@@ -1,0 +1,50 @@
+// Walks several streams of layers through the samples in step, one layer at a time: nothing is kept but sums.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "compiler/analysis/layer_error.h"
+#include "compiler/dataset/samples.h"
+#include "core/base/log.h"
+
+namespace openrknn {
+
+/// A layer and what it should be.
+struct LayerPair {
+  std::string layer;      ///< its name in the candidates
+  std::string reference;  ///< its name in the reference
+};
+
+struct Candidate {
+  LayerStream& stream;
+  /// The reference's numbers replace each layer once it has been compared: every layer is judged by itself ("single").
+  /// Otherwise errors add up from layer to layer ("entire").
+  bool is_fed = false;
+};
+
+/// Where NaN or infinity showed first, in the order of computation.
+struct FirstNotFinite {
+  size_t pair = 0;
+  int64_t sample = 0, elements = 0, of = 0;
+};
+
+struct StreamComparison {
+  std::vector<std::vector<ErrorSums>> sums;  ///< [candidate][pair], over all samples
+  std::vector<int64_t> worst_sample;         ///< [pair]: least cosine of the first candidate
+  std::optional<FirstNotFinite> reference_not_finite;
+  /// [candidate]: where the reference is finite.
+  std::vector<std::optional<FirstNotFinite>> candidate_not_finite;
+};
+
+/// Looks at a layer of one sample before the streams go on: the reference's values and the candidates'.
+using LayerVisitor =
+    std::function<void(size_t pair, const LayerValues& reference, std::span<const LayerValues> candidates)>;
+
+/// `pairs` in the order of computation, of which all streams keep the one they have in common. The streams see the same
+/// inputs. Progress is told as "analyze".
+StreamComparison compare_streams(LayerStream& reference, std::span<const Candidate>, std::span<const LayerPair>,
+                                 const Samples&, const Progress& = {}, const LayerVisitor& = {});
+
+}  // namespace openrknn
