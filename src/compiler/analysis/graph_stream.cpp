@@ -40,6 +40,7 @@ void GraphStream::start(std::span<const Tensor> inputs) {
 
 void GraphStream::advance(std::string_view layer) {
   const ValueId id = id_of(layer);
+  if (graph_[id].constant) return;
   while (!is_there_[static_cast<size_t>(id)]) {
     const NodeId node = run_.step();
     if (node == NodeId::None) fail(Code::Internal, fmt::format("no step computes the layer '{}'", layer));
