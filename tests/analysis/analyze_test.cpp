@@ -175,6 +175,50 @@ TEST(Analyze, GoldenIsTheFloatRun) {
   EXPECT_EQ(seen.size(), rows.size() - 1);  // all but the one that was fused away
 }
 
+TEST(Analyze, AValueMayLiveOnAsACopyInAnotherLayout) {
+  // Golden: %t is written logical, read as channels-last copy by both readers, and its first bytes are taken for %p
+  // before the conversion for GridSample is compared.
+  const Case given = make(R"(ir 1
+input %x : f32[1,8,6,7]
+input %grid : f32[1,3,4,2]
+%lengths : i64[8] = {1, 1, 1, 1, 1, 1, 1, 1}
+%t = ReverseSequence(%x, %lengths) {batch_axis=1, time_axis=0}
+%scale : f32[8] = random(1)
+%bias : f32[8] = random(2)
+%mean : f32[8] = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0}
+%variance : f32[8] = {1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0}
+%n = BatchNormalization(%t, %scale, %bias, %mean, %variance) {epsilon=0.0}
+%p = ReduceProd(%x) {axes=[1], keepdims=1}
+%g = GridSample(%t, %grid) {align_corners=1, mode="linear", padding_mode="border"}
+%e = Erf(%g)
+output %n
+output %p
+output %e
+)");
+  const Analysis analysis = analyze(given);
+  EXPECT_NEAR(layer(analysis, "t__float16").single.euclidean, layer(analysis, "t").single.euclidean, 1e-3);
+  EXPECT_GT(layer(analysis, "t__float16").single.sqnr_db, 40);
+}
+
+TEST(Analyze, WhatGoldenKnowsWithoutComputingIsCompared) {
+  Case given = make(R"(ir 1
+input %x : f32[4]
+origin cosh : Cosh %c
+origin sum : Add %s
+%k : f32[4] = {0.1, 1.0, 2.0, 3.0}
+%c = Cosh(%k) from [cosh]
+%s = Add(%x, %k) from [sum]
+output %c
+output %s
+)",
+                    false);
+  Graph& golden = given.built.golden;  // as after an import, whose inference proves what it can
+  const ValueId known = golden.find("c");
+  golden[known].constant = evaluate(golden, golden[known].producer)->at(0);
+  EXPECT_GT(layer(analyze(given), "c").entire.sqnr_db, 60);
+  EXPECT_LT(layer(analyze(given), "c").entire.sqnr_db, 100);
+}
+
 TEST(Analyze, TheNumberOfThreadsDoesNotShow) {
   const Case given = make(kNet);
   const Analysis one = analyze(given), four = analyze(given, {}, 4);

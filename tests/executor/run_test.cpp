@@ -230,6 +230,33 @@ output %c
   EXPECT_EQ(p.run.get(p["c"]).shape(), (Shape{64, 64}));
 }
 
+TEST(Run, ReadsACopyInAnotherLayoutWhereTheFirstIsGone) {
+  Planned p(R"(ir 1
+input %x : f32[1,8,6,7]
+input %grid : f32[1,3,4,2]
+%lengths : i64[8] = {1, 1, 1, 1, 1, 1, 1, 1}
+%t = ReverseSequence(%x, %lengths) {batch_axis=1, time_axis=0}
+%scale : f32[8] = random(1)
+%bias : f32[8] = random(2)
+%zero : f32[8] = random(3)
+%n = BatchNormalization(%t, %scale, %bias, %zero, %scale) {epsilon=1000.0}
+%p = ReduceProd(%x) {axes=[1], keepdims=1}
+%g = GridSample(%t, %grid) {align_corners=1, mode="linear", padding_mode="border"}
+output %n
+output %p
+output %g
+)",
+            {.fuse = false});
+  test::Dice dice(3);
+  const Tensor x = test::random_tensor(dice, DType::Float32, {1, 8, 6, 7});
+  p.run.set(p["x"], x);
+  p.run.set(p["grid"], test::random_tensor(dice, DType::Float32, {1, 3, 4, 2}));
+  while (p.name_of(p.run.step()) != "p") continue;
+  EXPECT_EQ(code_of([&] { p.run.raw(p["t"]); }), Code::GraphUnknownName);
+  EXPECT_EQ(p.run.stored(p["t"]).form.layout, Layout::ChannelsLast);
+  EXPECT_TRUE(identical(p.run.get(p["t"]), x));  // sequences of length 1 are their own reverse
+}
+
 TEST(Run, KeepsEveryValueWhenAsked) {
   Planned p(R"(ir 1
 input %x : f32[2,2]

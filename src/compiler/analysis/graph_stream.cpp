@@ -40,6 +40,7 @@ void GraphStream::start(std::span<const Tensor> inputs) {
 
 void GraphStream::advance(std::string_view layer) {
   const ValueId id = id_of(layer);
+  if (graph_[id].constant) return;
   while (!is_there_[static_cast<size_t>(id)]) {
     const NodeId node = run_.step();
     if (node == NodeId::None) fail(Code::Internal, fmt::format("no step computes the layer '{}'", layer));
@@ -52,11 +53,12 @@ void GraphStream::advance(std::string_view layer) {
 LayerValues GraphStream::values(std::string_view layer) const {
   const ValueId id = id_of(layer);
   const Value& value = graph_[id];
+  const Run::StoredBytes stored = run_.stored(id);
   return {.dtype = value.dtype,
           .quant = value.quant ? &*value.quant : nullptr,
           .shape = value.shape,
-          .form = {run_.layout(id), static_cast<int64_t>(value.shape.size())},
-          .bytes = run_.raw(id)};
+          .form = stored.form,
+          .bytes = stored.bytes};
 }
 
 Tensor GraphStream::represented_here(const Tensor& real, const Value& value) {
@@ -83,7 +85,8 @@ void GraphStream::replace(std::string_view layer, const LayerValues& real) {
   const LayerValues own = values(layer);
   const ValueId id = id_of(layer);
   // In the order of the layer's own bytes where possible: then the real numbers are read where they lie.
-  const bool direct = same_order(own, real) && real.quant == nullptr;
+  const bool is_plain = own.form.rank == static_cast<int64_t>(own.shape.size()) && real.quant == nullptr;
+  const bool direct = is_plain && same_order(own, real);
   const Tensor numbers =
       direct ? Tensor::view(real.dtype, physical_shape(own.shape, own.form), real.bytes, nullptr) : real_tensor(real);
   const Tensor given = represented_here(numbers, graph_[id]);

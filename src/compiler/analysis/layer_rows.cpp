@@ -32,7 +32,8 @@ class Pairing {
 
  private:
   bool is_golden(ValueId id) const {
-    if (static_cast<int64_t>(id) >= golden_.value_count() || golden_[id].constant) return false;
+    if (static_cast<int64_t>(id) >= golden_.value_count()) return false;
+    if (golden_[id].constant) return true;  // golden knows the content, the built graph computes it anew
     return golden_.is_input(id) || needed_.contains(golden_[id].producer);
   }
 

@@ -31,6 +31,11 @@ void copy_value(const Slot& slot, Form from, const std::byte* in, Form to, std::
   pool.parallel_for(tiles, [&](int64_t tile, int) { copy_tile(copy, in, out, tile); });
 }
 
+[[noreturn]] void refuse_reading(const Slot& slot) {
+  fail(Code::GraphUnknownName, Location{.tensor = slot.name}, "its content is not there at this point of the run",
+       "read outputs, or what the last step wrote, or plan with keep_all, or without fuse");
+}
+
 }  // namespace
 
 struct Run::State {
@@ -95,6 +100,19 @@ struct Run::State {
       if (lacks) names += (names.empty() ? "'" : ", '") + s.name + "'";
     }
     fail(Code::RuntimeInputNotSet, "inputs without data: " + names, "set every input before the run");
+  }
+
+  // ---- values looked at
+
+  /// Not whether it is still there.
+  bool is_readable(ValueId id) const {
+    const Slot& wanted = slot(id);
+    if (wanted.kind == Slot::Kind::Input) return is_set[static_cast<size_t>(id)];
+    return wanted.kind == Slot::Kind::Computed;
+  }
+
+  std::span<const std::byte> bytes_of(const Slot& of, const StoredCopy& copy) const {
+    return {arena_data + copy.offset, static_cast<size_t>(of.bytes)};
   }
 
   // ---- values given by the caller
@@ -247,21 +265,27 @@ std::span<const std::byte> Run::raw(ValueId id) const {
   const State& state = *state_;
   const Slot& slot = state.slot(id);
   if (slot.kind == Slot::Kind::Constant) return slot.constant.bytes();
-  const bool is_set = slot.kind != Slot::Kind::Input || state.is_set[static_cast<size_t>(id)];
-  if (slot.kind == Slot::Kind::Unknown || slot.kind == Slot::Kind::Fused || !is_set ||
-      !State::is_live(slot.copies[0], static_cast<int64_t>(state.done))) {
-    fail(Code::GraphUnknownName, Location{.tensor = slot.name}, "its content is not there at this point of the run",
-         "read outputs, or what the last step wrote, or plan with keep_all, or without fuse");
-  }
-  return {state.arena_data + slot.copies[0].offset, static_cast<size_t>(slot.bytes)};
+  if (!state.is_readable(id) || !State::is_live(slot.copies[0], static_cast<int64_t>(state.done))) refuse_reading(slot);
+  return state.bytes_of(slot, slot.copies[0]);
+}
+
+Run::StoredBytes Run::stored(ValueId id) const {
+  const State& state = *state_;
+  const Slot& slot = state.slot(id);
+  if (slot.kind == Slot::Kind::Constant) return {slot.constant.bytes(), logical_form(slot)};
+  if (!state.is_readable(id)) refuse_reading(slot);
+  const auto is_there = [&](const StoredCopy& copy) { return State::is_live(copy, static_cast<int64_t>(state.done)); };
+  const auto copy = std::find_if(slot.copies.begin(), slot.copies.end(), is_there);
+  if (copy == slot.copies.end()) refuse_reading(slot);
+  return {state.bytes_of(slot, *copy), copy->form};
 }
 
 Tensor Run::get(ValueId id) const {
-  const std::span<const std::byte> bytes = raw(id);
+  const StoredBytes found = stored(id);
   const Slot& slot = state_->slot(id);
   if (slot.kind == Slot::Kind::Constant) return slot.constant;
   Tensor tensor(slot.dtype, slot.shape);
-  copy_value(slot, slot.copies[0].form, bytes.data(), logical_form(slot), tensor.mutable_bytes().data(), state_->pool);
+  copy_value(slot, found.form, found.bytes.data(), logical_form(slot), tensor.mutable_bytes().data(), state_->pool);
   return tensor;
 }
 

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "core/base/thread_pool.h"
+#include "core/executor/memory_order.h"
 #include "core/executor/plan.h"
 
 namespace openrknn {
@@ -37,6 +38,13 @@ class Run {
   Tensor get(ValueId) const;
   /// The bytes where they lie, in the plan's physical order, without a copy: what order-free statistics read.
   std::span<const std::byte> raw(ValueId) const;
+  /// The bytes of any copy that is there, and their order: a value that readers take in another layout than its writer
+  /// gave lives on as a copy in theirs. Throws like get().
+  struct StoredBytes {
+    std::span<const std::byte> bytes;
+    Form form;
+  };
+  StoredBytes stored(ValueId) const;
   /// The layout the plan keeps the value in; inputs given in it are not permuted again.
   Layout layout(ValueId) const;
 
