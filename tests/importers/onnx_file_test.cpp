@@ -75,7 +75,8 @@ TEST(OnnxFile, OpsetsAfterTwentyEightAreRefused) {
     const std::vector<Diagnostic> problems = problems_of([&] { import_model(identity_conv(), opset); });
     ASSERT_EQ(problems.size(), 1u);
     EXPECT_EQ(problems[0].code, Code::ImportUnsupportedVersion);
-    if (opset != 0) EXPECT_NE(problems[0].problem.find("1 to 28"), std::string::npos);
+    if (opset == 0) continue;
+    EXPECT_NE(problems[0].problem.find("1 to 28"), std::string::npos);
   }
   for (const int64_t opset : {6, 7, 28}) EXPECT_NO_THROW(import_model(identity_conv(), opset));
 }

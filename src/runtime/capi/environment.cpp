@@ -38,8 +38,8 @@ std::chrono::microseconds latency() {
 Environment read_environment() {
   Environment environment;
   environment.log_level = std::atoi(variable("RKNN_LOG_LEVEL").c_str());
-  environment.dump_folder = variable("RKNN_DUMP_DIR");
-  if (environment.dump_folder.empty()) environment.dump_folder = ".";
+  const std::string dump_folder = variable("RKNN_DUMP_DIR");
+  environment.dump_folder = dump_folder.empty() ? std::string(1, '.') : dump_folder;
   environment.dump_native = variable("RKNN_DUMP_QUANT") == "1";
   environment.latency = latency();
   return environment;
