@@ -1,4 +1,4 @@
-"""Ratios beside onnxruntime, in one run on one machine: python bench.py [infer|build|growth|import|size]...
+"""Ratios beside onnxruntime, in one run on one machine: python bench.py [infer|build|quant|growth|import|size]...
 
 infer   latency of float golden beside onnxruntime fp32, of the int8 simulator beside onnxruntime's int8 (QDQ, QUInt8
         activations, QInt8 weights) and fp32, 1 and 2 threads; how two threads scale, beside pure multiply-adds. Where
@@ -6,6 +6,7 @@ infer   latency of float golden beside onnxruntime fp32, of the int8 simulator b
         an optional peer, which script/bootstrap does not install)
 build   build(do_quantization=True), loading included, beside onnxruntime merely running the same pictures in fp32 and
         beside its quantize_static alone, and whether the goal was met; peak memory of all three
+quant   build by range algorithm, in times that of normal
 growth  build over ever more pictures, one convolution over ever more multiplications: times that grow linearly, with
         the line fitted to them (least squares) and how well it fits (R²)
 import  time and memory of `import rknn.api`
@@ -23,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 
-from bench_build import bench_build, bench_growth
+from bench_build import bench_build, bench_growth, bench_quant
 from bench_infer import bench_infer
 from real_networks import Network, real_networks
 
@@ -55,7 +56,7 @@ def bench_size() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tables", nargs="*", default=["infer", "build", "growth", "import", "size"])
+    parser.add_argument("tables", nargs="*", default=["infer", "build", "quant", "growth", "import", "size"])
     parser.add_argument(
         "--models",
         type=pathlib.Path,
@@ -70,7 +71,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
         networks: list[Network] = []
-        if {"infer", "build", "growth"} & set(options.tables):
+        if {"infer", "build", "quant", "growth"} & set(options.tables):
             from networks import write_all
 
             generated = sorted(write_all(work / "models").glob("*.onnx"))
@@ -81,6 +82,8 @@ def main() -> None:
             bench_infer(networks, work, options.rounds)
         if "build" in options.tables:
             bench_build([network.file for network in networks if network.file.parent == work / "models"], work)
+        if "quant" in options.tables:
+            bench_quant([network.file for network in networks if network.file.parent == work / "models"], work)
         if "growth" in options.tables:
             bench_growth(next(network.file for network in networks if network.name == "mobilenet_v2"), work)
         if "import" in options.tables:

@@ -70,7 +70,8 @@ def compile(
 
     quantize: "w8a8"; "w16a16i" or "w16a16i_dfp" (int16, RV1103 and RV1106); "w8a16" (RK3562) or "w4a16" (RK3576,
     RV1126B), which code weights alone and need no dataset; or None for a float16 build. method: "channel", "layer", or
-    with w4a16 "group32" to "group256" (input channels that share a scale). dataset: a dataset file, or samples: each an array, a list of arrays
+    with w4a16 "group32" to "group256" (input channels that share a scale). algorithm, how ranges are found: "normal"
+    (minimum to maximum), "kl_divergence", "mmse", "percentile" (99.99 %), or "auto" (the least error a tensor). dataset: a dataset file, or samples: each an array, a list of arrays
     in input order, or a dict by input name (raw values in the model's own layout; mean and std are applied). mean, std:
     one list per input, or one flat list for a single input. equalize: scale the channels between layers so that the
     weights of both use their range alike; the float function stays. keep_golden: keep the float32 model in the

@@ -158,6 +158,7 @@ QuantizeOptions quantize_options_of(const CompileOptions& options) {
   quantize.symmetric_weights = options.symmetric_weights;
   quantize.group = options.group;
   quantize.activations.algorithm = options.algorithm;
+  quantize.clip_weights = uses_weight_search(options.algorithm);
   return quantize;
 }
 
@@ -313,8 +314,10 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
     // Once, at the largest shapes: the other sets find their ranges by the same names.
     if (calibrates && is_largest) {
       report.samples = samples->count();
-      stages.run("calibrate", graph,
-                 [&] { calibration = calibrate(graph, *samples, pool, progress, options.custom_code); });
+      stages.run("calibrate", graph, [&] {
+        const Detail detail = detail_for(options.algorithm);
+        calibration = calibrate(graph, *samples, pool, progress, options.custom_code, detail);
+      });
       if (shape_sets.size() > 1) add_aliases(graph, calibration);
     }
     const QuantizeOptions quantize_options = quantize_options_of(options);

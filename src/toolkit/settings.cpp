@@ -96,7 +96,18 @@ constexpr std::array<SchemeName, 6> kSchemes = {{
     {"w4a16", Scheme::W4A16},
     {"asymmetric_quantized-8", Scheme::W8A8},
 }};
-constexpr std::string_view kAlgorithms[] = {"normal", "mmse", "kl_divergence", "gdq"};
+struct AlgorithmName {
+  std::string_view text;
+  RangeAlgorithm algorithm;
+};
+// The last two are native. gdq, which the validator's list has too, is not built.
+constexpr std::array<AlgorithmName, 5> kAlgorithms = {{
+    {"normal", RangeAlgorithm::Normal},
+    {"mmse", RangeAlgorithm::Mmse},
+    {"kl_divergence", RangeAlgorithm::KlDivergence},
+    {"percentile", RangeAlgorithm::Percentile},
+    {"auto", RangeAlgorithm::Auto},
+}};
 
 void set_scheme(CompileOptions& compile, const std::string& text, Diagnostics& problems) {
   for (const SchemeName& row : kSchemes) {
@@ -138,16 +149,34 @@ void set_method(CompileOptions& compile, const std::string& text, Diagnostics& p
   }
 }
 
-void set_algorithm(const std::string& text, Diagnostics& problems) {
-  if (text == "normal") return;
-  if (std::find(std::begin(kAlgorithms), std::end(kAlgorithms), text) != std::end(kAlgorithms)) {
-    problems.add(Code::ConfigUnsupported, {}, fmt::format("config: quantized_algorithm='{}' is not built yet", text),
-                 "use 'normal'");
-  } else {
-    problems.add(
-        Code::ConfigBadValue, {},
-        fmt::format("Invalid quantized_algorithm '{}', expect in ['normal', 'mmse', 'kl_divergence', 'gdq']!", text));
+void set_algorithm(CompileOptions& compile, const std::string& text, Diagnostics& problems) {
+  const bool weights_only = is_weight_only(compile.scheme);
+  if (text == "gdq") {
+    problems.add(Code::ConfigUnsupported, {},
+                 weights_only ? "config: quantized_algorithm='gdq' is not built yet"
+                              : fmt::format("config: quantized_algorithm='gdq' goes with quantized_dtype='w4a16' or "
+                                            "'w8a16', got '{}'; it is not built yet",
+                                            name(compile.scheme)),
+                 weights_only ? "use 'normal' or 'mmse'" : "use 'normal', 'kl_divergence' or 'mmse'");
+    return;
   }
+  const auto row = std::ranges::find(kAlgorithms, text, &AlgorithmName::text);
+  if (row == kAlgorithms.end()) {
+    problems.add(Code::ConfigBadValue, {},
+                 fmt::format("Invalid quantized_algorithm '{}', expect in ['normal', 'mmse', 'kl_divergence', 'gdq', "
+                             "'percentile', 'auto']!",
+                             text));
+    return;
+  }
+  if (weights_only && row->algorithm != RangeAlgorithm::Normal && !uses_weight_search(row->algorithm)) {
+    problems.add(Code::ConfigUnsupported, {},
+                 fmt::format("config: quantized_algorithm='{}' chooses ranges of activations, and {} keeps them in "
+                             "float16",
+                             text, name(compile.scheme)),
+                 "use 'normal', or 'mmse' for the weights");
+    return;
+  }
+  compile.algorithm = row->algorithm;
 }
 
 void set_platform(Settings& settings, const ArgumentValue& value, Diagnostics& problems,
@@ -267,7 +296,8 @@ Settings make_settings(const ArgumentValues& given, std::vector<std::string>& wa
   collect([&] { set_platform(settings, values["target_platform"], problems, warnings); });
   collect([&] { set_scheme(compile, text_of(values["quantized_dtype"], "config: quantized_dtype"), problems); });
   collect([&] { set_method(compile, text_of(values["quantized_method"], "config: quantized_method"), problems); });
-  collect([&] { set_algorithm(text_of(values["quantized_algorithm"], "config: quantized_algorithm"), problems); });
+  collect(
+      [&] { set_algorithm(compile, text_of(values["quantized_algorithm"], "config: quantized_algorithm"), problems); });
   collect([&] { compile.mean = channel_lists(values["mean_values"], "config: mean_values"); });
   collect([&] { compile.std = channel_lists(values["std_values"], "config: std_values"); });
   collect([&] { compile.rgb_to_bgr = flags_of(values["quant_img_RGB2BGR"], "config: quant_img_RGB2BGR"); });

@@ -178,5 +178,91 @@ TEST(ToHalf, CountsWhatFloat16CannotHold) {
   EXPECT_TRUE(std::isinf(static_cast<float>(saturated.values.values<Float16>()[4]))) << "an infinity stays one";
 }
 
+// ---- mmse
+
+/// Laplace: most weights small, a few far out.
+Tensor far_out_weights(int64_t channels, int64_t length) {
+  test::Dice dice(23);
+  Tensor w(DType::Float32, {channels, length});
+  const std::span<float> values = w.mutable_values<float>();
+  for (int64_t i = 0; i < channels * length; ++i) {
+    const double u = (1 + static_cast<double>(dice.up_to(1 << 20))) / (1 << 20);
+    const double size = (1 + static_cast<double>(i / length)) * std::log(u);
+    values[static_cast<size_t>(i)] = static_cast<float>(dice.up_to(2) == 0 ? size : -size);
+  }
+  return w;
+}
+
+TEST(QuantizeLayer, ClipsWeightsWhereThatLessensTheError) {
+  const int64_t channels = 3, length = 20000;
+  const Tensor w = far_out_weights(channels, length);
+  for (const bool symmetric : {false, true}) {
+    const QuantParams plain = quantize_layer(w, nullptr, 0, 0.1, {.symmetric = symmetric}, kWhere).weights.quant;
+    const QuantParams p =
+        quantize_layer(w, nullptr, 0, 0.1, {.symmetric = symmetric, .clip = true}, kWhere).weights.quant;
+    const double step = step_of(p);
+    bool gained = false;
+    for (int64_t c = 0; c < channels; ++c) {
+      const auto at = static_cast<size_t>(c);
+      const auto row = w.values<float>().subspan(at * static_cast<size_t>(length), static_cast<size_t>(length));
+      const double error = expected_error(row, p.scale[at], p.zero_point[at]);
+      const double unclipped = expected_error(row, plain.scale[at], plain.zero_point[at]);
+      EXPECT_LE(error, unclipped * 1.01) << c;
+      gained = gained || error < 0.95 * unclipped;
+      EXPECT_NEAR(std::round(p.scale[at] / step), p.scale[at] / step, 1e-6) << "on the multiplier's grid";
+      // Brute force: every range that shrinks in steps of 4 %, each end by itself.
+      const auto [low, high] = std::minmax_element(row.begin(), row.end());
+      double best = error;
+      for (double lower = 1; lower > 0.2; lower *= 0.96) {
+        for (double upper = 1; upper > 0.2; upper *= 0.96) {
+          if (symmetric && lower != upper) continue;
+          const QuantParams tried = params_of_range(lower * static_cast<double>(*low),
+                                                    upper * static_cast<double>(*high), DType::Int8, symmetric);
+          best = std::min(best, expected_error(row, tried.scale[0], tried.zero_point[0]));
+        }
+      }
+      EXPECT_LE(error, 1.06 * best) << c;
+    }
+    EXPECT_TRUE(gained);
+  }
+}
+
+TEST(QuantizeWeights, ClipWhereThatLessensTheError) {
+  const Tensor w = far_out_weights(4, 20000);
+  for (const DType dtype : {DType::Int8, DType::Int4}) {
+    double errors[2] = {};
+    for (const bool clip : {false, true}) {
+      const Coded coded = quantize_weights(w, 0, {.dtype = dtype, .clip = clip}, kWhere);
+      const Tensor back = dequantize_tensor(coded.codes, coded.quant);
+      for (int64_t i = 0; i < w.size(); ++i) {
+        const auto at = static_cast<size_t>(i);
+        const double e = static_cast<double>(back.values<float>()[at]) - static_cast<double>(w.values<float>()[at]);
+        errors[clip ? 1 : 0] += e * e;
+      }
+    }
+    EXPECT_LT(errors[1], 0.98 * errors[0]) << name(dtype);
+  }
+}
+
+TEST(QuantizeLayer, ClippingLeavesRoomForTheBias) {
+  const Tensor w = far_out_weights(2, 500);
+  const Tensor bias = Tensor::from<float>({2}, {3e8f, 0.0f});
+  const double input_scale = 1.0;
+  const CodedLayer layer = quantize_layer(w, &bias, 0, input_scale, {.clip = true}, kWhere);
+  EXPECT_GE(layer.weights.quant.scale[0], 3e8 / largest_bias(DType::Int8) * (1 - 1e-12));
+  EXPECT_NEAR(to_doubles(layer.bias->codes)[0] * layer.bias->quant.scale[0], 3e8, 1);
+}
+
+TEST(QuantizeLayer, ClippingChangesNothingWhereThereIsNothingToGain) {
+  test::Dice dice(6);
+  const Tensor w = test::uniform_tensor(dice, {4, 200}, -1, 1);
+  const QuantParams p = quantize_layer(w, nullptr, 0, 0.1, {.clip = true}, kWhere).weights.quant;
+  const QuantParams plain = quantize_layer(w, nullptr, 0, 0.1, {}, kWhere).weights.quant;
+  for (size_t c = 0; c < 4; ++c) EXPECT_NEAR(p.scale[c], plain.scale[c], plain.scale[c] * 0.04);
+  const Tensor zeros = Tensor::from<float>({2, 2}, {0, 0, 0, 0});
+  EXPECT_EQ(quantize_layer(zeros, nullptr, 0, 0.1, {.clip = true}, kWhere).weights.quant,
+            quantize_layer(zeros, nullptr, 0, 0.1, {}, kWhere).weights.quant);
+}
+
 }  // namespace
 }  // namespace openrknn

@@ -158,7 +158,8 @@ void Quantizer::connect_layer(NodeId id) {
   const WeightSpec spec{.method = column ? QuantizedMethod::Layer : options_.method,
                         .dtype = codes_,
                         .symmetric = options_.symmetric_weights,
-                        .power_of_two = options_.activations.power_of_two};
+                        .power_of_two = options_.activations.power_of_two,
+                        .clip = options_.clip_weights};
   const CodedLayer layer = quantize_layer(*golden_[weights].constant, bias_content, axis, input_scale, spec, where);
   // A bias can widen the scales, so weights shared by two layers may end up in two forms.
   std::string key = fmt::format("weights {} {}", axis, hash64(std::as_bytes(std::span(layer.weights.quant.scale))));
@@ -229,7 +230,8 @@ ValueId Quantizer::coded_weights(NodeId id, ValueId weights) {
   const WeightOnlySpec spec{.method = column ? QuantizedMethod::Layer : options_.method,
                             .dtype = dtype,
                             .symmetric = options_.symmetric_weights,
-                            .group = column ? 0 : options_.group};
+                            .group = column ? 0 : options_.group,
+                            .clip = options_.clip_weights};
   const std::string key = fmt::format("coded weights {}", axis);
   return constant_form(weights, key, suffix_of(dtype), [&] {
     Coded coded = quantize_weights(*golden_[weights].constant, axis, spec, where);

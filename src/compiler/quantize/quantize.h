@@ -58,6 +58,10 @@ enum class RangeAlgorithm : uint8_t { Normal, KlDivergence, Mmse, Percentile, Au
 constexpr Detail detail_for(RangeAlgorithm algorithm) {
   return algorithm == RangeAlgorithm::Normal ? Detail::Extremes : Detail::Histograms;
 }
+/// mmse and auto choose the ranges of weights by their error as well.
+constexpr bool uses_weight_search(RangeAlgorithm algorithm) {
+  return algorithm == RangeAlgorithm::Mmse || algorithm == RangeAlgorithm::Auto;
+}
 struct RangeSpec {
   RangeAlgorithm algorithm = RangeAlgorithm::Normal;
   DType dtype = DType::Int8;
@@ -93,6 +97,7 @@ enum class QuantizedMethod : uint8_t { Channel, Layer };
 struct QuantizeOptions {
   QuantizedMethod method = QuantizedMethod::Channel;
   RangeSpec activations;
+  bool clip_weights = false;                ///< search for weights' ranges too, see uses_weight_search()
   bool symmetric_weights = false;           ///< native option; the manual's weights are asymmetric
   int64_t group = 0;                        ///< W4A16: input channels that share a scale; 0: none, `method` says
   std::optional<DType> coded_weights = {};  ///< float16 layers keep their weights in this type (Int8, Int4)

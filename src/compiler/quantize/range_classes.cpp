@@ -27,25 +27,10 @@ double width_of(const Statistics& s) {
   return std::max(static_cast<double>(s.highest), 0.0) - std::min(static_cast<double>(s.lowest), 0.0);
 }
 
-Statistics range_only(const Statistics& s) {
-  Statistics range;
-  range.lowest = s.lowest;
-  range.highest = s.highest;
-  range.elements = s.has_range() ? 1 : 0;
-  return range;
-}
-
 Statistics clamped(Statistics s, const std::optional<std::pair<double, double>>& natural) {
   if (!natural || !s.has_range()) return s;
   s.lowest = std::clamp(s.lowest, static_cast<float>(natural->first), static_cast<float>(natural->second));
   s.highest = std::clamp(s.highest, static_cast<float>(natural->first), static_cast<float>(natural->second));
-  return s;
-}
-
-Statistics point(double v) {
-  Statistics s;
-  s.elements = 1;
-  s.lowest = s.highest = static_cast<float>(v);
   return s;
 }
 
@@ -75,6 +60,8 @@ RangeClasses::RangeClasses(const Graph& golden, const PrecisionMap& precision, c
   member_.assign(count, false);
   own_.resize(count);
   range_.resize(count);
+  params_.resize(count);
+  own_width_.resize(count);
   for (size_t i = 0; i < count; ++i) parent_.push_back(i);
   add_members();
 
@@ -92,7 +79,7 @@ RangeClasses::RangeClasses(const Graph& golden, const PrecisionMap& precision, c
       continue;
     }
     const auto natural = value.producer == NodeId::None ? std::nullopt : natural_range(golden[value.producer]);
-    own_[i] = clamped(range_only(seen->second), natural);
+    own_[i] = clamped(seen->second, natural);
     if (adds_to_range(id)) range_[i] = own_[i];
   }
   problems.throw_if_any();
@@ -156,14 +143,28 @@ void RangeClasses::contribute_constants(NodeId id) {
   Statistics& range = range_[root(node.outputs[0])];
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     if (role_of(golden_, id, i) != InputRole::Data || !is_plain_constant(golden_, node.inputs[i])) continue;
-    Statistics constant;
-    constant.observe(-1, *golden_[node.inputs[i]].constant);
-    range.merge(range_only(constant));
+    range.merge(seen_in(*golden_[node.inputs[i]].constant));
   }
   if (node.op == "Pad" && string_attribute(node.attributes, "mode", "constant") == "constant") {
     const double fill = float_attribute(node.attributes, "value", 0);
-    if (std::abs(fill) < kInfiniteFill) range.merge(point(fill));
+    if (std::abs(fill) < kInfiniteFill) range.merge(seen_in(Tensor::from<float>({1}, {static_cast<float>(fill)})));
   }
+}
+
+/// What a constant adds.
+Statistics RangeClasses::seen_in(const Tensor& constant) {
+  Statistics seen;
+  const bool counts = detail_for(spec_.algorithm) == Detail::Histograms;
+  if (counts && !counter_) counter_ = std::make_unique<BucketCounter>();
+  seen.observe(-1, constant, counter_.get());
+  return seen;
+}
+
+/// How wide a range the codes would span.
+double RangeClasses::chosen_width(const Statistics& s) const {
+  if (spec_.algorithm == RangeAlgorithm::Normal || !s.has_range()) return width_of(s);
+  const auto codes = static_cast<double>(highest_code(spec_.dtype) - lowest_code(spec_.dtype));
+  return width_of(s) == 0 ? 0 : choose(s, spec_).scale[0] * codes;
 }
 
 void RangeClasses::join_choices(NodeId id) {
@@ -176,7 +177,8 @@ void RangeClasses::join_choices(NodeId id) {
     Statistics merged = range_[root(output)];
     merged.merge(range_[root(input)]);
     const double most = std::min(tolerated_width(input, id), tolerated_width(output, id));
-    if (width_of(merged) <= most) {
+    // No algorithm widens a range: where all of it is tolerated, what it would choose need not be known.
+    if (width_of(merged) <= most || chosen_width(merged) <= most) {
       join(output, input);
     } else {
       requantized_.insert({id, i});
@@ -188,13 +190,14 @@ void RangeClasses::join_choices(NodeId id) {
 double RangeClasses::tolerated_width(ValueId id, NodeId choice) const {
   double most = std::numeric_limits<double>::infinity();
   for (const ValueId member : list_[root(id)]) {
-    const double width = width_of(own_[static_cast<size_t>(member)]);
-    if (width == 0) continue;
     const std::span<const NodeId> users = golden_.users(member);
     const bool read_elsewhere = golden_.is_output(member) || std::any_of(users.begin(), users.end(), [&](NodeId user) {
                                   return user != choice && !keeps_params(user);
                                 });
-    if (read_elsewhere) most = std::min(most, kToleratedWidening * width);
+    if (!read_elsewhere) continue;
+    std::optional<double>& width = own_width_[static_cast<size_t>(member)];
+    if (!width) width = chosen_width(own_[static_cast<size_t>(member)]);
+    if (*width > 0) most = std::min(most, kToleratedWidening * *width);
   }
   return most;
 }
@@ -214,6 +217,17 @@ void RangeClasses::join(ValueId a, ValueId b) {
   list_[gone].clear();
 }
 
-QuantParams RangeClasses::params(ValueId id) const { return choose(range_[root(id)], spec_); }
+const QuantParams& RangeClasses::params(ValueId id) const {
+  const size_t at = root(id);
+  if (!params_[at]) {
+    // What the caller feeds is often codes already, pixels above all: their whole range holds them exactly.
+    const bool fed =
+        std::any_of(list_[at].begin(), list_[at].end(), [&](ValueId member) { return golden_.is_input(member); });
+    RangeSpec spec = spec_;
+    if (fed) spec.algorithm = RangeAlgorithm::Normal;
+    params_[at] = choose(range_[at], spec);
+  }
+  return *params_[at];
+}
 
 }  // namespace openrknn

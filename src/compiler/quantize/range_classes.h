@@ -2,6 +2,7 @@
 // numbers tie their tensors together).
 #pragma once
 
+#include <memory>
 #include <set>
 #include <utility>
 #include <vector>
@@ -26,7 +27,7 @@ class RangeClasses {
   RangeClasses(const Graph& golden, const PrecisionMap&, const Calibration&, const RangeSpec&);
 
   /// Parameters of the value's form in codes.
-  QuantParams params(ValueId) const;
+  const QuantParams& params(ValueId) const;
   /// The input keeps parameters of its own and is converted to those of the node's output.
   bool requantized(NodeId node, size_t input) const { return requantized_.contains({node, input}); }
 
@@ -35,6 +36,7 @@ class RangeClasses {
   void join_moves();
   void join_choices(NodeId);
   void contribute_constants(NodeId);
+  Statistics seen_in(const Tensor& constant);
 
   size_t root(ValueId) const;
   void join(ValueId a, ValueId b);
@@ -42,6 +44,7 @@ class RangeClasses {
   bool adds_to_range(ValueId) const;
   bool keeps_params(NodeId) const;  // an integer node whose output has the parameters of its input
   double tolerated_width(ValueId, NodeId choice) const;
+  double chosen_width(const Statistics&) const;
 
   const Graph& golden_;
   const PrecisionMap& precision_;
@@ -49,9 +52,12 @@ class RangeClasses {
   std::vector<bool> member_;
   std::vector<Statistics> own_;  // by value: what it contributes; natural range applied
   mutable std::vector<size_t> parent_;
+  mutable std::vector<std::optional<double>> own_width_;
   std::vector<Statistics> range_;           // by root
   std::vector<std::vector<ValueId>> list_;  // by root
   std::set<std::pair<NodeId, size_t>> requantized_;
+  std::unique_ptr<BucketCounter> counter_;                  // of constants
+  mutable std::vector<std::optional<QuantParams>> params_;  // by root, once all classes stand
 };
 
 }  // namespace openrknn

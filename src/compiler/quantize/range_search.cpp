@@ -14,6 +14,10 @@ constexpr double kUnbounded = std::numeric_limits<double>::infinity();
 /// A bucket's numbers are known to it only as evenly spread: an advantage below this may be none.
 constexpr double kNoticeable = 0.99;
 
+/// auto: the largest numbers say more than their part of the squared error tells, and the next picture may hold larger
+/// ones. Only a gain of 6 dB outweighs that (docs/quantization.md has what was measured).
+constexpr double kWorthClipping = 0.25;
+
 /// 2^(-k / 8).
 double share(int k) {
   constexpr std::array<double, 8> kEighths = {1,
@@ -150,9 +154,10 @@ Bounds best_bounds(const Moments& moments, const Bounds& widest, const RangeSpec
   const auto error = [&](const Bounds& bounds) {
     return moments.quantization_error(params_of_bounds(bounds, spec), spec.dtype);
   };
-  Bounds best = widest;
-  double least = kNoticeable * error(widest);
-  for (const auto algorithm : {least_error_bounds, least_divergence_bounds, percentile_bounds}) {
+  Bounds best = least_error_bounds(moments, widest, spec);
+  double least = error(best);
+  if (!(least < kWorthClipping * error(widest))) return widest;
+  for (const auto algorithm : {least_divergence_bounds, percentile_bounds}) {
     const Bounds bounds = algorithm(moments, widest, spec);
     const double found = error(bounds);
     if (found < least) {

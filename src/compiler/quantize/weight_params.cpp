@@ -123,6 +123,80 @@ Choice choose(const Group& group, bool symmetric, double grid, double most) {
   return best;
 }
 
+/// expected_error() of codes that may clip.
+double clipped_error(const Group& group, const Choice& choice) {
+  constexpr size_t kLanes = 4;
+  double error = 0;
+  const double inverse = 1 / choice.scale;
+  const double low = -128 - choice.zero_point, high = 127 - choice.zero_point;
+  for (size_t at = 0; at < group.values.size(); at += static_cast<size_t>(group.row)) {
+    const std::span<const float> row = group.values.subspan(at, static_cast<size_t>(group.row));
+    std::array<double, kLanes> square{}, sum{};
+    const auto add = [&](size_t lane, float v) {
+      const double exact = static_cast<double>(v) * inverse, whole = (exact + kRounder) - kRounder;
+      const double above = whole < low ? low : whole, code = above > high ? high : above;
+      square[lane] += (code - exact) * (code - exact);
+      sum[lane] += code - exact;
+    };
+    size_t i = 0;
+    for (; i + kLanes <= row.size(); i += kLanes) {
+      for (size_t lane = 0; lane < kLanes; ++lane) add(lane, row[i + lane]);
+    }
+    for (; i < row.size(); ++i) add(0, row[i]);
+    const double bias = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    error += (square[0] + square[1]) + (square[2] + square[3]) + kSquaredMean * bias * bias;
+  }
+  return error * choice.scale * choice.scale;
+}
+
+/// mmse: from the best range that clips nothing down, both ends together, then each by itself.
+Choice choose_clipping(const Group& group, bool symmetric) {
+  constexpr double kStep = 0.96875;
+  constexpr int kPatience = 6;  // steps without a gain
+  Choice best = choose(group, symmetric, 0, kUnbounded);
+  double least = clipped_error(group, best);
+  Range kept = group.range;
+  const auto shrink = [&](double lower, double upper) {
+    Range range = kept;
+    for (int idle = 0; idle < kPatience; ++idle) {
+      range = {range.lowest * lower, range.highest * upper};
+      Choice choice{natural_scale({.values = {}, .range = range, .room = group.room}, symmetric), 0};
+      if (choice.scale == group.room) return;  // no finer: the bias needs it
+      if (!symmetric) {
+        choice.zero_point =
+            static_cast<int32_t>(std::clamp(std::nearbyint(-128 - range.lowest / choice.scale), -128.0, 127.0));
+      }
+      const double error = clipped_error(group, choice);
+      if (!(error < least)) continue;
+      least = error;
+      best = choice;
+      kept = range;
+      idle = -1;
+    }
+  };
+  shrink(kStep, kStep);
+  if (symmetric) return best;
+  if (group.range.lowest < 0) shrink(kStep, 1);
+  if (group.range.highest > 0) shrink(1, kStep);
+  return best;
+}
+
+/// The choice on a coarser grid of scales.
+Choice on_grid(const Group& group, const Choice& free, bool symmetric, double grid, double most) {
+  Choice best{std::min(std::ceil(free.scale / grid) * grid, most), free.zero_point};
+  if (symmetric) return best;
+  double least = clipped_error(group, best);
+  for (const int32_t zero_point : {free.zero_point - 1, free.zero_point + 1}) {
+    const Choice choice{best.scale, zero_point};
+    const double error = zero_point < -128 || zero_point > 127 ? kUnbounded : clipped_error(group, choice);
+    if (error < least) {
+      least = error;
+      best = choice;
+    }
+  }
+  return best;
+}
+
 /// expected_error() with codes of four bits, which may clip.
 double narrow_error(const Group& group, const Choice& choice) {
   double error = 0;
@@ -143,8 +217,9 @@ double narrow_error(const Group& group, const Choice& choice) {
 
 /// Int4: of sixteen codes every zero point is tried, and clipping a little: a finer step for all against the error of
 /// the few largest weights (docs/quantization.md).
-Choice choose_narrow(const Group& group, bool symmetric) {
-  constexpr double kShares[] = {1, 0.95, 0.9, 0.85};
+Choice choose_narrow(const Group& group, bool symmetric, bool clip) {
+  constexpr double kShares[] = {1, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65};
+  const std::span shares = std::span(kShares).first(clip ? std::size(kShares) : 4);
   const auto& [lowest, highest] = group.range;
   Choice best;
   double least = kUnbounded;
@@ -153,7 +228,7 @@ Choice choose_narrow(const Group& group, bool symmetric) {
                  above = highest > 0 ? highest / (7 - zero_point) : 0;
     const double whole = std::max(below, above);  // clips nothing
     if (!(whole < kUnbounded)) continue;
-    for (const double share : kShares) {
+    for (const double share : shares) {
       const Choice choice{whole * share, zero_point};
       const double error = narrow_error(group, choice);
       if (error < least) {
@@ -217,7 +292,7 @@ Range range_of(std::span<const float> values) {
 
 QuantParams choose_weight_params(const Tensor& real, int axis, std::span<const float> bias, double input_scale,
                                  const WeightSpec& spec) {
-  const auto [method, dtype, symmetric, power_of_two] = spec;
+  const auto [method, dtype, symmetric, power_of_two, clip] = spec;
   const int64_t channels = real.shape()[static_cast<size_t>(axis)];
   if (channels == 0) return {{1.0}, {0}};
   const std::vector<float> values = by_channel(real, axis);
@@ -238,14 +313,16 @@ QuantParams choose_weight_params(const Tensor& real, int axis, std::span<const f
 
   if (dtype == DType::Int16) return wide_params(groups, axis, bias, input_scale, spec);
 
-  // The largest scale first: the others stand on its grid. Only channels near the top can hold it.
+  // The largest scale first: the others stand on its grid. Only channels near the top can hold it, unless they clip.
+  std::vector<Choice> clipping(clip ? groups.size() : 0);
   double widest = 0, largest = 0;
   for (const Group& group : groups) widest = std::max(widest, natural_scale(group, symmetric));
-  for (const Group& group : groups) {
-    const double natural = natural_scale(group, symmetric);
-    if (natural == 0 || natural * kMostWidening < widest) continue;
-    const double scale = choose(group, symmetric, 0, kUnbounded).scale;
-    largest = std::max(largest, scale);
+  for (size_t g = 0; g < groups.size(); ++g) {
+    const double natural = natural_scale(groups[g], symmetric);
+    if (natural == 0 || (!clip && natural * kMostWidening < widest)) continue;
+    const Choice free = clip ? choose_clipping(groups[g], symmetric) : choose(groups[g], symmetric, 0, kUnbounded);
+    if (clip) clipping[g] = free;
+    largest = std::max(largest, free.scale);
   }
   if (largest == 0) largest = scale_without_weights(bias, input_scale);
   for (const Group& group : groups) {
@@ -255,10 +332,12 @@ QuantParams choose_weight_params(const Tensor& real, int axis, std::span<const f
   // The NPU multiplies each channel by round(sw / max · 2^14) / 2^14. Rounding the scale up to that grid before the
   // weights are quantized makes the multiplier exact: a channel at a thousandth of the largest would else be 2 % off.
   QuantParams params;
-  for (const Group& group : groups) {
-    const bool empty = natural_scale(group, symmetric) == 0;
-    const Choice chosen =
-        empty ? Choice{largest, symmetric ? 0 : -128} : choose(group, symmetric, largest / kChannelSteps, largest);
+  const double grid = largest / kChannelSteps;
+  for (size_t g = 0; g < groups.size(); ++g) {
+    const Group& group = groups[g];
+    const Choice chosen = natural_scale(group, symmetric) == 0 ? Choice{largest, symmetric ? 0 : -128}
+                          : clip                               ? on_grid(group, clipping[g], symmetric, grid, largest)
+                                                               : choose(group, symmetric, grid, largest);
     params.scale.push_back(chosen.scale);
     params.zero_point.push_back(chosen.zero_point);
   }
@@ -288,7 +367,8 @@ QuantParams choose_weight_only_params(const Tensor& real, int axis, const Weight
     group.row = std::max<int64_t>(1, static_cast<int64_t>(weights.size()) / rows);
     const bool empty = natural_scale(group, spec.symmetric) == 0;
     const Choice choice = empty                       ? Choice{1, 0}
-                          : spec.dtype == DType::Int4 ? choose_narrow(group, spec.symmetric)
+                          : spec.dtype == DType::Int4 ? choose_narrow(group, spec.symmetric, spec.clip)
+                          : spec.clip                 ? choose_clipping(group, spec.symmetric)
                                                       : choose(group, spec.symmetric, 0, kUnbounded);
     params.scale.push_back(choice.scale);
     params.zero_point.push_back(choice.zero_point);

@@ -16,10 +16,11 @@ struct WeightSpec {
   DType dtype = DType::Int8;
   bool symmetric = false;
   bool power_of_two = false;  ///< one scale, a power of two, zero point 0
+  bool clip = false;          ///< mmse: Int8 weights may be clipped where that lessens the error
 };
 
-/// Per index of `axis`, or one pair for all (QuantizedMethod::Layer). No weight is clipped. `real` is Float32 and
-/// finite; `bias` (may be empty) belongs to channel i mod channels.
+/// Per index of `axis`, or one pair for all (QuantizedMethod::Layer). No weight is clipped unless asked for. `real` is
+/// Float32 and finite; `bias` (may be empty) belongs to channel i mod channels.
 QuantParams choose_weight_params(const Tensor& real, int axis, std::span<const float> bias, double input_scale,
                                  const WeightSpec&);
 
@@ -29,6 +30,7 @@ struct WeightOnlySpec {
   DType dtype = DType::Int8;
   bool symmetric = false;
   int64_t group = 0;  ///< input channels that share a scale, see core/graph/quant_runs.h; 0: none
+  bool clip = false;  ///< mmse
 };
 QuantParams choose_weight_only_params(const Tensor& real, int axis, const WeightOnlySpec&);
 
