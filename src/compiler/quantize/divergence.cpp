@@ -95,22 +95,23 @@ double Divergence::of(int64_t first, int64_t last) const {
 
 namespace {
 
-/// Bins from 0 to a bound of 1, 2^(-1/step), 2^(-2/step), … of the whole; the best of them and, in ever finer steps,
+/// Bins from 0 to a bound of 1, 2^(-1/2), 2^(-1), … 2^(-4) of the whole; the best of them and, in ever finer steps,
 /// what lies around it.
 class Search {
  public:
   Search(const Divergence& divergence, int64_t below, int64_t above, bool centred)
       : divergence_(divergence), below_(below), above_(above), centred_(centred) {
     constexpr int kOctaves = 4;
-    constexpr double kQuarter = 0.84089641525371454;
+    constexpr double kStep = 0.70710678118654752;
     double lower = 1;
-    for (int i = 0; i <= (centred || below == 0 ? 0 : kOctaves * 4); ++i, lower *= kQuarter) {
+    for (int i = 0; i <= (centred || below == 0 ? 0 : kOctaves * 2); ++i, lower *= kStep) {
       double upper = 1;
-      for (int j = 0; j <= (above == 0 ? 0 : kOctaves * 4); ++j, upper *= kQuarter) {
+      for (int j = 0; j <= (above == 0 ? 0 : kOctaves * 2); ++j, upper *= kStep) {
         try_out(part(below, centred ? upper : lower), part(above, upper));
       }
     }
-    for (const double step : {1.0905077326652577, 1.0442737824274138, 1.0218971486541166, 1.0108892860517005}) {
+    for (const double step :
+         {1.189207115002721, 1.0905077326652577, 1.0442737824274138, 1.0218971486541166, 1.0108892860517005}) {
       const auto [first, last] = std::pair(best_below_, best_above_);
       for (const double down : {1.0, step, 1 / step}) {
         for (const double up : {1.0, step, 1 / step}) {
