@@ -18,7 +18,7 @@ void run_followers(const Chain& chain, std::span<const Buffer> buffers, const St
     const size_t inputs = follower.inputs.size();
     for (size_t i = 0; i < inputs; ++i) own[i] = buffers[follower.inputs[i]];
     own[follower.element_input] = own[inputs] = buffers.back();
-    follower.run_elements(follower.prepared, {own.data(), inputs + 1}, block, scratch);
+    follower.prepared.run_elements(follower.prepared, {own.data(), inputs + 1}, block, scratch);
   }
 }
 

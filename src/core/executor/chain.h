@@ -14,8 +14,7 @@ inline constexpr size_t kMostChainOperands = 8;
 
 /// A kernel of a chain after the first.
 struct Follower {
-  void (*run_elements)(const Prepared&, std::span<const Buffer>, const Stretches&, std::byte* scratch) = nullptr;
-  Prepared prepared;
+  Prepared prepared;  ///< with run_elements
   /// Where its operands are among the step's: inputs, then the output. Whatever is there, the output and the input that
   /// is computed in the chain are the step's output.
   std::vector<size_t> inputs;

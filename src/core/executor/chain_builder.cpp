@@ -75,8 +75,7 @@ void ChainBuilder::join(NodeId id, const Joint& joint, const std::vector<int>& o
     step.run = run_chain;
   }
   plan_.scratch_bytes = std::max(plan_.scratch_bytes, prepared.scratch);
-  Follower follower{.run_elements = prepared.run_elements, .element_input = joint.input};
-  follower.prepared = std::move(prepared);
+  Follower follower{.prepared = std::move(prepared), .inputs = {}, .element_input = joint.input};
   for (size_t i = 0; i < operands.size(); ++i) {
     follower.inputs.push_back(i == joint.input ? 0 : draft_.inputs[joint.step].size());
     if (i != joint.input) add_operand(joint.step, operands[i]);

@@ -45,18 +45,18 @@ void run(const LookupState& s, std::span<const Buffer> buffers, int64_t tile, st
 // ---- Codes to codes: the table is all there is, so tables of calls that follow each other become one.
 
 const CodeTable& table_of(const LookupState& s) { return *reinterpret_cast<const CodeTable*>(s.results.data()); }
-void run_elements(const Prepared& prepared, std::span<const Buffer> buffers, const Stretches& elements, std::byte*) {
-  const LookupState& s = state_of(prepared);
+void map_elements(const LookupState& s, std::span<const Buffer> buffers, const Stretches& elements) {
   const int8_t* x = reference::input<int8_t>(buffers, s.operand);
   for (int64_t i = 0; i < elements.count; ++i) {
     const int64_t first = elements.first + i * elements.step;
     s.map_codes(table_of(s), x + first, reference::output<int8_t>(buffers) + first, elements.length);
   }
 }
+void run_elements(const Prepared& prepared, std::span<const Buffer> buffers, const Stretches& elements, std::byte*) {
+  map_elements(state_of(prepared), buffers, elements);
+}
 void run_codes(const LookupState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
-  const int64_t begin = s.tiles.begin(tile);
-  s.map_codes(table_of(s), reference::input<int8_t>(buffers, s.operand) + begin,
-              reference::output<int8_t>(buffers) + begin, s.tiles.end(tile) - begin);
+  map_elements(s, buffers, reference::written_by(s.tiles, tile));
 }
 Prepared then(const Prepared& first, const CodeTable& second) {
   LookupState s = state_of(first);
