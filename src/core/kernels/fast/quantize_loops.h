@@ -43,6 +43,12 @@ OPENRKNN_INLINE void for_vectors(int64_t count, Work work) {
   if (i < count) work(i, count - i);
 }
 
+/// A vector, of which only `count` lanes are there to be read.
+template <class Isa>
+OPENRKNN_INLINE Floats<Isa> load_lanes(const float* from, int64_t count) {
+  return count == Floats<Isa>::kLanes ? load<Floats<Isa>>(from) : load_first<Isa>(from, count);
+}
+
 template <class Isa, class Code, bool kAdvances>
 OPENRKNN_INLINE void quantize_stretch(const QuantizeStretch& s) {
   using V = Floats<Isa>;
@@ -54,10 +60,10 @@ OPENRKNN_INLINE void quantize_stretch(const QuantizeStretch& s) {
       s.count, [&](int64_t i, int64_t lanes) __attribute__((always_inline)) {
         const bool whole = lanes == V::kLanes;
         if constexpr (kAdvances) {
-          divisor = whole ? load<V>(s.scale + i) : load_first<Isa>(s.scale + i, lanes);
-          zero_point = whole ? load<V>(s.zero_point + i) : load_first<Isa>(s.zero_point + i, lanes);
+          divisor = load_lanes<Isa>(s.scale + i, lanes);
+          zero_point = load_lanes<Isa>(s.zero_point + i, lanes);
         }
-        V steps = (whole ? load<V>(in + i) : load_first<Isa>(in + i, lanes)) / divisor;
+        V steps = load_lanes<Isa>(in + i, lanes) / divisor;
         steps = select(steps != steps, V(0.0f), steps);
         // Clamped to less than 2^17, so that adding 1.5 * 2^23 rounds; the bits of what comes out count whole numbers.
         const V least = low - zero_point, most = high - zero_point;
@@ -86,8 +92,8 @@ OPENRKNN_INLINE void dequantize_stretch(const QuantizeStretch& s) {
       s.count, [&](int64_t i, int64_t lanes) __attribute__((always_inline)) {
         const bool whole = lanes == V::kLanes;
         if constexpr (kAdvances) {
-          factor = whole ? load<V>(s.scale + i) : load_first<Isa>(s.scale + i, lanes);
-          zero_point = whole ? load<V>(s.zero_point + i) : load_first<Isa>(s.zero_point + i, lanes);
+          factor = load_lanes<Isa>(s.scale + i, lanes);
+          zero_point = load_lanes<Isa>(s.zero_point + i, lanes);
         }
         Code rest[V::kLanes] = {};
         for (int64_t lane = 0; !whole && lane < lanes; ++lane) rest[lane] = in[i + lane];
