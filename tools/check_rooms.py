@@ -22,7 +22,7 @@ MAY_INCLUDE = {
     "compiler/importers": {"core"},
     "compiler/passes": {"core"},
     "compiler/quantize": {"core", "compiler/dataset"},
-    "compiler/analysis": {"core", "compiler/dataset"},
+    "compiler/analysis": {"core", "compiler/dataset", "compiler/quantize"},
     "compiler": {"core", "compiler"},
     "runtime/engine": {"core", "include"},
     "runtime/capi": {"runtime/engine", "core/base", "include"},

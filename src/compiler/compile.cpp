@@ -174,6 +174,18 @@ void require_outputs_of_a_file(const CompileOptions& options) {
   problems.throw_if_any();
 }
 
+std::vector<std::pair<std::string, std::string>> facts_of(const Target& target, const CompileOptions& options,
+                                                          int64_t samples) {
+  std::vector<std::pair<std::string, std::string>> facts{{"target", std::string(target.display_name)}};
+  facts.emplace_back("build", options.quantize ? std::string(name(options.scheme)) : "float16");
+  if (!options.quantize) return facts;
+  facts.emplace_back("scales", options.method == QuantizedMethod::Layer ? "per layer" : "per channel");
+  facts.emplace_back("ranges", std::string(name(options.algorithm)));
+  if (options.equalize) facts.emplace_back("equalize", "on");
+  if (samples > 0) facts.emplace_back("calibrated with", fmt::format("{} sample{}", samples, samples == 1 ? "" : "s"));
+  return facts;
+}
+
 void count_nodes(const Graph& graph, CompileReport& report) {
   for (const NodeId id : graph.order()) {
     ++report.nodes_compiled;
@@ -316,7 +328,12 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
       report.samples = samples->count();
       stages.run("calibrate", graph, [&] {
         const Detail detail = detail_for(options.algorithm);
-        calibration = calibrate(graph, *samples, pool, progress, options.custom_code, detail);
+        SampleRecord record;
+        calibration = calibrate(graph, *samples, pool, progress, options.custom_code, detail, &record);
+        report.calibration_set = check_calibration_set(record, model.inputs, *samples);
+        for (const SetFinding& finding : report.calibration_set) {
+          if (finding.is_certain) report.warnings.push_back(to_string(finding));
+        }
       });
       if (shape_sets.size() > 1) add_aliases(graph, calibration);
     }
@@ -329,10 +346,12 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
     if (is_largest) {
       count_nodes(graph, report);
       compiled.golden = golden;
+      compiled.recipe = {precision, calibration, quantize_options};
     }
     model.variants.push_back(std::move(graph));
   }
   share_between_variants(model.variants);
+  report.facts = facts_of(target, options, report.samples);
 
   model.target = std::string(target.name);
   model.arithmetic = arithmetic_of(target);

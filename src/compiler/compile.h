@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/analysis/calibration_set.h"
 #include "compiler/dataset/samples.h"
 #include "compiler/quantize/quantize.h"
 #include "core/base/log.h"
@@ -43,11 +44,14 @@ struct StageTime {
 struct CompileReport {
   std::vector<StageTime> times;
   std::vector<std::string> pass_log, warnings;
+  std::vector<SetFinding> calibration_set;  ///< what is to be said about it; the certain part is among the warnings
+  std::vector<std::pair<std::string, std::string>> facts;  ///< what was asked for, for reports: ("scheme", "w8a8")
   int64_t nodes_imported = 0, nodes_compiled = 0, quantized_nodes = 0, float_nodes = 0, samples = 0;
 };
 struct Compiled {
   Model model;
-  Graph golden;  ///< the float32 graph that entered quantize, of the largest shapes
+  Graph golden;           ///< the float32 graph that entered quantize, of the largest shapes
+  QuantizeRecipe recipe;  ///< what it was quantized with
   CompileReport report;
 };
 

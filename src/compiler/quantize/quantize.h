@@ -13,6 +13,7 @@
 
 #include "compiler/dataset/samples.h"
 #include "compiler/quantize/histogram.h"
+#include "compiler/quantize/sample_record.h"
 #include "core/base/log.h"
 #include "core/base/thread_pool.h"
 #include "core/executor/plan.h"
@@ -48,12 +49,16 @@ enum class Detail : uint8_t { Extremes, Histograms };
 /// Runs the golden graph over all samples, in parallel over samples, and watches every float value. Memory does not
 /// grow with the number of samples. Throws Error (DatasetNotFinite, QuantizeNotFinite naming sample, tensor and first
 /// node).
-/// `custom` computes the graph's Custom nodes, from several threads at once.
+/// `custom` computes the graph's Custom nodes, from several threads at once. `record`: what each sample was like.
 Calibration calibrate(const Graph& golden, const Samples&, ThreadPool&, const Progress& = {},
-                      const CustomCode& custom = {}, Detail = Detail::Extremes);
+                      const CustomCode& custom = {}, Detail = Detail::Extremes, SampleRecord* record = nullptr);
 
 /// docs/quantization.md, "Ranges".
 enum class RangeAlgorithm : uint8_t { Normal, KlDivergence, Mmse, Percentile, Auto };
+constexpr std::string_view name(RangeAlgorithm algorithm) {
+  constexpr std::string_view kNames[] = {"normal", "kl_divergence", "mmse", "percentile", "auto"};
+  return kNames[static_cast<size_t>(algorithm)];
+}
 /// What the algorithm reads.
 constexpr Detail detail_for(RangeAlgorithm algorithm) {
   return algorithm == RangeAlgorithm::Normal ? Detail::Extremes : Detail::Histograms;
@@ -108,6 +113,13 @@ QuantizeOptions options_of(Scheme);
 /// node Float16 this is the fp16 build. Throws Error (QuantizeNoStatistics, QuantizeHalfOverflow naming the constant,
 /// …).
 Graph quantize(const Graph& golden, const PrecisionMap&, const Calibration&, const QuantizeOptions&);
+
+/// What a graph was quantized with: enough to do it again with one thing changed.
+struct QuantizeRecipe {
+  PrecisionMap precision;
+  Calibration calibration;  ///< empty: no samples were needed
+  QuantizeOptions options;
+};
 
 /// Fills Node::fixed, integer biases and lookup tables. Last stage.
 void lower(Graph&, const Target&);
