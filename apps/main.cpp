@@ -113,6 +113,12 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
       ->check(CLI::NonNegativeNumber);
   analyze_verb->add_option("-o,--output", analyzing.folder,
                            "write the table and every layer's numbers (of the last sample) into this folder");
+  analyze_verb->add_option("--report", analyzing.report,
+                           "write a report to this HTML file: layers, histograms, precision map, reasons and fixes");
+  analyze_verb->add_flag("--diagnose", analyzing.diagnose,
+                         "say why the worst layers are bad, what helps, and what is wrong with the calibration set");
+  analyze_verb->add_option("--resume", analyzing.resume,
+                           "keep what is done in this file while it runs, and go on from it if it is there");
   analyze_verb->add_flag("--json", analyzing.json, "as JSON");
   add_building(*analyze_verb, analyzing.building);
 

@@ -31,8 +31,9 @@ int convert(const ConvertArguments&);
 struct AnalyzeArguments {
   BuildArguments building;      ///< `model` may be a .rknn file, which is not built again
   std::string samples, folder;  ///< empty: the calibration's dataset; no files
+  std::string report, resume;   ///< the HTML file to write, the file to go on from; empty: none
   int64_t count = 0;            ///< 0: all samples
-  bool json = false;
+  bool json = false, diagnose = false;
 };
 int analyze(const AnalyzeArguments&);
 

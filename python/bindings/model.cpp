@@ -135,10 +135,16 @@ nb::dict dict_of_layer(const AnalyzedLayer& layer) {
   return dict;
 }
 
-nb::list analyze(const PyModel& self, nb::object given, int threads) {
+nb::list analyze(const PyModel& self, nb::object given, int threads, const nb::object& report,
+                 const nb::object& resume) {
   const bool is_file = nb::isinstance<nb::str>(given) || nb::hasattr(given, "__fspath__");
   const std::string file = is_file ? nb::cast<std::string>(nb::str(given)) : "";
   std::vector<std::vector<Tensor>> arrays;
+  const auto path_of = [](const nb::object& path) {
+    return path.is_none() ? "" : nb::cast<std::string>(nb::str(path));
+  };
+  const std::string report_path = path_of(report), resume_path = path_of(resume);
+  const std::string title = std::filesystem::path(report_path).stem().string();
   const Graph& golden = golden_for_analysis(self.model, self.golden ? &*self.golden : nullptr);
   if (!is_file) arrays = samples_from_python(given, self.input_names());
   Analysis analysis;
@@ -148,7 +154,20 @@ nb::list analyze(const PyModel& self, nb::object given, int threads) {
     const std::unique_ptr<Samples> samples =
         is_file ? open_dataset(file, std::move(specs)) : samples_from_arrays(std::move(arrays), std::move(specs));
     ThreadPool pool(threads);
-    analysis = analyze_model(self.model, golden, *samples, pool);
+    if (report_path.empty()) {
+      analysis = analyze_model(self.model, golden, *samples, pool, {}, {}, nullptr, resume_path);
+    } else {
+      DiagnosedModel diagnosed = diagnose_model({.model = self.model,
+                                                 .golden = golden,
+                                                 .recipe = self.recipe ? &*self.recipe : nullptr,
+                                                 .build = self.recipe ? &self.report : nullptr,
+                                                 .samples = *samples,
+                                                 .title = title,
+                                                 .resume = resume_path},
+                                                pool);
+      write_file(report_path, diagnosed.html);
+      analysis = std::move(diagnosed.analysis);
+    }
   }
   nb::list rows;
   for (const AnalyzedLayer& layer : analysis.layers) rows.append(dict_of_layer(layer));
@@ -217,15 +236,20 @@ void bind_model(nb::module_& module) {
            "list of dicts, one per executed node: node, op, kernel, dtype, shape, conversions (of layouts), products "
            "(multiplications), microseconds on this machine");
   model.def(
-      "analyze", &analyze, nb::arg("samples"), nb::arg("threads") = 0,
-      nb::sig("def analyze(self, samples: str | os.PathLike | collections.abc.Iterable[object], threads: int = 0) "
-              "-> list[dict[str, str | float | int | None]]"),
+      "analyze", &analyze, nb::arg("samples"), nb::arg("threads") = 0, nb::arg("report") = nb::none(),
+      nb::arg("resume") = nb::none(),
+      nb::sig("def analyze(self, samples: str | os.PathLike | collections.abc.Iterable[object], threads: int = 0, "
+              "report: str | os.PathLike | None = None, resume: str | os.PathLike | None = None) -> list[dict[str, str "
+              "| float | int | None]]"),
       "Every layer beside the float model, over samples: a dataset file, or arrays as compile() takes them. One dict "
       "a layer of the source model, in its order: op, tensor, dtype; entire_cosine, entire_euclidean, "
       "entire_sqnr_db, entire_max_error (of the whole run) and single_… (of the layer fed with the float model's "
       "numbers); clipped (share of numbers the type cannot hold); golden_not_finite, not_finite (elements that are "
       "NaN or infinite), worst_sample (least entire_cosine). All None where a layer was fused away. A loaded file "
-      "needs keep_golden. Raises openrknn.Error.");
+      "needs keep_golden. report: an HTML file to write, with reasons and fixes (docs/report.md). resume: a file that "
+      "is kept while it runs; an analysis that was "
+      "interrupted goes on from it. Raises "
+      "openrknn.Error.");
   module.def("compile", &compile_graph, nb::arg("graph"), nb::arg("settings"), nb::arg("quantize"),
              nb::arg("dataset").none(), nb::arg("samples").none(), nb::arg("symmetric_weights"), nb::arg("keep_golden"),
              nb::arg("batch"), nb::arg("threads"));

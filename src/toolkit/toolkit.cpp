@@ -80,8 +80,9 @@ struct Toolkit::State {
   Settings settings;
   std::vector<Graph> imported;  // one for each set of input shapes, largest first
   std::optional<Compiled> compiled;
-  std::string file;  // the model as .rknn bytes, once it exists
-  Model deployed;    // after load_rknn: ports and target
+  std::string title;  // the model's file name
+  std::string file;   // the model as .rknn bytes, once it exists
+  Model deployed;     // after load_rknn: ports and target
   std::unique_ptr<Simulator> simulator;
 
   State(MessageSink s, Progress p, int threads) : sink(std::move(s)), progress(std::move(p)), pool(threads) {}
@@ -141,6 +142,7 @@ void Toolkit::load_model(const std::filesystem::path& path, const ImportOptions&
   state_->settings.compile.source_framework = std::string(importer.framework);
   input_ports(graphs.front(), state_->settings.compile);  // mean and std are checked now, where the user gave the model
   state_->imported = std::move(graphs);
+  state_->title = path.filename().string();
   state_->compiled.reset();
   state_->simulator.reset();
   state_->file.clear();
@@ -227,6 +229,7 @@ void Toolkit::export_rknn(const std::filesystem::path& path) {
 void Toolkit::load_rknn(const std::filesystem::path& path) {
   const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
   state_->deployed = read(file);
+  state_->title = path.filename().string();
   state_->file.assign(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
   state_->simulator.reset();
   state_->stage = Stage::Deployed;
@@ -348,18 +351,30 @@ Analysis Toolkit::accuracy_analysis(const ArgumentValues& given) {
   if (!folder.is_none()) {
     snapshot.emplace(std::get<std::string>(folder.data), layer_rows(golden, state.model().variants.front()));
   }
-  Analysis analysis = analyze_model(state.model(), golden, *sample, state.pool, state.progress,
-                                    state.settings.compile.custom_code, snapshot ? &*snapshot : nullptr);
-  state.warn("accuracy_analysis", analysis_warnings(analysis));
-  if (snapshot && snapshot->has_map()) {
+  if (!snapshot) {
+    Analysis analysis =
+        analyze_model(state.model(), golden, *sample, state.pool, state.progress, state.settings.compile.custom_code);
+    state.warn("accuracy_analysis", analysis_warnings(analysis));
+    return analysis;
+  }
+  DiagnosedModel diagnosed = diagnose_model({.model = state.model(),
+                                             .golden = golden,
+                                             .recipe = state.compiled ? &state.compiled->recipe : nullptr,
+                                             .build = state.compiled ? &state.compiled->report : nullptr,
+                                             .samples = *sample,
+                                             .title = state.title,
+                                             .custom = state.settings.compile.custom_code,
+                                             .snapshot = &*snapshot},
+                                            state.pool, state.progress);
+  write_file(snapshot->report_path(), diagnosed.html);
+  state.warn("accuracy_analysis", diagnosed.warnings);
+  if (snapshot->has_map()) {
     state.say(LogLevel::Warning, "accuracy_analysis",
               fmt::format("The mapping of layer_name & file_name save to: {}", snapshot->map_path().string()));
   }
-  if (snapshot) {
-    state.say(LogLevel::Info, "",
-              fmt::format("The error analysis results save to: {}", snapshot->table_path().string()));
-  }
-  return analysis;
+  state.say(LogLevel::Info, "", fmt::format("The error analysis results save to: {}", snapshot->table_path().string()));
+  state.say(LogLevel::Info, "", fmt::format("The accuracy report save to: {}", snapshot->report_path().string()));
+  return std::move(diagnosed.analysis);
 }
 
 void Toolkit::release() {

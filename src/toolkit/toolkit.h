@@ -47,7 +47,7 @@ class Toolkit {
   std::vector<Tensor> inference(std::vector<Tensor> inputs, std::vector<std::string> data_format,
                                 std::vector<bool> pass_through);
   /// Every layer of the simulator beside golden, for one sample: the paths in `inputs`, one per model input. Files go
-  /// to output_dir unless it is None. For whoever prints: error_table().
+  /// to output_dir unless it is None, report.html among them. For whoever prints: error_table().
   Analysis accuracy_analysis(const ArgumentValues&);
   void release();
 
