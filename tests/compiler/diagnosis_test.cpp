@@ -119,13 +119,19 @@ TEST(Diagnosis, FindsAnOutlierChannel) {
 
 TEST(Diagnosis, FindsAnOutlierChannelOfWeightsWithOneScale) {
   Case given = make(kChain);
-  make_loud(given.golden, "c1", "c2", 5, 12);
+  Graph& graph = given.golden;
+  // The function keeps the loud channel's results within those of the others: nothing is wrong but the weights.
+  const auto layer = passes::as_layer(graph, graph[graph.find("c1")].producer);
+  std::vector<double> scale(16, 0.05);
+  scale[5] = 2;
+  passes::scale_outputs(graph, *layer, scale);
+  graph[layer->node].attributes["activation"] = std::string("Sigmoid");
   given.options.method = QuantizedMethod::Layer;
   const Diagnosed diagnosed = diagnose_case(given);
   expect_only(diagnosed, Reason::OutlierChannel, 3);
-  EXPECT_NE(diagnosed.text().find("[Conv] c1: outlier channel: output channel 5 of the weights 'w1"),
-            std::string::npos);
-  EXPECT_NE(diagnosed.text().find("quantized_method=channel"), std::string::npos);
+  EXPECT_EQ(diagnosed.findings[0].layer, "[Conv] c1");
+  EXPECT_NE(diagnosed.findings[0].evidence.find("output channel 5 of the weights 'w1"), std::string::npos);
+  EXPECT_NE(diagnosed.findings[0].fix.find("quantized_method=channel"), std::string::npos);
 }
 
 TEST(Diagnosis, FindsAConcatOfMixedRanges) {
@@ -221,7 +227,7 @@ output %y
 
 TEST(Diagnosis, TellsAnAccumulatedErrorFromOneBadLayer) {
   std::string text = "ir 1\ninput %x : f32[1,8,8,8]\n", body;
-  constexpr int kDepth = 64;
+  constexpr int kDepth = 48;
   for (int i = 0; i < kDepth; ++i) text += fmt::format("origin c{} : Conv %c{}\n", i, i);
   std::string last = "x";
   for (int i = 0; i < kDepth; ++i) {

@@ -180,10 +180,10 @@ ChannelSpread channel_spread(const Tensor& real, int64_t axis) {
 
 ChannelSpread channel_spread(const Tensor& real) {
   if (real.rank() < 2) return {};
-  const ChannelSpread first = channel_spread(real, 1);
-  if (real.rank() != 3) return first;
-  const ChannelSpread last = channel_spread(real, 2);
-  return last.ratio() > first.ratio() ? last : first;
+  // Of three dimensions, convolutions count channels along the second and transformers along the last; there are fewer
+  // of them than of positions or boxes.
+  const bool last = real.rank() == 3 && real.shape()[2] < real.shape()[1];
+  return channel_spread(real, last ? 2 : 1);
 }
 
 }  // namespace openrknn

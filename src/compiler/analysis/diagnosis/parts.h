@@ -44,7 +44,7 @@ struct ChannelSpread {
   double ratio() const { return median > 0 ? largest / median : 0; }
 };
 ChannelSpread channel_spread(const Tensor& real, int64_t axis);
-/// Of the axis that channels are counted along: 1, or the last one where that spreads more.
+/// Of the axis that channels are counted along: 1; of three dimensions the shorter of 1 and 2.
 ChannelSpread channel_spread(const Tensor& real);
 
 }  // namespace openrknn
