@@ -316,7 +316,8 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
       report.samples = samples->count();
       stages.run("calibrate", graph, [&] {
         const Detail detail = detail_for(options.algorithm);
-        calibration = calibrate(graph, *samples, pool, progress, options.custom_code, detail);
+        calibration = options.calibrator ? options.calibrator(graph, *samples, detail)
+                                         : calibrate(graph, *samples, pool, progress, options.custom_code, detail);
       });
       if (shape_sets.size() > 1) add_aliases(graph, calibration);
     }
