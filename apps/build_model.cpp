@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "toolkit/calibration_process.h"
 #include "toolkit/settings.h"
 
 namespace openrknn {
@@ -73,6 +74,7 @@ void build_model(Toolkit& toolkit, const BuildArguments& arguments) {
   if (!arguments.dump_after.empty()) {
     options.dump = [](std::string_view stage, const std::string& text) { fmt::print("# after {}\n{}\n", stage, text); };
   }
+  if (!arguments.dask.empty()) options.calibrator = dask_calibrator(arguments.dask);
   std::vector<std::string> warnings;
   ImportOptions import_options = make_import_options(arguments.load, {}, warnings);
   import_options.dimensions = arguments.dimensions;

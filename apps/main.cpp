@@ -73,6 +73,7 @@ void add_building(CLI::App& app, BuildArguments& building) {
   app.add_option("--config", building.yaml, "YAML file with any of the options below (underscores); flags win");
   app.add_flag("--symmetric-weights", building.symmetric_weights, "weights with zero point 0");
   app.add_option("--threads", building.threads, "0 = all");
+  app.add_option("--dask", building.dask, "calibrate on the Dask cluster of this scheduler (tcp://host:8786)");
   app.add_flag("-q,--quiet", building.quiet, "no progress");
   add_dimensions(app, building.dimensions);
   add_flags(app, "config", building.config, {});

@@ -8,6 +8,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/graph.h"
+#include "bindings/samples.h"
 #include "bindings/subjects.h"
 #include "core/graph/text.h"
 #include "core/model/ports.h"
@@ -64,7 +65,7 @@ std::vector<std::vector<Tensor>> samples_from_python(nb::handle lists, const std
 
 PyModel* compile_graph(const PyGraph& graph, const nb::dict& given, bool quantize,
                        const std::optional<std::string>& dataset, nb::object lists, bool symmetric_weights,
-                       bool keep_golden, int64_t batch, int threads) {
+                       bool keep_golden, int64_t batch, int threads, nb::object calibrate) {
   std::vector<std::string> warnings;
   const Settings settings = make_settings(arguments_from_dict(given), warnings);
   CompileOptions options = settings.compile;
@@ -73,6 +74,7 @@ PyModel* compile_graph(const PyGraph& graph, const nb::dict& given, bool quantiz
   options.symmetric_weights = symmetric_weights;
   options.keep_golden = keep_golden;
   options.source_framework = graph.framework;
+  options.calibrator = calibrator_from(std::move(calibrate));
   const bool in_memory = !lists.is_none();
   std::vector<std::vector<Tensor>> arrays = samples_from_python(lists, graph.input_names());
   const nb::gil_scoped_release release;
@@ -252,7 +254,7 @@ void bind_model(nb::module_& module) {
       "openrknn.Error.");
   module.def("compile", &compile_graph, nb::arg("graph"), nb::arg("settings"), nb::arg("quantize"),
              nb::arg("dataset").none(), nb::arg("samples").none(), nb::arg("symmetric_weights"), nb::arg("keep_golden"),
-             nb::arg("batch"), nb::arg("threads"));
+             nb::arg("batch"), nb::arg("threads"), nb::arg("calibrate").none());
   module.def(
       "load",
       [](const std::string& path) {

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from typing import Any
 
 from openrknn import _core
+from openrknn.distributed import calibrate_with
 
 PathLike = str | os.PathLike
 
@@ -65,6 +67,7 @@ def compile(
     batch: int = 1,
     remove_weight: bool = False,
     threads: int = 0,
+    executor: Executor | None = None,
 ) -> _core.Model:
     """Compiles an imported graph for a SoC.
 
@@ -78,8 +81,9 @@ def compile(
     file (about four times an int8 file). dynamic_input: several sets of input shapes in one model, each one shape per
     input; arrays choose the set, the dataset has the largest. batch: items of one run, computed over the cores; the
     first extent of every input and output counts them. remove_weight: save the model without its layers' weights, to
-    run beside the full model (RKNN_FLAG_SHARE_WEIGHT_MEM). threads: of the calibration, 0 = all; running takes OPENRKNN_THREADS. Raises
-    openrknn.Error.
+    run beside the full model (RKNN_FLAG_SHARE_WEIGHT_MEM). threads: of the calibration, 0 = all; running takes OPENRKNN_THREADS. executor: who
+    calibrates, any concurrent.futures.Executor (a ProcessPoolExecutor, Dask's Client.get_executor()); the model is the
+    same, bit for bit. Raises openrknn.Error.
     """
     if not isinstance(graph, _core.Graph):
         shapes = dynamic_input[0] if dynamic_input else None
@@ -105,7 +109,16 @@ def compile(
     if quantize is not None:
         settings["quantized_dtype"] = quantize
     return _core.compile(
-        graph, settings, quantize is not None, path, samples, symmetric_weights, keep_golden, batch, threads
+        graph,
+        settings,
+        quantize is not None,
+        path,
+        samples,
+        symmetric_weights,
+        keep_golden,
+        batch,
+        threads,
+        None if executor is None else calibrate_with(executor),
     )
 
 

@@ -328,6 +328,10 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
       report.samples = samples->count();
       stages.run("calibrate", graph, [&] {
         const Detail detail = detail_for(options.algorithm);
+        if (options.calibrator) {
+          calibration = options.calibrator(graph, *samples, detail);  // elsewhere: what comes back are statistics alone
+          return;
+        }
         SampleRecord record;
         calibration = calibrate(graph, *samples, pool, progress, options.custom_code, detail, &record);
         report.calibration_set = check_calibration_set(record, model.inputs, *samples);

@@ -14,6 +14,9 @@
 
 namespace openrknn {
 
+/// Gives what calibrate() gives for the golden graph, by whatever means.
+using Calibrator = std::function<Calibration(const Graph& golden, const Samples&, Detail)>;
+
 struct CompileOptions {
   std::string target = "rk3588";
   bool quantize = true;
@@ -29,6 +32,7 @@ struct CompileOptions {
   std::string custom_string;
   std::string source_framework = "ONNX";
   CustomCode custom_code;      ///< what computes Custom nodes while a quantized build is calibrated
+  Calibrator calibrator;       ///< other machines, say; empty: this process
   int64_t batch = 1;           ///< items of the built model; calibration stays with one
   bool remove_weight = false;  ///< write the file without its layers' weights (docs/rknn_file.md)
   bool keep_golden = false;

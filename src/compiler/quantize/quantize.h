@@ -32,7 +32,8 @@ struct Statistics {
   /// Float32 or float16 values. With a counter the histogram is taken too.
   void observe(int64_t sample, const Tensor& values, BucketCounter* = nullptr);
   void observe(int64_t sample, std::span<const float> values, BucketCounter* = nullptr);
-  void merge(const Statistics&);  ///< commutative and associative
+  void merge(const Statistics&);   ///< commutative and associative
+  void shift_samples(int64_t by);  ///< the samples were part of a longer list: their indices grow
   bool has_range() const { return elements > not_finite; }
   /// Every finite element was counted.
   bool has_histogram() const { return histogram.total() == elements - not_finite; }
@@ -41,6 +42,14 @@ struct Statistics {
   bool operator==(const Statistics&) const = default;
 };
 using Calibration = std::map<std::string, Statistics>;  ///< by value name of the golden graph
+
+/// What parts of the samples showed, as all of them show it. Commutative and associative.
+void merge(Calibration& into, const Calibration& part);
+void shift_samples(Calibration&, int64_t by);
+/// Serialised, little endian, versioned: for other processes and files. Equal calibrations give equal bytes.
+std::string to_bytes(const Calibration&);
+/// Trusts nothing. Throws Error (InvalidArgument).
+Calibration calibration_from_bytes(std::string_view);
 
 /// What calibrate() collects. Extremes cost next to nothing; histograms a third of a nanosecond an element, and some
 /// 100 kB a tensor.
