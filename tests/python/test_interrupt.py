@@ -14,7 +14,6 @@ pytest.importorskip("openrknn._core")
 import faulty_models  # noqa: E402
 from tools_of_the_build import command_line  # noqa: E402
 
-
 BAR = r"\r(\w+) +\[(#*) *\] (\d+)/(\d+)  (left|took) \d+:\d\d"
 
 
