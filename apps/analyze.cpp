@@ -106,6 +106,8 @@ int analyze(const AnalyzeArguments& arguments) {
   BuildArguments building = with_yaml(arguments.building);
   const std::string list = take_sample_list(arguments.samples, building.build);
   const bool quiet = building.quiet;
+  std::optional<FileSink> report;
+  if (!arguments.report.empty()) report.emplace(arguments.report);  // better refused now than after the work
   ProgressPrinter progress(quiet);
   Toolkit toolkit(warnings_to_stderr(quiet), progress, building.threads);
   Model loaded;
@@ -142,7 +144,10 @@ int analyze(const AnalyzeArguments& arguments) {
                                                    .snapshot = snapshot ? &*snapshot : nullptr,
                                                    .resume = arguments.resume},
                                                   pool, progress);
-  if (!arguments.report.empty()) write_file(arguments.report, diagnosed.html);
+  if (report) {
+    report->write(std::as_bytes(std::span(diagnosed.html)));
+    report->commit();
+  }
   if (arguments.json) {
     fmt::print("{}\n", json_of(diagnosed).dump(2));
     return 0;

@@ -152,11 +152,13 @@ nb::list analyze(const PyModel& self, nb::object given, int threads, const nb::o
   Analysis analysis;
   {
     const nb::gil_scoped_release release;
+    std::optional<FileSink> report_file;
+    if (!report_path.empty()) report_file.emplace(report_path);  // better refused now than after the work
     std::vector<SampleSpec> specs = analysis_specs(self.model, golden, self.rgb_to_bgr);
     const std::unique_ptr<Samples> samples =
         is_file ? open_dataset(file, std::move(specs)) : samples_from_arrays(std::move(arrays), std::move(specs));
     ThreadPool pool(threads);
-    if (report_path.empty()) {
+    if (!report_file) {
       analysis = analyze_model(self.model, golden, *samples, pool, {}, {}, nullptr, resume_path);
     } else {
       DiagnosedModel diagnosed = diagnose_model({.model = self.model,
@@ -167,7 +169,8 @@ nb::list analyze(const PyModel& self, nb::object given, int threads, const nb::o
                                                  .title = title,
                                                  .resume = resume_path},
                                                 pool);
-      write_file(report_path, diagnosed.html);
+      report_file->write(std::as_bytes(std::span(diagnosed.html)));
+      report_file->commit();
       analysis = std::move(diagnosed.analysis);
     }
   }

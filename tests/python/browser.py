@@ -3,12 +3,20 @@
 import base64
 import json
 import os
+import resource
 import select
 import shutil
 import subprocess
 import time
 
 CHROMIUM = shutil.which("chromium")
+# Why there is no browser, or None.
+if CHROMIUM is None:
+    MISSING = "there is no chromium (script/bootstrap test installs it where there is apt)"
+elif resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
+    MISSING = "chromium cannot run where address space is limited (ulimit -v)"
+else:
+    MISSING = None
 # In the size of a window; no sandbox, because containers forbid what it is made of.
 OPTIONS = [
     "--headless",

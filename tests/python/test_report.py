@@ -15,9 +15,7 @@ from tools_of_the_build import command_line  # noqa: E402
 
 import openrknn  # noqa: E402
 
-needs_browser = pytest.mark.skipif(
-    browser.CHROMIUM is None, reason="there is no chromium (script/bootstrap test installs it where apt has it)"
-)
+needs_browser = pytest.mark.skipif(browser.MISSING is not None, reason=str(browser.MISSING))
 
 
 def data_of(path):
