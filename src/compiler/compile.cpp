@@ -55,9 +55,32 @@ class Stages {
     });
   }
 
-  bool corrects() const { return options_.quantize && options_.equalize; }
+  // Corrections that are wanted and of use to this build; each once.
+  void run_corrections(std::span<const Correction> corrections, Graph& graph, Observations* observations) {
+    const CorrectionContext context{.observations = observations,
+                                    .note = [&](std::string_view line) { report_.pass_log.emplace_back(line); },
+                                    .warn = [&](std::string_view line) { report_.warnings.emplace_back(line); }};
+    for (const Correction& correction : corrections) {
+      if (!(options_.corrections.*correction.wanted) || !serves(correction.use)) continue;
+      if (correction.needs_samples && observations == nullptr) continue;
+      run(correction.name, graph, [&] { correction.run(graph, context); });
+    }
+  }
 
  private:
+  bool serves(CorrectionUse use) const {
+    const bool codes_activations = options_.quantize && !is_weight_only(options_.scheme);
+    switch (use) {
+      case CorrectionUse::CodedWeights:
+        return options_.quantize;
+      case CorrectionUse::CodedActivations:
+        return codes_activations;
+      case CorrectionUse::Float16:
+        return !codes_activations;
+    }
+    return false;
+  }
+
   // Stages of several shape sets count together.
   void add_time(std::string_view stage, double seconds) {
     for (StageTime& time : report_.times) {
@@ -80,7 +103,7 @@ class Stages {
   CompileReport& report_;
 };
 
-void optimize_in_stages(Graph& graph, Stages& stages);
+void optimize_in_stages(Graph& graph, Stages& stages, Observations* observations);
 
 // Bodies of control flow first. Their outputs may have become more exact, and with them those of the nodes.
 void optimize_bodies(Graph& graph, Stages& stages) {
@@ -90,7 +113,7 @@ void optimize_bodies(Graph& graph, Stages& stages) {
       auto* body = std::get_if<std::shared_ptr<const Graph>>(&attribute);
       if (body == nullptr || *body == nullptr) continue;
       Graph copy = **body;
-      optimize_in_stages(copy, stages);
+      optimize_in_stages(copy, stages, nullptr);
       *body = std::make_shared<const Graph>(std::move(copy));
       changed = true;
     }
@@ -98,16 +121,18 @@ void optimize_bodies(Graph& graph, Stages& stages) {
   }
 }
 
-void optimize_in_stages(Graph& graph, Stages& stages) {
+void optimize_in_stages(Graph& graph, Stages& stages, Observations* observations) {
   optimize_bodies(graph, stages);
   // Glue first: patterns further down should meet one spelling of a network, not every exporter's.
   stages.run_passes("clean", clean_passes(), graph);
   // Constants and BatchNorm next: fusion looks for Conv + bias + activation with nothing in between.
   stages.run_passes("fold", fold_passes(), graph);
-  // Corrections want plain layers with their activations beside them: after the folds, before fusing.
-  if (stages.corrects()) stages.run_passes("correct", correct_passes(), graph);
+  // Corrections of layers want them plain, with their activations beside them: after the folds, before fusing.
+  stages.run_corrections(corrections_of_layers(), graph, observations);
   // What the NPU computes in one go becomes one node, because that changes where numbers are rounded.
   stages.run_passes("fuse", fuse_passes(), graph);
+  // The others want to see what will be computed, a normalisation as one node above all.
+  stages.run_corrections(corrections_of_fused_graph(), graph, observations);
   // Fusing leaves glue behind (a Reshape of a folded bias, an unused branch).
   stages.run_passes("clean again", clean_passes(), graph);
 }
@@ -270,7 +295,7 @@ Graph optimize(const Graph& imported) {
   const CompileOptions options;
   CompileReport unread;
   Stages stages(options, unread);
-  optimize_in_stages(graph, stages);
+  optimize_in_stages(graph, stages, nullptr);
   return graph;
 }
 
@@ -301,10 +326,13 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
   report.nodes_imported = static_cast<int64_t>(shape_sets.front().origins.size());
 
   Calibration calibration;
+  std::optional<Observations> observations;
+  if (samples != nullptr) observations.emplace(Observations{*samples, pool, options.custom_code});
   for (const Graph& imported : shape_sets) {
     const bool is_largest = model.variants.empty();
     Graph graph = imported;
-    optimize_in_stages(graph, stages);
+    optimize_in_stages(graph, stages, observations ? &*observations : nullptr);
+    if (observations) observations->is_complete = true;
     require_fixed_shapes(graph, "a compile");
     // From here on the float graph stands still: it is golden, and its value ids stay valid in the quantized one.
     const Graph golden = graph;

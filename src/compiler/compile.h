@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/corrections/correction.h"
 #include "compiler/dataset/samples.h"
 #include "compiler/quantize/quantize.h"
 #include "core/base/log.h"
@@ -21,7 +22,7 @@ struct CompileOptions {
   int64_t group = 0;  ///< W4A16: input channels that share a scale, 32, 64, … 256; 0: none
   RangeAlgorithm algorithm = RangeAlgorithm::Normal;
   bool symmetric_weights = false;
-  bool equalize = false;  ///< cross-layer equalization before quantization (passes/correct/equalize.cpp)
+  Corrections corrections;
   int optimization_level = 3;
   std::vector<std::vector<float>> mean, std;  ///< per input; empty = none
   std::vector<bool> rgb_to_bgr;               ///< per input, or one for all; images of the dataset only

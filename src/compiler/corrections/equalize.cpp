@@ -9,11 +9,13 @@
 #include <iterator>
 #include <vector>
 
+#include "compiler/corrections/correction.h"
 #include "compiler/passes/layer.h"
-#include "compiler/passes/passes.h"
 
-namespace openrknn::passes {
+namespace openrknn::corrections {
 namespace {
+
+using namespace passes;  // NOLINT(google-build-using-namespace): layers and who reads them
 
 // Scales settle geometrically; a chain of n layers needs about n sweeps.
 constexpr int kMostSweeps = 50;
@@ -121,7 +123,7 @@ void apply(Graph& graph, const Scaled& scaled) {
 
 }  // namespace
 
-bool equalize(Graph& graph, const PassContext& context) {
+bool equalize(Graph& graph, const CorrectionContext& context) {
   Chains chains = chains_of(graph);
   double change = 0, most = 0;
   for (int sweep = 0; sweep < kMostSweeps && (sweep == 0 || change > kSettled); ++sweep) {
@@ -140,4 +142,4 @@ bool equalize(Graph& graph, const PassContext& context) {
   return true;
 }
 
-}  // namespace openrknn::passes
+}  // namespace openrknn::corrections

@@ -1,0 +1,77 @@
+// Corrections: changes of the float graph that keep its function and leave it easier to quantize, or to hold in
+// float16. Unlike a pass, a correction may ask what channels held over the samples. One file each; corrections.cpp is
+// the order.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compiler/dataset/samples.h"
+#include "core/base/thread_pool.h"
+#include "core/executor/plan.h"
+#include "core/graph/graph.h"
+
+namespace openrknn {
+
+/// Which are wanted; the names are those of the options.
+struct Corrections {
+  bool equalize = false;
+};
+
+/// What one channel of a value held over the samples.
+struct ChannelRange {
+  float lowest = 0, highest = 0;
+};
+using ChannelRanges = std::vector<ChannelRange>;
+
+/// Where statistics come from, shared by the sets of input shapes: the samples fit the largest set, which comes first
+/// and is watched; what was seen is remembered by name for the others.
+struct Observations {
+  const Samples& samples;
+  ThreadPool& pool;
+  CustomCode custom = {};
+  bool is_complete = false;  ///< the largest set is done: answers come from memory
+  std::map<std::string, ChannelRanges> remembered = {};
+};
+
+struct CorrectionContext {
+  Observations* observations = nullptr;  ///< null where samples cannot say anything: bodies of control flow
+  std::function<void(std::string_view line)> note = {}, warn = {};
+};
+
+/// A value and the dimension that holds its channels.
+struct ChannelsOf {
+  ValueId value = ValueId::None;
+  int64_t axis = 0;
+};
+/// Runs the graph over the samples; one entry for each of `asked`. `correction` tells apart what is asked of the same
+/// name at several places of the pipeline. Minima and maxima alone: nothing depends on order or workers. Throws Error
+/// (QuantizeNotFinite naming sample and tensor).
+std::vector<ChannelRanges> observe_channels(const Graph&, std::span<const ChannelsOf> asked,
+                                            std::string_view correction, Observations&);
+
+/// Which builds a correction is for.
+enum class CorrectionUse : uint8_t { CodedWeights, CodedActivations, Float16 };
+struct Correction {
+  std::string_view name;  ///< of the option, and of the stage for --dump-after
+  bool Corrections::*wanted = nullptr;
+  CorrectionUse use = CorrectionUse::CodedActivations;
+  bool needs_samples = false;
+  bool (*run)(Graph&, const CorrectionContext&) = nullptr;  ///< true if the graph changed
+  std::string_view reason;                                  ///< why it stands where it does
+};
+std::span<const Correction> corrections_of_layers();       ///< before fusing: activations stand beside their layers
+std::span<const Correction> corrections_of_fused_graph();  ///< after it: every expression has its name
+
+namespace corrections {
+bool equalize(Graph&, const CorrectionContext&);
+
+/// "name: a + b" as a note.
+void note(const CorrectionContext&, std::string_view correction, const Graph&, std::span<const NodeId> nodes);
+}  // namespace corrections
+
+}  // namespace openrknn
