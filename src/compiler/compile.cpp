@@ -56,13 +56,10 @@ class Stages {
   }
 
   // Corrections that are wanted and of use to this build; each once.
-  void run_corrections(std::span<const Correction> corrections, Graph& graph, Observations* observations) {
-    const CorrectionContext context{.observations = observations,
-                                    .note = [&](std::string_view line) { report_.pass_log.emplace_back(line); },
-                                    .warn = [&](std::string_view line) { report_.warnings.emplace_back(line); }};
+  void run_corrections(std::span<const Correction> corrections, Graph& graph, const CorrectionContext& context) {
     for (const Correction& correction : corrections) {
       if (!(options_.corrections.*correction.wanted) || !serves(correction.use)) continue;
-      if (correction.needs_samples && observations == nullptr) continue;
+      if (correction.needs_samples && context.observations == nullptr) continue;
       run(correction.name, graph, [&] { correction.run(graph, context); });
     }
   }
@@ -103,7 +100,7 @@ class Stages {
   CompileReport& report_;
 };
 
-void optimize_in_stages(Graph& graph, Stages& stages, Observations* observations);
+void optimize_in_stages(Graph& graph, Stages& stages, const CorrectionContext& correcting);
 
 // Bodies of control flow first. Their outputs may have become more exact, and with them those of the nodes.
 void optimize_bodies(Graph& graph, Stages& stages) {
@@ -113,7 +110,7 @@ void optimize_bodies(Graph& graph, Stages& stages) {
       auto* body = std::get_if<std::shared_ptr<const Graph>>(&attribute);
       if (body == nullptr || *body == nullptr) continue;
       Graph copy = **body;
-      optimize_in_stages(copy, stages, nullptr);
+      optimize_in_stages(copy, stages, {.is_body = true});
       *body = std::make_shared<const Graph>(std::move(copy));
       changed = true;
     }
@@ -121,18 +118,18 @@ void optimize_bodies(Graph& graph, Stages& stages) {
   }
 }
 
-void optimize_in_stages(Graph& graph, Stages& stages, Observations* observations) {
+void optimize_in_stages(Graph& graph, Stages& stages, const CorrectionContext& correcting) {
   optimize_bodies(graph, stages);
   // Glue first: patterns further down should meet one spelling of a network, not every exporter's.
   stages.run_passes("clean", clean_passes(), graph);
   // Constants and BatchNorm next: fusion looks for Conv + bias + activation with nothing in between.
   stages.run_passes("fold", fold_passes(), graph);
   // Corrections of layers want them plain, with their activations beside them: after the folds, before fusing.
-  stages.run_corrections(corrections_of_layers(), graph, observations);
+  stages.run_corrections(corrections_of_layers(), graph, correcting);
   // What the NPU computes in one go becomes one node, because that changes where numbers are rounded.
   stages.run_passes("fuse", fuse_passes(), graph);
   // The others want to see what will be computed, a normalisation as one node above all.
-  stages.run_corrections(corrections_of_fused_graph(), graph, observations);
+  stages.run_corrections(corrections_of_fused_graph(), graph, correcting);
   // Fusing leaves glue behind (a Reshape of a folded bias, an unused branch).
   stages.run_passes("clean again", clean_passes(), graph);
 }
@@ -295,7 +292,7 @@ Graph optimize(const Graph& imported) {
   const CompileOptions options;
   CompileReport unread;
   Stages stages(options, unread);
-  optimize_in_stages(graph, stages, nullptr);
+  optimize_in_stages(graph, stages, {});
   return graph;
 }
 
@@ -328,10 +325,15 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
   Calibration calibration;
   std::optional<Observations> observations;
   if (samples != nullptr) observations.emplace(Observations{*samples, pool, options.custom_code});
+  const CorrectionContext correcting{
+      .observations = observations ? &*observations : nullptr,
+      .note = [&](std::string_view line) { report.pass_log.emplace_back(line); },
+      .warn = [&](std::string_view line) { report.warnings.emplace_back(line); },
+  };
   for (const Graph& imported : shape_sets) {
     const bool is_largest = model.variants.empty();
     Graph graph = imported;
-    optimize_in_stages(graph, stages, observations ? &*observations : nullptr);
+    optimize_in_stages(graph, stages, correcting);
     if (observations) observations->is_complete = true;
     require_fixed_shapes(graph, "a compile");
     // From here on the float graph stands still: it is golden, and its value ids stay valid in the quantized one.

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "compiler/corrections/correction.h"
+#include "compiler/corrections/float_corrections.h"
 #include "compiler/dataset/samples.h"
 #include "compiler/quantize/quantize.h"
 #include "core/base/log.h"

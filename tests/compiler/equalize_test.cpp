@@ -1,5 +1,5 @@
 // Cross-layer equalization: what it is for, and that the float function stays.
-#include "compiler/corrections/correction.h"
+#include "compiler/corrections/float_corrections.h"
 #include "compiler/passes/layer.h"
 #include "quantize/support.h"
 

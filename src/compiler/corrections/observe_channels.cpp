@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "compiler/corrections/correction.h"
+#include "compiler/corrections/float_corrections.h"
 #include "core/executor/run.h"
 
 namespace openrknn {
@@ -53,17 +53,19 @@ std::string key_of(const Graph& graph, std::string_view correction, ValueId valu
   return fmt::format("{} {}", correction, graph[value].name);
 }
 
+[[noreturn]] void fail_unknown(const Graph& graph, ValueId value, std::string_view correction) {
+  fail(Code::ConfigUnsupported, Location{.tensor = graph[value].name},
+       fmt::format("{} meets a tensor that the largest set of input shapes does not have", correction),
+       fmt::format("compile this model without {}, or with one set of input shapes", correction));
+}
+
 /// Another set of input shapes: the same tensors by name.
 std::vector<ChannelRanges> recall(const Graph& graph, std::span<const ChannelsOf> asked, std::string_view correction,
                                   const Observations& observations) {
   std::vector<ChannelRanges> result;
   for (const ChannelsOf& one : asked) {
     const auto known = observations.remembered.find(key_of(graph, correction, one.value));
-    if (known == observations.remembered.end()) {
-      fail(Code::ConfigUnsupported, Location{.tensor = graph[one.value].name},
-           fmt::format("{} meets a tensor that the largest set of input shapes does not have", correction),
-           fmt::format("compile this model without {}, or with one set of input shapes", correction));
-    }
+    if (known == observations.remembered.end()) fail_unknown(graph, one.value, correction);
     result.push_back(known->second);
   }
   return result;
@@ -100,6 +102,15 @@ void observe_sample(const Graph& graph, std::span<const ChannelsOf> asked, const
 }
 
 }  // namespace
+
+const Statistics& observe_extremes(const Graph& graph, ValueId value, Observations& observations) {
+  if (!observations.extremes) {
+    observations.extremes = calibrate(graph, observations.samples, observations.pool, {}, observations.custom);
+  }
+  const auto known = observations.extremes->find(graph[value].name);
+  if (known == observations.extremes->end()) fail_unknown(graph, value, "rescue_float16");
+  return known->second;
+}
 
 std::vector<ChannelRanges> observe_channels(const Graph& graph, std::span<const ChannelsOf> asked,
                                             std::string_view correction, Observations& observations) {

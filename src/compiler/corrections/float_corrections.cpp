@@ -1,5 +1,5 @@
 // The order of corrections, and what each is for.
-#include "compiler/corrections/correction.h"
+#include "compiler/corrections/float_corrections.h"
 
 namespace openrknn {
 namespace {
@@ -10,12 +10,23 @@ using namespace corrections;  // NOLINT(google-build-using-namespace): the table
 constexpr Correction kLayers[] = {
     {"equalize", &Corrections::equalize, CodedWeights, false, equalize,
      "after the folds, which make layers, and before fusing, which hides the activations between them"},
+    {"absorb_bias", &Corrections::absorb_bias, CodedActivations, true, absorb_bias,
+     "after equalize, which makes biases of small channels large"},
+};
+
+constexpr Correction kFused[] = {
+    {"split_concat", &Corrections::split_concat, CodedActivations, false, split_concat,
+     "a Concat whose parts are taken out again ties their scales for nothing"},
+    {"migrate_scales", &Corrections::migrate_scales, CodedActivations, true, migrate_scales,
+     "a normalisation is one node by now"},
+    {"rescue_float16", &Corrections::rescue_float16, Float16, false, rescue_float16,
+     "last: what is left is what float16 has to hold"},
 };
 
 }  // namespace
 
 std::span<const Correction> corrections_of_layers() { return kLayers; }
-std::span<const Correction> corrections_of_fused_graph() { return {}; }
+std::span<const Correction> corrections_of_fused_graph() { return kFused; }
 
 void corrections::note(const CorrectionContext& context, std::string_view correction, const Graph& graph,
                        std::span<const NodeId> nodes) {

@@ -5,21 +5,22 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "compiler/dataset/samples.h"
+#include "compiler/quantize/quantize.h"
 #include "core/base/thread_pool.h"
-#include "core/executor/plan.h"
 #include "core/graph/graph.h"
 
 namespace openrknn {
 
 /// Which are wanted; the names are those of the options.
 struct Corrections {
-  bool equalize = false;
+  bool equalize = false, absorb_bias = false, migrate_scales = false, split_concat = false, rescue_float16 = false;
 };
 
 /// What one channel of a value held over the samples.
@@ -36,10 +37,12 @@ struct Observations {
   CustomCode custom = {};
   bool is_complete = false;  ///< the largest set is done: answers come from memory
   std::map<std::string, ChannelRanges> remembered = {};
+  std::optional<Calibration> extremes = {};  ///< see observe_extremes()
 };
 
 struct CorrectionContext {
-  Observations* observations = nullptr;  ///< null where samples cannot say anything: bodies of control flow
+  Observations* observations = nullptr;  ///< null without samples, and where they cannot say anything
+  bool is_body = false;                  ///< of control flow, not the whole model
   std::function<void(std::string_view line)> note = {}, warn = {};
 };
 
@@ -53,6 +56,9 @@ struct ChannelsOf {
 /// (QuantizeNotFinite naming sample and tensor).
 std::vector<ChannelRanges> observe_channels(const Graph&, std::span<const ChannelsOf> asked,
                                             std::string_view correction, Observations&);
+
+/// What every real value of the fused graph held, once.
+const Statistics& observe_extremes(const Graph&, ValueId, Observations&);
 
 /// Which builds a correction is for.
 enum class CorrectionUse : uint8_t { CodedWeights, CodedActivations, Float16 };
@@ -69,6 +75,10 @@ std::span<const Correction> corrections_of_fused_graph();  ///< after it: every 
 
 namespace corrections {
 bool equalize(Graph&, const CorrectionContext&);
+bool absorb_bias(Graph&, const CorrectionContext&);
+bool migrate_scales(Graph&, const CorrectionContext&);
+bool split_concat(Graph&, const CorrectionContext&);
+bool rescue_float16(Graph&, const CorrectionContext&);
 
 /// "name: a + b" as a note.
 void note(const CorrectionContext&, std::string_view correction, const Graph&, std::span<const NodeId> nodes);
