@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 
 #include "compiler/passes/pass.h"
+#include "compiler/quantize/match_rules.h"
 #include "compiler/shape_sets.h"
 #include "core/base/version.h"
 #include "core/executor/plan.h"
@@ -196,6 +197,21 @@ void require_outputs_of_a_file(const CompileOptions& options) {
   problems.throw_if_any();
 }
 
+// Patterns that name nothing are warned of; a name that does is an error of assign_precision.
+void report_rules(const Graph& golden, std::span<const PrecisionRule> rules, CompileReport& report) {
+  Diagnostics problems;
+  const std::vector<RuleMatch> matches = match_rules(golden, rules, problems);
+  problems.throw_if_any();
+  for (size_t i = 0; i < matches.size(); ++i) {
+    const AppliedRule& applied = report.precision_rules.emplace_back(to_string(rules[i]), matches[i].layers);
+    log(LogLevel::Info, "quantize",
+        fmt::format("precision rule '{}' names {} layers: {}", applied.rule, applied.layers.size(),
+                    fmt::join(applied.layers, ", ")));
+    if (applied.layers.empty())
+      report.warnings.push_back(fmt::format("precision rule '{}' names no layer", applied.rule));
+  }
+}
+
 void count_nodes(const Graph& graph, CompileReport& report) {
   for (const NodeId id : graph.order()) {
     ++report.nodes_compiled;
@@ -339,8 +355,9 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
     // From here on the float graph stands still: it is golden, and its value ids stay valid in the quantized one.
     const Graph golden = graph;
 
-    const PrecisionMap precision =
-        assign_precision(graph, target, {.scheme = options.scheme, .quantize = options.quantize});
+    const PrecisionMap precision = assign_precision(
+        graph, target, {.scheme = options.scheme, .quantize = options.quantize, .rules = options.precision});
+    if (is_largest) report_rules(golden, options.precision, report);
     // Once, at the largest shapes: the other sets find their ranges by the same names.
     if (calibrates && is_largest) {
       report.samples = samples->count();

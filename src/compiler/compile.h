@@ -21,6 +21,7 @@ struct CompileOptions {
   QuantizedMethod method = QuantizedMethod::Channel;
   int64_t group = 0;  ///< W4A16: input channels that share a scale, 32, 64, … 256; 0: none
   RangeAlgorithm algorithm = RangeAlgorithm::Normal;
+  std::vector<PrecisionRule> precision;  ///< what single layers compute in; later rules win (docs/hybrid.md)
   bool symmetric_weights = false;
   Corrections corrections;
   int optimization_level = 3;
@@ -41,9 +42,15 @@ struct StageTime {
   std::string stage;
   double seconds = 0;
 };
+/// What a precision rule named.
+struct AppliedRule {
+  std::string rule;
+  std::vector<std::string> layers;
+};
 struct CompileReport {
   std::vector<StageTime> times;
   std::vector<std::string> pass_log, warnings;
+  std::vector<AppliedRule> precision_rules;
   int64_t nodes_imported = 0, nodes_compiled = 0, quantized_nodes = 0, float_nodes = 0, samples = 0;
 };
 struct Compiled {
