@@ -343,6 +343,7 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
   if (samples != nullptr) observations.emplace(Observations{*samples, pool, options.custom_code});
   const CorrectionContext correcting{
       .observations = observations ? &*observations : nullptr,
+      .has_channel_scales = options.method == QuantizedMethod::Channel,
       .note = [&](std::string_view line) { report.pass_log.emplace_back(line); },
       .warn = [&](std::string_view line) { report.warnings.emplace_back(line); },
   };

@@ -106,6 +106,18 @@ TEST(MigrateScales, LeavesWhatItMustNotTouch) {
   }
 }
 
+TEST(MigrateScales, GivesNoFactorToALayerWithOneScale) {
+  const Graph before = parse_graph(
+      "ir 1\ninput %x : f32[1,4,8,8]\n%v : f32[3,4,1,1] = random(2)\n"
+      "%w : f32[4,1,1,1] = {1.0, 200.0, 1.0, 1.0}\n%s = Conv(%x, %w) {group=4}\n%y = Conv(%s, %v)\noutput %y\n");
+  Graph after = before;
+  Observed seen(samples_for(before, 8));
+  seen.context.has_channel_scales = false;
+  EXPECT_FALSE(migrate_scales(after, seen.context));
+  seen.context.has_channel_scales = true;
+  EXPECT_TRUE(migrate_scales(after, seen.context));
+}
+
 TEST(MigrateScales, LeavesChannelsThatAreAlike) {
   Graph graph = parse_graph(
       "ir 1\ninput %x : f32[1,16,64]\n%g : f32[64] = fill(1.0)\n%n = LayerNormalization(%x, %g) {axis=2}\n"

@@ -43,6 +43,7 @@ struct Observations {
 struct CorrectionContext {
   Observations* observations = nullptr;  ///< null without samples, and where they cannot say anything
   bool is_body = false;                  ///< of control flow, not the whole model
+  bool has_channel_scales = true;        ///< weights have a scale for each output channel
   std::function<void(std::string_view line)> note = {}, warn = {};
 };
 

@@ -18,8 +18,8 @@ namespace {
 
 using namespace passes;  // NOLINT(google-build-using-namespace): layers and who reads them
 
-/// Of the predicted noise, must remain at most: below 1 dB the prediction is not worth a change.
-constexpr double kMostNoise = 0.8;
+/// Of the predicted noise, may remain at most: below 3 dB the prediction is not worth a change.
+constexpr double kMostNoise = 0.5;
 /// A channel's mean square, from its largest number: between a uniform (1/3) and a normal distribution's (about 1/12).
 constexpr double kMeanSquare = 1.0 / 6;
 /// Of the largest channel: what is smaller counts as this.
@@ -33,7 +33,8 @@ struct Site {
   std::vector<Layer> layers;
 };
 
-std::vector<Site> sites_of(const Graph& graph) {
+/// Where a layer has one scale, channels of its output that differ cost it more than they give the next.
+std::vector<Site> sites_of(const Graph& graph, bool has_channel_scales) {
   std::vector<Site> sites;
   for (int64_t i = 0; i < graph.value_count(); ++i) {
     Site site{.value = ValueId{static_cast<int32_t>(i)}};
@@ -50,18 +51,24 @@ std::vector<Site> sites_of(const Graph& graph) {
     const bool agree = std::all_of(site.layers.begin(), site.layers.end(),
                                    [&](const Layer& layer) { return layer.input_axis == site.axis; });
     if (agree) site.source = channel_source(graph, site.value, site.axis);
-    if (site.source != NodeId::None) sites.push_back(std::move(site));
+    const bool is_free = has_channel_scales || !as_activated_layer(graph, site.source);
+    if (site.source != NodeId::None && is_free) sites.push_back(std::move(site));
   }
   return sites;
 }
 
 using Weights = std::vector<std::vector<ChannelWeight>>;  // by layer
 
-/// The largest number of each channel, those next to nothing raised.
-std::vector<double> raised(std::vector<double> largest) {
-  const double least = kSmallest * *std::max_element(largest.begin(), largest.end());
+/// The largest number of each channel, at least `least`.
+std::vector<double> raised(std::vector<double> largest, double least) {
   for (double& one : largest) one = std::max(one, least);
   return largest;
+}
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<int64_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
 }
 
 /// The noise of 8-bit codes in the layers' results, but for a factor.
@@ -102,8 +109,11 @@ std::vector<double> scale_of(const ChannelRanges& seen, const Weights& weights) 
       most = std::max(most, weight.largest);
     }
   }
-  data = raised(std::move(data));
-  largest = raised(std::move(largest));
+  // Outliers come down. Channels below the median are not brought up: an input the samples did not show, which a small
+  // channel holds soonest, would exceed the range.
+  const double most = *std::max_element(data.begin(), data.end());
+  data = raised(data, std::max(median(data), kSmallest * most));
+  largest = raised(largest, std::max(median(largest), kSmallest * *std::max_element(largest.begin(), largest.end())));
   std::vector<double> scale(seen.size());
   for (size_t c = 0; c < scale.size(); ++c) scale[c] = std::sqrt(data[c] / largest[c]);
   return scale;
@@ -125,7 +135,7 @@ bool migrate(Graph& graph, const Site& site, const ChannelRanges& seen) {
 }  // namespace
 
 bool migrate_scales(Graph& graph, const CorrectionContext& context) {
-  const std::vector<Site> sites = sites_of(graph);
+  const std::vector<Site> sites = sites_of(graph, context.has_channel_scales);
   std::vector<ChannelsOf> asked;
   for (const Site& site : sites) asked.push_back({site.value, site.axis});
   const std::vector<ChannelRanges> seen = observe_channels(graph, asked, "migrate_scales", *context.observations);
