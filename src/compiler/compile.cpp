@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "compiler/corrections/concat_ranges.h"
 #include "compiler/passes/pass.h"
 #include "compiler/quantize/match_rules.h"
 #include "compiler/shape_sets.h"
@@ -212,6 +213,29 @@ void report_rules(const Graph& golden, std::span<const PrecisionRule> rules, Com
   }
 }
 
+// A Concat that would cost one of its operands its numbers computes in float16 where that is wanted, and is warned of
+// where not. Rules of the user's come later, so they win.
+PrecisionMap keep_concats_apart(const Graph& golden, const Target& target, const PrecisionRules& rules,
+                                PrecisionMap precision, const Calibration& calibration, bool is_wanted,
+                                CompileReport& report) {
+  std::vector<CollapsedConcat> found = collapsed_concats(golden, calibration, activation_spec(rules.scheme).dtype);
+  std::erase_if(found, [&](const CollapsedConcat& one) { return precision.at(one.node).dtype == DType::Float16; });
+  if (found.empty()) return precision;
+  for (const CollapsedConcat& one : found) {
+    if (is_wanted) {
+      report.pass_log.push_back(fmt::format("split_concat: {}; float16", one.problem));
+    } else {
+      report.warnings.push_back(
+          fmt::format("{}; build with split_concat=True, or make them outputs of their own", one.problem));
+    }
+  }
+  if (!is_wanted) return precision;
+  PrecisionRules all = rules;
+  all.rules = rules_for(golden, found);
+  all.rules.insert(all.rules.end(), rules.rules.begin(), rules.rules.end());
+  return assign_precision(golden, target, all);
+}
+
 void count_nodes(const Graph& graph, CompileReport& report) {
   for (const NodeId id : graph.order()) {
     ++report.nodes_compiled;
@@ -356,8 +380,8 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
     // From here on the float graph stands still: it is golden, and its value ids stay valid in the quantized one.
     const Graph golden = graph;
 
-    const PrecisionMap precision = assign_precision(
-        graph, target, {.scheme = options.scheme, .quantize = options.quantize, .rules = options.precision});
+    const PrecisionRules rules{.scheme = options.scheme, .quantize = options.quantize, .rules = options.precision};
+    PrecisionMap precision = assign_precision(graph, target, rules);
     if (is_largest) report_rules(golden, options.precision, report);
     // Once, at the largest shapes: the other sets find their ranges by the same names.
     if (calibrates && is_largest) {
@@ -367,6 +391,12 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
         calibration = calibrate(graph, *samples, pool, progress, options.custom_code, detail);
       });
       if (shape_sets.size() > 1) add_aliases(graph, calibration);
+    }
+    // What only ranges can tell. Every set of shapes decides by those of the largest, and only that one reports.
+    if (calibrates) {
+      CompileReport unread;
+      precision = keep_concats_apart(golden, target, rules, std::move(precision), calibration,
+                                     options.corrections.split_concat, is_largest ? report : unread);
     }
     const QuantizeOptions quantize_options = quantize_options_of(options);
     stages.run("quantize", graph, [&] { graph = quantize(golden, precision, calibration, quantize_options); });
