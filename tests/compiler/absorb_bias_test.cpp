@@ -53,12 +53,13 @@ TEST(AbsorbBias, LiftsANetWhoseChannelsHoverFarAboveZero) {
   EXPECT_NE(seen.notes[0].find("absorb_bias: "), std::string::npos);
 }
 
-TEST(AbsorbBias, KeepsTheFloatFunctionForTheSamples) {
+TEST(AbsorbBias, KeepsTheFloatFunctionForTheSamplesAndWhatGoesALittleLower) {
   const Graph before = high_net();
   Graph after = before;
   Observed seen(samples_for(before, 1));
   absorb_bias(after, seen.context);
   test::expect_same_function(before, after, seen.samples);
+  test::expect_same_function(before, after, samples_for(before, 2));
 }
 
 TEST(AbsorbBias, TakesNoMoreThanNarrowsTheRange) {

@@ -2,9 +2,9 @@
 // the codes from 0 to c. Relu(x - c) = Relu(x) - c wherever x >= c, so c moves from the bias of the layer before into
 // that of the layer behind.
 //
-// c is taken from the samples: at most the lowest number the channel showed, so that nothing changes for them. An input
-// that goes lower is clipped there, so no more is moved than makes the tensor's range narrower. Padding behind would
-// pad with 0 where c was meant, which no bias can mend: such layers are left alone.
+// c is taken from the samples: below the lowest number the channel showed, so that nothing changes for them. An input
+// that goes lower than c is clipped there, so no more is moved than makes the tensor's range narrower. Padding behind
+// would pad with 0 where c was meant, which no bias can mend: such layers are left alone.
 #include <algorithm>
 #include <vector>
 
@@ -18,6 +18,8 @@ using namespace passes;  // NOLINT(google-build-using-namespace): layers and who
 
 /// Narrowing the range by less would buy less than a tenth of a bit.
 constexpr double kLeastGain = 1.0 / 16;
+/// Of a channel's span, this stays below the lowest number it showed: other inputs go lower.
+constexpr double kMargin = 1.0 / 8;
 
 struct Pair {
   Layer first, second;
@@ -62,19 +64,24 @@ std::vector<Pair> pairs_of(const Graph& graph) {
   return pairs;
 }
 
+/// What the channel never falls below, with some room.
+double floor_of(const ChannelRange& channel) {
+  const double lowest = channel.lowest, highest = channel.highest;
+  return std::max(0.0, lowest - kMargin * (highest - lowest));
+}
+
 /// What is taken from each channel; empty if the range would not become narrower.
 std::vector<double> absorbed(const ChannelRanges& seen) {
   double highest = 0, narrowed = 0;
   for (const ChannelRange& channel : seen) {
-    const double most = std::max(0.0F, channel.highest), least = std::max(0.0F, channel.lowest);
+    const double most = std::max(0.0F, channel.highest);
     highest = std::max(highest, most);
-    narrowed = std::max(narrowed, most - least);
+    narrowed = std::max(narrowed, most - floor_of(channel));
   }
   if (highest - narrowed < highest * kLeastGain) return {};
   std::vector<double> result;
   for (const ChannelRange& channel : seen) {
-    const double lowest = std::max(0.0F, channel.lowest);
-    result.push_back(std::clamp(static_cast<double>(channel.highest) - narrowed, 0.0, lowest));
+    result.push_back(std::clamp(static_cast<double>(channel.highest) - narrowed, 0.0, floor_of(channel)));
   }
   return result;
 }
