@@ -323,7 +323,7 @@ Settings make_settings(const ArgumentValues& given, std::vector<std::string>& wa
   collect([&] { compile.remove_weight = bool_of(values["remove_weight"], "config: remove_weight"); });
   for (const std::span<const Correction> list : {corrections_of_layers(), corrections_of_fused_graph()}) {
     for (const Correction& correction : list) {
-      const std::string name(correction.name);
+      const std::string name(correction.option);
       collect([&] { compile.corrections.*correction.wanted = bool_of(values[name], "config: " + name); });
     }
   }

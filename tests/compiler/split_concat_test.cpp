@@ -68,6 +68,55 @@ TEST(SplitConcat, TakesASliceForOneOperand) {
   test::expect_same_function(before, after, samples_for(before, 1), 0);
 }
 
+/// Logits of two scales, far beyond where a Sigmoid bends, joined and activated once.
+constexpr std::string_view kLogits = R"(ir 1
+input %x : f32[1,8,8,8]
+%wa : f32[6,8,1,1] = random(1)
+%a = Conv(%x, %wa)
+%fa = Reshape(%a) {shape=[1,6,64]}
+%s = MaxPool(%x) {kernel_shape=[2,2], strides=[2,2]}
+%wb : f32[6,8,3,3] = random(2)
+%b = Conv(%s, %wb) {pads=[1,1,1,1]}
+%fb = Reshape(%b) {shape=[1,6,16]}
+%all = Concat(%fa, %fb) {axis=2}
+%y = Sigmoid(%all)
+output %y
+)";
+
+TEST(ActivateBeforeConcat, MovesTheFunctionIntoTheLayers) {
+  const Graph before = parse_graph(kLogits);
+  Graph after = before;
+  Observed seen(samples_for(before, 1));
+  EXPECT_TRUE(corrections::activate_before_concat(after, seen.context));
+  EXPECT_FALSE(corrections::activate_before_concat(after, seen.context)) << "settled";
+  verify(after);
+  EXPECT_EQ(test::count_ops(after, "Sigmoid"), 2);
+  EXPECT_EQ(test::producer_of(after, "y").op, "Concat");
+  test::expect_same_function(before, after, seen.samples, 0);
+}
+
+TEST(ActivateBeforeConcat, LeavesWhatIsReadElsewhereOrComputed) {
+  const std::string start =
+      "ir 1\ninput %x : f32[1,4,8,8]\n%w : f32[4,4,1,1] = random(1)\n%a = Conv(%x, %w)\n%r = Relu(%a)\n"
+      "%b = Conv(%x, %w)\n";
+  const struct {
+    std::string text, why;
+  } cases[] = {
+      {start + "%j = Concat(%r, %b) {axis=1}\n%y = Sigmoid(%j)\noutput %y\n", "one part is no layer's result"},
+      {start +
+           "%c = Conv(%r, %w)\n%j = Concat(%c, %b) {axis=1}\n%y = Sigmoid(%j)\n%z = Neg(%j)\noutput %y\noutput %z\n",
+       "the logits are read"},
+      {start + "%c = Conv(%r, %w)\n%j = Concat(%c, %b) {axis=1}\n%y = Sigmoid(%j)\noutput %y\noutput %b\n",
+       "a layer's result is an output"},
+      {start + "%y = Sigmoid(%b)\n%z = Add(%y, %r)\noutput %z\n", "there is nothing in between"},
+  };
+  for (const auto& [text, why] : cases) {
+    Graph graph = parse_graph(text);
+    EXPECT_FALSE(corrections::activate_before_concat(graph, {})) << why;
+    EXPECT_EQ(to_text(graph), to_text(parse_graph(text))) << why;
+  }
+}
+
 TEST(SplitConcat, LeavesWhatMixesOperands) {
   const std::string start = "ir 1\ninput %x : f32[1,2,4,4]\ninput %z : f32[1,2,4,4]\n%j = Concat(%x, %z) {axis=1}\n";
   const struct {

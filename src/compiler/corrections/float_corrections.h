@@ -64,7 +64,7 @@ const Statistics& observe_extremes(const Graph&, ValueId, Observations&);
 /// Which builds a correction is for.
 enum class CorrectionUse : uint8_t { CodedWeights, CodedActivations, Float16 };
 struct Correction {
-  std::string_view name;  ///< of the option, and of the stage for --dump-after
+  std::string_view name, option;  ///< of the stage for --dump-after, and what asks for it
   bool Corrections::*wanted = nullptr;
   CorrectionUse use = CorrectionUse::CodedActivations;
   bool needs_samples = false;
@@ -78,6 +78,7 @@ namespace corrections {
 bool equalize(Graph&, const CorrectionContext&);
 bool absorb_bias(Graph&, const CorrectionContext&);
 bool migrate_scales(Graph&, const CorrectionContext&);
+bool activate_before_concat(Graph&, const CorrectionContext&);
 bool split_concat(Graph&, const CorrectionContext&);
 bool rescue_float16(Graph&, const CorrectionContext&);
 
