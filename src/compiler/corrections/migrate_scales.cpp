@@ -20,6 +20,9 @@ using namespace passes;  // NOLINT(google-build-using-namespace): layers and who
 
 /// Of the predicted noise, may remain at most: below 3 dB the prediction is not worth a change.
 constexpr double kMostNoise = 0.5;
+/// Where a layer takes the factor: 10 dB, true outliers. Channels of layers are as large as the samples make them,
+/// those of a normalisation hardly depend on them.
+constexpr double kMostNoiseOfLayer = 0.1;
 /// A channel's mean square, from its largest number: between a uniform (1/3) and a normal distribution's (about 1/12).
 constexpr double kMeanSquare = 1.0 / 6;
 /// Of the largest channel: what is smaller counts as this.
@@ -109,11 +112,12 @@ std::vector<double> scale_of(const ChannelRanges& seen, const Weights& weights) 
       most = std::max(most, weight.largest);
     }
   }
-  // Outliers come down. Channels below the median are not brought up: an input the samples did not show, which a small
-  // channel holds soonest, would exceed the range.
-  const double most = *std::max_element(data.begin(), data.end());
-  data = raised(data, std::max(median(data), kSmallest * most));
-  largest = raised(largest, std::max(median(largest), kSmallest * *std::max_element(largest.begin(), largest.end())));
+  // Outliers come down and nothing comes up, neither what is smaller than the median nor what weights make much of: an
+  // input that the samples did not show, which a channel brought up holds soonest, would exceed the range.
+  data = raised(data, std::max(median(data), kSmallest * *std::max_element(data.begin(), data.end())));
+  const double usual = median(largest);
+  for (double& one : largest) one = std::min(one, usual);
+  largest = raised(largest, kSmallest * *std::max_element(largest.begin(), largest.end()));
   std::vector<double> scale(seen.size());
   for (size_t c = 0; c < scale.size(); ++c) scale[c] = std::sqrt(data[c] / largest[c]);
   return scale;
@@ -124,7 +128,8 @@ bool migrate(Graph& graph, const Site& site, const ChannelRanges& seen) {
   for (const Layer& layer : site.layers) weights.push_back(channel_weights(graph, layer));
   const std::vector<double> scale = scale_of(seen, weights), ones(seen.size(), 1.0);
   const bool usable = std::all_of(scale.begin(), scale.end(), [](double s) { return std::isfinite(s) && s > 0; });
-  if (!usable || noise(seen, weights, scale) > kMostNoise * noise(seen, weights, ones)) return false;
+  const double most = as_activated_layer(graph, site.source) ? kMostNoiseOfLayer : kMostNoise;
+  if (!usable || noise(seen, weights, scale) > most * noise(seen, weights, ones)) return false;
   std::vector<double> inverse(scale.size());
   std::transform(scale.begin(), scale.end(), inverse.begin(), [](double s) { return 1 / s; });
   scale_channels(graph, site.source, site.axis, inverse);
