@@ -81,8 +81,9 @@ PyModel* compile_graph(const PyGraph& graph, const nb::dict& given, bool quantiz
   std::unique_ptr<Samples> samples;
   const std::vector<Graph> shape_sets = graph.in_shapes(settings.dynamic_input);
   const Graph& largest = shape_sets.front();
-  if (quantize && dataset) samples = open_dataset(*dataset, sample_specs(largest, options));
-  if (quantize && in_memory) samples = samples_from_arrays(std::move(arrays), sample_specs(largest, options));
+  const bool watches = quantize || options.corrections.rescue_float16;
+  if (watches && dataset) samples = open_dataset(*dataset, sample_specs(largest, options));
+  if (watches && in_memory) samples = samples_from_arrays(std::move(arrays), sample_specs(largest, options));
   ThreadPool pool(threads);
   Compiled compiled = compile(shape_sets, options, samples.get(), pool);
   compiled.report.warnings.insert(compiled.report.warnings.begin(), warnings.begin(), warnings.end());

@@ -60,6 +60,10 @@ def compile(
     rgb_to_bgr: bool | Sequence[bool] = False,
     symmetric_weights: bool = False,
     equalize: bool = False,
+    absorb_bias: bool = False,
+    migrate_scales: bool = False,
+    split_concat: bool = False,
+    rescue_float16: bool = False,
     optimization_level: int = 3,
     custom_string: str | None = None,
     keep_golden: bool = False,
@@ -77,7 +81,10 @@ def compile(
     (minimum to maximum), "kl_divergence", "mmse", "percentile" (99.99 %), or "auto" (the least error a tensor). dataset: a dataset file, or samples: each an array, a list of arrays
     in input order, or a dict by input name (raw values in the model's own layout; mean and std are applied). mean, std:
     one list per input, or one flat list for a single input. equalize: scale the channels between layers so that the
-    weights of both use their range alike; the float function stays. keep_golden: keep the float32 model in the
+    weights of both use their range alike; the float function stays. absorb_bias, migrate_scales: two more such changes,
+    from what the samples show. split_concat: a joined output whose parts have very different ranges becomes float16.
+    rescue_float16: powers of two move between layers where numbers exceed float16; give a float16 build a dataset for
+    it (docs/corrections.md has all of these). keep_golden: keep the float32 model in the
     file (about four times an int8 file). dynamic_input: several sets of input shapes in one model, each one shape per
     input; arrays choose the set, the dataset has the largest. batch: items of one run, computed over the cores; the
     first extent of every input and output counts them. remove_weight: save the model without its layers' weights, to
@@ -105,6 +112,10 @@ def compile(
         "dynamic_input": dynamic_input,
         "remove_weight": remove_weight,
         "equalize": equalize,
+        "absorb_bias": absorb_bias,
+        "migrate_scales": migrate_scales,
+        "split_concat": split_concat,
+        "rescue_float16": rescue_float16,
     }
     if quantize is not None:
         settings["quantized_dtype"] = quantize

@@ -9,7 +9,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "compiler/corrections/concat_ranges.h"
 #include "compiler/passes/pass.h"
+#include "compiler/quantize/match_rules.h"
 #include "compiler/shape_sets.h"
 #include "core/base/version.h"
 #include "core/executor/plan.h"
@@ -55,9 +57,29 @@ class Stages {
     });
   }
 
-  bool corrects() const { return options_.quantize && options_.equalize; }
+  // Corrections that are wanted and of use to this build; each once.
+  void run_corrections(std::span<const Correction> corrections, Graph& graph, const CorrectionContext& context) {
+    for (const Correction& correction : corrections) {
+      if (!(options_.corrections.*correction.wanted) || !serves(correction.use)) continue;
+      if (correction.needs_samples && context.observations == nullptr) continue;
+      run(correction.name, graph, [&] { correction.run(graph, context); });
+    }
+  }
 
  private:
+  bool serves(CorrectionUse use) const {
+    const bool codes_activations = options_.quantize && !is_weight_only(options_.scheme);
+    switch (use) {
+      case CorrectionUse::CodedWeights:
+        return options_.quantize;
+      case CorrectionUse::CodedActivations:
+        return codes_activations;
+      case CorrectionUse::Float16:
+        return !codes_activations;
+    }
+    return false;
+  }
+
   // Stages of several shape sets count together.
   void add_time(std::string_view stage, double seconds) {
     for (StageTime& time : report_.times) {
@@ -80,7 +102,7 @@ class Stages {
   CompileReport& report_;
 };
 
-void optimize_in_stages(Graph& graph, Stages& stages);
+void optimize_in_stages(Graph& graph, Stages& stages, const CorrectionContext& correcting);
 
 // Bodies of control flow first. Their outputs may have become more exact, and with them those of the nodes.
 void optimize_bodies(Graph& graph, Stages& stages) {
@@ -90,7 +112,7 @@ void optimize_bodies(Graph& graph, Stages& stages) {
       auto* body = std::get_if<std::shared_ptr<const Graph>>(&attribute);
       if (body == nullptr || *body == nullptr) continue;
       Graph copy = **body;
-      optimize_in_stages(copy, stages);
+      optimize_in_stages(copy, stages, {.is_body = true});
       *body = std::make_shared<const Graph>(std::move(copy));
       changed = true;
     }
@@ -98,16 +120,18 @@ void optimize_bodies(Graph& graph, Stages& stages) {
   }
 }
 
-void optimize_in_stages(Graph& graph, Stages& stages) {
+void optimize_in_stages(Graph& graph, Stages& stages, const CorrectionContext& correcting) {
   optimize_bodies(graph, stages);
   // Glue first: patterns further down should meet one spelling of a network, not every exporter's.
   stages.run_passes("clean", clean_passes(), graph);
   // Constants and BatchNorm next: fusion looks for Conv + bias + activation with nothing in between.
   stages.run_passes("fold", fold_passes(), graph);
-  // Corrections want plain layers with their activations beside them: after the folds, before fusing.
-  if (stages.corrects()) stages.run_passes("correct", correct_passes(), graph);
+  // Corrections of layers want them plain, with their activations beside them: after the folds, before fusing.
+  stages.run_corrections(corrections_of_layers(), graph, correcting);
   // What the NPU computes in one go becomes one node, because that changes where numbers are rounded.
   stages.run_passes("fuse", fuse_passes(), graph);
+  // The others want to see what will be computed, a normalisation as one node above all.
+  stages.run_corrections(corrections_of_fused_graph(), graph, correcting);
   // Fusing leaves glue behind (a Reshape of a folded bias, an unused branch).
   stages.run_passes("clean again", clean_passes(), graph);
 }
@@ -181,9 +205,47 @@ std::vector<std::pair<std::string, std::string>> facts_of(const Target& target, 
   if (!options.quantize) return facts;
   facts.emplace_back("scales", options.method == QuantizedMethod::Layer ? "per layer" : "per channel");
   facts.emplace_back("ranges", std::string(name(options.algorithm)));
-  if (options.equalize) facts.emplace_back("equalize", "on");
+  if (options.corrections.equalize) facts.emplace_back("equalize", "on");
   if (samples > 0) facts.emplace_back("calibrated with", fmt::format("{} sample{}", samples, samples == 1 ? "" : "s"));
   return facts;
+}
+
+// Patterns that name nothing are warned of; a name that does is an error of assign_precision.
+void report_rules(const Graph& golden, std::span<const PrecisionRule> rules, CompileReport& report) {
+  Diagnostics problems;
+  const std::vector<RuleMatch> matches = match_rules(golden, rules, problems);
+  problems.throw_if_any();
+  for (size_t i = 0; i < matches.size(); ++i) {
+    const AppliedRule& applied = report.precision_rules.emplace_back(to_string(rules[i]), matches[i].layers);
+    log(LogLevel::Info, "quantize",
+        fmt::format("precision rule '{}' names {} layers: {}", applied.rule, applied.layers.size(),
+                    fmt::join(applied.layers, ", ")));
+    if (applied.layers.empty())
+      report.warnings.push_back(fmt::format("precision rule '{}' names no layer", applied.rule));
+  }
+}
+
+// A Concat that would cost one of its operands its numbers computes in float16 where that is wanted, and is warned of
+// where not. Rules of the user's come later, so they win.
+PrecisionMap keep_concats_apart(const Graph& golden, const Target& target, const PrecisionRules& rules,
+                                PrecisionMap precision, const Calibration& calibration, bool is_wanted,
+                                CompileReport& report) {
+  std::vector<CollapsedConcat> found = collapsed_concats(golden, calibration, activation_spec(rules.scheme).dtype);
+  std::erase_if(found, [&](const CollapsedConcat& one) { return precision.at(one.node).dtype == DType::Float16; });
+  if (found.empty()) return precision;
+  for (const CollapsedConcat& one : found) {
+    if (is_wanted) {
+      report.pass_log.push_back(fmt::format("split_concat: {}; float16", one.problem));
+    } else {
+      report.warnings.push_back(
+          fmt::format("{}; build with split_concat=True, or make them outputs of their own", one.problem));
+    }
+  }
+  if (!is_wanted) return precision;
+  PrecisionRules all = rules;
+  all.rules = rules_for(golden, found);
+  all.rules.insert(all.rules.end(), rules.rules.begin(), rules.rules.end());
+  return assign_precision(golden, target, all);
 }
 
 void count_nodes(const Graph& graph, CompileReport& report) {
@@ -282,7 +344,7 @@ Graph optimize(const Graph& imported) {
   const CompileOptions options;
   CompileReport unread;
   Stages stages(options, unread);
-  optimize_in_stages(graph, stages);
+  optimize_in_stages(graph, stages, {});
   return graph;
 }
 
@@ -313,16 +375,26 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
   report.nodes_imported = static_cast<int64_t>(shape_sets.front().origins.size());
 
   Calibration calibration;
+  std::optional<Observations> observations;
+  if (samples != nullptr) observations.emplace(Observations{*samples, pool, options.custom_code});
+  const CorrectionContext correcting{
+      .observations = observations ? &*observations : nullptr,
+      .has_channel_scales = options.method == QuantizedMethod::Channel,
+      .note = [&](std::string_view line) { report.pass_log.emplace_back(line); },
+      .warn = [&](std::string_view line) { report.warnings.emplace_back(line); },
+  };
   for (const Graph& imported : shape_sets) {
     const bool is_largest = model.variants.empty();
     Graph graph = imported;
-    optimize_in_stages(graph, stages);
+    optimize_in_stages(graph, stages, correcting);
+    if (observations) observations->is_complete = true;
     require_fixed_shapes(graph, "a compile");
     // From here on the float graph stands still: it is golden, and its value ids stay valid in the quantized one.
     const Graph golden = graph;
 
-    const PrecisionMap precision =
-        assign_precision(graph, target, {.scheme = options.scheme, .quantize = options.quantize});
+    const PrecisionRules rules{.scheme = options.scheme, .quantize = options.quantize, .rules = options.precision};
+    PrecisionMap precision = assign_precision(graph, target, rules);
+    if (is_largest) report_rules(golden, options.precision, report);
     // Once, at the largest shapes: the other sets find their ranges by the same names.
     if (calibrates && is_largest) {
       report.samples = samples->count();
@@ -340,6 +412,12 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
         }
       });
       if (shape_sets.size() > 1) add_aliases(graph, calibration);
+    }
+    // What only ranges can tell. Every set of shapes decides by those of the largest, and only that one reports.
+    if (calibrates) {
+      CompileReport unread;
+      precision = keep_concats_apart(golden, target, rules, std::move(precision), calibration,
+                                     options.corrections.split_concat, is_largest ? report : unread);
     }
     const QuantizeOptions quantize_options = quantize_options_of(options);
     stages.run("quantize", graph, [&] { graph = quantize(golden, precision, calibration, quantize_options); });

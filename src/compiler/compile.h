@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "compiler/analysis/calibration_set.h"
+#include "compiler/corrections/float_corrections.h"
 #include "compiler/dataset/samples.h"
 #include "compiler/quantize/quantize.h"
 #include "core/base/log.h"
@@ -24,8 +25,9 @@ struct CompileOptions {
   QuantizedMethod method = QuantizedMethod::Channel;
   int64_t group = 0;  ///< W4A16: input channels that share a scale, 32, 64, … 256; 0: none
   RangeAlgorithm algorithm = RangeAlgorithm::Normal;
+  std::vector<PrecisionRule> precision;  ///< what single layers compute in; later rules win (docs/hybrid.md)
   bool symmetric_weights = false;
-  bool equalize = false;  ///< cross-layer equalization before quantization (passes/correct/equalize.cpp)
+  Corrections corrections;
   int optimization_level = 3;
   std::vector<std::vector<float>> mean, std;  ///< per input; empty = none
   std::vector<bool> rgb_to_bgr;               ///< per input, or one for all; images of the dataset only
@@ -45,11 +47,17 @@ struct StageTime {
   std::string stage;
   double seconds = 0;
 };
+/// What a precision rule named.
+struct AppliedRule {
+  std::string rule;
+  std::vector<std::string> layers;
+};
 struct CompileReport {
   std::vector<StageTime> times;
   std::vector<std::string> pass_log, warnings;
   std::vector<SetFinding> calibration_set;  ///< what is to be said about it; the certain part is among the warnings
   std::vector<std::pair<std::string, std::string>> facts;  ///< what was asked for, for reports: ("scheme", "w8a8")
+  std::vector<AppliedRule> precision_rules;
   int64_t nodes_imported = 0, nodes_compiled = 0, quantized_nodes = 0, float_nodes = 0, samples = 0;
 };
 struct Compiled {

@@ -321,7 +321,12 @@ Settings make_settings(const ArgumentValues& given, std::vector<std::string>& wa
     }
   });
   collect([&] { compile.remove_weight = bool_of(values["remove_weight"], "config: remove_weight"); });
-  collect([&] { compile.equalize = bool_of(values["equalize"], "config: equalize"); });
+  for (const std::span<const Correction> list : {corrections_of_layers(), corrections_of_fused_graph()}) {
+    for (const Correction& correction : list) {
+      const std::string name(correction.option);
+      collect([&] { compile.corrections.*correction.wanted = bool_of(values[name], "config: " + name); });
+    }
+  }
   collect([&] { set_dynamic_input(settings, values["dynamic_input"], problems, warnings); });
   problems.throw_if_any();
   return settings;

@@ -163,7 +163,8 @@ void Toolkit::build(const ArgumentValues& given) {
     fail(Code::ConfigBadValue,
          fmt::format("build: dataset: got {}, expected the path of a dataset file", to_string(dataset)));
   }
-  if (!quantize && !dataset.is_none()) {
+  const bool watches = quantize || state_->settings.compile.corrections.rescue_float16;
+  if (!watches && !dataset.is_none()) {
     warnings.push_back(fmt::format("The dataset={} is ignored because do_quantization = False!", to_string(dataset)));
   }
   state_->warn("build", warnings);
@@ -174,7 +175,7 @@ void Toolkit::build(const ArgumentValues& given) {
          fmt::format("build: rknn_batch_size: got {}, expected None or a whole number, 1 or more", to_string(batch)));
   }
   state_->settings.compile.batch = items == nullptr ? 1 : *items;
-  build(quantize, quantize && !dataset.is_none() ? std::get<std::string>(dataset.data) : "", {});
+  build(quantize, watches && !dataset.is_none() ? std::get<std::string>(dataset.data) : "", {});
 }
 
 void Toolkit::build(bool quantize, const std::filesystem::path& dataset, std::vector<std::vector<Tensor>> arrays) {
@@ -185,8 +186,9 @@ void Toolkit::build(bool quantize, const std::filesystem::path& dataset, std::ve
   options.quantize = quantize;
   std::unique_ptr<Samples> samples;
   // Weights alone are quantized from themselves: a dataset is welcome, not needed.
-  if (quantize && !(is_weight_only(options.scheme) && dataset.empty() && arrays.empty())) {
-    if (dataset.empty() && arrays.empty()) {
+  const bool is_given = !dataset.empty() || !arrays.empty();
+  if (is_given || (quantize && !is_weight_only(options.scheme))) {
+    if (!is_given) {
       fail(Code::DatasetMissing, "build: do_quantization=True needs a dataset, got None",
            "pass dataset='dataset.txt' (one sample a line), or do_quantization=False");
     }

@@ -58,7 +58,7 @@ class Quantizer {
   void connect_normalization(NodeId);
   void multiply_instead_of_divide(NodeId);
 
-  ValueId code_form(ValueId, const QuantParams&);
+  ValueId code_form(ValueId, DType codes, const QuantParams&);
   ValueId float_form(ValueId, DType);
   ValueId convert(ValueId, std::string name, DType, std::optional<QuantParams>);
   ValueId half_constant(NodeId, ValueId);
@@ -69,7 +69,6 @@ class Quantizer {
   const Graph& golden_;
   const PrecisionMap& precision_;
   const QuantizeOptions& options_;
-  const DType codes_ = options_.activations.dtype;  // of integer nodes
   RangeClasses classes_;
   Graph graph_;
   Diagnostics problems_;
@@ -85,7 +84,7 @@ void Quantizer::store_values() {
     Value& value = graph_[id];
     value.dtype = storage_of(golden_, precision_, id);
     value.constant.reset();  // content proven in float32 does not hold for other types
-    if (is_code_type(value.dtype)) value.quant = classes_.params(id);
+    if (is_code_type(value.dtype)) value.quant = classes_.params(id, value.dtype);
   }
 }
 
@@ -106,6 +105,7 @@ void Quantizer::connect(NodeId id) {
 
 void Quantizer::connect_codes(NodeId id) {
   const Node golden = golden_[id];
+  const DType codes = precision_.at(id).dtype;
   const QuantRule rule = schema_of(golden).quant;
   const bool shares = rule == QuantRule::Same || rule == QuantRule::Unify;
   if (golden.op == "Div") multiply_instead_of_divide(id);
@@ -115,15 +115,15 @@ void Quantizer::connect_codes(NodeId id) {
     if (golden.op == "Div" && i == 1) continue;
     if (!is_plain_constant(golden_, input)) {
       const ValueId like = classes_.requantized(id, i) ? golden.outputs[0] : input;
-      graph_.set_input(id, i, code_form(input, classes_.params(like)));
+      graph_.set_input(id, i, code_form(input, codes, classes_.params(like, codes)));
       continue;
     }
     const Tensor& content = *golden_[input].constant;
     const Location where{.file = {}, .node = golden.name, .tensor = golden_[input].name};
     const QuantParams quant =
-        shares ? classes_.params(golden.outputs[0]) : params_of_constant(content, options_.activations, where);
-    graph_.set_input(id, i, constant_form(input, key_of(codes_, quant), suffix_of(codes_), [&] {
-                       return quantize_constant(content, quant, codes_);
+        shares ? classes_.params(golden.outputs[0], codes) : params_of_constant(content, classes_.spec(codes), where);
+    graph_.set_input(id, i, constant_form(input, key_of(codes, quant), suffix_of(codes), [&] {
+                       return quantize_constant(content, quant, codes);
                      }));
   }
   if (role_of(golden_, id, 1) == InputRole::Weights) connect_layer(id);
@@ -138,10 +138,11 @@ void Quantizer::multiply_instead_of_divide(NodeId id) {
   std::transform(values.begin(), values.end(), reciprocal.mutable_values<float>().begin(),
                  [](double v) { return static_cast<float>(1 / v); });
   const Location where{.file = {}, .node = golden_[id].name, .tensor = golden_[divisor].name};
-  const QuantParams quant = params_of_constant(reciprocal, options_.activations, where);
+  const DType codes = precision_.at(id).dtype;
+  const QuantParams quant = params_of_constant(reciprocal, classes_.spec(codes), where);
   graph_[id].op = "Mul";
-  graph_.set_input(id, 1, constant_form(divisor, "reciprocal " + key_of(codes_, quant), "_reciprocal", [&] {
-                     return quantize_constant(reciprocal, quant, codes_);
+  graph_.set_input(id, 1, constant_form(divisor, "reciprocal " + key_of(codes, quant), "_reciprocal", [&] {
+                     return quantize_constant(reciprocal, quant, codes);
                    }));
 }
 
@@ -152,18 +153,20 @@ void Quantizer::connect_layer(NodeId id) {
   const double input_scale = graph_[graph_[id].inputs[0]].quant->scale[0];
   const Tensor* bias_content = bias == ValueId::None ? nullptr : &*golden_[bias].constant;
   const Location where{.file = {}, .node = golden.name, .tensor = golden_[weights].name};
+  const DType codes = precision_.at(id).dtype;
   const int axis = weight_axis(golden_, id);
   // A vector of weights is one column: it has one output channel.
   const bool column = golden_[weights].shape.size() == 1;
   const WeightSpec spec{.method = column ? QuantizedMethod::Layer : options_.method,
-                        .dtype = codes_,
+                        .dtype = codes,
                         .symmetric = options_.symmetric_weights,
                         .power_of_two = options_.activations.power_of_two,
                         .clip = options_.clip_weights};
   const CodedLayer layer = quantize_layer(*golden_[weights].constant, bias_content, axis, input_scale, spec, where);
   // A bias can widen the scales, so weights shared by two layers may end up in two forms.
-  std::string key = fmt::format("weights {} {}", axis, hash64(std::as_bytes(std::span(layer.weights.quant.scale))));
-  graph_.set_input(id, 1, constant_form(weights, key, suffix_of(codes_), [&] { return layer.weights; }));
+  std::string key = fmt::format("weights {} {} {}", numpy_name(codes), axis,
+                                hash64(std::as_bytes(std::span(layer.weights.quant.scale))));
+  graph_.set_input(id, 1, constant_form(weights, key, suffix_of(codes), [&] { return layer.weights; }));
   if (!layer.bias) return;
   key += fmt::format(" bias {:a}", input_scale);
   graph_.set_input(id, 2, constant_form(bias, key, suffix_of(layer.bias->codes.dtype()), [&] { return *layer.bias; }));
@@ -178,7 +181,7 @@ void Quantizer::connect_normalization(NodeId id) {
   const double input_scale = graph_[graph_[id].inputs[0]].quant->scale[0];
   const Location where{.file = {}, .node = golden.name, .tensor = golden_[golden.inputs[1]].name};
   const CodedNormalization coded =
-      quantize_normalization(parameters, epsilon, input_scale, options_.activations, where);
+      quantize_normalization(parameters, epsilon, input_scale, classes_.spec(precision_.at(id).dtype), where);
   const std::string key = fmt::format("normalization {}", golden.name);
   const Shape& shape = parameters[0].shape();
   const auto fill = [&](float v) {
@@ -206,7 +209,8 @@ void Quantizer::connect_float(NodeId id) {
     }
     // Added to a float32 accumulator: a bias or a variance loses by rounding and gains nothing. A scale may be tiny.
     const InputRole role = role_of(golden_, id, i);
-    if (role == InputRole::Weights && options_.coded_weights) {
+    // A weight-only build's layer that a rule asks to be float16 keeps its weights so as well.
+    if (role == InputRole::Weights && options_.coded_weights && !precision_.at(id).asked) {
       graph_.set_input(id, i, coded_weights(id, input));
       continue;
     }
@@ -285,13 +289,13 @@ ValueId Quantizer::constant_form(ValueId id, std::string key, const std::string&
   return form;
 }
 
-ValueId Quantizer::code_form(ValueId id, const QuantParams& quant) {
-  if (graph_[id].dtype == codes_ && graph_[id].quant == quant) return id;
-  const std::string key = key_of(codes_, quant);
+ValueId Quantizer::code_form(ValueId id, DType codes, const QuantParams& quant) {
+  if (graph_[id].dtype == codes && graph_[id].quant == quant) return id;
+  const std::string key = key_of(codes, quant);
   const auto known = forms_.find({id, key});
   if (known != forms_.end()) return known->second;
-  const std::string suffix = fmt::format("{}_{}", golden_.is_input(id) ? "" : "_", numpy_name(codes_));
-  return forms_[{id, key}] = convert(id, golden_[id].name + suffix, codes_, quant);
+  const std::string suffix = fmt::format("{}_{}", golden_.is_input(id) ? "" : "_", numpy_name(codes));
+  return forms_[{id, key}] = convert(id, golden_[id].name + suffix, codes, quant);
 }
 
 ValueId Quantizer::float_form(ValueId id, DType dtype) {

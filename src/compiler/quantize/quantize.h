@@ -99,12 +99,24 @@ inline bool is_weight_only(Scheme scheme) { return scheme == Scheme::W8A16 || sc
 struct Precision {
   DType dtype = DType::Float16;
   std::string rule;
+  bool asked = false;  ///< a PrecisionRule said so: neighbours adapt, it stays
 };
 using PrecisionMap = std::map<NodeId, Precision>;
+/// What a layer shall compute in, as a user says it: Int8, Int16 or Float16 (docs/hybrid.md).
+struct PrecisionRule {
+  enum class Kind : uint8_t { Tensor, Glob, Regex, OpType };
+  Kind kind = Kind::Tensor;
+  std::string pattern;  ///< names of the source model: match_rules.h
+  DType dtype = DType::Float16;
+  std::string source = {};  ///< as it was written, for reports and errors
+};
 struct PrecisionRules {
   Scheme scheme = Scheme::W8A8;
-  bool quantize = true;  ///< false: everything Float16
+  bool quantize = true;                   ///< false: everything Float16 that no rule asks otherwise
+  std::vector<PrecisionRule> rules = {};  ///< later ones win
 };
+/// Throws Error listing every rule that names nothing, or asks for what a layer cannot be (QuantizeUnknownLayer,
+/// QuantizePrecisionRefused).
 PrecisionMap assign_precision(const Graph& golden, const Target&, const PrecisionRules&);
 
 enum class QuantizedMethod : uint8_t { Channel, Layer };
