@@ -113,7 +113,7 @@ input %x : f32[1,6,16]
 %k : f32[16] = fill(200000.0)
 %m = Mul(%x, %k)
 %g : f32[16] = random(1)
-%n = LayerNormalization(%m, %g) {axis=2, epsilon=0.001}
+%n = LayerNormalization(%m, %g) {axis=2, epsilon=5000000000.0}
 %w : f32[16,4] = random(2)
 %y = MatMul(%n, %w)
 output %y
