@@ -23,6 +23,7 @@ MAY_INCLUDE = {
     "compiler/passes": {"core"},
     "compiler/quantize": {"core", "compiler/dataset"},
     "compiler/analysis": {"core", "compiler/dataset"},
+    "compiler/search": {"core", "compiler"},
     "compiler": {"core", "compiler"},
     "runtime/engine": {"core", "include"},
     "runtime/capi": {"runtime/engine", "core/base", "include"},
