@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 #include <random>
 
@@ -109,6 +110,17 @@ TEST(Search, ReachesTheTargetAndLiftsNothingNeedless) {
   EXPECT_FALSE(result.chosen.layers.empty());
   Trials trials(bench.prepared, bench.options, search, bench.samples, bench.pool);
   ASSERT_GT(trials.layers().size(), kExhaustiveLayers);
+  Lifted chosen;
+  for (size_t i = 0; i < trials.layers().size(); ++i) {
+    const std::vector<std::string>& layers = result.chosen.layers;
+    if (std::find(layers.begin(), layers.end(), trials.layers()[i].tensor) != layers.end()) chosen.insert(i);
+  }
+  EXPECT_EQ(trials.metric(chosen), result.chosen.metric);
+  for (const size_t layer : chosen) {
+    Lifted fewer = chosen;
+    fewer.erase(layer);
+    EXPECT_LT(trials.metric(fewer), search.target) << trials.layers()[layer].tensor;
+  }
   // The model says what the search said.
   CompileOptions lifted = bench.options;
   lifted.precision = result.rules;
@@ -125,6 +137,10 @@ TEST(Search, TheCurveRisesWithWhatIsLifted) {
   const SearchResult result = bench.search(search);
   ASSERT_GE(result.curve.size(), 3u);
   EXPECT_TRUE(result.curve.front().layers.empty());
+  for (size_t i = 1; i < result.curve.size(); ++i) {
+    const SearchPoint &a = result.curve[i - 1], &b = result.curve[i];
+    EXPECT_TRUE(a.layers.size() != b.layers.size() || a.macs_share != b.macs_share || a.metric != b.metric);
+  }
   for (const SearchPoint& point : result.curve) {
     for (const SearchPoint& other : result.curve) {
       const bool dearer = other.layers.size() >= point.layers.size() && other.macs_share >= point.macs_share;

@@ -160,7 +160,8 @@ std::vector<SearchPoint> curve_of(Trials& trials) {
       const bool as_cheap = other.layers.size() <= point.layers.size() && other.macs_share <= point.macs_share;
       return as_cheap && other.metric >= point.metric && key(other) != key(point);
     });
-    if (!beaten) curve.push_back(point);
+    const bool told = !curve.empty() && key(curve.back()) == key(point);
+    if (!beaten && !told) curve.push_back(point);
   }
   return curve;
 }
