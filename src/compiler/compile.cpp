@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "compiler/auto_hybrid.h"
 #include "compiler/corrections/concat_ranges.h"
 #include "compiler/passes/pass.h"
 #include "compiler/quantize/match_rules.h"
@@ -17,6 +18,7 @@
 #include "core/executor/plan.h"
 #include "core/executor/segments.h"
 #include "core/graph/text.h"
+#include "core/model/precision_notes.h"
 
 namespace openrknn {
 namespace {
@@ -176,13 +178,14 @@ void require_float16(const Target& target, const Graph& graph) {
   }
 }
 
-QuantizeOptions quantize_options_of(const CompileOptions& options) {
+QuantizeOptions quantize_options_of(const CompileOptions& options, const PreparedBuild& prepared) {
   QuantizeOptions quantize = options.quantize ? options_of(options.scheme) : QuantizeOptions{};
   quantize.method = options.method;
   quantize.symmetric_weights = options.symmetric_weights;
   quantize.group = options.group;
   quantize.activations.algorithm = options.algorithm;
   quantize.clip_weights = uses_weight_search(options.algorithm);
+  quantize.cache = prepared.cache;
   return quantize;
 }
 
@@ -216,23 +219,42 @@ void report_rules(const Graph& golden, std::span<const PrecisionRule> rules, Com
   const std::vector<RuleMatch> matches = match_rules(golden, rules, problems);
   problems.throw_if_any();
   for (size_t i = 0; i < matches.size(); ++i) {
-    const AppliedRule& applied = report.precision_rules.emplace_back(to_string(rules[i]), matches[i].layers);
+    const AppliedRule applied{to_string(rules[i]), matches[i].layers};
     log(LogLevel::Info, "quantize",
         fmt::format("precision rule '{}' names {} layers: {}", applied.rule, applied.layers.size(),
                     fmt::join(applied.layers, ", ")));
-    if (applied.layers.empty())
+    if (applied.layers.empty()) {
       report.warnings.push_back(fmt::format("precision rule '{}' names no layer", applied.rule));
+    }
+    report.precision_rules.push_back(applied);
   }
+}
+
+std::vector<PrecisionNote> notes_of(const Graph& golden, const PrecisionMap& precision) {
+  std::vector<PrecisionNote> notes;
+  for (const NodeId id : golden.order()) {
+    const Precision& row = precision.at(id);
+    notes.push_back({golden[id].name, std::string(numpy_name(row.dtype)), row.rule});
+  }
+  return notes;
+}
+
+PrecisionRules rules_of(const CompileOptions& options) {
+  return {.scheme = options.scheme, .quantize = options.quantize, .rules = options.precision};
 }
 
 // A Concat that would cost one of its operands its numbers computes in float16 where that is wanted, and is warned of
 // where not. Rules of the user's come later, so they win.
-PrecisionMap keep_concats_apart(const Graph& golden, const Target& target, const PrecisionRules& rules,
-                                PrecisionMap precision, const Calibration& calibration, bool is_wanted,
-                                CompileReport& report) {
-  std::vector<CollapsedConcat> found = collapsed_concats(golden, calibration, activation_spec(rules.scheme).dtype);
+PrecisionMap precision_of(const PreparedBuild& prepared, const Graph& golden, const Target& target,
+                          const CompileOptions& options, CompileReport& report) {
+  PrecisionRules rules = rules_of(options);
+  PrecisionMap precision = assign_precision(golden, target, rules);
+  if (!options.quantize || !reads_samples(options)) return precision;
+  std::vector<CollapsedConcat> found =
+      collapsed_concats(golden, prepared.calibration, activation_spec(options.scheme).dtype);
   std::erase_if(found, [&](const CollapsedConcat& one) { return precision.at(one.node).dtype == DType::Float16; });
   if (found.empty()) return precision;
+  const bool is_wanted = options.corrections.split_concat;
   for (const CollapsedConcat& one : found) {
     if (is_wanted) {
       report.pass_log.push_back(fmt::format("split_concat: {}; float16", one.problem));
@@ -242,10 +264,9 @@ PrecisionMap keep_concats_apart(const Graph& golden, const Target& target, const
     }
   }
   if (!is_wanted) return precision;
-  PrecisionRules all = rules;
-  all.rules = rules_for(golden, found);
-  all.rules.insert(all.rules.end(), rules.rules.begin(), rules.rules.end());
-  return assign_precision(golden, target, all);
+  const std::vector<PrecisionRule> apart = rules_for(golden, found);
+  rules.rules.insert(rules.rules.begin(), apart.begin(), apart.end());
+  return assign_precision(golden, target, rules);
 }
 
 void count_nodes(const Graph& graph, CompileReport& report) {
@@ -253,91 +274,12 @@ void count_nodes(const Graph& graph, CompileReport& report) {
     ++report.nodes_compiled;
     const Value& first = graph[graph[id].outputs[0]];
     if (first.quant.has_value()) ++report.quantized_nodes;
+    if (first.quant.has_value() && first.dtype == DType::Int16) ++report.int16_nodes;
     if (is_floating(first.dtype)) ++report.float_nodes;
   }
 }
 
 }  // namespace
-
-std::vector<Port> input_ports(const Graph& graph, const CompileOptions& options) {
-  Diagnostics problems;
-  std::vector<Port> ports;
-  const auto values_for = [&](const std::vector<std::vector<float>>& all, size_t input, std::string_view what,
-                              int64_t channels) -> std::vector<float> {
-    if (input >= all.size() || all[input].empty()) return {};
-    const Value& value = graph[graph.inputs[input]];
-    if (static_cast<int64_t>(all[input].size()) != channels) {
-      problems.add(Code::ConfigBadMeanStd, Location{.tensor = value.name},
-                   fmt::format("the length of {}_values ([{}]) for input {} is wrong, got {}, expected {}", what,
-                               fmt::join(all[input], ", "), input, all[input].size(), channels),
-                   fmt::format("give one value per channel; the input's shape is {}", to_string(value.shape)));
-      return {};
-    }
-    return all[input];
-  };
-  for (size_t i = 0; i < graph.inputs.size(); ++i) {
-    const Value& value = graph[graph.inputs[i]];
-    // "Channels" of an input that is not an image: its last dimension (toolkit: shape 1x32 expects 32 values).
-    const Shape& shape = value.shape;
-    const int64_t channels = shape.empty() ? 1 : shape.size() == 4 ? shape[1] : shape.back();
-    Port port{.name = value.name, .dtype = value.dtype};
-    port.mean = values_for(options.mean, i, "mean", channels);
-    port.std = values_for(options.std, i, "std", channels);
-    for (const float deviation : port.std) {
-      if (deviation == 0 || !std::isfinite(deviation)) {
-        problems.add(Code::ConfigBadMeanStd, Location{.tensor = value.name},
-                     fmt::format("std_values of input {} hold {}, every pixel is divided by it", i, deviation),
-                     "use 1 where no scaling is wanted");
-      }
-    }
-    for (const float mean : port.mean) {
-      if (!std::isfinite(mean)) {
-        problems.add(Code::ConfigBadMeanStd, Location{.tensor = value.name},
-                     fmt::format("mean_values of input {} hold {}", i, mean), "use 0 where no shift is wanted");
-      }
-    }
-    if ((!port.mean.empty() || !port.std.empty()) && !is_floating(value.dtype)) {
-      // 0/1 vectors are how scripts say "leave this input alone" (toolkit.md 5.1).
-      port.mean.clear();
-      port.std.clear();
-    }
-    ports.push_back(std::move(port));
-  }
-  const size_t most = std::max(options.mean.size(), options.std.size());
-  if (most > graph.inputs.size()) {
-    problems.add(
-        Code::ConfigBadMeanStd, {},
-        fmt::format("mean_values/std_values are given for {} inputs, the model has {}", most, graph.inputs.size()),
-        "give one list per input, in the model's order");
-  }
-  problems.throw_if_any();
-  return ports;
-}
-
-std::vector<Port> output_ports(const Graph& graph) {
-  std::vector<Port> ports;
-  for (const ValueId id : graph.outputs) ports.push_back({.name = graph[id].name, .dtype = graph[id].dtype});
-  return ports;
-}
-
-std::vector<SampleSpec> sample_specs(const Graph& graph, const CompileOptions& options) {
-  const std::vector<bool>& swap = options.rgb_to_bgr;
-  if (swap.size() > 1 && swap.size() != graph.inputs.size()) {
-    fail(Code::ConfigBadValue,
-         fmt::format("quant_img_RGB2BGR has {} entries, the model has {} inputs", swap.size(), graph.inputs.size()),
-         "give one bool for all inputs, or one per input");
-  }
-  std::vector<SampleSpec> specs;
-  const std::vector<Port> ports = input_ports(graph, options);
-  for (size_t i = 0; i < graph.inputs.size(); ++i) {
-    const Value& value = graph[graph.inputs[i]];
-    specs.push_back({.port = ports[i],
-                     .shape = value.shape,
-                     .dtype = value.dtype,
-                     .rgb_to_bgr = swap.size() == 1 ? swap[0] : i < swap.size() && swap[i]});
-  }
-  return specs;
-}
 
 Graph optimize(const Graph& imported) {
   Graph graph = imported;
@@ -348,33 +290,51 @@ Graph optimize(const Graph& imported) {
   return graph;
 }
 
-Compiled compile(const Graph& imported, const CompileOptions& options, const Samples* samples, ThreadPool& pool,
-                 const Progress& progress) {
-  return compile(std::span(&imported, 1), options, samples, pool, progress);
+bool reads_samples(const CompileOptions& options) {
+  if (options.quantize) return !is_weight_only(options.scheme);
+  const auto in_codes = [](const PrecisionRule& rule) { return is_code_type(rule.dtype); };
+  return options.auto_hybrid || std::any_of(options.precision.begin(), options.precision.end(), in_codes);
 }
 
-Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& options, const Samples* samples,
-                 ThreadPool& pool, const Progress& progress) {
-  Compiled compiled;
-  CompileReport& report = compiled.report;
+bool uses_samples(const CompileOptions& options) {
+  return options.quantize || options.corrections.rescue_float16 || reads_samples(options);
+}
+
+Graph build_graph(const PreparedBuild& prepared, const CompileOptions& options) {
+  const Target& target = target_of(options);
+  const Graph& golden = prepared.goldens.front();
+  CompileReport unread;
+  Graph graph = quantize(golden, precision_of(prepared, golden, target, options, unread), prepared.calibration,
+                         quantize_options_of(options, prepared));
+  lower(graph, target);
+  return graph;
+}
+
+PreparedBuild prepare(std::span<const Graph> shape_sets, const CompileOptions& options, const Samples* samples,
+                      ThreadPool& pool, const Progress& progress) {
+  PreparedBuild prepared;
+  prepared.cache = std::make_shared<LayerCache>();
+  CompileReport& report = prepared.report;
   Stages stages(options, report);
 
   const Target& target = target_of(options);
   require_scheme(target, options);
   require_outputs_of_a_file(options);
-  const bool calibrates = options.quantize && !is_weight_only(options.scheme);
-  if (calibrates && samples == nullptr) {
+  if (options.auto_hybrid && !reads_samples(options)) {
+    fail(Code::ConfigUnsupported,
+         fmt::format("auto_hybrid lifts layers of int8, and {} has none", name(options.scheme)),
+         "use it with quantized_dtype='w8a8', or do_quantization=False");
+  }
+  if (reads_samples(options) && samples == nullptr) {
     fail(Code::DatasetMissing, "quantization needs sample data and none was given",
          "pass a dataset, or build with do_quantization=False");
   }
 
   // Ports before any pass: the outside keeps the names and types of the source model.
-  Model& model = compiled.model;
-  model.inputs = input_ports(shape_sets.front(), options);
-  model.outputs = output_ports(shape_sets.front());
+  prepared.inputs = input_ports(shape_sets.front(), options);
+  prepared.outputs = output_ports(shape_sets.front());
   report.nodes_imported = static_cast<int64_t>(shape_sets.front().origins.size());
 
-  Calibration calibration;
   std::optional<Observations> observations;
   if (samples != nullptr) observations.emplace(Observations{*samples, pool, options.custom_code});
   const CorrectionContext correcting{
@@ -384,57 +344,68 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
       .warn = [&](std::string_view line) { report.warnings.emplace_back(line); },
   };
   for (const Graph& imported : shape_sets) {
-    const bool is_largest = model.variants.empty();
     Graph graph = imported;
     optimize_in_stages(graph, stages, correcting);
     if (observations) observations->is_complete = true;
     require_fixed_shapes(graph, "a compile");
     // From here on the float graph stands still: it is golden, and its value ids stay valid in the quantized one.
-    const Graph golden = graph;
+    prepared.goldens.push_back(std::move(graph));
+  }
+  // Bad rules are told before the long part.
+  Graph& golden = prepared.goldens.front();
+  assign_precision(golden, target, rules_of(options));
+  // Once, at the largest shapes: the other sets find their ranges by the same names.
+  if (reads_samples(options)) {
+    report.samples = samples->count();
+    stages.run("calibrate", golden, [&] {
+      const Detail detail = detail_for(options.algorithm);
+      if (options.calibrator) {
+        prepared.calibration = options.calibrator(golden, *samples, detail);  // what comes back are statistics alone
+        return;
+      }
+      SampleRecord record;
+      prepared.calibration = calibrate(golden, *samples, pool, progress, options.custom_code, detail, &record);
+      report.calibration_set = check_calibration_set(record, prepared.inputs, *samples);
+      for (const SetFinding& finding : report.calibration_set) {
+        if (finding.is_certain) report.warnings.push_back(to_string(finding));
+      }
+    });
+    if (shape_sets.size() > 1) add_aliases(golden, prepared.calibration);
+  }
+  return prepared;
+}
 
-    const PrecisionRules rules{.scheme = options.scheme, .quantize = options.quantize, .rules = options.precision};
-    PrecisionMap precision = assign_precision(graph, target, rules);
-    if (is_largest) report_rules(golden, options.precision, report);
-    // Once, at the largest shapes: the other sets find their ranges by the same names.
-    if (calibrates && is_largest) {
-      report.samples = samples->count();
-      stages.run("calibrate", graph, [&] {
-        const Detail detail = detail_for(options.algorithm);
-        if (options.calibrator) {
-          calibration = options.calibrator(graph, *samples, detail);  // elsewhere: what comes back are statistics alone
-          return;
-        }
-        SampleRecord record;
-        calibration = calibrate(graph, *samples, pool, progress, options.custom_code, detail, &record);
-        report.calibration_set = check_calibration_set(record, model.inputs, *samples);
-        for (const SetFinding& finding : report.calibration_set) {
-          if (finding.is_certain) report.warnings.push_back(to_string(finding));
-        }
-      });
-      if (shape_sets.size() > 1) add_aliases(graph, calibration);
-    }
-    // What only ranges can tell. Every set of shapes decides by those of the largest, and only that one reports.
-    if (calibrates) {
-      CompileReport unread;
-      precision = keep_concats_apart(golden, target, rules, std::move(precision), calibration,
-                                     options.corrections.split_concat, is_largest ? report : unread);
-    }
-    const QuantizeOptions quantize_options = quantize_options_of(options);
-    stages.run("quantize", graph, [&] { graph = quantize(golden, precision, calibration, quantize_options); });
+Compiled finish(const PreparedBuild& prepared, const CompileOptions& options) {
+  Compiled compiled{.model = {}, .golden = prepared.goldens.front(), .recipe = {}, .report = prepared.report};
+  CompileReport& report = compiled.report;
+  Stages stages(options, report);
+  const Target& target = target_of(options);
+  Model& model = compiled.model;
+  const QuantizeOptions quantize_options = quantize_options_of(options, prepared);
+  for (const Graph& golden : prepared.goldens) {
+    const bool is_largest = model.variants.empty();
+    Graph graph = golden;
+    // Every set of shapes decides by the ranges of the largest, and only that one reports.
+    CompileReport unread;
+    const PrecisionMap precision = precision_of(prepared, golden, target, options, is_largest ? report : unread);
+    stages.run("quantize", graph, [&] { graph = quantize(golden, precision, prepared.calibration, quantize_options); });
     require_float16(target, graph);
     // Last: integers are computed once, from parameters that no longer change, and stored.
     stages.run("lower", graph, [&] { lower(graph, target); });
     if (options.check) verify(graph);
     if (is_largest) {
       count_nodes(graph, report);
-      compiled.golden = golden;
-      compiled.recipe = {precision, calibration, quantize_options};
+      report_rules(golden, options.precision, report);
+      model.sections[std::string(kPrecisionSection)] = encode_precision_notes(notes_of(golden, precision));
+      compiled.recipe = {precision, prepared.calibration, quantize_options};
     }
     model.variants.push_back(std::move(graph));
   }
   share_between_variants(model.variants);
   report.facts = facts_of(target, options, report.samples);
 
+  model.inputs = prepared.inputs;
+  model.outputs = prepared.outputs;
   model.target = std::string(target.name);
   model.arithmetic = arithmetic_of(target);
   model.batch = options.batch;
@@ -448,6 +419,23 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
       Tensor::from<uint8_t>({static_cast<int64_t>(pass_log.size())}, {pass_log.begin(), pass_log.end()});
   if (options.keep_golden) model.golden = compiled.golden;
   return compiled;
+}
+
+Compiled compile(const Graph& imported, const CompileOptions& options, const Samples* samples, ThreadPool& pool,
+                 const Progress& progress) {
+  return compile(std::span(&imported, 1), options, samples, pool, progress);
+}
+
+Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& options, const Samples* samples,
+                 ThreadPool& pool, const Progress& progress) {
+  PreparedBuild prepared = prepare(shape_sets, options, samples, pool, progress);
+  if (!options.auto_hybrid) return finish(prepared, options);
+  // The same calibration serves the build that is judged and the one that is kept.
+  CompileOptions lifted = options;
+  lifted.precision = auto_hybrid_rules(prepared, options, *samples, pool, progress);
+  // What the user says himself comes last: it wins.
+  lifted.precision.insert(lifted.precision.end(), options.precision.begin(), options.precision.end());
+  return finish(prepared, lifted);
 }
 
 }  // namespace openrknn
