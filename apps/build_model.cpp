@@ -46,7 +46,7 @@ BuildArguments with_yaml(BuildArguments arguments) {
   return arguments;
 }
 
-void build_model(Toolkit& toolkit, const BuildArguments& arguments) {
+void load_model(Toolkit& toolkit, const BuildArguments& arguments) {
   toolkit.config(arguments.config);
   CompileOptions& options = toolkit.compile_options();
   options.keep_golden = arguments.keep_golden;
@@ -60,6 +60,10 @@ void build_model(Toolkit& toolkit, const BuildArguments& arguments) {
   ImportOptions import_options = make_import_options(arguments.load, {}, warnings);
   import_options.dimensions = arguments.dimensions;
   toolkit.load_model(arguments.model, import_options);
+}
+
+void build_model(Toolkit& toolkit, const BuildArguments& arguments) {
+  load_model(toolkit, arguments);
   toolkit.build(arguments.build);
 }
 

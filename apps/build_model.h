@@ -23,6 +23,8 @@ MessageSink warnings_to_stderr(bool quiet);
 
 /// With the options of the YAML file, if one is named, sorted to the methods they belong to; what a flag says wins.
 BuildArguments with_yaml(BuildArguments);
+/// config and load.
+void load_model(Toolkit&, const BuildArguments&);
 /// config, load, build.
 void build_model(Toolkit&, const BuildArguments&);
 

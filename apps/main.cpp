@@ -75,7 +75,17 @@ void add_building(CLI::App& app, BuildArguments& building) {
   app.add_option("--threads", building.threads, "0 = all");
   app.add_flag("-q,--quiet", building.quiet, "no progress");
   add_dimensions(app, building.dimensions);
-  add_flags(app, "config", building.config, {});
+  add_flags(app, "config", building.config, {"precision"});
+  app.add_option_function<std::vector<std::string>>(
+         "--precision",
+         [&building](const std::vector<std::string>& rules) {
+           building.config["precision"] = std::vector<ArgumentValue>(rules.begin(), rules.end());
+         },
+         "what a layer computes in: KEY=DTYPE, KEY a layer, glob:PATTERN, re:EXPRESSION or op:TYPE, DTYPE int8, int16 "
+         "or "
+         "float16; may be repeated, later ones win (docs/hybrid.md)")
+      ->allow_extra_args(false)
+      ->group("config");
   add_flags(app, "load_onnx", building.load, {"model", "input_initial_val"});
   add_flags(app, "build", building.build, {});
   app.add_flag_callback(
@@ -115,6 +125,21 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
                            "write the table and every layer's numbers (of the last sample) into this folder");
   analyze_verb->add_flag("--json", analyzing.json, "as JSON");
   add_building(*analyze_verb, analyzing.building);
+
+  SearchArguments searching;
+  CLI::App* search_verb = app.add_subcommand(
+      "search", "find the fewest layers that have to leave int8 for the outputs to be good enough, and build so");
+  search_verb->add_option("model", searching.building.model, "model file (.onnx)")->required();
+  search_verb->add_option("--target-sqnr", searching.target, "what the worst output shall reach, in dB")->required();
+  search_verb->add_option("--budget", searching.budget, "what to spare: ops or macs")
+      ->check(CLI::IsMember({"ops", "macs"}));
+  search_verb->add_option("--lift", searching.lift, "what layers are lifted to: float16 or int16")
+      ->check(CLI::IsMember({"float16", "int16"}));
+  search_verb->add_option("--count", searching.count, "judge by so many samples, the first ones of the dataset")
+      ->check(CLI::PositiveNumber);
+  search_verb->add_option("-o,--output", searching.output, "write the .rknn file found");
+  search_verb->add_flag("--json", searching.json, "as JSON");
+  add_building(*search_verb, searching.building);
 
   RunArguments running;
   CLI::App* run_verb = app.add_subcommand("run", "run a model on the simulator (.rknn) or in float32 (other files)");
@@ -157,6 +182,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
     app.parse(argc, argv);
     if (*convert_verb) return convert(converting);
     if (*analyze_verb) return analyze(analyzing);
+    if (*search_verb) return search(searching);
     if (*run_verb) return run(running);
     if (*profile_verb) return profile(profiling);
     if (*inspect_verb) return inspect(inspected, json);

@@ -36,6 +36,15 @@ struct AnalyzeArguments {
 };
 int analyze(const AnalyzeArguments&);
 
+struct SearchArguments {
+  BuildArguments building;
+  double target = 0;
+  std::string output, budget = "ops", lift = "float16";  ///< no output: nothing is written
+  int64_t count = 4;
+  bool json = false;
+};
+int search(const SearchArguments&);
+
 struct RunArguments {
   RunRequest request;
   std::string save_folder;

@@ -24,6 +24,7 @@ MAY_INCLUDE = {
     "compiler/quantize": {"core", "compiler/dataset"},
     "compiler/corrections": {"core", "compiler/dataset", "compiler/passes", "compiler/quantize"},
     "compiler/analysis": {"core", "compiler/dataset"},
+    "compiler/search": {"core", "compiler"},
     "compiler": {"core", "compiler"},
     "runtime/engine": {"core", "include"},
     "runtime/capi": {"runtime/engine", "core/base", "include"},

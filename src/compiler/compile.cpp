@@ -9,14 +9,17 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "compiler/auto_hybrid.h"
 #include "compiler/corrections/concat_ranges.h"
 #include "compiler/passes/pass.h"
+#include "compiler/quantize/constants.h"
 #include "compiler/quantize/match_rules.h"
 #include "compiler/shape_sets.h"
 #include "core/base/version.h"
 #include "core/executor/plan.h"
 #include "core/executor/segments.h"
 #include "core/graph/text.h"
+#include "core/model/precision_notes.h"
 
 namespace openrknn {
 namespace {
@@ -176,13 +179,14 @@ void require_float16(const Target& target, const Graph& graph) {
   }
 }
 
-QuantizeOptions quantize_options_of(const CompileOptions& options) {
+QuantizeOptions quantize_options_of(const CompileOptions& options, const PreparedBuild& prepared) {
   QuantizeOptions quantize = options.quantize ? options_of(options.scheme) : QuantizeOptions{};
   quantize.method = options.method;
   quantize.symmetric_weights = options.symmetric_weights;
   quantize.group = options.group;
   quantize.activations.algorithm = options.algorithm;
   quantize.clip_weights = uses_weight_search(options.algorithm);
+  quantize.cache = prepared.cache;
   return quantize;
 }
 
@@ -204,36 +208,49 @@ void report_rules(const Graph& golden, std::span<const PrecisionRule> rules, Com
   const std::vector<RuleMatch> matches = match_rules(golden, rules, problems);
   problems.throw_if_any();
   for (size_t i = 0; i < matches.size(); ++i) {
-    const AppliedRule& applied = report.precision_rules.emplace_back(to_string(rules[i]), matches[i].layers);
+    const AppliedRule applied{to_string(rules[i]), matches[i].layers};
     log(LogLevel::Info, "quantize",
         fmt::format("precision rule '{}' names {} layers: {}", applied.rule, applied.layers.size(),
                     fmt::join(applied.layers, ", ")));
-    if (applied.layers.empty())
+    if (applied.layers.empty()) {
       report.warnings.push_back(fmt::format("precision rule '{}' names no layer", applied.rule));
+    }
+    report.precision_rules.push_back(applied);
   }
 }
 
 // A Concat that would cost one of its operands its numbers computes in float16 where that is wanted, and is warned of
-// where not. Rules of the user's come later, so they win.
-PrecisionMap keep_concats_apart(const Graph& golden, const Target& target, const PrecisionRules& rules,
-                                PrecisionMap precision, const Calibration& calibration, bool is_wanted,
-                                CompileReport& report) {
-  std::vector<CollapsedConcat> found = collapsed_concats(golden, calibration, activation_spec(rules.scheme).dtype);
+// where not.
+std::vector<PrecisionRule> rules_for_concats(const Graph& golden, const PrecisionMap& precision,
+                                             const Calibration& calibration, const CompileOptions& options,
+                                             CompileReport& report) {
+  if (!options.quantize || is_weight_only(options.scheme)) return {};
+  std::vector<CollapsedConcat> found = collapsed_concats(golden, calibration, activation_spec(options.scheme).dtype);
   std::erase_if(found, [&](const CollapsedConcat& one) { return precision.at(one.node).dtype == DType::Float16; });
-  if (found.empty()) return precision;
   for (const CollapsedConcat& one : found) {
-    if (is_wanted) {
+    if (options.corrections.split_concat) {
       report.pass_log.push_back(fmt::format("split_concat: {}; float16", one.problem));
     } else {
       report.warnings.push_back(
           fmt::format("{}; build with split_concat=True, or make them outputs of their own", one.problem));
     }
   }
-  if (!is_wanted) return precision;
-  PrecisionRules all = rules;
-  all.rules = rules_for(golden, found);
-  all.rules.insert(all.rules.end(), rules.rules.begin(), rules.rules.end());
-  return assign_precision(golden, target, all);
+  return options.corrections.split_concat ? rules_for(golden, found) : std::vector<PrecisionRule>{};
+}
+
+std::vector<PrecisionNote> notes_of(const Graph& golden, const PrecisionMap& precision) {
+  std::vector<PrecisionNote> notes;
+  for (const NodeId id : golden.order()) {
+    const Precision& row = precision.at(id);
+    notes.push_back({golden[id].name, std::string(numpy_name(row.dtype)), row.rule});
+  }
+  return notes;
+}
+
+/// The user's rules come last, so they win.
+PrecisionRules rules_of(const CompileOptions& options, std::vector<PrecisionRule> found = {}) {
+  found.insert(found.end(), options.precision.begin(), options.precision.end());
+  return {.scheme = options.scheme, .quantize = options.quantize, .rules = std::move(found)};
 }
 
 void count_nodes(const Graph& graph, CompileReport& report) {
@@ -241,6 +258,7 @@ void count_nodes(const Graph& graph, CompileReport& report) {
     ++report.nodes_compiled;
     const Value& first = graph[graph[id].outputs[0]];
     if (first.quant.has_value()) ++report.quantized_nodes;
+    if (first.quant.has_value() && first.dtype == DType::Int16) ++report.int16_nodes;
     if (is_floating(first.dtype)) ++report.float_nodes;
   }
 }
@@ -336,33 +354,50 @@ Graph optimize(const Graph& imported) {
   return graph;
 }
 
-Compiled compile(const Graph& imported, const CompileOptions& options, const Samples* samples, ThreadPool& pool,
-                 const Progress& progress) {
-  return compile(std::span(&imported, 1), options, samples, pool, progress);
+bool reads_samples(const CompileOptions& options) {
+  if (options.quantize) return !is_weight_only(options.scheme);
+  const auto in_codes = [](const PrecisionRule& rule) { return is_code_type(rule.dtype); };
+  return options.auto_hybrid || std::any_of(options.precision.begin(), options.precision.end(), in_codes);
 }
 
-Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& options, const Samples* samples,
-                 ThreadPool& pool, const Progress& progress) {
-  Compiled compiled;
-  CompileReport& report = compiled.report;
+Graph build_graph(const PreparedBuild& prepared, const CompileOptions& options) {
+  const Target& target = target_of(options);
+  const Graph& golden = prepared.goldens.front();
+  Graph graph = quantize(golden, assign_precision(golden, target, rules_of(options, prepared.concat_rules)),
+                         prepared.calibration, quantize_options_of(options, prepared));
+  lower(graph, target);
+  return graph;
+}
+
+bool looks_at_samples(const CompileOptions& options) {
+  return options.quantize || reads_samples(options) || options.corrections.rescue_float16;
+}
+
+PreparedBuild prepare(std::span<const Graph> shape_sets, const CompileOptions& options, const Samples* samples,
+                      ThreadPool& pool, const Progress& progress) {
+  PreparedBuild prepared;
+  prepared.cache = std::make_shared<LayerCache>();
+  CompileReport& report = prepared.report;
   Stages stages(options, report);
 
   const Target& target = target_of(options);
   require_scheme(target, options);
   require_outputs_of_a_file(options);
-  const bool calibrates = options.quantize && !is_weight_only(options.scheme);
-  if (calibrates && samples == nullptr) {
+  if (options.auto_hybrid && !reads_samples(options)) {
+    fail(Code::ConfigUnsupported,
+         fmt::format("auto_hybrid lifts layers of int8, and {} has none", name(options.scheme)),
+         "use it with quantized_dtype='w8a8', or do_quantization=False");
+  }
+  if (reads_samples(options) && samples == nullptr) {
     fail(Code::DatasetMissing, "quantization needs sample data and none was given",
          "pass a dataset, or build with do_quantization=False");
   }
 
   // Ports before any pass: the outside keeps the names and types of the source model.
-  Model& model = compiled.model;
-  model.inputs = input_ports(shape_sets.front(), options);
-  model.outputs = output_ports(shape_sets.front());
+  prepared.inputs = input_ports(shape_sets.front(), options);
+  prepared.outputs = output_ports(shape_sets.front());
   report.nodes_imported = static_cast<int64_t>(shape_sets.front().origins.size());
 
-  Calibration calibration;
   std::optional<Observations> observations;
   if (samples != nullptr) observations.emplace(Observations{*samples, pool, options.custom_code});
   const CorrectionContext correcting{
@@ -372,46 +407,57 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
       .warn = [&](std::string_view line) { report.warnings.emplace_back(line); },
   };
   for (const Graph& imported : shape_sets) {
-    const bool is_largest = model.variants.empty();
     Graph graph = imported;
     optimize_in_stages(graph, stages, correcting);
     if (observations) observations->is_complete = true;
     require_fixed_shapes(graph, "a compile");
     // From here on the float graph stands still: it is golden, and its value ids stay valid in the quantized one.
-    const Graph golden = graph;
+    prepared.goldens.push_back(std::move(graph));
+  }
+  // Bad rules are told before the long part.
+  Graph& golden = prepared.goldens.front();
+  const PrecisionMap precision = assign_precision(golden, target, rules_of(options));
+  // Once, at the largest shapes: the other sets find their ranges by the same names.
+  if (reads_samples(options)) {
+    report.samples = samples->count();
+    stages.run("calibrate", golden, [&] {
+      prepared.calibration =
+          calibrate(golden, *samples, pool, progress, options.custom_code, detail_for(options.algorithm));
+    });
+    if (shape_sets.size() > 1) add_aliases(golden, prepared.calibration);
+    // What only ranges can tell; every set of shapes decides by those of the largest.
+    prepared.concat_rules = rules_for_concats(golden, precision, prepared.calibration, options, report);
+  }
+  return prepared;
+}
 
-    const PrecisionRules rules{.scheme = options.scheme, .quantize = options.quantize, .rules = options.precision};
-    PrecisionMap precision = assign_precision(graph, target, rules);
-    if (is_largest) report_rules(golden, options.precision, report);
-    // Once, at the largest shapes: the other sets find their ranges by the same names.
-    if (calibrates && is_largest) {
-      report.samples = samples->count();
-      stages.run("calibrate", graph, [&] {
-        const Detail detail = detail_for(options.algorithm);
-        calibration = calibrate(graph, *samples, pool, progress, options.custom_code, detail);
-      });
-      if (shape_sets.size() > 1) add_aliases(graph, calibration);
-    }
-    // What only ranges can tell. Every set of shapes decides by those of the largest, and only that one reports.
-    if (calibrates) {
-      CompileReport unread;
-      precision = keep_concats_apart(golden, target, rules, std::move(precision), calibration,
-                                     options.corrections.split_concat, is_largest ? report : unread);
-    }
-    const QuantizeOptions quantize_options = quantize_options_of(options);
-    stages.run("quantize", graph, [&] { graph = quantize(golden, precision, calibration, quantize_options); });
+Compiled finish(const PreparedBuild& prepared, const CompileOptions& options) {
+  Compiled compiled{.model = {}, .golden = prepared.goldens.front(), .report = prepared.report};
+  CompileReport& report = compiled.report;
+  Stages stages(options, report);
+  const Target& target = target_of(options);
+  Model& model = compiled.model;
+  for (const Graph& golden : prepared.goldens) {
+    Graph graph = golden;
+    const PrecisionMap precision = assign_precision(golden, target, rules_of(options, prepared.concat_rules));
+    stages.run("quantize", graph, [&] {
+      graph = quantize(golden, precision, prepared.calibration, quantize_options_of(options, prepared));
+    });
     require_float16(target, graph);
     // Last: integers are computed once, from parameters that no longer change, and stored.
     stages.run("lower", graph, [&] { lower(graph, target); });
     if (options.check) verify(graph);
-    if (is_largest) {
+    if (model.variants.empty()) {
       count_nodes(graph, report);
-      compiled.golden = golden;
+      report_rules(golden, options.precision, report);
+      model.sections[std::string(kPrecisionSection)] = encode_precision_notes(notes_of(golden, precision));
     }
     model.variants.push_back(std::move(graph));
   }
   share_between_variants(model.variants);
 
+  model.inputs = prepared.inputs;
+  model.outputs = prepared.outputs;
   model.target = std::string(target.name);
   model.arithmetic = arithmetic_of(target);
   model.batch = options.batch;
@@ -425,6 +471,23 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
       Tensor::from<uint8_t>({static_cast<int64_t>(pass_log.size())}, {pass_log.begin(), pass_log.end()});
   if (options.keep_golden) model.golden = compiled.golden;
   return compiled;
+}
+
+Compiled compile(const Graph& imported, const CompileOptions& options, const Samples* samples, ThreadPool& pool,
+                 const Progress& progress) {
+  return compile(std::span(&imported, 1), options, samples, pool, progress);
+}
+
+Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& options, const Samples* samples,
+                 ThreadPool& pool, const Progress& progress) {
+  PreparedBuild prepared = prepare(shape_sets, options, samples, pool, progress);
+  if (!options.auto_hybrid) return finish(prepared, options);
+  // The same calibration serves the build that is judged and the one that is kept.
+  CompileOptions lifted = options;
+  lifted.precision = auto_hybrid_rules(prepared, options, *samples, pool, progress);
+  // What the user says himself comes last: it wins.
+  lifted.precision.insert(lifted.precision.end(), options.precision.begin(), options.precision.end());
+  return finish(prepared, lifted);
 }
 
 }  // namespace openrknn

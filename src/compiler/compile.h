@@ -2,6 +2,9 @@
 #pragma once
 
 #include <functional>
+#include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,6 +25,9 @@ struct CompileOptions {
   int64_t group = 0;  ///< W4A16: input channels that share a scale, 32, 64, … 256; 0: none
   RangeAlgorithm algorithm = RangeAlgorithm::Normal;
   std::vector<PrecisionRule> precision;  ///< what single layers compute in; later rules win (docs/hybrid.md)
+  bool auto_hybrid = false;              ///< lift bad layers to another type (auto_hybrid.h)
+  double auto_hybrid_cosine = 0.98;      ///< a layer with a smaller cosine is lifted
+  std::optional<double> auto_hybrid_euclidean = {};  ///< and one with a larger distance
   bool symmetric_weights = false;
   Corrections corrections;
   int optimization_level = 3;
@@ -52,6 +58,16 @@ struct CompileReport {
   std::vector<std::string> pass_log, warnings;
   std::vector<AppliedRule> precision_rules;
   int64_t nodes_imported = 0, nodes_compiled = 0, quantized_nodes = 0, float_nodes = 0, samples = 0;
+  int64_t int16_nodes = 0;  ///< of the quantized ones
+};
+/// Everything up to the choice of precision: made once, finished as often as somebody tries another one.
+struct PreparedBuild {
+  std::vector<Graph> goldens;               ///< float graphs as they enter quantize, one a set of shapes, largest first
+  Calibration calibration;                  ///< empty where nothing is calibrated
+  std::vector<PrecisionRule> concat_rules;  ///< of split_concat: they come before the user's
+  std::shared_ptr<LayerCache> cache;        ///< weights quantized so far
+  std::vector<Port> inputs, outputs;
+  CompileReport report;
 };
 struct Compiled {
   Model model;
@@ -64,7 +80,20 @@ std::vector<Port> input_ports(const Graph& imported, const CompileOptions&);
 std::vector<Port> output_ports(const Graph& imported);
 std::vector<SampleSpec> sample_specs(const Graph& imported, const CompileOptions&);
 
-/// `samples` may be null when quantize is false. Throws Error.
+/// The build is calibrated: it has layers whose inputs and results are codes.
+bool reads_samples(const CompileOptions&);
+/// Samples are of use, if there are any: to the calibration, or to corrections.
+bool looks_at_samples(const CompileOptions&);
+
+/// Passes and calibration; checks the options. `samples` may be null when the build reads none. Throws Error.
+PreparedBuild prepare(std::span<const Graph> shape_sets, const CompileOptions&, const Samples* samples, ThreadPool&,
+                      const Progress& = {});
+/// Precision, quantization and integers. The options may differ from those of prepare() in `precision` alone.
+Compiled finish(const PreparedBuild&, const CompileOptions&);
+/// The largest golden graph, quantized and lowered, for those who try.
+Graph build_graph(const PreparedBuild&, const CompileOptions&);
+
+/// `samples` may be null when the build reads none. Throws Error.
 Compiled compile(const Graph& imported, const CompileOptions&, const Samples* samples, ThreadPool&,
                  const Progress& = {});
 

@@ -1,8 +1,6 @@
 // Layer analysis of a model, as the RKNN class, the native API and the command line ask for it.
 #pragma once
 
-#include <algorithm>
-
 #include "compiler/analysis/snapshot.h"
 #include "core/model/model.h"
 
@@ -22,18 +20,5 @@ Analysis analyze_model(const Model&, const Graph& golden, const Samples&, Thread
 
 /// What users should be told beside the table: where NaN or infinity came up first.
 std::vector<std::string> analysis_warnings(const Analysis&);
-
-/// The first `count` of the samples; they must outlive it.
-class FirstSamples : public Samples {
- public:
-  FirstSamples(const Samples& all, int64_t count) : all_(all), count_(std::min(count, all.count())) {}
-  int64_t count() const override { return count_; }
-  std::vector<Tensor> get(int64_t index) const override { return all_.get(index); }
-  std::string describe(int64_t index) const override { return all_.describe(index); }
-
- private:
-  const Samples& all_;
-  int64_t count_;
-};
 
 }  // namespace openrknn

@@ -7,6 +7,8 @@
 #include <array>
 #include <charconv>
 
+#include "toolkit/precision_option.h"
+
 namespace openrknn {
 namespace {
 
@@ -327,6 +329,22 @@ Settings make_settings(const ArgumentValues& given, std::vector<std::string>& wa
       collect([&] { compile.corrections.*correction.wanted = bool_of(values[name], "config: " + name); });
     }
   }
+  collect([&] { compile.precision = precision_rules_of(values["precision"], "config: precision"); });
+  collect([&] {
+    const std::optional<double> cosine = number(values["auto_hybrid_cos_thresh"]);
+    if (!cosine || !(*cosine >= -1 && *cosine <= 1)) {
+      bad_value("config: auto_hybrid_cos_thresh", values["auto_hybrid_cos_thresh"], "a number from -1 to 1");
+    }
+    compile.auto_hybrid_cosine = *cosine;
+  });
+  collect([&] {
+    const ArgumentValue& given_distance = values["auto_hybrid_euc_thresh"];
+    compile.auto_hybrid_euclidean = number(given_distance);
+    const bool fits = compile.auto_hybrid_euclidean && *compile.auto_hybrid_euclidean >= 0;
+    if (!given_distance.is_none() && !fits) {
+      bad_value("config: auto_hybrid_euc_thresh", given_distance, "None or a number, 0 or more");
+    }
+  });
   collect([&] { set_dynamic_input(settings, values["dynamic_input"], problems, warnings); });
   problems.throw_if_any();
   return settings;

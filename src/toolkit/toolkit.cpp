@@ -161,8 +161,12 @@ void Toolkit::build(const ArgumentValues& given) {
     fail(Code::ConfigBadValue,
          fmt::format("build: dataset: got {}, expected the path of a dataset file", to_string(dataset)));
   }
-  const bool watches = quantize || state_->settings.compile.corrections.rescue_float16;
-  if (!watches && !dataset.is_none()) {
+  CompileOptions& compile = state_->settings.compile;
+  compile.auto_hybrid = bool_of(values["auto_hybrid"], "build: auto_hybrid");
+  CompileOptions intended = compile;
+  intended.quantize = quantize;
+  const bool ignores_dataset = !looks_at_samples(intended);
+  if (ignores_dataset && !dataset.is_none()) {
     warnings.push_back(fmt::format("The dataset={} is ignored because do_quantization = False!", to_string(dataset)));
   }
   state_->warn("build", warnings);
@@ -172,8 +176,8 @@ void Toolkit::build(const ArgumentValues& given) {
     fail(Code::ConfigBadValue,
          fmt::format("build: rknn_batch_size: got {}, expected None or a whole number, 1 or more", to_string(batch)));
   }
-  state_->settings.compile.batch = items == nullptr ? 1 : *items;
-  build(quantize, watches && !dataset.is_none() ? std::get<std::string>(dataset.data) : "", {});
+  compile.batch = items == nullptr ? 1 : *items;
+  build(quantize, !ignores_dataset && !dataset.is_none() ? std::get<std::string>(dataset.data) : "", {});
 }
 
 void Toolkit::build(bool quantize, const std::filesystem::path& dataset, std::vector<std::vector<Tensor>> arrays) {
@@ -184,11 +188,15 @@ void Toolkit::build(bool quantize, const std::filesystem::path& dataset, std::ve
   options.quantize = quantize;
   std::unique_ptr<Samples> samples;
   // Weights alone are quantized from themselves: a dataset is welcome, not needed.
-  const bool is_given = !dataset.empty() || !arrays.empty();
-  if (is_given || (quantize && !is_weight_only(options.scheme))) {
-    if (!is_given) {
-      fail(Code::DatasetMissing, "build: do_quantization=True needs a dataset, got None",
-           "pass dataset='dataset.txt' (one sample a line), or do_quantization=False");
+  const bool given = !dataset.empty() || !arrays.empty();
+  if (reads_samples(options) || (given && looks_at_samples(options))) {
+    if (!given) {
+      const std::string_view who = quantize              ? "do_quantization=True"
+                                   : options.auto_hybrid ? "auto_hybrid=True"
+                                                         : "a rule for integer layers";
+      fail(Code::DatasetMissing, fmt::format("build: {} needs a dataset, got None", who),
+           quantize ? "pass dataset='dataset.txt' (one sample a line), or do_quantization=False"
+                    : "pass dataset='dataset.txt' (one sample a line)");
     }
     std::vector<SampleSpec> specs = sample_specs(imported(), options);
     samples = arrays.empty() ? open_dataset(dataset, std::move(specs))
@@ -199,6 +207,11 @@ void Toolkit::build(bool quantize, const std::filesystem::path& dataset, std::ve
   state.say(LogLevel::Info, "", "rknn building ...");
   state.compiled = openrknn::compile(state.imported, options, samples.get(), state.pool, state.progress);
   state.warn("build", state.compiled->report.warnings);
+  for (const AppliedRule& rule : state.compiled->report.precision_rules) {
+    state.say(LogLevel::Info, "build",
+              fmt::format("precision rule '{}' names {}", rule.rule,
+                          rule.layers.empty() ? "no layer" : fmt::format("{}", fmt::join(rule.layers, ", "))));
+  }
   const auto report_dtypes = [&](const std::vector<ValueId>& ids, const std::vector<Port>& ports,
                                  std::string_view what) {
     const Graph& graph = state.compiled->model.variants.front();
@@ -217,6 +230,22 @@ void Toolkit::build(bool quantize, const std::filesystem::path& dataset, std::ve
   report_dtypes(model.variants.front().outputs, model.outputs, "output");
   state.say(LogLevel::Info, "", "rknn building done.");
   state.stage = Stage::Built;
+}
+
+SearchResult Toolkit::search(const std::filesystem::path& dataset, const SearchOptions& search) {
+  State& state = *state_;
+  state.require(state.stage >= Stage::Loaded && state.stage != Stage::Deployed, "search", "no model has been loaded",
+                "please load a model first, for example with load_onnx");
+  CompileOptions options = state.settings.compile;
+  options.quantize = true;
+  const std::unique_ptr<Samples> samples = open_dataset(dataset, sample_specs(imported(), options));
+  state.simulator.reset();
+  state.file.clear();
+  SearchedModel found = search_and_compile(state.imported, options, search, *samples, state.pool, state.progress);
+  state.compiled = std::move(found.compiled);
+  state.warn("search", state.compiled->report.warnings);
+  state.stage = Stage::Built;
+  return std::move(found.search);
 }
 
 void Toolkit::export_rknn(const std::filesystem::path& path) {

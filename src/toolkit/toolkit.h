@@ -14,6 +14,7 @@
 #include "compiler/analysis/analyze.h"
 #include "compiler/compile.h"
 #include "compiler/importers/importer.h"
+#include "compiler/search/search.h"
 #include "core/base/log.h"
 #include "core/base/tensor.h"
 #include "toolkit/options.h"
@@ -39,6 +40,8 @@ class Toolkit {
   /// Reads the dataset file, if quantizing. Or samples already in memory: one vector of arrays per sample.
   void build(const ArgumentValues&);
   void build(bool quantize, const std::filesystem::path& dataset, std::vector<std::vector<Tensor>> samples);
+  /// Builds, quantized, with the layers lifted that a search to a target finds.
+  SearchResult search(const std::filesystem::path& dataset, const SearchOptions&);
   void export_rknn(const std::filesystem::path&);
   void load_rknn(const std::filesystem::path&);
   void init_runtime(const ArgumentValues&);

@@ -58,10 +58,7 @@ NOT_BUILT = {
         "remove_reshape": [True],
         "sparse_infer": [True],
         "enable_flash_attention": [True],
-        "auto_hybrid_cos_thresh": [0.9],
-        "auto_hybrid_euc_thresh": [1.0],
     },
-    "build": {"auto_hybrid": [True]},
     "init_runtime": {
         "target": ["rk3588"],
         "device_id": ["1234"],

@@ -8,6 +8,7 @@ import sys
 import traceback
 
 from openrknn import Error, _core
+from openrknn.api import precision_rules
 
 _VERSION = f"{_core.__version__}"
 
@@ -130,6 +131,8 @@ class RKNN:
     ) -> int:
         """Sets how the model will be converted. Returns 0; raises ValueError listing every bad argument."""
         values = {key: value for key, value in locals().items() if key not in ("self", "kwargs")}
+        if "precision" in kwargs:
+            kwargs["precision"] = precision_rules(kwargs["precision"])
         self._core.config({**values, **kwargs})
         return 0
 

@@ -15,6 +15,11 @@
 namespace openrknn {
 namespace {
 
+bool has_integer_softmax(const Target& target) {
+  const Place place = place_of("Softmax", family_of(target), DType::Int8);
+  return place == Place::Npu || place == Place::NpuIf;
+}
+
 class Assignment {
  public:
   Assignment(const Graph& golden, const Target& target, const PrecisionRules& rules)
@@ -39,13 +44,15 @@ class Assignment {
   }
   void assign_own(NodeId);
   void ask();
-  std::optional<std::string> refusal(NodeId, DType) const;
+  std::optional<std::string> refusal(NodeId id, DType dtype) const {
+    return precision_refusal(golden_, id, dtype, target_, rules_);
+  }
   bool free_to_move(NodeId id) const { return flexible_[static_cast<size_t>(id)]; }
 
   /// What the node wants its real inputs to be: nodes without real results read them as float16.
   DType wants(NodeId id) const {
     const DType dtype = map_.at(id).dtype;
-    return dtype == DType::Int8 || dtype == DType::Int16 ? dtype : DType::Float16;
+    return is_code_type(dtype) ? dtype : DType::Float16;
   }
 
   /// Producers of the node's computed data inputs; None stands for a graph input.
@@ -72,11 +79,6 @@ class Assignment {
   bool gives_graph_output(NodeId id) const {
     const std::vector<ValueId>& outputs = golden_[id].outputs;
     return std::any_of(outputs.begin(), outputs.end(), [&](ValueId v) { return golden_.is_output(v); });
-  }
-
-  bool has_integer_softmax() const {
-    const Place place = place_of("Softmax", family_of(target_), DType::Int8);
-    return place == Place::Npu || place == Place::NpuIf;
   }
 
   const Graph& golden_;
@@ -113,28 +115,6 @@ void Assignment::assign_own(NodeId id) {
   set(id, base_,
       fmt::format("{}: computes with an output range of its own{}", type,
                   rule == QuantRule::Natural ? ", inside the range of the function" : ""));
-}
-
-/// Why the node cannot be what somebody asks for.
-std::optional<std::string> Assignment::refusal(NodeId id, DType dtype) const {
-  const Node& node = golden_[id];
-  if (node.op == kCustomOp) return "the user's code computes in float32";
-  if (!gives_reals(golden_, id)) return "its results are indices, shapes or bools";
-  if (dtype == DType::Float16) return std::nullopt;
-  if (dtype != DType::Int8 && dtype != DType::Int16) return "layers compute in int8, int16 or float16";
-  if (rules_.quantize && is_weight_only(rules_.scheme)) {
-    return fmt::format("{} codes weights alone, its activations are float16", name(rules_.scheme));
-  }
-  if (rules_.quantize && rules_.scheme == Scheme::W16A16I_DFP && dtype != base_) {
-    return "the dynamic fixed point of w16a16i_dfp mixes with float16 alone";
-  }
-  const QuantRule rule = schema_of(node).quant;
-  if (rule == QuantRule::Index) return "its numbers come from integers";
-  if (rule == QuantRule::Float && node.op != "Softmax") return fmt::format("{} is never quantized", node.op);
-  if (rule == QuantRule::Float && !has_integer_softmax()) {
-    return fmt::format("{} has no Softmax on integers", target_.display_name);
-  }
-  return integer_refusal(golden_, id, dtype);
 }
 
 /// The user's rules: of several for a node the last one counts, and only that one must be possible.
@@ -224,7 +204,10 @@ void Assignment::follow_users() {
     if (!free_to_move(*at) || after.empty() || gives_graph_output(*at)) continue;
     const DType wanted = wants(after[0]);
     const auto same = [&](NodeId user) { return wants(user) == wanted; };
-    if (wanted == map_.at(*at).dtype || !std::all_of(after.begin(), after.end(), same)) continue;
+    const DType now = map_.at(*at).dtype;
+    // Codes become wider behind the move: in front of it they would be twice as many bytes to move.
+    const bool widens = now == DType::Int8 && wanted == DType::Int16;
+    if (wanted == now || widens || !std::all_of(after.begin(), after.end(), same)) continue;
     set(*at, wanted, fmt::format("{}: moves numbers, and all its users compute so", numpy_name(wanted)));
   }
 }
@@ -232,7 +215,7 @@ void Assignment::follow_users() {
 /// Between two integer nodes both ends of a Softmax are codes anyway: computing from codes to codes spares two
 /// conversions and a rounding. Results for the outside stay in float16, and so does what follows a float16 mask.
 void Assignment::join_softmax() {
-  if (!has_integer_softmax()) return;
+  if (!has_integer_softmax(target_)) return;
   for (const NodeId id : order_) {
     if (golden_[id].op != "Softmax" || gives_graph_output(id) || map_.at(id).asked) continue;
     const std::vector<NodeId> before = producers(id), after = users(id);
@@ -248,6 +231,28 @@ void Assignment::join_softmax() {
 }
 
 }  // namespace
+
+std::optional<std::string> precision_refusal(const Graph& golden, NodeId id, DType dtype, const Target& target,
+                                             const PrecisionRules& rules) {
+  const Node& node = golden[id];
+  if (node.op == kCustomOp) return "the user's code computes in float32";
+  if (!gives_reals(golden, id)) return "its results are indices, shapes or bools";
+  if (dtype == DType::Float16) return std::nullopt;
+  if (!is_code_type(dtype)) return "layers compute in int8, int16 or float16";
+  if (rules.quantize && is_weight_only(rules.scheme)) {
+    return fmt::format("{} codes weights alone, its activations are float16", name(rules.scheme));
+  }
+  if (rules.quantize && rules.scheme == Scheme::W16A16I_DFP && dtype != DType::Int16) {
+    return "the dynamic fixed point of w16a16i_dfp mixes with float16 alone";
+  }
+  const QuantRule rule = schema_of(node).quant;
+  if (rule == QuantRule::Index) return "its numbers come from integers";
+  if (rule == QuantRule::Float && node.op != "Softmax") return fmt::format("{} is never quantized", node.op);
+  if (rule == QuantRule::Float && !has_integer_softmax(target)) {
+    return fmt::format("{} has no Softmax on integers", target.display_name);
+  }
+  return integer_refusal(golden, id, dtype);
+}
 
 PrecisionMap assign_precision(const Graph& golden, const Target& target, const PrecisionRules& rules) {
   Assignment assignment(golden, target, rules);

@@ -1,7 +1,9 @@
 // Constants in the form a quantized or float16 graph holds them.
 #pragma once
 
+#include <map>
 #include <optional>
+#include <string>
 
 #include "compiler/quantize/weight_params.h"
 
@@ -26,6 +28,12 @@ struct CodedLayer {
 /// weight channel i mod channels (grouped ConvTranspose shares them between groups). Throws Error (QuantizeNotFinite).
 CodedLayer quantize_layer(const Tensor& weights, const Tensor* bias, int axis, double input_scale, const WeightSpec&,
                           const Location& where);
+
+/// Layers that were quantized before, by content: builds that differ in the precision of some layers share the others.
+/// Not thread-safe.
+struct LayerCache {
+  std::map<std::string, CodedLayer> layers;
+};
 
 /// Weights that float16 layers read. Throws Error (QuantizeNotFinite).
 Coded quantize_weights(const Tensor& weights, int axis, const WeightOnlySpec&, const Location& where);

@@ -72,7 +72,7 @@ Predicate predicate_of(const PrecisionRule& rule, Diagnostics& problems) {
   const auto names = [](const Layer& layer, const auto& fits) { return fits(layer.tensor) || fits(layer.node); };
   switch (rule.kind) {
     case Kind::Tensor:
-      return [=](const Layer& layer) { return layer.tensor == pattern || layer.node == pattern; };
+      return [=](const Layer& layer) { return layer.tensor == pattern; };
     case Kind::Glob:
       return [=](const Layer& layer) {
         return names(layer, [&](std::string_view name) { return matches_glob(name, pattern); });
@@ -135,8 +135,9 @@ void refuse_unknown(const Graph& golden, const PrecisionRule& rule, std::span<co
     problem = "this is an input of the model, not a layer";
   } else if (value != ValueId::None) {
     problem = "this is a constant, not a layer";
-  } else if (std::any_of(layers.begin(), layers.end(),
-                         [&](const Layer& layer) { return predicate_of(rule, problems)(layer); })) {
+  } else if (std::any_of(layers.begin(), layers.end(), [&](const Layer& layer) {
+               return layer.tensor == rule.pattern || layer.node == rule.pattern;
+             })) {
     problem = "nothing computes this layer any more: it was folded into constants, or nobody needed it";
   }
   problems.add(Code::QuantizeUnknownLayer, Location{.file = {}, .node = {}, .tensor = rule.pattern},
@@ -192,6 +193,10 @@ std::vector<RuleMatch> match_rules(const Graph& golden, std::span<const Precisio
     };
     for (size_t i = 0; i < layers.size(); ++i) {
       if (fits(layers[i])) take(layers[i].tensor, layers[i].nodes, i < golden.origins.size());
+    }
+    // A layer's own name comes second: another layer's tensor may have the same.
+    for (size_t i = 0; i < layers.size() && rule.kind == Kind::Tensor && nodes.empty(); ++i) {
+      if (layers[i].node == rule.pattern) take(layers[i].tensor, layers[i].nodes, i < golden.origins.size());
     }
     if (nodes.empty() && rule.kind == Kind::Tensor) {
       // A tensor that took another name when a node that only copied it went.

@@ -55,6 +55,8 @@ class Quantizer {
   void connect_codes(NodeId);
   void connect_float(NodeId);
   void connect_layer(NodeId);
+  CodedLayer coded_layer(const Tensor& weights, const Tensor* bias, int axis, double input_scale, const WeightSpec&,
+                         const Location&);
   void connect_normalization(NodeId);
   void multiply_instead_of_divide(NodeId);
 
@@ -162,7 +164,7 @@ void Quantizer::connect_layer(NodeId id) {
                         .symmetric = options_.symmetric_weights,
                         .power_of_two = options_.activations.power_of_two,
                         .clip = options_.clip_weights};
-  const CodedLayer layer = quantize_layer(*golden_[weights].constant, bias_content, axis, input_scale, spec, where);
+  const CodedLayer layer = coded_layer(*golden_[weights].constant, bias_content, axis, input_scale, spec, where);
   // A bias can widen the scales, so weights shared by two layers may end up in two forms.
   std::string key = fmt::format("weights {} {} {}", numpy_name(codes), axis,
                                 hash64(std::as_bytes(std::span(layer.weights.quant.scale))));
@@ -170,6 +172,19 @@ void Quantizer::connect_layer(NodeId id) {
   if (!layer.bias) return;
   key += fmt::format(" bias {:a}", input_scale);
   graph_.set_input(id, 2, constant_form(bias, key, suffix_of(layer.bias->codes.dtype()), [&] { return *layer.bias; }));
+}
+
+CodedLayer Quantizer::coded_layer(const Tensor& weights, const Tensor* bias, int axis, double input_scale,
+                                  const WeightSpec& spec, const Location& where) {
+  if (options_.cache == nullptr) return quantize_layer(weights, bias, axis, input_scale, spec, where);
+  const std::string key =
+      fmt::format("{} {} {} {} {:a} {} {} {} {} {}", hash64(weights.bytes()), to_string(weights.shape()),
+                  bias == nullptr ? 0 : hash64(bias->bytes()), axis, input_scale, static_cast<int>(spec.method),
+                  name(spec.dtype), spec.symmetric, spec.power_of_two, spec.clip);
+  std::map<std::string, CodedLayer>& known = options_.cache->layers;
+  const auto found = known.find(key);
+  if (found != known.end()) return found->second;
+  return known.emplace(key, quantize_layer(weights, bias, axis, input_scale, spec, where)).first->second;
 }
 
 /// Brings BatchNormalization to x · slope + bias: mean 0, variance 1, epsilon 0.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -104,7 +105,12 @@ struct PrecisionRules {
 /// Throws Error listing every rule that names nothing, or asks for what a layer cannot be (QuantizeUnknownLayer,
 /// QuantizePrecisionRefused).
 PrecisionMap assign_precision(const Graph& golden, const Target&, const PrecisionRules&);
+/// Why no rule can make the node compute in `dtype`, as a sentence.
+std::optional<std::string> precision_refusal(const Graph& golden, NodeId, DType dtype, const Target&,
+                                             const PrecisionRules&);
+inline bool is_code_type(DType dtype) { return dtype == DType::Int8 || dtype == DType::Int16; }
 
+struct LayerCache;
 enum class QuantizedMethod : uint8_t { Channel, Layer };
 struct QuantizeOptions {
   QuantizedMethod method = QuantizedMethod::Channel;
@@ -113,6 +119,7 @@ struct QuantizeOptions {
   bool symmetric_weights = false;           ///< native option; the manual's weights are asymmetric
   int64_t group = 0;                        ///< W4A16: input channels that share a scale; 0: none, `method` says
   std::optional<DType> coded_weights = {};  ///< float16 layers keep their weights in this type (Int8, Int4)
+  std::shared_ptr<LayerCache> cache = {};   ///< of builds of one graph (constants.h)
 };
 /// The options a scheme asks for, per channel.
 QuantizeOptions options_of(Scheme);

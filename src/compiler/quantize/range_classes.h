@@ -16,7 +16,6 @@ namespace openrknn {
 /// any reads it as Int16.
 DType storage_of(const Graph& golden, const PrecisionMap&, ValueId);
 /// What integer nodes compute in. Nodes of indices and shapes have Int32 and Int64.
-inline bool is_code_type(DType dtype) { return dtype == DType::Int8 || dtype == DType::Int16; }
 inline bool computes_codes(const PrecisionMap& precision, NodeId id) {
   const auto row = precision.find(id);
   return row != precision.end() && is_code_type(row->second.dtype);

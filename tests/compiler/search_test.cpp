@@ -1,0 +1,172 @@
+// The fewest layers that reach a target.
+#include "compiler/search/search.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <random>
+
+#include "compiler/search/trials.h"
+#include "core/graph/text.h"
+#include "quantize/support.h"
+
+namespace openrknn {
+namespace {
+
+/// A chain of layers with channels of unlike size, so that some lose much and some little.
+std::string random_net(test::Dice& dice, int64_t layers) {
+  std::string text = "ir 1\ninput %x : f32[1,4,6,6]\n", last = "x";
+  for (int64_t i = 0; i < layers; ++i) {
+    const std::string name = fmt::format("t{}", i);
+    if (i > 0 && dice.up_to(3) == 0) {
+      text += fmt::format("%{} = Add(%{}, %x)\n", name, last);
+    } else {
+      text += fmt::format("%k{0} : f32[1,4,1,1] = {{0.15, {1}, 0.015, 0.1}}\n%{2} = Mul(%{3}, %k{0})\n", i,
+                          0.15 / static_cast<double>(1 << dice.up_to(5)), "m" + name, last);
+      text +=
+          fmt::format("%w{0} : f32[4,4,{1},{1}] = random({2})\n%{3} = Conv(%{4}, %w{0}) {{pads=[{5},{5},{5},{5}]}}\n",
+                      i, 1 + 2 * (i % 2), dice.up_to(1000), name, "m" + name, i % 2);
+      ++i;
+    }
+    last = name;
+  }
+  return text + "output %" + last + "\n";
+}
+
+struct Bench {
+  Graph graph;
+  test::MemorySamples samples;
+  ThreadPool pool{2};
+  CompileOptions options;
+  PreparedBuild prepared;
+  Bench(std::string_view text, uint32_t seed, CompileOptions given = {})
+      : graph(parse_graph(text)), samples(samples_of(graph, seed)), options(std::move(given)) {
+    prepared = prepare(std::span(&graph, 1), options, &samples, pool);
+  }
+  static test::MemorySamples samples_of(const Graph& graph, uint32_t seed) {
+    test::Dice dice(seed);
+    return test::uniform_samples(graph, dice, 4);
+  }
+  SearchResult search(const SearchOptions& search) {
+    return search_precision(prepared, options, search, samples, pool);
+  }
+};
+
+/// Least cost over all subsets that reach the target.
+double brute_force(Bench& bench, const SearchOptions& search) {
+  Trials trials(bench.prepared, bench.options, search, bench.samples, bench.pool);
+  double least = std::numeric_limits<double>::infinity();
+  for (size_t mask = 0; mask < size_t{1} << trials.layers().size(); ++mask) {
+    Lifted lifted;
+    for (size_t i = 0; i < trials.layers().size(); ++i) {
+      if ((mask >> i & 1) != 0) lifted.insert(i);
+    }
+    const double cost =
+        search.budget == SearchBudget::Ops ? static_cast<double>(lifted.size()) : trials.macs_share(lifted);
+    if (cost < least && trials.metric(lifted) >= search.target) least = cost;
+  }
+  return least;
+}
+
+TEST(Search, EqualsBruteForceOnSmallNets) {
+  const uint32_t seed = std::random_device{}();
+  SCOPED_TRACE(fmt::format("seed {}", seed));
+  test::Dice dice(seed);
+  for (int round = 0; round < 12; ++round) {
+    const std::string text = random_net(dice, dice.between(2, 7));
+    SCOPED_TRACE(text);
+    Bench bench(text, seed);
+    SearchOptions search{.target = -1000, .budget = dice.coin() ? SearchBudget::Ops : SearchBudget::Macs};
+    search.lift = dice.coin() ? DType::Float16 : DType::Int16;
+    const double base = bench.search(search).chosen.metric;
+    search.target = base + static_cast<double>(dice.between(1, 12));
+    const double wanted = brute_force(bench, search);
+    if (wanted == std::numeric_limits<double>::infinity()) {
+      EXPECT_THROW(bench.search(search), Error);
+      continue;
+    }
+    const SearchResult result = bench.search(search);
+    EXPECT_GE(result.chosen.metric, search.target);
+    const double cost = search.budget == SearchBudget::Ops ? static_cast<double>(result.chosen.layers.size())
+                                                           : result.chosen.macs_share;
+    EXPECT_EQ(cost, wanted);
+  }
+}
+
+std::string long_net() {
+  test::Dice dice(9);
+  return random_net(dice, 24);
+}
+
+TEST(Search, ReachesTheTargetAndLiftsNothingNeedless) {
+  Bench bench(long_net(), 1);
+  SearchOptions search{.target = -1000};
+  const double base = bench.search(search).chosen.metric;
+  search.target = base + 6;
+  const SearchResult result = bench.search(search);
+  EXPECT_GE(result.chosen.metric, search.target);
+  EXPECT_FALSE(result.chosen.layers.empty());
+  Trials trials(bench.prepared, bench.options, search, bench.samples, bench.pool);
+  ASSERT_GT(trials.layers().size(), kExhaustiveLayers);
+  // The model says what the search said.
+  CompileOptions lifted = bench.options;
+  lifted.precision = result.rules;
+  const Compiled compiled = finish(bench.prepared, lifted);
+  for (const std::string& layer : result.chosen.layers) {
+    EXPECT_EQ(test::value_of(compiled.model.variants.front(), layer).dtype, DType::Float16);
+  }
+}
+
+TEST(Search, TheCurveRisesWithWhatIsLifted) {
+  Bench bench(long_net(), 2);
+  SearchOptions search{.target = -1000};
+  search.target = bench.search(search).chosen.metric + 8;
+  const SearchResult result = bench.search(search);
+  ASSERT_GE(result.curve.size(), 3u);
+  EXPECT_TRUE(result.curve.front().layers.empty());
+  for (const SearchPoint& point : result.curve) {
+    for (const SearchPoint& other : result.curve) {
+      const bool dearer = other.layers.size() >= point.layers.size() && other.macs_share >= point.macs_share;
+      if (dearer && &other != &point) {
+        EXPECT_GE(other.metric, point.metric);
+      }
+    }
+  }
+}
+
+TEST(Search, AnUnreachableTargetNamesTheBest) {
+  Bench bench(long_net(), 3);
+  try {
+    bench.search({.target = 500});
+    FAIL() << "reached 500 dB";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.diagnostics.front().code, Code::QuantizeUnsupported);
+    EXPECT_NE(std::string(error.what()).find("the best is"), std::string::npos) << error.what();
+  }
+}
+
+TEST(Search, TakesTheUsersMetric) {
+  Bench bench(long_net(), 4);
+  SearchOptions search{.target = 3, .samples = 2};
+  int64_t calls = 0;
+  // Pleased by the third trial.
+  search.metric = [&](const std::vector<std::vector<Tensor>>& outputs) {
+    EXPECT_EQ(outputs.size(), 2u);
+    EXPECT_EQ(outputs[0][0].dtype(), DType::Float32);
+    return static_cast<double>(++calls);
+  };
+  EXPECT_EQ(bench.search(search).trials, calls);
+}
+
+TEST(Search, RulesOfTheUserStand) {
+  const PrecisionRule rule{PrecisionRule::Kind::OpType, "Conv", DType::Int8};
+  Bench bench(long_net(), 5, {.precision = {rule}});
+  SearchOptions search{.target = -1000};
+  Trials trials(bench.prepared, bench.options, search, bench.samples, bench.pool);
+  for (const LiftableLayer& layer : trials.layers())
+    EXPECT_NE(bench.graph[test::value_of(bench.graph, layer.tensor).producer].op, "Conv");
+}
+
+}  // namespace
+}  // namespace openrknn
