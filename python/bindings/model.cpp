@@ -117,7 +117,7 @@ BuildRequest request_of(const PyGraph& graph, const nb::dict& given, bool quanti
   const nb::gil_scoped_release release;
   request.shape_sets = graph.in_shapes(settings.dynamic_input);
   const Graph& largest = request.shape_sets.front();
-  if (!uses_samples(options)) return request;
+  if (!looks_at_samples(options)) return request;
   if (dataset) request.samples = open_dataset(*dataset, sample_specs(largest, options));
   if (in_memory) request.samples = samples_from_arrays(std::move(arrays), sample_specs(largest, options));
   return request;

@@ -95,8 +95,7 @@ def compile(
     weights of both use their range alike; the float function stays. absorb_bias, migrate_scales: two more such changes,
     from what the samples show. split_concat: a joined output whose parts have very different ranges becomes float16.
     rescue_float16: powers of two move between layers where numbers exceed float16; give a float16 build a dataset for
-    it (docs/corrections.md has all of these).
-    precision: what single layers compute in, a dict (or a
+    it (docs/corrections.md has all of these). precision: what single layers compute in, a dict (or a
     list of "KEY=DTYPE") of rules, later ones win: {"conv1": "float16", "re:head.*": "int16", "op:Softmax": "int8",
     "glob:/model.22/*": "float16"}; see docs/hybrid.md. auto_hybrid: layers whose output, fed with the float model's
     numbers, has a cosine below auto_hybrid_cos_thresh or a distance above auto_hybrid_euc_thresh become float16; with

@@ -12,6 +12,7 @@
 #include "compiler/auto_hybrid.h"
 #include "compiler/corrections/concat_ranges.h"
 #include "compiler/passes/pass.h"
+#include "compiler/quantize/constants.h"
 #include "compiler/quantize/match_rules.h"
 #include "compiler/shape_sets.h"
 #include "core/base/version.h"
@@ -230,6 +231,25 @@ void report_rules(const Graph& golden, std::span<const PrecisionRule> rules, Com
   }
 }
 
+// A Concat that would cost one of its operands its numbers computes in float16 where that is wanted, and is warned of
+// where not.
+std::vector<PrecisionRule> rules_for_concats(const Graph& golden, const PrecisionMap& precision,
+                                             const Calibration& calibration, const CompileOptions& options,
+                                             CompileReport& report) {
+  if (!options.quantize || is_weight_only(options.scheme)) return {};
+  std::vector<CollapsedConcat> found = collapsed_concats(golden, calibration, activation_spec(options.scheme).dtype);
+  std::erase_if(found, [&](const CollapsedConcat& one) { return precision.at(one.node).dtype == DType::Float16; });
+  for (const CollapsedConcat& one : found) {
+    if (options.corrections.split_concat) {
+      report.pass_log.push_back(fmt::format("split_concat: {}; float16", one.problem));
+    } else {
+      report.warnings.push_back(
+          fmt::format("{}; build with split_concat=True, or make them outputs of their own", one.problem));
+    }
+  }
+  return options.corrections.split_concat ? rules_for(golden, found) : std::vector<PrecisionRule>{};
+}
+
 std::vector<PrecisionNote> notes_of(const Graph& golden, const PrecisionMap& precision) {
   std::vector<PrecisionNote> notes;
   for (const NodeId id : golden.order()) {
@@ -239,34 +259,10 @@ std::vector<PrecisionNote> notes_of(const Graph& golden, const PrecisionMap& pre
   return notes;
 }
 
-PrecisionRules rules_of(const CompileOptions& options) {
-  return {.scheme = options.scheme, .quantize = options.quantize, .rules = options.precision};
-}
-
-// A Concat that would cost one of its operands its numbers computes in float16 where that is wanted, and is warned of
-// where not. Rules of the user's come later, so they win.
-PrecisionMap precision_of(const PreparedBuild& prepared, const Graph& golden, const Target& target,
-                          const CompileOptions& options, CompileReport& report) {
-  PrecisionRules rules = rules_of(options);
-  PrecisionMap precision = assign_precision(golden, target, rules);
-  if (!options.quantize || !reads_samples(options)) return precision;
-  std::vector<CollapsedConcat> found =
-      collapsed_concats(golden, prepared.calibration, activation_spec(options.scheme).dtype);
-  std::erase_if(found, [&](const CollapsedConcat& one) { return precision.at(one.node).dtype == DType::Float16; });
-  if (found.empty()) return precision;
-  const bool is_wanted = options.corrections.split_concat;
-  for (const CollapsedConcat& one : found) {
-    if (is_wanted) {
-      report.pass_log.push_back(fmt::format("split_concat: {}; float16", one.problem));
-    } else {
-      report.warnings.push_back(
-          fmt::format("{}; build with split_concat=True, or make them outputs of their own", one.problem));
-    }
-  }
-  if (!is_wanted) return precision;
-  const std::vector<PrecisionRule> apart = rules_for(golden, found);
-  rules.rules.insert(rules.rules.begin(), apart.begin(), apart.end());
-  return assign_precision(golden, target, rules);
+/// The user's rules come last, so they win.
+PrecisionRules rules_of(const CompileOptions& options, std::vector<PrecisionRule> found = {}) {
+  found.insert(found.end(), options.precision.begin(), options.precision.end());
+  return {.scheme = options.scheme, .quantize = options.quantize, .rules = std::move(found)};
 }
 
 void count_nodes(const Graph& graph, CompileReport& report) {
@@ -296,18 +292,17 @@ bool reads_samples(const CompileOptions& options) {
   return options.auto_hybrid || std::any_of(options.precision.begin(), options.precision.end(), in_codes);
 }
 
-bool uses_samples(const CompileOptions& options) {
-  return options.quantize || options.corrections.rescue_float16 || reads_samples(options);
-}
-
 Graph build_graph(const PreparedBuild& prepared, const CompileOptions& options) {
   const Target& target = target_of(options);
   const Graph& golden = prepared.goldens.front();
-  CompileReport unread;
-  Graph graph = quantize(golden, precision_of(prepared, golden, target, options, unread), prepared.calibration,
-                         quantize_options_of(options, prepared));
+  Graph graph = quantize(golden, assign_precision(golden, target, rules_of(options, prepared.concat_rules)),
+                         prepared.calibration, quantize_options_of(options, prepared));
   lower(graph, target);
   return graph;
+}
+
+bool looks_at_samples(const CompileOptions& options) {
+  return options.quantize || reads_samples(options) || options.corrections.rescue_float16;
 }
 
 PreparedBuild prepare(std::span<const Graph> shape_sets, const CompileOptions& options, const Samples* samples,
@@ -353,7 +348,7 @@ PreparedBuild prepare(std::span<const Graph> shape_sets, const CompileOptions& o
   }
   // Bad rules are told before the long part.
   Graph& golden = prepared.goldens.front();
-  assign_precision(golden, target, rules_of(options));
+  const PrecisionMap precision = assign_precision(golden, target, rules_of(options));
   // Once, at the largest shapes: the other sets find their ranges by the same names.
   if (reads_samples(options)) {
     report.samples = samples->count();
@@ -371,6 +366,8 @@ PreparedBuild prepare(std::span<const Graph> shape_sets, const CompileOptions& o
       }
     });
     if (shape_sets.size() > 1) add_aliases(golden, prepared.calibration);
+    // What only ranges can tell; every set of shapes decides by those of the largest.
+    prepared.concat_rules = rules_for_concats(golden, precision, prepared.calibration, options, report);
   }
   return prepared;
 }
@@ -385,10 +382,10 @@ Compiled finish(const PreparedBuild& prepared, const CompileOptions& options) {
   for (const Graph& golden : prepared.goldens) {
     const bool is_largest = model.variants.empty();
     Graph graph = golden;
-    // Every set of shapes decides by the ranges of the largest, and only that one reports.
-    CompileReport unread;
-    const PrecisionMap precision = precision_of(prepared, golden, target, options, is_largest ? report : unread);
-    stages.run("quantize", graph, [&] { graph = quantize(golden, precision, prepared.calibration, quantize_options); });
+    const PrecisionMap precision = assign_precision(golden, target, rules_of(options, prepared.concat_rules));
+    stages.run("quantize", graph, [&] {
+      graph = quantize(golden, precision, prepared.calibration, quantize_options);
+    });
     require_float16(target, graph);
     // Last: integers are computed once, from parameters that no longer change, and stored.
     stages.run("lower", graph, [&] { lower(graph, target); });

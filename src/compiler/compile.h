@@ -69,9 +69,10 @@ struct CompileReport {
 };
 /// Everything up to the choice of precision: made once, finished as often as somebody tries another one.
 struct PreparedBuild {
-  std::vector<Graph> goldens;         ///< float graphs as they enter quantize, one a set of shapes, largest first
-  Calibration calibration;            ///< empty where nothing is calibrated
-  std::shared_ptr<LayerCache> cache;  ///< weights quantized so far
+  std::vector<Graph> goldens;               ///< float graphs as they enter quantize, one a set of shapes, largest first
+  Calibration calibration;                  ///< empty where nothing is calibrated
+  std::vector<PrecisionRule> concat_rules;  ///< of split_concat: they come before the user's
+  std::shared_ptr<LayerCache> cache;        ///< weights quantized so far
   std::vector<Port> inputs, outputs;
   CompileReport report;
 };
@@ -89,8 +90,8 @@ std::vector<SampleSpec> sample_specs(const Graph& imported, const CompileOptions
 
 /// The build is calibrated: it has layers whose inputs and results are codes.
 bool reads_samples(const CompileOptions&);
-/// Samples are of use to the build, needed or not.
-bool uses_samples(const CompileOptions&);
+/// Samples are of use, if there are any: to the calibration, or to corrections.
+bool looks_at_samples(const CompileOptions&);
 
 /// Passes and calibration; checks the options. `samples` may be null when the build reads none. Throws Error.
 PreparedBuild prepare(std::span<const Graph> shape_sets, const CompileOptions&, const Samples* samples, ThreadPool&,

@@ -167,7 +167,7 @@ void Toolkit::build(const ArgumentValues& given) {
   compile.auto_hybrid = bool_of(values["auto_hybrid"], "build: auto_hybrid");
   CompileOptions intended = compile;
   intended.quantize = quantize;
-  const bool ignores_dataset = !uses_samples(intended);
+  const bool ignores_dataset = !looks_at_samples(intended);
   if (ignores_dataset && !dataset.is_none()) {
     warnings.push_back(fmt::format("The dataset={} is ignored because do_quantization = False!", to_string(dataset)));
   }
@@ -191,7 +191,7 @@ void Toolkit::build(bool quantize, const std::filesystem::path& dataset, std::ve
   std::unique_ptr<Samples> samples;
   // Weights alone are quantized from themselves: a dataset is welcome, not needed.
   const bool given = !dataset.empty() || !arrays.empty();
-  if (reads_samples(options) || (uses_samples(options) && given)) {
+  if (reads_samples(options) || (given && looks_at_samples(options))) {
     if (!given) {
       const std::string_view who = quantize              ? "do_quantization=True"
                                    : options.auto_hybrid ? "auto_hybrid=True"
