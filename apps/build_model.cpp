@@ -5,6 +5,7 @@
 
 #include <cstdio>
 
+#include "toolkit/presets.h"
 #include "toolkit/settings.h"
 
 namespace openrknn {
@@ -47,7 +48,7 @@ BuildArguments with_yaml(BuildArguments arguments) {
 }
 
 void build_model(Toolkit& toolkit, const BuildArguments& arguments) {
-  toolkit.config(arguments.config);
+  toolkit.config(with_preset(arguments.preset, arguments.config));
   CompileOptions& options = toolkit.compile_options();
   options.keep_golden = arguments.keep_golden;
   options.check = arguments.check;

@@ -22,6 +22,7 @@ MAY_INCLUDE = {
     "compiler/importers": {"core"},
     "compiler/passes": {"core"},
     "compiler/quantize": {"core", "compiler/dataset"},
+    "compiler/corrections": {"core", "compiler/dataset", "compiler/quantize"},
     "compiler/analysis": {"core", "compiler/dataset"},
     "compiler": {"core", "compiler"},
     "runtime/engine": {"core", "include"},

@@ -162,6 +162,29 @@ QuantizeOptions quantize_options_of(const CompileOptions& options) {
   return quantize;
 }
 
+bool corrects_by_data(const CompileOptions& options) {
+  return options.quantize && (options.bias_correction || options.rounding != Rounding::Nearest);
+}
+
+void require_samples(const CompileOptions& options, const Samples* samples) {
+  if (!needs_samples(options) || samples != nullptr) return;
+  if (is_weight_only(options.scheme)) {
+    fail(Code::DatasetMissing,
+         fmt::format("{} needs no samples, but bias correction, adaptive rounding and gdq do, and none were given",
+                     name(options.scheme)),
+         "pass a dataset, or leave the corrections out");
+  }
+  fail(Code::DatasetMissing, "quantization needs sample data and none was given",
+       "pass a dataset, or build with do_quantization=False");
+}
+
+/// What the toolkit's manual asks for.
+void warn_of_few_samples(const CompileOptions& options, const Samples& samples, CompileReport& report) {
+  constexpr int64_t kEnough = 200;
+  if (options.rounding != Rounding::ErrorFeedback || samples.count() >= kEnough) return;
+  report.warnings.push_back(fmt::format("gdq has {} samples, {} or more are recommended!", samples.count(), kEnough));
+}
+
 void require_outputs_of_a_file(const CompileOptions& options) {
   Diagnostics problems;
   if (options.batch < 1) {
@@ -184,6 +207,10 @@ void count_nodes(const Graph& graph, CompileReport& report) {
 }
 
 }  // namespace
+
+bool needs_samples(const CompileOptions& options) {
+  return options.quantize && (!is_weight_only(options.scheme) || corrects_by_data(options));
+}
 
 std::vector<Port> input_ports(const Graph& graph, const CompileOptions& options) {
   Diagnostics problems;
@@ -288,11 +315,8 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
   const Target& target = target_of(options);
   require_scheme(target, options);
   require_outputs_of_a_file(options);
-  const bool calibrates = options.quantize && !is_weight_only(options.scheme);
-  if (calibrates && samples == nullptr) {
-    fail(Code::DatasetMissing, "quantization needs sample data and none was given",
-         "pass a dataset, or build with do_quantization=False");
-  }
+  const bool calibrates = needs_samples(options);
+  require_samples(options, samples);
 
   // Ports before any pass: the outside keeps the names and types of the source model.
   Model& model = compiled.model;
@@ -323,6 +347,17 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
     const QuantizeOptions quantize_options = quantize_options_of(options);
     stages.run("quantize", graph, [&] { graph = quantize(golden, precision, calibration, quantize_options); });
     require_float16(target, graph);
+    // Codes, then biases that know them: nothing after this changes what the layers compute.
+    if (corrects_by_data(options) && !is_largest) carry_corrections_over(model.variants.front(), golden, graph);
+    if (corrects_by_data(options) && is_largest) {
+      warn_of_few_samples(options, *samples, report);
+      const CorrectionData data{golden, calibration, *samples, pool, progress, options.custom_code};
+      stages.run("round weights", graph,
+                 [&] { round_weights(graph, options.rounding, options.bias_correction, data); });
+      stages.run("correct biases", graph, [&] {
+        if (options.bias_correction) correct_biases(graph, target, data);
+      });
+    }
     // Last: integers are computed once, from parameters that no longer change, and stored.
     stages.run("lower", graph, [&] { lower(graph, target); });
     if (options.check) verify(graph);

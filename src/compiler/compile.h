@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/corrections/corrections.h"
 #include "compiler/dataset/samples.h"
 #include "compiler/quantize/quantize.h"
 #include "core/base/log.h"
@@ -21,7 +22,9 @@ struct CompileOptions {
   int64_t group = 0;  ///< W4A16: input channels that share a scale, 32, 64, … 256; 0: none
   RangeAlgorithm algorithm = RangeAlgorithm::Normal;
   bool symmetric_weights = false;
-  bool equalize = false;  ///< cross-layer equalization before quantization (passes/correct/equalize.cpp)
+  bool equalize = false;         ///< cross-layer equalization before quantization (passes/correct/equalize.cpp)
+  bool bias_correction = false;  ///< corrections/bias_correction.cpp
+  Rounding rounding = Rounding::Nearest;  ///< corrections/weight_rounding.cpp
   int optimization_level = 3;
   std::vector<std::vector<float>> mean, std;  ///< per input; empty = none
   std::vector<bool> rgb_to_bgr;               ///< per input, or one for all; images of the dataset only
@@ -50,6 +53,9 @@ struct Compiled {
   Graph golden;  ///< the float32 graph that entered quantize, of the largest shapes
   CompileReport report;
 };
+
+/// True if compile() reads samples. Weights alone are quantized from themselves, unless corrections look at data.
+bool needs_samples(const CompileOptions&);
 
 /// Ports of an imported graph: names, dtypes, mean and std checked against its inputs (Error ConfigBadMeanStd).
 std::vector<Port> input_ports(const Graph& imported, const CompileOptions&);

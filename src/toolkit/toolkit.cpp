@@ -182,12 +182,18 @@ void Toolkit::build(bool quantize, const std::filesystem::path& dataset, std::ve
   CompileOptions options = state.settings.compile;
   options.quantize = quantize;
   std::unique_ptr<Samples> samples;
+  const bool has_samples = !dataset.empty() || !arrays.empty();
+  if (needs_samples(options) && !has_samples) {
+    const bool corrections = is_weight_only(options.scheme);
+    fail(Code::DatasetMissing,
+         corrections
+             ? "build: bias_correction, rounding='adaptive' and quantized_algorithm='gdq' need a dataset, got None"
+             : "build: do_quantization=True needs a dataset, got None",
+         fmt::format("pass dataset='dataset.txt' (one sample a line), or {}",
+                     corrections ? "leave them out" : "do_quantization=False"));
+  }
   // Weights alone are quantized from themselves: a dataset is welcome, not needed.
-  if (quantize && !(is_weight_only(options.scheme) && dataset.empty() && arrays.empty())) {
-    if (dataset.empty() && arrays.empty()) {
-      fail(Code::DatasetMissing, "build: do_quantization=True needs a dataset, got None",
-           "pass dataset='dataset.txt' (one sample a line), or do_quantization=False");
-    }
+  if (quantize && has_samples) {
     std::vector<SampleSpec> specs = sample_specs(imported(), options);
     samples = arrays.empty() ? open_dataset(dataset, std::move(specs))
                              : samples_from_arrays(std::move(arrays), std::move(specs));

@@ -50,7 +50,6 @@ def test_no_platform_means_rk3566_with_a_warning(rknn, cnn, capfd, tmp_path):
 
 NOT_BUILT = {
     "config": {
-        "quantized_algorithm": ["gdq"],
         "compress_weight": [True],
         "model_pruning": [True],
         "op_target": [{"relu": "cpu"}],
