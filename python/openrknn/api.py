@@ -60,6 +60,7 @@ def compile(
     equalize: bool = False,
     bias_correction: bool = False,
     rounding: str = "nearest",
+    quantize_weight: bool = False,
     optimization_level: int = 3,
     custom_string: str | None = None,
     keep_golden: bool = False,
@@ -79,7 +80,8 @@ def compile(
     one list per input, or one flat list for a single input. equalize: scale the channels between layers so that the
     weights of both use their range alike; the float function stays. bias_correction: take
     the mean error of every channel over the dataset out of the layers' biases. rounding: "nearest", or "adaptive": each
-    weight up or down, whichever makes the error of the layer's results over the dataset least. keep_golden: keep the float32 model in the
+    weight up or down, whichever makes the error of the layer's results over the dataset least. quantize_weight: in a
+    float16 build large layers keep their weights in int8. keep_golden: keep the float32 model in the
     file (about four times an int8 file). dynamic_input: several sets of input shapes in one model, each one shape per
     input; arrays choose the set, the dataset has the largest. batch: items of one run, computed over the cores; the
     first extent of every input and output counts them. remove_weight: save the model without its layers' weights, to
@@ -108,6 +110,7 @@ def compile(
         "equalize": equalize,
         "bias_correction": bias_correction,
         "rounding": rounding,
+        "quantize_weight": quantize_weight,
     }
     if quantize is not None:
         settings["quantized_dtype"] = quantize

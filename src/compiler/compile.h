@@ -23,6 +23,7 @@ struct CompileOptions {
   RangeAlgorithm algorithm = RangeAlgorithm::Normal;
   bool symmetric_weights = false;
   bool equalize = false;         ///< cross-layer equalization before quantization (passes/correct/equalize.cpp)
+  bool quantize_weight = false;  ///< of a float16 build: large layers keep their weights in Int8 (shrinks the file)
   bool bias_correction = false;  ///< corrections/bias_correction.cpp
   Rounding rounding = Rounding::Nearest;  ///< corrections/weight_rounding.cpp
   int optimization_level = 3;

@@ -350,6 +350,7 @@ Settings make_settings(const ArgumentValues& given, std::vector<std::string>& wa
   });
   collect([&] { compile.remove_weight = bool_of(values["remove_weight"], "config: remove_weight"); });
   collect([&] { compile.equalize = bool_of(values["equalize"], "config: equalize"); });
+  collect([&] { compile.quantize_weight = bool_of(values["quantize_weight"], "config: quantize_weight"); });
   collect([&] { compile.bias_correction = bool_of(values["bias_correction"], "config: bias_correction"); });
   collect([&] { set_rounding(compile, text_of(values["rounding"], "config: rounding"), problems); });
   collect([&] { set_dynamic_input(settings, values["dynamic_input"], problems, warnings); });

@@ -164,6 +164,9 @@ void Toolkit::build(const ArgumentValues& given) {
   if (!quantize && !dataset.is_none()) {
     warnings.push_back(fmt::format("The dataset={} is ignored because do_quantization = False!", to_string(dataset)));
   }
+  if (quantize && state_->settings.compile.quantize_weight) {
+    warnings.emplace_back("quantize_weight has no effect because do_quantization = True!");
+  }
   state_->warn("build", warnings);
   const ArgumentValue& batch = values["rknn_batch_size"];
   const int64_t* items = std::get_if<int64_t>(&batch.data);

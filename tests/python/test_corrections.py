@@ -1,10 +1,12 @@
-"""Corrections by data: bias_correction, rounding, gdq and --preset, from the option to the numbers."""
+"""Corrections by data: bias_correction, rounding, gdq, quantize_weight and --preset, from the option to the numbers."""
 
 import numpy as np
 import pytest
 
 pytest.importorskip("openrknn._core")
+import onnx  # noqa: E402
 import small_models  # noqa: E402
+from onnx import helper  # noqa: E402
 from test_cli import call, succeed  # noqa: E402
 
 import openrknn  # noqa: E402
@@ -108,6 +110,7 @@ def test_two_ways_to_choose_codes_are_one_too_many(rknn):
     [
         ({"rounding": "best"}, r"Invalid rounding 'best', expect in \['nearest', 'adaptive'\]"),
         ({"bias_correction": "yes"}, "bias_correction.*expected True or False"),
+        ({"quantize_weight": 3}, "quantize_weight.*expected True or False"),
     ],
     ids=str,
 )
@@ -172,3 +175,55 @@ def test_an_unknown_preset_is_told_the_list(cnn, tmp_path):
     assert done.returncode == 1
     assert "--preset: got 'best', expected one of: accurate" in done.stderr
     assert not (tmp_path / "out.rknn").exists()
+
+
+# ---- quantize_weight
+
+
+WEIGHTS = 128 * 1024  # of each matrix
+
+
+def wide(tmp_path, spread):
+    """Two matrices; in each column of the second the first number is `spread` times as large as the others."""
+    random = np.random.default_rng(0)
+    first = random.standard_normal((128, 1024)).astype(np.float32) / 11
+    second = random.standard_normal((1024, 128)).astype(np.float32) / 32
+    second[0] *= spread
+    made = small_models.model(
+        [helper.make_node("MatMul", ["x", "a"], ["h"]), helper.make_node("MatMul", ["h", "b"], ["y"])],
+        [small_models.value("x", [4, 128])],
+        [small_models.value("y", [4, 128])],
+        [small_models.constant("a", first), small_models.constant("b", second)],
+    )
+    onnx.checker.check_model(made)
+    return small_models.save(made, tmp_path / "wide.onnx")
+
+
+def test_quantize_weight_shrinks_a_float_model(tmp_path):
+    model = wide(tmp_path, 1)
+    x = np.random.default_rng(1).standard_normal((4, 128)).astype(np.float32)
+    exact = openrknn.import_model(model).run({"x": x})[0]
+    sizes, errors = [], []
+    for shrink in (False, True):
+        built = openrknn.compile(model, quantize=None, quantize_weight=shrink)
+        sizes.append(len(built.to_bytes()))
+        errors.append(((built.run({"x": x})[0] - exact) ** 2).sum() / (exact**2).sum())
+    assert sizes[0] - sizes[1] > 0.9 * 2 * WEIGHTS
+    assert errors[0] < errors[1] < 1e-3
+
+
+def test_quantize_weight_leaves_what_int8_would_lose(tmp_path):
+    plain, kept = (
+        len(openrknn.compile(wide(tmp_path, 1000), quantize=None, quantize_weight=shrink).to_bytes())
+        for shrink in (False, True)
+    )
+    saved = plain - kept
+    assert 0.8 * WEIGHTS < saved < 1.2 * WEIGHTS, "one matrix of two"
+
+
+def test_quantize_weight_says_when_it_has_no_effect(rknn, cnn, dataset, capfd):
+    each = rknn()
+    each.config(target_platform="rk3588", quantize_weight=True)
+    each.load_onnx(str(cnn))
+    assert each.build(dataset=str(dataset)) == 0
+    assert "quantize_weight has no effect because do_quantization = True!" in capfd.readouterr().err

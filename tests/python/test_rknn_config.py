@@ -53,7 +53,6 @@ NOT_BUILT = {
         "compress_weight": [True],
         "model_pruning": [True],
         "op_target": [{"relu": "cpu"}],
-        "quantize_weight": [True],
         "remove_reshape": [True],
         "sparse_infer": [True],
         "enable_flash_attention": [True],

@@ -101,6 +101,9 @@ struct QuantizeOptions {
   bool symmetric_weights = false;           ///< native option; the manual's weights are asymmetric
   int64_t group = 0;                        ///< W4A16: input channels that share a scale; 0: none, `method` says
   std::optional<DType> coded_weights = {};  ///< float16 layers keep their weights in this type (Int8, Int4)
+  // Which of them do: those with so many weights, whose codes lose no more than this part of their squares.
+  int64_t fewest_coded = 0;
+  std::optional<double> most_coding_error = {};
 };
 /// The options a scheme asks for, per channel.
 QuantizeOptions options_of(Scheme);
