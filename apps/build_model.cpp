@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "toolkit/calibration_process.h"
+#include "toolkit/presets.h"
 #include "toolkit/settings.h"
 
 namespace openrknn {
@@ -65,7 +66,7 @@ BuildArguments with_yaml(BuildArguments arguments) {
 }
 
 void load_model(Toolkit& toolkit, const BuildArguments& arguments) {
-  toolkit.config(arguments.config);
+  toolkit.config(with_preset(arguments.preset, arguments.config));
   CompileOptions& options = toolkit.compile_options();
   options.keep_golden = arguments.keep_golden;
   options.check = arguments.check;

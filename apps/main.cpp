@@ -71,6 +71,8 @@ void add_dimensions(CLI::App& app, std::map<std::string, int64_t>& dimensions) {
 // What convert and analyze share.
 void add_building(CLI::App& app, BuildArguments& building) {
   app.add_option("--config", building.yaml, "YAML file with any of the options below (underscores); flags win");
+  app.add_option("--preset", building.preset,
+                 "accurate: options that make a quantized build better and slower; those given win");
   app.add_flag("--symmetric-weights", building.symmetric_weights, "weights with zero point 0");
   app.add_option("--threads", building.threads, "0 = all");
   app.add_option("--dask", building.dask, "calibrate on the Dask cluster of this scheduler (tcp://host:8786)");

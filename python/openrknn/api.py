@@ -75,6 +75,9 @@ def compile(
     auto_hybrid: bool = False,
     auto_hybrid_cos_thresh: float = 0.98,
     auto_hybrid_euc_thresh: float | None = None,
+    bias_correction: bool = False,
+    rounding: str = "nearest",
+    quantize_weight: bool = False,
     optimization_level: int = 3,
     custom_string: str | None = None,
     keep_golden: bool = False,
@@ -89,7 +92,8 @@ def compile(
     quantize: "w8a8"; "w16a16i" or "w16a16i_dfp" (int16, RV1103 and RV1106); "w8a16" (RK3562) or "w4a16" (RK3576,
     RV1126B), which code weights alone and need no dataset; or None for a float16 build. method: "channel", "layer", or
     with w4a16 "group32" to "group256" (input channels that share a scale). algorithm, how ranges are found: "normal"
-    (minimum to maximum), "kl_divergence", "mmse", "percentile" (99.99 %), or "auto" (the least error a tensor). dataset: a dataset file, or samples: each an array, a list of arrays
+    (minimum to maximum), "kl_divergence", "mmse", "percentile" (99.99 %), "auto" (the least error a tensor), or for w4a16 and w8a16 "gdq" (weights rounded with
+    error feedback over a dataset). dataset: a dataset file, or samples: each an array, a list of arrays
     in input order, or a dict by input name (raw values in the model's own layout; mean and std are applied). mean, std:
     one list per input, or one flat list for a single input. equalize: scale the channels between layers so that the
     weights of both use their range alike; the float function stays. absorb_bias, migrate_scales: two more such changes,
@@ -99,7 +103,11 @@ def compile(
     list of "KEY=DTYPE") of rules, later ones win: {"conv1": "float16", "re:head.*": "int16", "op:Softmax": "int8",
     "glob:/model.22/*": "float16"}; see docs/hybrid.md. auto_hybrid: layers whose output, fed with the float model's
     numbers, has a cosine below auto_hybrid_cos_thresh or a distance above auto_hybrid_euc_thresh become float16; with
-    quantize=None, those beyond float16 become int16 (needs a dataset). keep_golden: keep the float32 model in the
+    quantize=None, those beyond float16 become int16 (needs a dataset).
+    bias_correction: take
+    the mean error of every channel over the dataset out of the layers' biases. rounding: "nearest", or "adaptive": each
+    weight up or down, whichever makes the error of the layer's results over the dataset least. quantize_weight: in a
+    float16 build large layers keep their weights in int8. keep_golden: keep the float32 model in the
     file (about four times an int8 file). dynamic_input: several sets of input shapes in one model, each one shape per
     input; arrays choose the set, the dataset has the largest. batch: items of one run, computed over the cores; the
     first extent of every input and output counts them. remove_weight: save the model without its layers' weights, to
@@ -134,6 +142,9 @@ def compile(
         "precision": precision_rules(precision),
         "auto_hybrid_cos_thresh": auto_hybrid_cos_thresh,
         "auto_hybrid_euc_thresh": auto_hybrid_euc_thresh,
+        "bias_correction": bias_correction,
+        "rounding": rounding,
+        "quantize_weight": quantize_weight,
     }
     if quantize is not None:
         settings["quantized_dtype"] = quantize

@@ -187,7 +187,37 @@ QuantizeOptions quantize_options_of(const CompileOptions& options, const Prepare
   quantize.activations.algorithm = options.algorithm;
   quantize.clip_weights = uses_weight_search(options.algorithm);
   quantize.cache = prepared.cache;
+  if (!options.quantize && options.quantize_weight) {
+    // Fewer hardly shrink a file. 36 dB: normal weights have 41 to 44; where few large ones leave the others no codes,
+    // they stay float16.
+    quantize.coded_weights = DType::Int8;
+    quantize.fewest_coded = 4096;
+    quantize.most_coding_error = 2.5e-4;
+  }
   return quantize;
+}
+
+bool corrects_by_data(const CompileOptions& options) {
+  return options.quantize && (options.bias_correction || options.rounding != Rounding::Nearest);
+}
+
+void require_samples(const CompileOptions& options, const Samples* samples) {
+  if (!needs_samples(options) || samples != nullptr) return;
+  if (options.quantize && is_weight_only(options.scheme)) {
+    fail(Code::DatasetMissing,
+         fmt::format("{} needs no samples, but bias correction, adaptive rounding and gdq do, and none were given",
+                     name(options.scheme)),
+         "pass a dataset, or leave the corrections out");
+  }
+  fail(Code::DatasetMissing, "quantization needs sample data and none was given",
+       "pass a dataset, or build with do_quantization=False");
+}
+
+/// What the toolkit's manual asks for.
+void warn_of_few_samples(const CompileOptions& options, const Samples& samples, CompileReport& report) {
+  constexpr int64_t kEnough = 200;
+  if (options.rounding != Rounding::ErrorFeedback || samples.count() >= kEnough) return;
+  report.warnings.push_back(fmt::format("gdq has {} samples, {} or more are recommended!", samples.count(), kEnough));
 }
 
 void require_outputs_of_a_file(const CompileOptions& options) {
@@ -301,8 +331,10 @@ Graph build_graph(const PreparedBuild& prepared, const CompileOptions& options) 
   return graph;
 }
 
+bool needs_samples(const CompileOptions& options) { return reads_samples(options) || corrects_by_data(options); }
+
 bool looks_at_samples(const CompileOptions& options) {
-  return options.quantize || reads_samples(options) || options.corrections.rescue_float16;
+  return options.quantize || needs_samples(options) || options.corrections.rescue_float16;
 }
 
 PreparedBuild prepare(std::span<const Graph> shape_sets, const CompileOptions& options, const Samples* samples,
@@ -320,10 +352,7 @@ PreparedBuild prepare(std::span<const Graph> shape_sets, const CompileOptions& o
          fmt::format("auto_hybrid lifts layers of int8, and {} has none", name(options.scheme)),
          "use it with quantized_dtype='w8a8', or do_quantization=False");
   }
-  if (reads_samples(options) && samples == nullptr) {
-    fail(Code::DatasetMissing, "quantization needs sample data and none was given",
-         "pass a dataset, or build with do_quantization=False");
-  }
+  require_samples(options, samples);
 
   // Ports before any pass: the outside keeps the names and types of the source model.
   prepared.inputs = input_ports(shape_sets.front(), options);
@@ -350,7 +379,7 @@ PreparedBuild prepare(std::span<const Graph> shape_sets, const CompileOptions& o
   Graph& golden = prepared.goldens.front();
   const PrecisionMap precision = assign_precision(golden, target, rules_of(options));
   // Once, at the largest shapes: the other sets find their ranges by the same names.
-  if (reads_samples(options)) {
+  if (needs_samples(options)) {
     report.samples = samples->count();
     stages.run("calibrate", golden, [&] {
       const Detail detail = detail_for(options.algorithm);
@@ -372,7 +401,8 @@ PreparedBuild prepare(std::span<const Graph> shape_sets, const CompileOptions& o
   return prepared;
 }
 
-Compiled finish(const PreparedBuild& prepared, const CompileOptions& options) {
+Compiled finish(const PreparedBuild& prepared, const CompileOptions& options, const Samples* samples, ThreadPool& pool,
+                const Progress& progress) {
   Compiled compiled{.model = {}, .golden = prepared.goldens.front(), .recipe = {}, .report = prepared.report};
   CompileReport& report = compiled.report;
   Stages stages(options, report);
@@ -383,10 +413,19 @@ Compiled finish(const PreparedBuild& prepared, const CompileOptions& options) {
     const bool is_largest = model.variants.empty();
     Graph graph = golden;
     const PrecisionMap precision = assign_precision(golden, target, rules_of(options, prepared.concat_rules));
-    stages.run("quantize", graph, [&] {
-      graph = quantize(golden, precision, prepared.calibration, quantize_options);
-    });
+    stages.run("quantize", graph, [&] { graph = quantize(golden, precision, prepared.calibration, quantize_options); });
     require_float16(target, graph);
+    // Codes, then biases that know them: nothing after this changes what the layers compute.
+    if (corrects_by_data(options) && !is_largest) carry_corrections_over(model.variants.front(), golden, graph);
+    if (corrects_by_data(options) && is_largest) {
+      warn_of_few_samples(options, *samples, report);
+      const CorrectionData data{golden, prepared.calibration, *samples, pool, progress, options.custom_code};
+      stages.run("round weights", graph,
+                 [&] { round_weights(graph, options.rounding, options.bias_correction, data); });
+      stages.run("correct biases", graph, [&] {
+        if (options.bias_correction) correct_biases(graph, target, data);
+      });
+    }
     // Last: integers are computed once, from parameters that no longer change, and stored.
     stages.run("lower", graph, [&] { lower(graph, target); });
     if (options.check) verify(graph);
@@ -426,13 +465,13 @@ Compiled compile(const Graph& imported, const CompileOptions& options, const Sam
 Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& options, const Samples* samples,
                  ThreadPool& pool, const Progress& progress) {
   PreparedBuild prepared = prepare(shape_sets, options, samples, pool, progress);
-  if (!options.auto_hybrid) return finish(prepared, options);
+  if (!options.auto_hybrid) return finish(prepared, options, samples, pool, progress);
   // The same calibration serves the build that is judged and the one that is kept.
   CompileOptions lifted = options;
   lifted.precision = auto_hybrid_rules(prepared, options, *samples, pool, progress);
   // What the user says himself comes last: it wins.
   lifted.precision.insert(lifted.precision.end(), options.precision.begin(), options.precision.end());
-  return finish(prepared, lifted);
+  return finish(prepared, lifted, samples, pool, progress);
 }
 
 }  // namespace openrknn

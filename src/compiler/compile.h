@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "compiler/analysis/calibration_set.h"
+#include "compiler/corrections/corrections.h"
 #include "compiler/corrections/float_corrections.h"
 #include "compiler/dataset/samples.h"
 #include "compiler/quantize/quantize.h"
@@ -33,7 +34,10 @@ struct CompileOptions {
   double auto_hybrid_cosine = 0.98;      ///< a layer with a smaller cosine is lifted
   std::optional<double> auto_hybrid_euclidean = {};  ///< and one with a larger distance
   bool symmetric_weights = false;
-  Corrections corrections;
+  bool quantize_weight = false;  ///< of a float16 build: large layers keep their weights in Int8 (shrinks the file)
+  Corrections corrections;       ///< of the float graph
+  bool bias_correction = false;  ///< corrections/bias_correction.cpp
+  Rounding rounding = Rounding::Nearest;  ///< corrections/weight_rounding.cpp
   int optimization_level = 3;
   std::vector<std::vector<float>> mean, std;  ///< per input; empty = none
   std::vector<bool> rgb_to_bgr;               ///< per input, or one for all; images of the dataset only
@@ -83,6 +87,9 @@ struct Compiled {
   CompileReport report;
 };
 
+/// True if compile() reads samples. Weights alone are quantized from themselves, unless corrections look at data.
+bool needs_samples(const CompileOptions&);
+
 /// Ports of an imported graph: names, dtypes, mean and std checked against its inputs (Error ConfigBadMeanStd).
 std::vector<Port> input_ports(const Graph& imported, const CompileOptions&);
 std::vector<Port> output_ports(const Graph& imported);
@@ -90,6 +97,8 @@ std::vector<SampleSpec> sample_specs(const Graph& imported, const CompileOptions
 
 /// The build is calibrated: it has layers whose inputs and results are codes.
 bool reads_samples(const CompileOptions&);
+/// It cannot be made without samples: it is calibrated, or corrected by data.
+bool needs_samples(const CompileOptions&);
 /// Samples are of use, if there are any: to the calibration, or to corrections.
 bool looks_at_samples(const CompileOptions&);
 
@@ -97,7 +106,7 @@ bool looks_at_samples(const CompileOptions&);
 PreparedBuild prepare(std::span<const Graph> shape_sets, const CompileOptions&, const Samples* samples, ThreadPool&,
                       const Progress& = {});
 /// Precision, quantization and integers. The options may differ from those of prepare() in `precision` alone.
-Compiled finish(const PreparedBuild&, const CompileOptions&);
+Compiled finish(const PreparedBuild&, const CompileOptions&, const Samples*, ThreadPool&, const Progress& = {});
 /// The largest golden graph, quantized and lowered, for those who try.
 Graph build_graph(const PreparedBuild&, const CompileOptions&);
 

@@ -102,7 +102,7 @@ struct AlgorithmName {
   std::string_view text;
   RangeAlgorithm algorithm;
 };
-// The last two are native. gdq, which the validator's list has too, is not built.
+// The last two are native. gdq, which the validator's list has too, is no range: set_algorithm.
 constexpr std::array<AlgorithmName, 5> kAlgorithms = {{
     {"normal", RangeAlgorithm::Normal},
     {"mmse", RangeAlgorithm::Mmse},
@@ -111,10 +111,18 @@ constexpr std::array<AlgorithmName, 5> kAlgorithms = {{
     {"auto", RangeAlgorithm::Auto},
 }};
 
+}  // namespace
+
+std::optional<Scheme> scheme_named(std::string_view text) {
+  const auto row = std::ranges::find(kSchemes, text, &SchemeName::text);
+  return row == kSchemes.end() ? std::nullopt : std::optional(row->scheme);
+}
+
+namespace {
+
 void set_scheme(CompileOptions& compile, const std::string& text, Diagnostics& problems) {
-  for (const SchemeName& row : kSchemes) {
-    if (row.text != text) continue;
-    compile.scheme = row.scheme;
+  if (const std::optional<Scheme> scheme = scheme_named(text)) {
+    compile.scheme = *scheme;
     return;
   }
   problems.add(
@@ -154,12 +162,14 @@ void set_method(CompileOptions& compile, const std::string& text, Diagnostics& p
 void set_algorithm(CompileOptions& compile, const std::string& text, Diagnostics& problems) {
   const bool weights_only = is_weight_only(compile.scheme);
   if (text == "gdq") {
-    problems.add(Code::ConfigUnsupported, {},
-                 weights_only ? "config: quantized_algorithm='gdq' is not built yet"
-                              : fmt::format("config: quantized_algorithm='gdq' goes with quantized_dtype='w4a16' or "
-                                            "'w8a16', got '{}'; it is not built yet",
-                                            name(compile.scheme)),
-                 weights_only ? "use 'normal' or 'mmse'" : "use 'normal', 'kl_divergence' or 'mmse'");
+    if (!weights_only) {
+      problems.add(
+          Code::ConfigUnsupported, {},
+          fmt::format("config: quantized_algorithm='gdq' goes with quantized_dtype='w4a16' or 'w8a16', got '{}'",
+                      name(compile.scheme)),
+          "use 'normal', 'kl_divergence' or 'mmse'");
+    }
+    compile.rounding = Rounding::ErrorFeedback;
     return;
   }
   const auto row = std::ranges::find(kAlgorithms, text, &AlgorithmName::text);
@@ -179,6 +189,24 @@ void set_algorithm(CompileOptions& compile, const std::string& text, Diagnostics
     return;
   }
   compile.algorithm = row->algorithm;
+}
+
+void set_rounding(CompileOptions& compile, const std::string& text, Diagnostics& problems) {
+  if (text == "nearest") return;
+  if (text != "adaptive") {
+    problems.add(Code::ConfigBadValue, {},
+                 fmt::format("Invalid rounding '{}', expect in ['nearest', 'adaptive']!", text));
+  } else if (compile.rounding == Rounding::ErrorFeedback) {
+    problems.add(Code::ConfigBadValue, {},
+                 "config: rounding='adaptive' and quantized_algorithm='gdq' both choose codes", "use one of them");
+  } else if (compile.scheme == Scheme::W16A16I || compile.scheme == Scheme::W16A16I_DFP) {
+    problems.add(
+        Code::ConfigUnsupported, {},
+        fmt::format("config: rounding='adaptive' goes with weights of 8 and 4 bits, got '{}'", name(compile.scheme)),
+        "use rounding='nearest': 65536 codes leave nothing to gain");
+  } else {
+    compile.rounding = Rounding::Adaptive;
+  }
 }
 
 void set_platform(Settings& settings, const ArgumentValue& value, Diagnostics& problems,
@@ -345,6 +373,9 @@ Settings make_settings(const ArgumentValues& given, std::vector<std::string>& wa
       bad_value("config: auto_hybrid_euc_thresh", given_distance, "None or a number, 0 or more");
     }
   });
+  collect([&] { compile.quantize_weight = bool_of(values["quantize_weight"], "config: quantize_weight"); });
+  collect([&] { compile.bias_correction = bool_of(values["bias_correction"], "config: bias_correction"); });
+  collect([&] { set_rounding(compile, text_of(values["rounding"], "config: rounding"), problems); });
   collect([&] { set_dynamic_input(settings, values["dynamic_input"], problems, warnings); });
   problems.throw_if_any();
   return settings;

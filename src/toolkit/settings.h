@@ -23,6 +23,9 @@ struct Settings {
 /// ConfigUnsupported).
 Settings make_settings(const ArgumentValues& given, std::vector<std::string>& warnings);
 
+/// Of quantized_dtype.
+std::optional<Scheme> scheme_named(std::string_view text);
+
 /// load_onnx's arguments. `initial_values` are aligned with the inputs; arrays travel beside the option values.
 ImportOptions make_import_options(const ArgumentValues& given, std::vector<std::optional<Tensor>> initial_values,
                                   std::vector<std::string>& warnings);

@@ -171,6 +171,9 @@ void Toolkit::build(const ArgumentValues& given) {
   if (ignores_dataset && !dataset.is_none()) {
     warnings.push_back(fmt::format("The dataset={} is ignored because do_quantization = False!", to_string(dataset)));
   }
+  if (quantize && state_->settings.compile.quantize_weight) {
+    warnings.emplace_back("quantize_weight has no effect because do_quantization = True!");
+  }
   state_->warn("build", warnings);
   const ArgumentValue& batch = values["rknn_batch_size"];
   const int64_t* items = std::get_if<int64_t>(&batch.data);
@@ -189,17 +192,21 @@ void Toolkit::build(bool quantize, const std::filesystem::path& dataset, std::ve
   CompileOptions options = state.settings.compile;
   options.quantize = quantize;
   std::unique_ptr<Samples> samples;
+  const bool has_samples = !dataset.empty() || !arrays.empty();
+  if (needs_samples(options) && !has_samples) {
+    const std::string_view who = quantize && is_weight_only(options.scheme)
+                                     ? "bias_correction, rounding='adaptive' and quantized_algorithm='gdq'"
+                                 : quantize            ? "do_quantization=True"
+                                 : options.auto_hybrid ? "auto_hybrid=True"
+                                                       : "a rule for integer layers";
+    const bool corrects = quantize && is_weight_only(options.scheme);
+    fail(Code::DatasetMissing, fmt::format("build: {} need{} a dataset, got None", who, corrects ? "" : "s"),
+         fmt::format("pass dataset='dataset.txt' (one sample a line){}", corrects   ? ", or leave them out"
+                                                                         : quantize ? ", or do_quantization=False"
+                                                                                    : ""));
+  }
   // Weights alone are quantized from themselves: a dataset is welcome, not needed.
-  const bool given = !dataset.empty() || !arrays.empty();
-  if (reads_samples(options) || (given && looks_at_samples(options))) {
-    if (!given) {
-      const std::string_view who = quantize              ? "do_quantization=True"
-                                   : options.auto_hybrid ? "auto_hybrid=True"
-                                                         : "a rule for integer layers";
-      fail(Code::DatasetMissing, fmt::format("build: {} needs a dataset, got None", who),
-           quantize ? "pass dataset='dataset.txt' (one sample a line), or do_quantization=False"
-                    : "pass dataset='dataset.txt' (one sample a line)");
-    }
+  if (has_samples && looks_at_samples(options)) {
     std::vector<SampleSpec> specs = sample_specs(imported(), options);
     samples = arrays.empty() ? open_dataset(dataset, std::move(specs))
                              : samples_from_arrays(std::move(arrays), std::move(specs));

@@ -50,11 +50,9 @@ def test_no_platform_means_rk3566_with_a_warning(rknn, cnn, capfd, tmp_path):
 
 NOT_BUILT = {
     "config": {
-        "quantized_algorithm": ["gdq"],
         "compress_weight": [True],
         "model_pruning": [True],
         "op_target": [{"relu": "cpu"}],
-        "quantize_weight": [True],
         "remove_reshape": [True],
         "sparse_infer": [True],
         "enable_flash_attention": [True],

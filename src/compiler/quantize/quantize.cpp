@@ -64,7 +64,8 @@ class Quantizer {
   ValueId float_form(ValueId, DType);
   ValueId convert(ValueId, std::string name, DType, std::optional<QuantParams>);
   ValueId half_constant(NodeId, ValueId);
-  ValueId coded_weights(NodeId, ValueId);
+  Coded coded_weights(NodeId, ValueId);
+  bool is_worth_coding(const Tensor& real, const Coded&) const;
   template <class Make>
   ValueId constant_form(ValueId, std::string key, const std::string& suffix, Make make);
 
@@ -226,8 +227,12 @@ void Quantizer::connect_float(NodeId id) {
     const InputRole role = role_of(golden_, id, i);
     // A weight-only build's layer that a rule asks to be float16 keeps its weights so as well.
     if (role == InputRole::Weights && options_.coded_weights && !precision_.at(id).asked) {
-      graph_.set_input(id, i, coded_weights(id, input));
-      continue;
+      const Coded coded = coded_weights(id, input);
+      if (is_worth_coding(*golden_[input].constant, coded)) {
+        const std::string key = fmt::format("coded weights {}", weight_axis(golden_, id));
+        graph_.set_input(id, i, constant_form(input, key, suffix_of(coded.codes.dtype()), [&] { return coded; }));
+        continue;
+      }
     }
     const bool wide = custom || role == InputRole::Bias || (role == InputRole::Parameter && (normalizes || codes));
     graph_.set_input(id, i,
@@ -240,29 +245,36 @@ void Quantizer::connect_float(NodeId id) {
 }
 
 /// Weights of a float16 layer, kept as codes: the executor reads them as float16 (docs/arithmetic.md).
-ValueId Quantizer::coded_weights(NodeId id, ValueId weights) {
-  const DType dtype = *options_.coded_weights;
-  const int axis = weight_axis(golden_, id);
+Coded Quantizer::coded_weights(NodeId id, ValueId weights) {
   Location where = golden_.where(id);
   where.tensor = golden_[weights].name;
   const bool column = golden_[weights].shape.size() == 1;
   const WeightOnlySpec spec{.method = column ? QuantizedMethod::Layer : options_.method,
-                            .dtype = dtype,
+                            .dtype = *options_.coded_weights,
                             .symmetric = options_.symmetric_weights,
                             .group = column ? 0 : options_.group,
                             .clip = options_.clip_weights};
-  const std::string key = fmt::format("coded weights {}", axis);
-  return constant_form(weights, key, suffix_of(dtype), [&] {
-    Coded coded = quantize_weights(*golden_[weights].constant, axis, spec, where);
-    const HalfConstant read = to_half(dequantize_tensor(coded.codes, coded.quant), false);
-    if (read.overflowing > 0) {
-      problems_.add(Code::QuantizeHalfOverflow, where,
-                    fmt::format("{} of {} weights exceed float16, the largest is {}", read.overflowing,
-                                read.values.size(), read.worst),
-                    "rescale the layer, or quantize it to int8");
-    }
-    return coded;
-  });
+  Coded coded = quantize_weights(*golden_[weights].constant, weight_axis(golden_, id), spec, where);
+  const HalfConstant read = to_half(dequantize_tensor(coded.codes, coded.quant), false);
+  if (read.overflowing > 0) {
+    problems_.add(Code::QuantizeHalfOverflow, where,
+                  fmt::format("{} of {} weights exceed float16, the largest is {}", read.overflowing,
+                              read.values.size(), read.worst),
+                  "rescale the layer, or quantize it to int8");
+  }
+  return coded;
+}
+
+bool Quantizer::is_worth_coding(const Tensor& real, const Coded& coded) const {
+  if (real.size() < options_.fewest_coded) return false;
+  if (!options_.most_coding_error) return true;
+  const std::vector<double> wanted = to_doubles(real), kept = to_doubles(dequantize_tensor(coded.codes, coded.quant));
+  double square = 0, error = 0;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    square += wanted[i] * wanted[i];
+    error += (wanted[i] - kept[i]) * (wanted[i] - kept[i]);
+  }
+  return error <= *options_.most_coding_error * square;
 }
 
 ValueId Quantizer::half_constant(NodeId id, ValueId constant) {

@@ -134,6 +134,9 @@ struct QuantizeOptions {
   int64_t group = 0;                        ///< W4A16: input channels that share a scale; 0: none, `method` says
   std::optional<DType> coded_weights = {};  ///< float16 layers keep their weights in this type (Int8, Int4)
   std::shared_ptr<LayerCache> cache = {};   ///< of builds of one graph (constants.h)
+  // Which of them do: those with so many weights, whose codes lose no more than this part of their squares.
+  int64_t fewest_coded = 0;
+  std::optional<double> most_coding_error = {};
 };
 /// The options a scheme asks for, per channel.
 QuantizeOptions options_of(Scheme);

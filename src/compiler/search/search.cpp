@@ -188,7 +188,7 @@ SearchedModel search_and_compile(std::span<const Graph> shape_sets, const Compil
   CompileOptions lifted = options;
   // The user's own rules come last: they win.
   lifted.precision.insert(lifted.precision.begin(), found.rules.begin(), found.rules.end());
-  return {finish(prepared, lifted), std::move(found)};
+  return {finish(prepared, lifted, &samples, pool, progress), std::move(found)};
 }
 
 }  // namespace openrknn
