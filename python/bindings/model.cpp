@@ -11,6 +11,8 @@
 #include "bindings/subjects.h"
 #include "core/graph/text.h"
 #include "core/model/ports.h"
+#include "toolkit/export_onnx.h"
+#include "toolkit/graph_runner.h"
 #include "toolkit/layer_analysis.h"
 #include "toolkit/settings.h"
 
@@ -87,18 +89,21 @@ PyModel* compile_graph(const PyGraph& graph, const nb::dict& given, bool quantiz
   return new PyModel(std::move(compiled), options.rgb_to_bgr);
 }
 
-nb::list run_model(PyModel& self, nb::handle feeds, const std::string& layout) {
+nb::list run_model(PyModel& self, nb::handle feeds, const std::string& layout, bool ideal) {
   const PortLayout given = layout == "nhwc" ? PortLayout::Nhwc : PortLayout::Source;
   if (layout != "nhwc" && layout != "source") {
     fail(Code::InvalidArgument, "layout '" + layout + "' is not known, expected 'source' or 'nhwc'");
   }
-  std::vector<SimulatorInput> inputs;
-  for (Tensor& tensor : tensors_from_feeds(feeds, self.input_names()))
-    inputs.push_back({std::move(tensor), given, false});
-  std::vector<Tensor> outputs;
+  std::vector<Tensor> arrays = tensors_from_feeds(feeds, self.input_names()), outputs;
   {
     const nb::gil_scoped_release release;
-    outputs = self.simulator().run(inputs);
+    if (ideal) {
+      outputs = run_ideal(self.model, arrays, given);
+    } else {
+      std::vector<SimulatorInput> inputs;
+      for (Tensor& tensor : arrays) inputs.push_back({std::move(tensor), given, false});
+      outputs = self.simulator().run(inputs);
+    }
   }
   return arrays_from_tensors(std::move(outputs));
 }
@@ -195,10 +200,22 @@ void bind_model(nb::module_& module) {
           "report", [](const PyModel& self) { return report_dict(self.report); },
           "what the compile did: times, pass log, counts")
       .def("__str__", [](const PyModel& self) { return to_text(self.model.variants.front()); })
-      .def("run", &run_model, nb::arg("feeds"), nb::arg("layout") = "source",
-           "run(feeds: dict | list | array, layout='source') -> list of arrays\n\nRuns on the simulator, through the C "
+      .def("run", &run_model, nb::arg("feeds"), nb::arg("layout") = "source", nb::kw_only(), nb::arg("ideal") = false,
+           "run(feeds: dict | list | array, layout='source', *, ideal=False) -> list of arrays\n\nRuns on the "
+           "simulator, through the C "
            "API. Inputs are raw (mean and std are "
-           "applied); layout 'nhwc' takes 4-D inputs as NHWC. Quantized and float16 outputs come as float32.")
+           "applied); layout 'nhwc' takes 4-D inputs as NHWC. Quantized and float16 outputs come as float32. "
+           "ideal=True replaces the NPU's integer laws by real numbers that are rounded once.")
+      .def(
+          "export_onnx",
+          [](const PyModel& self, const nb::object& path) {
+            const std::string target = nb::cast<std::string>(nb::str(path));
+            const nb::gil_scoped_release release;
+            export_onnx(self.model, target);
+          },
+          nb::arg("path"),
+          "Writes the compiled graph as ONNX: codes between QuantizeLinear and DequantizeLinear, float16 between "
+          "Casts.")
       .def(
           "save",
           [](PyModel& self, const nb::object& path) {
