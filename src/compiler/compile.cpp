@@ -160,6 +160,7 @@ QuantizeOptions quantize_options_of(const CompileOptions& options) {
   quantize.group = options.group;
   quantize.activations.algorithm = options.algorithm;
   quantize.clip_weights = uses_weight_search(options.algorithm);
+  quantize.ranges = options.ranges;
   return quantize;
 }
 
@@ -305,7 +306,7 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
   require_scheme(target, options);
   require_outputs_of_a_file(options);
   const bool calibrates = options.quantize && !is_weight_only(options.scheme);
-  if (calibrates && samples == nullptr) {
+  if (calibrates && samples == nullptr && options.calibration == nullptr) {
     fail(Code::DatasetMissing, "quantization needs sample data and none was given",
          "pass a dataset, or build with do_quantization=False");
   }
@@ -320,7 +321,7 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
   for (const Graph& imported : shape_sets) {
     const bool is_largest = model.variants.empty();
     Graph graph = imported;
-    optimize_in_stages(graph, stages);
+    if (options.calibration == nullptr) optimize_in_stages(graph, stages);
     require_fixed_shapes(graph, "a compile");
     // From here on the float graph stands still: it is golden, and its value ids stay valid in the quantized one.
     const Graph golden = graph;
@@ -329,7 +330,9 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
         graph, target, {.scheme = options.scheme, .quantize = options.quantize, .rules = options.precision});
     if (is_largest) report_rules(golden, options.precision, report);
     // Once, at the largest shapes: the other sets find their ranges by the same names.
-    if (calibrates && is_largest) {
+    if (calibrates && is_largest && options.calibration != nullptr) {
+      calibration = *options.calibration;
+    } else if (calibrates && is_largest) {
       report.samples = samples->count();
       stages.run("calibrate", graph, [&] {
         const Detail detail = detail_for(options.algorithm);
@@ -347,6 +350,7 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
       count_nodes(graph, report);
       compiled.golden = golden;
     }
+    if (options.keep_calibration) compiled.goldens.push_back(golden);
     model.variants.push_back(std::move(graph));
   }
   share_between_variants(model.variants);
@@ -363,6 +367,7 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
   model.sections["pass_log"] =
       Tensor::from<uint8_t>({static_cast<int64_t>(pass_log.size())}, {pass_log.begin(), pass_log.end()});
   if (options.keep_golden) model.golden = compiled.golden;
+  if (options.keep_calibration) compiled.calibration = std::move(calibration);
   return compiled;
 }
 
