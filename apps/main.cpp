@@ -176,6 +176,15 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
   profile_verb->add_option("--threads", profiling.threads, "0 = all")->check(CLI::NonNegativeNumber);
   add_dimensions(*profile_verb, profiling.dimensions);
 
+  ExportOnnxArguments exporting;
+  CLI::App* export_verb = app.add_subcommand(
+      "export-onnx",
+      "write a built model (.rknn) as ONNX with QuantizeLinear and DequantizeLinear, or another model "
+      "file as the float model that a build starts from");
+  export_verb->add_option("model", exporting.model, ".rknn, or a model file of a framework")->required();
+  export_verb->add_option("-o,--output", exporting.output, "default: beside the model, .qdq.onnx or .float.onnx");
+  add_dimensions(*export_verb, exporting.dimensions);
+
   std::string inspected;
   bool json = false, compatibility = false;
   CLI::App* inspect_verb = app.add_subcommand("inspect", "print what a .rknn file holds");
@@ -194,6 +203,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
     if (*search_verb) return search(searching);
     if (*run_verb) return run(running);
     if (*profile_verb) return profile(profiling);
+    if (*export_verb) return export_onnx(exporting);
     if (*inspect_verb) return inspect(inspected, json);
     if (*operators_verb) {
       fmt::print("{}", operator_markdown());

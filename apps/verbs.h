@@ -60,4 +60,10 @@ struct ProfileArguments {
 };
 int profile(const ProfileArguments&);
 
+struct ExportOnnxArguments {
+  std::string model, output;
+  std::map<std::string, int64_t> dimensions;
+};
+int export_onnx(const ExportOnnxArguments&);
+
 }  // namespace openrknn

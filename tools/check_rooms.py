@@ -20,6 +20,7 @@ MAY_INCLUDE = {
     "core/rknn_file": {"core/base", "core/graph", "core/model"},
     "compiler/dataset": {"core"},
     "compiler/importers": {"core"},
+    "compiler/exporters": {"core"},
     "compiler/passes": {"core"},
     "compiler/quantize": {"core", "compiler/dataset"},
     "compiler/analysis": {"core", "compiler/dataset", "compiler/quantize"},

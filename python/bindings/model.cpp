@@ -14,6 +14,8 @@
 #include "core/graph/text.h"
 #include "core/model/ports.h"
 #include "core/model/precision_notes.h"
+#include "toolkit/export_onnx.h"
+#include "toolkit/graph_runner.h"
 #include "toolkit/layer_analysis.h"
 #include "toolkit/settings.h"
 
@@ -186,18 +188,21 @@ nb::tuple search_graph(const PyGraph& graph, const nb::dict& given, const std::o
   return nb::make_tuple(nb::cast(model, nb::rv_policy::take_ownership), dict_of_point(found->search.chosen), curve);
 }
 
-nb::list run_model(PyModel& self, nb::handle feeds, const std::string& layout) {
+nb::list run_model(PyModel& self, nb::handle feeds, const std::string& layout, bool ideal) {
   const PortLayout given = layout == "nhwc" ? PortLayout::Nhwc : PortLayout::Source;
   if (layout != "nhwc" && layout != "source") {
     fail(Code::InvalidArgument, "layout '" + layout + "' is not known, expected 'source' or 'nhwc'");
   }
-  std::vector<SimulatorInput> inputs;
-  for (Tensor& tensor : tensors_from_feeds(feeds, self.input_names()))
-    inputs.push_back({std::move(tensor), given, false});
-  std::vector<Tensor> outputs;
+  std::vector<Tensor> arrays = tensors_from_feeds(feeds, self.input_names()), outputs;
   {
     const nb::gil_scoped_release release;
-    outputs = self.simulator().run(inputs);
+    if (ideal) {
+      outputs = run_ideal(self.model, arrays, given);
+    } else {
+      std::vector<SimulatorInput> inputs;
+      for (Tensor& tensor : arrays) inputs.push_back({std::move(tensor), given, false});
+      outputs = self.simulator().run(inputs);
+    }
   }
   return arrays_from_tensors(std::move(outputs));
 }
@@ -318,10 +323,22 @@ void bind_model(nb::module_& module) {
           "node "
           "(of a loaded model too); precision_rules: what each rule of the user named")
       .def("__str__", [](const PyModel& self) { return to_text(self.model.variants.front()); })
-      .def("run", &run_model, nb::arg("feeds"), nb::arg("layout") = "source",
-           "run(feeds: dict | list | array, layout='source') -> list of arrays\n\nRuns on the simulator, through the C "
+      .def("run", &run_model, nb::arg("feeds"), nb::arg("layout") = "source", nb::kw_only(), nb::arg("ideal") = false,
+           "run(feeds: dict | list | array, layout='source', *, ideal=False) -> list of arrays\n\nRuns on the "
+           "simulator, through the C "
            "API. Inputs are raw (mean and std are "
-           "applied); layout 'nhwc' takes 4-D inputs as NHWC. Quantized and float16 outputs come as float32.")
+           "applied); layout 'nhwc' takes 4-D inputs as NHWC. Quantized and float16 outputs come as float32. "
+           "ideal=True replaces the NPU's integer laws by real numbers that are rounded once.")
+      .def(
+          "export_onnx",
+          [](const PyModel& self, const nb::object& path) {
+            const std::string target = nb::cast<std::string>(nb::str(path));
+            const nb::gil_scoped_release release;
+            export_onnx(self.model, target);
+          },
+          nb::arg("path"),
+          "Writes the compiled graph as ONNX: codes between QuantizeLinear and DequantizeLinear, float16 between "
+          "Casts.")
       .def(
           "save",
           [](PyModel& self, const nb::object& path) {

@@ -187,6 +187,7 @@ QuantizeOptions quantize_options_of(const CompileOptions& options, const Prepare
   quantize.activations.algorithm = options.algorithm;
   quantize.clip_weights = uses_weight_search(options.algorithm);
   quantize.cache = prepared.cache;
+  quantize.ranges = options.ranges;
   if (!options.quantize && options.quantize_weight) {
     // Fewer hardly shrink a file. 36 dB: normal weights have 41 to 44; where few large ones leave the others no codes,
     // they stay float16.
@@ -331,7 +332,9 @@ Graph build_graph(const PreparedBuild& prepared, const CompileOptions& options) 
   return graph;
 }
 
-bool needs_samples(const CompileOptions& options) { return reads_samples(options) || corrects_by_data(options); }
+bool needs_samples(const CompileOptions& options) {
+  return (reads_samples(options) && options.calibration == nullptr) || corrects_by_data(options);
+}
 
 bool looks_at_samples(const CompileOptions& options) {
   return options.quantize || needs_samples(options) || options.corrections.rescue_float16;
@@ -369,7 +372,7 @@ PreparedBuild prepare(std::span<const Graph> shape_sets, const CompileOptions& o
   };
   for (const Graph& imported : shape_sets) {
     Graph graph = imported;
-    optimize_in_stages(graph, stages, correcting);
+    if (options.calibration == nullptr) optimize_in_stages(graph, stages, correcting);
     if (observations) observations->is_complete = true;
     require_fixed_shapes(graph, "a compile");
     // From here on the float graph stands still: it is golden, and its value ids stay valid in the quantized one.
@@ -379,7 +382,9 @@ PreparedBuild prepare(std::span<const Graph> shape_sets, const CompileOptions& o
   Graph& golden = prepared.goldens.front();
   const PrecisionMap precision = assign_precision(golden, target, rules_of(options));
   // Once, at the largest shapes: the other sets find their ranges by the same names.
-  if (needs_samples(options)) {
+  if (options.calibration != nullptr) {
+    prepared.calibration = *options.calibration;
+  } else if (needs_samples(options)) {
     report.samples = samples->count();
     stages.run("calibrate", golden, [&] {
       const Detail detail = detail_for(options.algorithm);
@@ -395,7 +400,9 @@ PreparedBuild prepare(std::span<const Graph> shape_sets, const CompileOptions& o
       }
     });
     if (shape_sets.size() > 1) add_aliases(golden, prepared.calibration);
-    // What only ranges can tell; every set of shapes decides by those of the largest.
+  }
+  // What only ranges can tell; every set of shapes decides by those of the largest.
+  if (reads_samples(options)) {
     prepared.concat_rules = rules_for_concats(golden, precision, prepared.calibration, options, report);
   }
   return prepared;
@@ -435,6 +442,7 @@ Compiled finish(const PreparedBuild& prepared, const CompileOptions& options, co
       model.sections[std::string(kPrecisionSection)] = encode_precision_notes(notes_of(golden, precision));
       compiled.recipe = {precision, prepared.calibration, quantize_options};
     }
+    if (options.keep_goldens) compiled.goldens.push_back(golden);
     model.variants.push_back(std::move(graph));
   }
   share_between_variants(model.variants);

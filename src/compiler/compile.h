@@ -41,6 +41,11 @@ struct CompileOptions {
   int optimization_level = 3;
   std::vector<std::vector<float>> mean, std;  ///< per input; empty = none
   std::vector<bool> rgb_to_bgr;               ///< per input, or one for all; images of the dataset only
+  /// Asked for by tensor of golden: they replace what calibration says of it and of all that share codes with it.
+  AskedRanges ranges;
+  /// Taken over instead of samples. The graphs are golden already: no pass runs (hybrid quantization, step 2).
+  const Calibration* calibration = nullptr;
+  bool keep_goldens = false;  ///< Compiled::goldens
   std::string custom_string;
   std::string source_framework = "ONNX";
   CustomCode custom_code;      ///< what computes Custom nodes while a quantized build is calibrated
@@ -82,8 +87,9 @@ struct PreparedBuild {
 };
 struct Compiled {
   Model model;
-  Graph golden;           ///< the float32 graph that entered quantize, of the largest shapes
-  QuantizeRecipe recipe;  ///< what it was quantized with
+  Graph golden;                ///< the float32 graph that entered quantize, of the largest shapes
+  QuantizeRecipe recipe;       ///< what it was quantized with
+  std::vector<Graph> goldens;  ///< with keep_goldens: one for each set of input shapes
   CompileReport report;
 };
 

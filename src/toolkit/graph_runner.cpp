@@ -43,4 +43,23 @@ void GraphRunner::set_checkpoint(std::function<void()> checkpoint) {
   if (parts_) parts_->set_checkpoint(std::move(checkpoint));
 }
 
+std::vector<Tensor> run_ideal(const Model& model, const std::vector<Tensor>& inputs, PortLayout layout, int threads) {
+  const Graph& graph = model.variants.front();
+  if (inputs.size() != graph.inputs.size()) {
+    fail(Code::RuntimeBadInput, fmt::format("got {} inputs, the model has {}", inputs.size(), graph.inputs.size()));
+  }
+  std::vector<Tensor> given;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    given.push_back(to_graph(model.inputs[i], graph[graph.inputs[i]], inputs[i], layout, false, Layout::Logical));
+  }
+  GraphRunner runner(graph, threads, {.ideal = true}, model.arithmetic);
+  std::vector<Tensor> outputs = runner.run(given);
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const Value& value = graph[graph.outputs[i]];
+    const bool real = value.quant.has_value() || is_floating(value.dtype);
+    outputs[i] = from_graph(model.outputs[i], value, outputs[i], real);
+  }
+  return outputs;
+}
+
 }  // namespace openrknn

@@ -7,6 +7,7 @@
 
 #include "core/executor/run.h"
 #include "core/executor/segments.h"
+#include "core/model/ports.h"
 
 namespace openrknn {
 
@@ -30,5 +31,9 @@ class GraphRunner {
   std::optional<Run> run_;             // one plan holds the whole graph, or
   std::optional<SegmentedRun> parts_;  // shapes depend on data
 };
+
+/// One item of a compiled model with every integer law replaced by real numbers that are rounded once
+/// (docs/arithmetic.md, "ideal"): arrays and outputs as the simulator takes and gives them.
+std::vector<Tensor> run_ideal(const Model&, const std::vector<Tensor>& inputs, PortLayout, int threads = 0);
 
 }  // namespace openrknn

@@ -109,6 +109,17 @@ constexpr Option kOptions[] = {
      "lift bad layers to float16 automatically; in a float16 build those that overflow to int16", OptionStatus::Works,
      "since 2.3.2"},
 
+    {"hybrid_quantization_step1", "dataset", "None", "path of a dataset file", "samples for calibration"},
+    {"hybrid_quantization_step1", "rknn_batch_size", "None", "int, 1 or more", "batch of the model step 2 builds"},
+    {"hybrid_quantization_step1", "proposal", "False", "bool",
+     "write the layers that lose most in int8 into custom_quantize_layers"},
+    {"hybrid_quantization_step1", "proposal_dataset_size", "1", "int, 1 or more", "samples the proposal looks at"},
+    {"hybrid_quantization_step1", "custom_hybrid", "None", "list of [from tensor, to tensor]",
+     "every layer on paths between the two computes in float16"},
+    {"hybrid_quantization_step2", "model_input", "", "path", "the .model file of step 1"},
+    {"hybrid_quantization_step2", "data_input", "", "path", "the .data file of step 1"},
+    {"hybrid_quantization_step2", "model_quantization_cfg", "", "path", "the .quantization.cfg file, edited"},
+
     {"export_rknn", "export_path", "", "path", "where the .rknn file goes"},
     {"export_rknn", "cpp_gen_cfg", "None", "", "accepted and ignored: removed from the toolkit in favour of codegen",
      kIgnored},
@@ -142,20 +153,12 @@ constexpr Option kOptions[] = {
 
 // Methods of the class that are not built yet: refused by name (the API reference, chapters after the ones above).
 constexpr UnbuiltMethod kUnbuiltMethods[] = {
-    {"load_caffe", true},
-    {"load_tensorflow", true},
-    {"load_tflite", true},
-    {"load_darknet", true},
-    {"load_pytorch", true},
-    {"eval_perf", false},
-    {"eval_memory", false},
-    {"get_sdk_version", false},
-    {"list_devices", false},
-    {"hybrid_quantization_step1", true},
-    {"hybrid_quantization_step2", true},
-    {"export_encrypted_rknn_model", true},
-    {"reg_custom_op", true},
-    {"codegen", true},
+    {"load_caffe", true},    {"load_tensorflow", true},
+    {"load_tflite", true},   {"load_darknet", true},
+    {"load_pytorch", true},  {"eval_perf", false},
+    {"eval_memory", false},  {"get_sdk_version", false},
+    {"list_devices", false}, {"export_encrypted_rknn_model", true},
+    {"reg_custom_op", true}, {"codegen", true},
 };
 
 std::string accepted_names(std::string_view method) {

@@ -282,6 +282,15 @@ bool bool_of(const ArgumentValue& value, std::string_view argument) {
   bad_value(argument, value, "True or False");
 }
 
+int64_t batch_of(const ArgumentValue& value, std::string_view method) {
+  const int64_t* items = std::get_if<int64_t>(&value.data);
+  if (value.is_none() || (items != nullptr && *items == -1)) return 1;
+  if (items == nullptr || *items < 1) {
+    bad_value(fmt::format("{}: rknn_batch_size", method), value, "None or a whole number, 1 or more");
+  }
+  return *items;
+}
+
 std::vector<std::string> names_of(const ArgumentValue& value, std::string_view argument) {
   if (value.is_none()) return {};
   if (const std::string* one = std::get_if<std::string>(&value.data)) return {*one};

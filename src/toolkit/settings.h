@@ -34,5 +34,7 @@ ImportOptions make_import_options(const ArgumentValues& given, std::vector<std::
 std::vector<Shape> shapes_of(const ArgumentValue&, std::string_view argument);
 std::vector<std::string> names_of(const ArgumentValue&, std::string_view argument);
 bool bool_of(const ArgumentValue&, std::string_view argument);
+/// rknn_batch_size of `method`: 1 and -1 (an older spelling of None) both mean no batch.
+int64_t batch_of(const ArgumentValue&, std::string_view method);
 
 }  // namespace openrknn

@@ -9,13 +9,10 @@
 #include "compiler/importers/importer.h"
 #include "core/rknn_file/rknn_file.h"
 #include "toolkit/layer_analysis.h"
-#include "toolkit/settings.h"
-#include "toolkit/simulator.h"
+#include "toolkit/toolkit_state.h"
 
 namespace openrknn {
 namespace {
-
-enum class Stage : uint8_t { New, Configured, Loaded, Built, Deployed };
 
 std::string lower_case(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
@@ -71,34 +68,6 @@ std::vector<std::string> paths_of(const ArgumentValue& given, std::string_view a
 
 }  // namespace
 
-struct Toolkit::State {
-  MessageSink sink;
-  Progress progress;
-  ThreadPool pool;
-
-  Stage stage = Stage::New;
-  Settings settings;
-  std::vector<Graph> imported;  // one for each set of input shapes, largest first
-  std::optional<Compiled> compiled;
-  std::string title;  // the model's file name
-  std::string file;   // the model as .rknn bytes, once it exists
-  Model deployed;     // after load_rknn: ports and target
-  std::unique_ptr<Simulator> simulator;
-
-  State(MessageSink s, Progress p, int threads) : sink(std::move(s)), progress(std::move(p)), pool(threads) {}
-
-  void say(LogLevel level, std::string_view method, std::string_view text) const {
-    if (sink) sink(level, method, text);
-  }
-  void warn(std::string_view method, const std::vector<std::string>& lines) const {
-    for (const std::string& line : lines) say(LogLevel::Warning, method, line);
-  }
-  void require(bool condition, std::string_view method, std::string_view problem, std::string_view fix) const {
-    if (!condition) fail(Code::ConfigWrongState, fmt::format("{}: {}", method, problem), std::string(fix));
-  }
-  const Model& model() const { return stage == Stage::Deployed ? deployed : compiled->model; }
-};
-
 Toolkit::Toolkit(MessageSink sink, Progress progress, int threads)
     : state_(std::make_unique<State>(std::move(sink), std::move(progress), threads)) {}
 Toolkit::~Toolkit() = default;
@@ -108,6 +77,7 @@ void Toolkit::config(const ArgumentValues& given) {
   Settings settings = make_settings(given, warnings);
   state_->warn("config", warnings);
   state_->settings = std::move(settings);
+  state_->config = given;
   if (state_->stage == Stage::New) state_->stage = Stage::Configured;
 }
 
@@ -142,7 +112,7 @@ void Toolkit::load_model(const std::filesystem::path& path, const ImportOptions&
   state_->settings.compile.source_framework = std::string(importer.framework);
   input_ports(graphs.front(), state_->settings.compile);  // mean and std are checked now, where the user gave the model
   state_->imported = std::move(graphs);
-  state_->title = path.filename().string();
+  state_->source = path;
   state_->compiled.reset();
   state_->simulator.reset();
   state_->file.clear();
@@ -150,13 +120,8 @@ void Toolkit::load_model(const std::filesystem::path& path, const ImportOptions&
 }
 
 void Toolkit::build(const ArgumentValues& given) {
-  ArgumentValues normalized = given;
-  // 1 and -1 (an older spelling) both mean "no batch".
-  if (const auto batch = normalized.find("rknn_batch_size"); batch != normalized.end()) {
-    if (batch->second == ArgumentValue(int64_t{1}) || batch->second == ArgumentValue(int64_t{-1})) batch->second = {};
-  }
   std::vector<std::string> warnings;
-  ArgumentValues values = check_options("build", normalized, warnings);
+  ArgumentValues values = check_options("build", given, warnings);
   const bool quantize = bool_of(values["do_quantization"], "build: do_quantization");
   const ArgumentValue& dataset = values["dataset"];
   if (!dataset.is_none() && !std::holds_alternative<std::string>(dataset.data)) {
@@ -175,20 +140,13 @@ void Toolkit::build(const ArgumentValues& given) {
     warnings.emplace_back("quantize_weight has no effect because do_quantization = True!");
   }
   state_->warn("build", warnings);
-  const ArgumentValue& batch = values["rknn_batch_size"];
-  const int64_t* items = std::get_if<int64_t>(&batch.data);
-  if (!batch.is_none() && (items == nullptr || *items < 1)) {
-    fail(Code::ConfigBadValue,
-         fmt::format("build: rknn_batch_size: got {}, expected None or a whole number, 1 or more", to_string(batch)));
-  }
-  compile.batch = items == nullptr ? 1 : *items;
+  compile.batch = batch_of(values["rknn_batch_size"], "build");
   build(quantize, !ignores_dataset && !dataset.is_none() ? std::get<std::string>(dataset.data) : "", {});
 }
 
 void Toolkit::build(bool quantize, const std::filesystem::path& dataset, std::vector<std::vector<Tensor>> arrays) {
   State& state = *state_;
-  state.require(state.stage >= Stage::Loaded && state.stage != Stage::Deployed, "build", "no model has been loaded",
-                "please load a model first, for example with load_onnx");
+  state.require_loaded("build");
   CompileOptions options = state.settings.compile;
   options.quantize = quantize;
   std::unique_ptr<Samples> samples;
@@ -214,31 +172,34 @@ void Toolkit::build(bool quantize, const std::filesystem::path& dataset, std::ve
   state.simulator.reset();
   state.file.clear();
   state.say(LogLevel::Info, "", "rknn building ...");
-  state.compiled = openrknn::compile(state.imported, options, samples.get(), state.pool, state.progress);
-  state.warn("build", state.compiled->report.warnings);
-  for (const AppliedRule& rule : state.compiled->report.precision_rules) {
-    state.say(LogLevel::Info, "build",
-              fmt::format("precision rule '{}' names {}", rule.rule,
-                          rule.layers.empty() ? "no layer" : fmt::format("{}", fmt::join(rule.layers, ", "))));
+  state.take_built(openrknn::compile(state.imported, options, samples.get(), state.pool, state.progress), "build");
+}
+
+void Toolkit::State::take_built(Compiled built, std::string_view method) {
+  compiled = std::move(built);
+  warn(method, compiled->report.warnings);
+  for (const AppliedRule& rule : compiled->report.precision_rules) {
+    say(LogLevel::Info, method,
+        fmt::format("precision rule '{}' names {}", rule.rule,
+                    rule.layers.empty() ? "no layer" : fmt::format("{}", fmt::join(rule.layers, ", "))));
   }
   const auto report_dtypes = [&](const std::vector<ValueId>& ids, const std::vector<Port>& ports,
                                  std::string_view what) {
-    const Graph& graph = state.compiled->model.variants.front();
+    const Graph& graph = compiled->model.variants.front();
     for (size_t i = 0; i < ids.size(); ++i) {
       const DType now = graph[ids[i]].dtype;
       if (now != DType::Int8 && now != DType::Int16) continue;
-      state.say(
-          LogLevel::Warning, "build",
+      say(LogLevel::Warning, method,
           fmt::format("The default {} dtype of '{}' is changed from '{}' to '{}' in rknn model for performance!\n"
                       "                       Please take care of this change when deploy rknn model with Runtime API!",
                       what, ports[i].name, numpy_name(ports[i].dtype), numpy_name(now)));
     }
   };
-  const Model& model = state.compiled->model;
+  const Model& model = compiled->model;
   report_dtypes(model.variants.front().inputs, model.inputs, "input");
   report_dtypes(model.variants.front().outputs, model.outputs, "output");
-  state.say(LogLevel::Info, "", "rknn building done.");
-  state.stage = Stage::Built;
+  say(LogLevel::Info, "", "rknn building done.");
+  stage = Stage::Built;
 }
 
 SearchResult Toolkit::search(const std::filesystem::path& dataset, const SearchOptions& search) {
@@ -267,7 +228,7 @@ void Toolkit::export_rknn(const std::filesystem::path& path) {
 void Toolkit::load_rknn(const std::filesystem::path& path) {
   const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
   state_->deployed = read(file);
-  state_->title = path.filename().string();
+  state_->source = path;
   state_->file.assign(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
   state_->simulator.reset();
   state_->stage = Stage::Deployed;
@@ -400,7 +361,7 @@ Analysis Toolkit::accuracy_analysis(const ArgumentValues& given) {
                                              .recipe = state.compiled ? &state.compiled->recipe : nullptr,
                                              .build = state.compiled ? &state.compiled->report : nullptr,
                                              .samples = *sample,
-                                             .title = state.title,
+                                             .title = state.source.filename().string(),
                                              .custom = state.settings.compile.custom_code,
                                              .snapshot = &*snapshot},
                                             state.pool, state.progress);
@@ -422,6 +383,8 @@ void Toolkit::release() {
   state_->deployed = {};
   state_->file.clear();
   state_->settings = {};
+  state_->config.clear();
+  state_->source.clear();
   state_->stage = Stage::New;
 }
 

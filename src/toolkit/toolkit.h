@@ -1,5 +1,6 @@
 // The operations behind the RKNN class and the command line: one object, one model, a small state machine
 //   new --config--> configured --load_onnx--> loaded --build--> built --init_runtime--> running
+//   loaded --hybrid_quantization_step1--> loaded, and three files; new --hybrid_quantization_step2--> built
 //   new --load_rknn--> deployed --init_runtime--> running
 // Every method throws Error; the edges (rknn.api, command line) turn that into return values and exit codes.
 #pragma once
@@ -42,6 +43,10 @@ class Toolkit {
   void build(bool quantize, const std::filesystem::path& dataset, std::vector<std::vector<Tensor>> samples);
   /// Builds, quantized, with the layers lifted that a search to a target finds.
   SearchResult search(const std::filesystem::path& dataset, const SearchOptions&);
+  /// Calibrates and writes <name>.model, .data and .quantization.cfg into the working directory, all or none.
+  void hybrid_quantization_step1(const ArgumentValues&);
+  /// Builds what those files say; needs neither config nor a loaded model.
+  void hybrid_quantization_step2(const ArgumentValues&);
   void export_rknn(const std::filesystem::path&);
   void load_rknn(const std::filesystem::path&);
   void init_runtime(const ArgumentValues&);

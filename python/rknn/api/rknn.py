@@ -155,6 +155,29 @@ class RKNN:
         )
 
     @_status
+    def hybrid_quantization_step1(
+        self, dataset=None, rknn_batch_size=None, proposal=False, proposal_dataset_size=1, custom_hybrid=None
+    ):
+        """Calibrates and writes <name>.model, .data and .quantization.cfg into the working directory. Returns 0 or -1.
+
+        <name> is the stem of the loaded model. Layers that shall not be int8 are then written under
+        custom_quantize_layers of the .cfg; proposal=True and custom_hybrid=[[from, to], ...] do so beforehand.
+        """
+        values = {key: value for key, value in locals().items() if key != "self"}
+        self._core.hybrid_quantization_step1({**values, "dataset": None if dataset is None else os.fspath(dataset)})
+
+    @_status
+    def hybrid_quantization_step2(self, model_input, data_input, model_quantization_cfg):
+        """Builds from the three files of step 1, also on an object without config and model. Returns 0 or -1."""
+        self._core.hybrid_quantization_step2(
+            {
+                "model_input": os.fspath(model_input),
+                "data_input": os.fspath(data_input),
+                "model_quantization_cfg": os.fspath(model_quantization_cfg),
+            }
+        )
+
+    @_status
     def export_rknn(self, export_path, **kwargs):
         """Writes the built model to a .rknn file. Returns 0 or -1; a failed write leaves no file."""
         _core.check_options("export_rknn", kwargs)

@@ -39,7 +39,7 @@ class Quantizer {
       : golden_(golden),
         precision_(precision),
         options_(options),
-        classes_(golden, precision, calibration, options.activations),
+        classes_(golden, precision, calibration, options.activations, options.ranges),
         graph_(golden) {}
 
   Graph run() {

@@ -125,12 +125,17 @@ std::optional<std::string> precision_refusal(const Graph& golden, NodeId, DType 
 inline bool is_code_type(DType dtype) { return dtype == DType::Int8 || dtype == DType::Int16; }
 
 struct LayerCache;
+
+/// Lowest and highest number by tensor of golden.
+using AskedRanges = std::map<std::string, std::pair<double, double>>;
+
 enum class QuantizedMethod : uint8_t { Channel, Layer };
 struct QuantizeOptions {
   QuantizedMethod method = QuantizedMethod::Channel;
   RangeSpec activations;
   bool clip_weights = false;                ///< search for weights' ranges too, see uses_weight_search()
   bool symmetric_weights = false;           ///< native option; the manual's weights are asymmetric
+  AskedRanges ranges;                       ///< instead of what calibration says
   int64_t group = 0;                        ///< W4A16: input channels that share a scale; 0: none, `method` says
   std::optional<DType> coded_weights = {};  ///< float16 layers keep their weights in this type (Int8, Int4)
   std::shared_ptr<LayerCache> cache = {};   ///< of builds of one graph (constants.h)

@@ -55,8 +55,8 @@ DType storage_of(const Graph& golden, const PrecisionMap& precision, ValueId id)
 }
 
 RangeClasses::RangeClasses(const Graph& golden, const PrecisionMap& precision, const Calibration& calibration,
-                           const RangeSpec& spec)
-    : golden_(golden), precision_(precision), narrow_spec_(spec), wide_spec_(spec) {
+                           const RangeSpec& spec, const AskedRanges& asked)
+    : golden_(golden), precision_(precision), asked_(asked), narrow_spec_(spec), wide_spec_(spec) {
   narrow_spec_.dtype = DType::Int8;
   wide_spec_.dtype = DType::Int16;
   const size_t count = 2 * static_cast<size_t>(golden.value_count());
@@ -227,8 +227,25 @@ void RangeClasses::join(Form a, Form b) {
   list_[gone].clear();
 }
 
+/// What is asked for any member: all of it, if several are.
+std::optional<std::pair<double, double>> RangeClasses::asked_range(size_t root) const {
+  std::optional<std::pair<double, double>> range;
+  for (const Form member : list_[root]) {
+    const auto asked = asked_.find(golden_[member.value].name);
+    if (asked == asked_.end()) continue;
+    const auto [lowest, highest] = asked->second;
+    range = range ? std::pair(std::min(range->first, lowest), std::max(range->second, highest)) : asked->second;
+  }
+  return range;
+}
+
 const QuantParams& RangeClasses::params(ValueId id, DType codes) const {
   const size_t at = root({id, codes});
+  if (const auto asked = asked_range(at); asked && !params_[at]) {
+    const RangeSpec& wanted = spec(codes);
+    params_[at] = wanted.power_of_two ? power_of_two_params(asked->first, asked->second, codes)
+                                      : params_of_range(asked->first, asked->second, codes, wanted.symmetric);
+  }
   if (!params_[at]) {
     // What the caller feeds is often codes already, pixels above all: their whole range holds them exactly.
     const bool fed =

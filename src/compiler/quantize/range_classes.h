@@ -25,7 +25,7 @@ inline bool computes_codes(const PrecisionMap& precision, NodeId id) {
 class RangeClasses {
  public:
   /// Throws Error (QuantizeNoStatistics) listing every tensor calibration did not see.
-  RangeClasses(const Graph& golden, const PrecisionMap&, const Calibration&, const RangeSpec&);
+  RangeClasses(const Graph& golden, const PrecisionMap&, const Calibration&, const RangeSpec&, const AskedRanges&);
 
   /// Parameters of the value's form in codes of this type.
   const QuantParams& params(ValueId, DType codes) const;
@@ -59,10 +59,12 @@ class RangeClasses {
   /// A node of this type whose output has the parameters of its input.
   bool keeps_params(NodeId, DType codes) const;
   double tolerated_width(Form, NodeId choice) const;
+  std::optional<std::pair<double, double>> asked_range(size_t root) const;
   double chosen_width(const Statistics&, DType codes) const;
 
   const Graph& golden_;
   const PrecisionMap& precision_;
+  const AskedRanges& asked_;
   RangeSpec narrow_spec_, wide_spec_;
   std::vector<bool> member_;     // by form, like all that follows
   std::vector<Statistics> own_;  // what it contributes; natural range applied

@@ -67,6 +67,7 @@ const OperatorRow* find_operator(std::string_view op, int64_t opset) {
 
 const OperatorRow* find_operator(std::string_view op, std::string_view domain, int64_t opset) {
   if (domain.empty()) return find_operator(op, opset);
+  if (domain == "openrknn") return find_own_operator(op, opset);
   if (domain != "ai.onnx.preview") return nullptr;
   for (const OperatorRow& row : preview_operators()) {
     if (row.op == op && opset >= row.since && opset <= row.until) return &row;
