@@ -151,12 +151,20 @@ def test_the_accurate_preset_is_its_options(cnn, dataset, tmp_path):
 
     accurate = convert("-t", "rk3588", "--preset", "accurate")
     spelled = ("--quantized-algorithm", "auto", "--rounding", "adaptive", "--equalize", "True")
-    spelled += ("--bias-correction", "True")
+    spelled += ("--bias-correction", "True", "--split-concat", "True", "--migrate-scales", "True")
     assert accurate == convert("-t", "rk3588", *spelled)
     assert accurate != convert("-t", "rk3588")
     four = ("-t", "rk3576", "--quantized-dtype", "w4a16")
     assert convert(*four, "--preset", "accurate") == convert(
-        *four, "--quantized-algorithm", "gdq", "--bias-correction", "True"
+        *four,
+        "--quantized-algorithm",
+        "gdq",
+        "--bias-correction",
+        "True",
+        "--equalize",
+        "True",
+        "--rescue-float16",
+        "True",
     )
 
 
