@@ -19,7 +19,8 @@ int64_t worst_sample(const ReportCollector& collected) {
   return worst;
 }
 
-std::vector<SetFinding> ranges_that_do_not_fit(const QuantizeRecipe& recipe, const Calibration& seen, Trials& trials) {
+std::vector<SetFinding> ranges_that_do_not_fit(const QuantizeRecipe& recipe, const Calibration& seen,
+                                               RemedyTrials& trials) {
   std::vector<SetFinding> confirmed;
   for (SetFinding& finding : compare_ranges(recipe.calibration, seen)) {
     const std::optional<Outcome>& after = trials.with({.fix = finding.fix, .recalibrates = true});
@@ -60,7 +61,7 @@ DiagnosedModel diagnose_model(const DiagnosisRequest& request, ThreadPool& pool,
   if (request.recipe != nullptr && !seen.empty()) {
     const Target& target = *find_target(request.model.target);
     const Subject subject{golden, built, *request.recipe, target, request.samples, pool, request.custom};
-    Trials trials(subject, seen, worst_sample(collected));
+    RemedyTrials trials(subject, seen, worst_sample(collected));
     for (SetFinding& finding : ranges_that_do_not_fit(*request.recipe, seen, trials)) {
       result.calibration_set.insert(result.calibration_set.begin(), std::move(finding));
     }

@@ -66,7 +66,7 @@ Diagnosed diagnose_case(const Case& given) {
       analyze(given.golden, built, arithmetic_of(target), layer_rows(given.golden, built), given.evaluation, pool);
   const Calibration seen = calibrate(given.golden, given.evaluation, pool, {}, {}, Detail::Histograms);
   const Subject subject{given.golden, built, recipe, target, given.evaluation, pool};
-  Trials trials(subject, seen, 0);
+  RemedyTrials trials(subject, seen, 0);
   Diagnosed diagnosed{diagnose(subject, analysis, trials)};
   std::cout << diagnosed.text();  // read when a test fails
   return diagnosed;

@@ -8,7 +8,7 @@
 #include <limits>
 #include <random>
 
-#include "compiler/search/trials.h"
+#include "compiler/search/lift_trials.h"
 #include "core/graph/text.h"
 #include "quantize/support.h"
 
@@ -56,7 +56,7 @@ struct Bench {
 
 /// Least cost over all subsets that reach the target.
 double brute_force(Bench& bench, const SearchOptions& search) {
-  Trials trials(bench.prepared, bench.options, search, bench.samples, bench.pool);
+  LiftTrials trials(bench.prepared, bench.options, search, bench.samples, bench.pool);
   double least = std::numeric_limits<double>::infinity();
   for (size_t mask = 0; mask < size_t{1} << trials.layers().size(); ++mask) {
     Lifted lifted;
@@ -104,7 +104,7 @@ TEST(Search, ReachesTheTargetAndLiftsNothingNeedless) {
   for (const uint32_t net : {9u, 10u, 11u, 12u}) {
     Bench bench(long_net(net), 1);
     SearchOptions search{.target = -1000};
-    Trials trials(bench.prepared, bench.options, search, bench.samples, bench.pool);
+    LiftTrials trials(bench.prepared, bench.options, search, bench.samples, bench.pool);
     ASSERT_GT(trials.layers().size(), kExhaustiveLayers);
     const double base = trials.metric({});
     for (const double more : {1.5, 3.0, 6.0, 9.0}) {
@@ -189,7 +189,7 @@ TEST(Search, RulesOfTheUserStand) {
   const PrecisionRule rule{PrecisionRule::Kind::OpType, "Conv", DType::Int8};
   Bench bench(long_net(), 5, {.precision = {rule}});
   SearchOptions search{.target = -1000};
-  Trials trials(bench.prepared, bench.options, search, bench.samples, bench.pool);
+  LiftTrials trials(bench.prepared, bench.options, search, bench.samples, bench.pool);
   for (const LiftableLayer& layer : trials.layers())
     EXPECT_NE(bench.graph[test::value_of(bench.graph, layer.tensor).producer].op, "Conv");
 }

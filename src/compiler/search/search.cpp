@@ -11,14 +11,14 @@
 #include <numeric>
 #include <tuple>
 
-#include "compiler/search/trials.h"
+#include "compiler/search/lift_trials.h"
 
 namespace openrknn {
 namespace {
 
 class Search {
  public:
-  Search(Trials& trials, const SearchOptions& options, const Progress& progress)
+  Search(LiftTrials& trials, const SearchOptions& options, const Progress& progress)
       : trials_(trials), options_(options), progress_(progress), count_(trials.layers().size()) {
     for (size_t i = 0; i < count_; ++i) all_.insert(i);
   }
@@ -49,7 +49,7 @@ class Search {
   }
   [[noreturn]] void refuse();
 
-  Trials& trials_;
+  LiftTrials& trials_;
   const SearchOptions& options_;
   const Progress& progress_;
   size_t count_;
@@ -149,7 +149,7 @@ void Search::refuse() {
 }
 
 /// Points that nothing tried beats at no more layers and no more multiplications.
-std::vector<SearchPoint> curve_of(Trials& trials) {
+std::vector<SearchPoint> curve_of(LiftTrials& trials) {
   std::vector<SearchPoint> tried, curve;
   for (const auto& [lifted, metric] : trials.known()) tried.push_back(trials.point(lifted));
   const auto key = [](const SearchPoint& p) { return std::tuple(p.layers.size(), p.macs_share, p.metric); };
@@ -173,7 +173,7 @@ SearchResult search_precision(const PreparedBuild& prepared, const CompileOption
   if (search.samples < 1 || samples.count() < 1) {
     fail(Code::ConfigBadValue, fmt::format("search: got {} samples to judge by, expected 1 or more", search.samples));
   }
-  Trials trials(prepared, options, search, samples, pool);
+  LiftTrials trials(prepared, options, search, samples, pool);
   const Lifted lifted = Search(trials, search, progress).find();
   SearchResult result{.chosen = trials.point(lifted), .curve = curve_of(trials), .trials = trials.count()};
   result.rules = trials.rules(lifted);

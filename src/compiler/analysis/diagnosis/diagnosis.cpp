@@ -47,7 +47,7 @@ std::vector<size_t> worst_rows(const Analysis& analysis) {
 
 class Diagnosis {
  public:
-  Diagnosis(const Subject& subject, const Analysis& analysis, Trials& trials, const Progress& progress)
+  Diagnosis(const Subject& subject, const Analysis& analysis, RemedyTrials& trials, const Progress& progress)
       : subject_(subject), analysis_(analysis), trials_(trials), progress_(progress) {}
 
   std::vector<LayerFinding> make() {
@@ -197,7 +197,7 @@ class Diagnosis {
 
   const Subject& subject_;
   const Analysis& analysis_;
-  Trials& trials_;
+  RemedyTrials& trials_;
   const Progress& progress_;
   std::vector<LayerFinding> found_;
 };
@@ -217,7 +217,7 @@ std::string to_string(const LayerFinding& finding) {
                      e.output_before, e.output_after);
 }
 
-std::vector<LayerFinding> diagnose(const Subject& subject, const Analysis& analysis, Trials& trials,
+std::vector<LayerFinding> diagnose(const Subject& subject, const Analysis& analysis, RemedyTrials& trials,
                                    const Progress& progress) {
   return Diagnosis(subject, analysis, trials, progress).make();
 }

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "compiler/analysis/diagnosis/trials.h"
+#include "compiler/analysis/diagnosis/remedy_trials.h"
 
 namespace openrknn {
 
@@ -37,6 +37,6 @@ struct LayerFinding {
 std::string to_string(const LayerFinding&);
 
 /// Of the ten worst layers at most, the worst first. `seen`: calibrate(golden, samples, …, Detail::Histograms).
-std::vector<LayerFinding> diagnose(const Subject&, const Analysis&, Trials&, const Progress& = {});
+std::vector<LayerFinding> diagnose(const Subject&, const Analysis&, RemedyTrials&, const Progress& = {});
 
 }  // namespace openrknn

@@ -13,12 +13,12 @@ struct LiftableLayer {
   std::string tensor;
   int64_t products = 0;
 };
-/// Layers by their place in Trials::layers().
+/// Layers by their place in LiftTrials::layers().
 using Lifted = std::set<size_t>;
 
-class Trials {
+class LiftTrials {
  public:
-  Trials(const PreparedBuild&, const CompileOptions&, const SearchOptions&, const Samples&, ThreadPool&);
+  LiftTrials(const PreparedBuild&, const CompileOptions&, const SearchOptions&, const Samples&, ThreadPool&);
 
   /// Layers with arithmetic of their own that compute in another type than the one to lift to, without a rule of the
   /// user's, in the order of computation. Moves follow their neighbours by themselves.

@@ -28,12 +28,12 @@ struct Outcome {
   double single_of(const std::string& value) const;   ///< NaN where there is none
 };
 
-class Trials {
+class RemedyTrials {
  public:
   /// `seen`: statistics of the samples analyzed, with histograms. `samples`: at most four are measured, the first ones
   /// and `worst`.
-  Trials(const Subject&, const Calibration& seen, int64_t worst);
-  ~Trials();
+  RemedyTrials(const Subject&, const Calibration& seen, int64_t worst);
+  ~RemedyTrials();
   const Outcome& before();
   /// Nothing where the change is impossible (a layer that has no integer form). Equal changes are measured once.
   const std::optional<Outcome>& with(const Remedy&);

@@ -1,4 +1,4 @@
-#include "compiler/search/trials.h"
+#include "compiler/search/lift_trials.h"
 
 #include <fmt/format.h>
 
@@ -29,8 +29,8 @@ Tensor real_of(const Tensor& tensor, const Value& value) {
 
 }  // namespace
 
-Trials::Trials(const PreparedBuild& prepared, const CompileOptions& options, const SearchOptions& search,
-               const Samples& samples, ThreadPool& pool)
+LiftTrials::LiftTrials(const PreparedBuild& prepared, const CompileOptions& options, const SearchOptions& search,
+                       const Samples& samples, ThreadPool& pool)
     : prepared_(prepared), options_(options), search_(search), pool_(pool) {
   const Graph& golden = prepared.goldens.front();
   const Target& target = *find_target(options.target);
@@ -51,7 +51,7 @@ Trials::Trials(const PreparedBuild& prepared, const CompileOptions& options, con
 }
 
 /// Golden and built graphs alike; samples in parallel.
-std::vector<std::vector<Tensor>> Trials::run(const Graph& graph) const {
+std::vector<std::vector<Tensor>> LiftTrials::run(const Graph& graph) const {
   const Target& target = *find_target(options_.target);
   Weights weights;
   PlanOptions plan_options;
@@ -70,7 +70,7 @@ std::vector<std::vector<Tensor>> Trials::run(const Graph& graph) const {
   return outputs;
 }
 
-double Trials::sqnr(const std::vector<std::vector<Tensor>>& outputs) const {
+double LiftTrials::sqnr(const std::vector<std::vector<Tensor>>& outputs) const {
   double worst = std::numeric_limits<double>::infinity();
   for (size_t o = 0; o < golden_.front().size(); ++o) {
     double signal = 0, noise = 0;
@@ -91,7 +91,7 @@ double Trials::sqnr(const std::vector<std::vector<Tensor>>& outputs) const {
   return worst;
 }
 
-double Trials::metric(const Lifted& lifted) {
+double LiftTrials::metric(const Lifted& lifted) {
   if (const auto known = known_.find(lifted); known != known_.end()) return known->second;
   CompileOptions options = options_;
   const std::vector<PrecisionRule> more = rules(lifted);
@@ -102,19 +102,19 @@ double Trials::metric(const Lifted& lifted) {
   return known_[lifted] = std::isnan(found) ? -std::numeric_limits<double>::infinity() : found;
 }
 
-double Trials::macs_share(const Lifted& lifted) const {
+double LiftTrials::macs_share(const Lifted& lifted) const {
   int64_t sum = 0;
   for (const size_t i : lifted) sum += layers_[i].products;
   return products_ == 0 ? 0 : static_cast<double>(sum) / static_cast<double>(products_);
 }
 
-SearchPoint Trials::point(const Lifted& lifted) {
+SearchPoint LiftTrials::point(const Lifted& lifted) {
   SearchPoint point{.layers = {}, .macs_share = macs_share(lifted), .metric = metric(lifted)};
   for (const size_t i : lifted) point.layers.push_back(layers_[i].tensor);
   return point;
 }
 
-std::vector<PrecisionRule> Trials::rules(const Lifted& lifted) const {
+std::vector<PrecisionRule> LiftTrials::rules(const Lifted& lifted) const {
   std::vector<PrecisionRule> rules;
   for (const size_t i : lifted) {
     rules.push_back({.kind = PrecisionRule::Kind::Tensor,

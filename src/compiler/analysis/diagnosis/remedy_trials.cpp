@@ -1,4 +1,4 @@
-#include "compiler/analysis/diagnosis/trials.h"
+#include "compiler/analysis/diagnosis/remedy_trials.h"
 
 #include <fmt/format.h>
 
@@ -15,7 +15,7 @@ double Outcome::single_of(const std::string& value) const {
   return found == single.end() ? std::numeric_limits<double>::quiet_NaN() : found->second;
 }
 
-class Trials::Chosen : public Samples {
+class RemedyTrials::Chosen : public Samples {
  public:
   Chosen(const Samples& all, int64_t worst) : all_(all) {
     constexpr int64_t kMost = 4;
@@ -33,12 +33,12 @@ class Trials::Chosen : public Samples {
   std::vector<int64_t> indices_;
 };
 
-Trials::Trials(const Subject& subject, const Calibration& seen, int64_t worst)
+RemedyTrials::RemedyTrials(const Subject& subject, const Calibration& seen, int64_t worst)
     : subject_(subject), seen_(seen), samples_(std::make_unique<Chosen>(subject.samples, worst)) {}
-Trials::~Trials() = default;
-int64_t Trials::samples() const { return samples_->count(); }
+RemedyTrials::~RemedyTrials() = default;
+int64_t RemedyTrials::samples() const { return samples_->count(); }
 
-Graph Trials::changed(const Remedy& remedy) const {
+Graph RemedyTrials::changed(const Remedy& remedy) const {
   const QuantizeRecipe& recipe = subject_.recipe;
   PrecisionMap precision = recipe.precision;
   for (const auto& [node, dtype] : remedy.precision) precision[node] = {.dtype = dtype, .rule = "asked for"};
@@ -55,7 +55,7 @@ Graph Trials::changed(const Remedy& remedy) const {
   return graph;
 }
 
-Outcome Trials::measure(const Graph& built) const {
+Outcome RemedyTrials::measure(const Graph& built) const {
   std::vector<LayerPair> pairs;
   for (auto& [layer, reference] : comparable_values(subject_.golden, built)) {
     pairs.push_back({std::move(layer), std::move(reference)});
@@ -81,12 +81,12 @@ Outcome Trials::measure(const Graph& built) const {
   return outcome;
 }
 
-const Outcome& Trials::before() {
+const Outcome& RemedyTrials::before() {
   if (!before_) before_ = measure(subject_.built);
   return *before_;
 }
 
-const std::optional<Outcome>& Trials::with(const Remedy& remedy) {
+const std::optional<Outcome>& RemedyTrials::with(const Remedy& remedy) {
   std::string key = fmt::format("{} {} {}", remedy.algorithm ? static_cast<int>(*remedy.algorithm) : -1,
                                 remedy.method ? static_cast<int>(*remedy.method) : -1, remedy.recalibrates);
   for (const auto& [node, dtype] : remedy.precision) {
