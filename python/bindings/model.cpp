@@ -14,6 +14,7 @@
 #include "core/graph/text.h"
 #include "core/model/ports.h"
 #include "core/model/precision_notes.h"
+#include "toolkit/calibration_samples.h"
 #include "toolkit/export_onnx.h"
 #include "toolkit/graph_runner.h"
 #include "toolkit/layer_analysis.h"
@@ -104,7 +105,7 @@ struct BuildRequest {
 
 BuildRequest request_of(const PyGraph& graph, const nb::dict& given, bool quantize,
                         const std::optional<std::string>& dataset, nb::handle lists, bool auto_hybrid,
-                        bool symmetric_weights, bool keep_golden, int64_t batch) {
+                        bool symmetric_weights, bool keep_golden, int64_t batch, int threads) {
   BuildRequest request;
   const Settings settings = make_settings(arguments_from_dict(given), request.warnings);
   CompileOptions& options = request.options = settings.compile;
@@ -122,6 +123,8 @@ BuildRequest request_of(const PyGraph& graph, const nb::dict& given, bool quanti
   if (!looks_at_samples(options)) return request;
   if (dataset) request.samples = open_dataset(*dataset, sample_specs(largest, options));
   if (in_memory) request.samples = samples_from_arrays(std::move(arrays), sample_specs(largest, options));
+  ThreadPool pool(threads);
+  request.samples = calibration_samples(std::move(request.samples), options, pool, request.warnings);
   return request;
 }
 
@@ -135,7 +138,7 @@ PyModel* compile_graph(const PyGraph& graph, const nb::dict& given, bool quantiz
                        const std::optional<std::string>& dataset, nb::object lists, bool auto_hybrid,
                        bool symmetric_weights, bool keep_golden, int64_t batch, int threads, nb::object calibrate) {
   BuildRequest request =
-      request_of(graph, given, quantize, dataset, lists, auto_hybrid, symmetric_weights, keep_golden, batch);
+      request_of(graph, given, quantize, dataset, lists, auto_hybrid, symmetric_weights, keep_golden, batch, threads);
   request.options.calibrator = calibrator_from(std::move(calibrate));
   const nb::gil_scoped_release release;
   ThreadPool pool(threads);
@@ -167,7 +170,7 @@ nb::dict dict_of_point(const SearchPoint& point) {
 nb::tuple search_graph(const PyGraph& graph, const nb::dict& given, const std::optional<std::string>& dataset,
                        nb::object lists, double target, nb::object metric, bool by_macs, bool to_int16, int64_t samples,
                        int threads) {
-  BuildRequest request = request_of(graph, given, true, dataset, lists, false, false, false, 1);
+  BuildRequest request = request_of(graph, given, true, dataset, lists, false, false, false, 1, threads);
   if (request.samples == nullptr) {
     fail(Code::DatasetMissing, "search: quantization needs sample data and none was given", "pass a dataset");
   }

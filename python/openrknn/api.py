@@ -65,6 +65,7 @@ def compile(
     algorithm: str = "normal",
     method: str = "channel",
     rgb_to_bgr: bool | Sequence[bool] = False,
+    skip_unreadable: bool = False,
     symmetric_weights: bool = False,
     equalize: bool = False,
     absorb_bias: bool = False,
@@ -95,7 +96,8 @@ def compile(
     (minimum to maximum), "kl_divergence", "mmse", "percentile" (99.99 %), "auto" (the least error a tensor), or for w4a16 and w8a16 "gdq" (weights rounded with
     error feedback over a dataset). dataset: a dataset file, or samples: each an array, a list of arrays
     in input order, or a dict by input name (raw values in the model's own layout; mean and std are applied). mean, std:
-    one list per input, or one flat list for a single input. equalize: scale the channels between layers so that the
+    one list per input, or one flat list for a single input. skip_unreadable: go on without samples that cannot be read, with
+    a warning; otherwise the first one is an error. equalize: scale the channels between layers so that the
     weights of both use their range alike; the float function stays. absorb_bias, migrate_scales: two more such changes,
     from what the samples show. split_concat: a joined output whose parts have very different ranges becomes float16.
     rescue_float16: powers of two move between layers where numbers exceed float16; give a float16 build a dataset for
@@ -128,6 +130,7 @@ def compile(
         "quantized_algorithm": algorithm,
         "quantized_method": method,
         "quant_img_RGB2BGR": rgb_to_bgr,
+        "skip_unreadable": skip_unreadable,
         "optimization_level": optimization_level,
         "mean_values": mean,
         "std_values": std,

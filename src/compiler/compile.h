@@ -48,10 +48,11 @@ struct CompileOptions {
   bool keep_goldens = false;  ///< Compiled::goldens
   std::string custom_string;
   std::string source_framework = "ONNX";
-  CustomCode custom_code;      ///< what computes Custom nodes while a quantized build is calibrated
-  Calibrator calibrator;       ///< other machines, say; empty: this process
-  int64_t batch = 1;           ///< items of the built model; calibration stays with one
-  bool remove_weight = false;  ///< write the file without its layers' weights (docs/rknn_file.md)
+  bool skip_unreadable = false;  ///< go on without samples that cannot be read (calibration_samples.h)
+  CustomCode custom_code;        ///< what computes Custom nodes while a quantized build is calibrated
+  Calibrator calibrator;         ///< other machines, say; empty: this process
+  int64_t batch = 1;             ///< items of the built model; calibration stays with one
+  bool remove_weight = false;    ///< write the file without its layers' weights (docs/rknn_file.md)
   bool keep_golden = false;
   bool check = false;      ///< verify() after every pass
   std::string dump_after;  ///< stage or pass name; "all"

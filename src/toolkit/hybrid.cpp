@@ -1,6 +1,7 @@
 // The two steps of hybrid quantization: calibrate and write three files; read them and build (docs/hybrid_files.md).
 #include "compiler/exporters/onnx/export.h"
 #include "core/base/hash.h"
+#include "toolkit/calibration_samples.h"
 #include "toolkit/hybrid_data.h"
 #include "toolkit/hybrid_layers.h"
 #include "toolkit/layer_analysis.h"
@@ -72,7 +73,9 @@ void Toolkit::hybrid_quantization_step1(const ArgumentValues& given) {
   }
   options.batch = batch_of(values["rknn_batch_size"], kMethod);
   options.keep_goldens = true;
-  const std::unique_ptr<Samples> samples = open_dataset(*dataset, sample_specs(imported(), options));
+  const std::unique_ptr<Samples> samples =
+      calibration_samples(open_dataset(*dataset, sample_specs(imported(), options)), options, state.pool, warnings);
+  state.warn(kMethod, warnings);
   Compiled compiled = openrknn::compile(state.imported, options, samples.get(), state.pool, state.progress);
   state.warn(kMethod, compiled.report.warnings);
 

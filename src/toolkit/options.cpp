@@ -71,6 +71,8 @@ constexpr Option kOptions[] = {
     {"config", "rescue_float16", "False", "bool",
      "move powers of two between layers where tensors or weights exceed float16", OptionStatus::Works,
      "not in the toolkit; float16, w8a16 and w4a16 builds; tensors are looked at with a dataset"},
+    {"config", "skip_unreadable", "False", "bool", "go on without samples of the dataset that cannot be read",
+     OptionStatus::Works, "not in the toolkit; a warning names and counts them. False: the first one ends the build"},
     {"config", "precision", "None",
      "list of KEY=DTYPE; KEY a layer, glob:…, re:… or op:…; DTYPE int8, int16 or float16",
      "what single layers compute in; later rules win", OptionStatus::Works,

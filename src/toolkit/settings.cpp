@@ -359,6 +359,7 @@ Settings make_settings(const ArgumentValues& given, std::vector<std::string>& wa
            fmt::format("config: custom_string has {} bytes, at most 1023 fit", compile.custom_string.size()));
     }
   });
+  collect([&] { compile.skip_unreadable = bool_of(values["skip_unreadable"], "config: skip_unreadable"); });
   collect([&] { compile.remove_weight = bool_of(values["remove_weight"], "config: remove_weight"); });
   for (const std::span<const Correction> list : {corrections_of_layers(), corrections_of_fused_graph()}) {
     for (const Correction& correction : list) {

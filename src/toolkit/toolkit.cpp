@@ -8,6 +8,7 @@
 
 #include "compiler/importers/importer.h"
 #include "core/rknn_file/rknn_file.h"
+#include "toolkit/calibration_samples.h"
 #include "toolkit/layer_analysis.h"
 #include "toolkit/toolkit_state.h"
 
@@ -168,6 +169,9 @@ void Toolkit::build(bool quantize, const std::filesystem::path& dataset, std::ve
     std::vector<SampleSpec> specs = sample_specs(imported(), options);
     samples = arrays.empty() ? open_dataset(dataset, std::move(specs))
                              : samples_from_arrays(std::move(arrays), std::move(specs));
+    std::vector<std::string> warnings;
+    samples = calibration_samples(std::move(samples), options, state.pool, warnings);
+    state.warn("build", warnings);
   }
   state.simulator.reset();
   state.file.clear();
@@ -208,7 +212,10 @@ SearchResult Toolkit::search(const std::filesystem::path& dataset, const SearchO
                 "please load a model first, for example with load_onnx");
   CompileOptions options = state.settings.compile;
   options.quantize = true;
-  const std::unique_ptr<Samples> samples = open_dataset(dataset, sample_specs(imported(), options));
+  std::vector<std::string> warnings;
+  const std::unique_ptr<Samples> samples =
+      calibration_samples(open_dataset(dataset, sample_specs(imported(), options)), options, state.pool, warnings);
+  state.warn("search", warnings);
   state.simulator.reset();
   state.file.clear();
   SearchedModel found = search_and_compile(state.imported, options, search, *samples, state.pool, state.progress);
