@@ -11,6 +11,7 @@
 #include "bindings/subjects.h"
 #include "core/graph/text.h"
 #include "core/model/ports.h"
+#include "toolkit/graph_runner.h"
 #include "toolkit/layer_analysis.h"
 #include "toolkit/settings.h"
 
@@ -87,16 +88,19 @@ PyModel* compile_graph(const PyGraph& graph, const nb::dict& given, bool quantiz
   return new PyModel(std::move(compiled), options.rgb_to_bgr);
 }
 
-nb::list run_model(PyModel& self, nb::handle feeds, const std::string& layout) {
+nb::list run_model(PyModel& self, nb::handle feeds, const std::string& layout, bool ideal) {
   const PortLayout given = layout == "nhwc" ? PortLayout::Nhwc : PortLayout::Source;
   if (layout != "nhwc" && layout != "source") {
     fail(Code::InvalidArgument, "layout '" + layout + "' is not known, expected 'source' or 'nhwc'");
   }
-  std::vector<SimulatorInput> inputs;
-  for (Tensor& tensor : tensors_from_feeds(feeds, self.input_names()))
-    inputs.push_back({std::move(tensor), given, false});
+  std::vector<Tensor> arrays = tensors_from_feeds(feeds, self.input_names());
   std::vector<Tensor> outputs;
-  {
+  if (ideal) {
+    const nb::gil_scoped_release release;
+    outputs = run_ideal(self.model, arrays, given);
+  } else {
+    std::vector<SimulatorInput> inputs;
+    for (Tensor& tensor : arrays) inputs.push_back({std::move(tensor), given, false});
     const nb::gil_scoped_release release;
     outputs = self.simulator().run(inputs);
   }
@@ -195,10 +199,14 @@ void bind_model(nb::module_& module) {
           "report", [](const PyModel& self) { return report_dict(self.report); },
           "what the compile did: times, pass log, counts")
       .def("__str__", [](const PyModel& self) { return to_text(self.model.variants.front()); })
-      .def("run", &run_model, nb::arg("feeds"), nb::arg("layout") = "source",
-           "run(feeds: dict | list | array, layout='source') -> list of arrays\n\nRuns on the simulator, through the C "
+      .def("run", &run_model, nb::arg("feeds"), nb::arg("layout") = "source", nb::arg("ideal") = false,
+           "run(feeds: dict | list | array, layout='source', ideal=False) -> list of arrays\n\nRuns on the simulator, "
+           "through the C "
            "API. Inputs are raw (mean and std are "
-           "applied); layout 'nhwc' takes 4-D inputs as NHWC. Quantized and float16 outputs come as float32.")
+           "applied); layout 'nhwc' takes 4-D inputs as NHWC. Quantized and float16 outputs come as float32. ideal: "
+           "real numbers between the codes of an integer "
+           "build, one rounding an operator, in place of the SoC's integers: what scales cost without what integers "
+           "cost.")
       .def(
           "save",
           [](PyModel& self, const nb::object& path) {

@@ -7,6 +7,7 @@
 
 #include "core/executor/run.h"
 #include "core/executor/segments.h"
+#include "core/model/ports.h"
 
 namespace openrknn {
 
@@ -30,5 +31,9 @@ class GraphRunner {
   std::optional<Run> run_;             // one plan holds the whole graph, or
   std::optional<SegmentedRun> parts_;  // shapes depend on data
 };
+
+/// A built model without its integers: real numbers between codes, one rounding an operator (docs/arithmetic.md). One
+/// set of shapes and no batch, else Error (NotBuilt). Outputs that stand for real numbers come as float32.
+std::vector<Tensor> run_ideal(const Model&, const std::vector<Tensor>& arrays, PortLayout);
 
 }  // namespace openrknn
