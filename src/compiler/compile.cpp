@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 
 #include "compiler/passes/pass.h"
+#include "compiler/quantize/given_precision.h"
 #include "compiler/shape_sets.h"
 #include "core/base/version.h"
 #include "core/executor/plan.h"
@@ -55,7 +56,9 @@ class Stages {
     });
   }
 
-  bool corrects() const { return options_.quantize && options_.equalize; }
+  bool corrects() const { return options_.quantize && options_.equalize && !keeps_; }
+  /// The model brings parameters of its own: what would change its weights or ranges is left out.
+  void keep(const KeptParameters& kept) { keeps_ = !kept.empty(); }
 
  private:
   // Stages of several shape sets count together.
@@ -78,6 +81,7 @@ class Stages {
 
   const CompileOptions& options_;
   CompileReport& report_;
+  bool keeps_ = false;
 };
 
 void optimize_in_stages(Graph& graph, Stages& stages);
@@ -160,6 +164,41 @@ QuantizeOptions quantize_options_of(const CompileOptions& options) {
   quantize.activations.algorithm = options.algorithm;
   quantize.clip_weights = uses_weight_search(options.algorithm);
   return quantize;
+}
+
+/// What of the user's settings does not go with a model that brings its own parameters.
+void require_fitting_parameters(const Target& target, const CompileOptions& options, std::optional<DType> given) {
+  if (options.quantize && is_weight_only(options.scheme)) {
+    fail(
+        Code::ConfigUnsupported,
+        fmt::format("quantized_dtype {} codes weights alone, but the model is quantized already", name(options.scheme)),
+        "build with do_quantization=False to keep the model's parameters, or load its float form");
+  }
+  if (!given) return;
+  const DType ours = activation_spec(options.scheme).dtype;
+  if (options.quantize && ours != *given) {
+    fail(Code::ConfigUnsupported,
+         fmt::format("the model is quantized to {}, quantized_dtype {} means {}", numpy_name(*given),
+                     name(options.scheme), numpy_name(ours)),
+         "build with do_quantization=False to keep the model's parameters");
+  }
+  if (*given == DType::Int16 && !supports(target, Scheme::W16A16I)) {
+    fail(Code::ConfigUnsupported,
+         fmt::format("the model is quantized to int16, which {} does not compute", target.display_name),
+         "quantize its activations to 8 bits, or choose RV1103 or RV1106");
+  }
+}
+
+void warn_about_parameters(const CompileOptions& options, const KeptParameters& kept, CompileReport& report) {
+  if (kept.empty()) return;
+  report.warnings.insert(report.warnings.end(), kept.notes.begin(), kept.notes.end());
+  if (!options.quantize) return;
+  report.warnings.push_back(
+      fmt::format("the model is quantized already: it keeps the parameters it brings for {} tensors and {} constants, "
+                  "only the rest "
+                  "is calibrated; build with do_quantization=False to leave the rest in float16",
+                  kept.tensors.size(), kept.constants.size()));
+  if (options.equalize) report.warnings.push_back("equalize is left out: it would change the model's own parameters");
 }
 
 void require_outputs_of_a_file(const CompileOptions& options) {
@@ -304,13 +343,23 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
   for (const Graph& imported : shape_sets) {
     const bool is_largest = model.variants.empty();
     Graph graph = imported;
+    // First: quantize-dequantize pairs stand between everything the passes look for.
+    KeptParameters kept;
+    stages.run("keep_parameters", graph, [&] { kept = keep_parameters(graph); });
+    stages.keep(kept);
+    if (is_largest) warn_about_parameters(options, kept, report);
     optimize_in_stages(graph, stages);
     require_fixed_shapes(graph, "a compile");
+    GivenParameters given = settle(kept, graph);
     // From here on the float graph stands still: it is golden, and its value ids stay valid in the quantized one.
     const Graph golden = graph;
 
-    const PrecisionMap precision =
-        assign_precision(graph, target, {.scheme = options.scheme, .quantize = options.quantize});
+    const bool keeps = !given.empty();
+    if (keeps) require_fitting_parameters(target, options, given_type(graph, given));
+    PrecisionMap precision = keeps && !options.quantize
+                                 ? assign_given_precision(graph, target, given)
+                                 : assign_precision(graph, target, {options.scheme, options.quantize});
+    keep_codes_of_ports_exact(graph, given, precision);
     // Once, at the largest shapes: the other sets find their ranges by the same names.
     if (calibrates && is_largest) {
       report.samples = samples->count();
@@ -320,8 +369,11 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
       });
       if (shape_sets.size() > 1) add_aliases(graph, calibration);
     }
-    const QuantizeOptions quantize_options = quantize_options_of(options);
-    stages.run("quantize", graph, [&] { graph = quantize(golden, precision, calibration, quantize_options); });
+    QuantizeOptions quantize_options = quantize_options_of(options);
+    if (keeps) quantize_options.activations.dtype = given_type(golden, given).value_or(DType::Int8);
+    std::vector<std::string>* notes = is_largest ? &report.warnings : nullptr;
+    stages.run("quantize", graph,
+               [&] { graph = quantize(golden, precision, calibration, quantize_options, given, notes); });
     require_float16(target, graph);
     // Last: integers are computed once, from parameters that no longer change, and stored.
     stages.run("lower", graph, [&] { lower(graph, target); });

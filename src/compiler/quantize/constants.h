@@ -27,6 +27,11 @@ struct CodedLayer {
 CodedLayer quantize_layer(const Tensor& weights, const Tensor* bias, int axis, double input_scale, const WeightSpec&,
                           const Location& where);
 
+/// Weights whose codes the model gives, in the type of the layer. Codes and scales stay; a channel without weights
+/// takes the largest scale. Bias codes stay where their scale is sx·sw, else the bias is coded anew.
+CodedLayer given_layer(const GivenCodes& weights, const Tensor* bias, const GivenCodes* given_bias, int axis,
+                       double input_scale, DType codes);
+
 /// Weights that float16 layers read. Throws Error (QuantizeNotFinite).
 Coded quantize_weights(const Tensor& weights, int axis, const WeightOnlySpec&, const Location& where);
 

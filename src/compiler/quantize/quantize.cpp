@@ -35,11 +35,13 @@ bool tolerates_saturation(const Node& node) {
 class Quantizer {
  public:
   Quantizer(const Graph& golden, const PrecisionMap& precision, const Calibration& calibration,
-            const QuantizeOptions& options)
+            const QuantizeOptions& options, const GivenParameters& given, std::vector<std::string>* notes)
       : golden_(golden),
         precision_(precision),
         options_(options),
-        classes_(golden, precision, calibration, options.activations),
+        given_(given),
+        notes_(notes),
+        classes_(golden, precision, calibration, options.activations, given),
         graph_(golden) {}
 
   Graph run() {
@@ -63,12 +65,17 @@ class Quantizer {
   ValueId convert(ValueId, std::string name, DType, std::optional<QuantParams>);
   ValueId half_constant(NodeId, ValueId);
   ValueId coded_weights(NodeId, ValueId);
+  const GivenCodes* given(ValueId) const;
+  CodedLayer coded_layer(NodeId, double input_scale);
+  void note_coarse_channels(NodeId, const QuantParams& weights);
   template <class Make>
   ValueId constant_form(ValueId, std::string key, const std::string& suffix, Make make);
 
   const Graph& golden_;
   const PrecisionMap& precision_;
   const QuantizeOptions& options_;
+  const GivenParameters& given_;
+  std::vector<std::string>* notes_;
   const DType codes_ = options_.activations.dtype;  // of integer nodes
   RangeClasses classes_;
   Graph graph_;
@@ -120,6 +127,13 @@ void Quantizer::connect_codes(NodeId id) {
     }
     const Tensor& content = *golden_[input].constant;
     const Location where{.file = {}, .node = golden.name, .tensor = golden_[input].name};
+    const GivenCodes* own = shares ? nullptr : given(input);
+    if (own != nullptr && own->dtype == codes_ && own->quant.scale.size() == 1) {
+      graph_.set_input(id, i, constant_form(input, key_of(codes_, own->quant), suffix_of(codes_), [&] {
+                         return Coded{*own->codes, {own->quant.scale, own->quant.zero_point}};
+                       }));
+      continue;
+    }
     const QuantParams quant =
         shares ? classes_.params(golden.outputs[0]) : params_of_constant(content, options_.activations, where);
     graph_.set_input(id, i, constant_form(input, key_of(codes_, quant), suffix_of(codes_), [&] {
@@ -150,9 +164,37 @@ void Quantizer::connect_layer(NodeId id) {
   const ValueId weights = golden.inputs[1];
   const ValueId bias = golden.inputs.size() > 2 ? golden.inputs[2] : ValueId::None;
   const double input_scale = graph_[graph_[id].inputs[0]].quant->scale[0];
+  const CodedLayer layer = coded_layer(id, input_scale);
+  // A bias can widen the scales, so weights shared by two layers may end up in two forms.
+  std::string key = fmt::format("weights {} {}", weight_axis(golden_, id),
+                                hash64(std::as_bytes(std::span(layer.weights.quant.scale))));
+  graph_.set_input(id, 1, constant_form(weights, key, suffix_of(codes_), [&] { return layer.weights; }));
+  if (!layer.bias) return;
+  key += fmt::format(" bias {:a}", input_scale);
+  graph_.set_input(id, 2, constant_form(bias, key, suffix_of(layer.bias->codes.dtype()), [&] { return *layer.bias; }));
+}
+
+const GivenCodes* Quantizer::given(ValueId id) const {
+  const auto found = given_.find(id);
+  return found == given_.end() || !found->second.codes ? nullptr : &found->second;
+}
+
+CodedLayer Quantizer::coded_layer(NodeId id, double input_scale) {
+  const Node& golden = golden_[id];
+  const ValueId weights = golden.inputs[1];
+  const ValueId bias = golden.inputs.size() > 2 ? golden.inputs[2] : ValueId::None;
   const Tensor* bias_content = bias == ValueId::None ? nullptr : &*golden_[bias].constant;
   const Location where{.file = {}, .node = golden.name, .tensor = golden_[weights].name};
   const int axis = weight_axis(golden_, id);
+  const GivenCodes* own = given(weights);
+  const bool fits = own != nullptr && (own->dtype == codes_ || own->dtype == DType::Int8) &&
+                    (own->quant.axis < 0 || own->quant.axis == axis);
+  if (fits) {
+    CodedLayer layer =
+        given_layer(*own, bias_content, bias == ValueId::None ? nullptr : given(bias), axis, input_scale, codes_);
+    note_coarse_channels(id, layer.weights.quant);
+    return layer;
+  }
   // A vector of weights is one column: it has one output channel.
   const bool column = golden_[weights].shape.size() == 1;
   const WeightSpec spec{.method = column ? QuantizedMethod::Layer : options_.method,
@@ -160,13 +202,27 @@ void Quantizer::connect_layer(NodeId id) {
                         .symmetric = options_.symmetric_weights,
                         .power_of_two = options_.activations.power_of_two,
                         .clip = options_.clip_weights};
-  const CodedLayer layer = quantize_layer(*golden_[weights].constant, bias_content, axis, input_scale, spec, where);
-  // A bias can widen the scales, so weights shared by two layers may end up in two forms.
-  std::string key = fmt::format("weights {} {}", axis, hash64(std::as_bytes(std::span(layer.weights.quant.scale))));
-  graph_.set_input(id, 1, constant_form(weights, key, suffix_of(codes_), [&] { return layer.weights; }));
-  if (!layer.bias) return;
-  key += fmt::format(" bias {:a}", input_scale);
-  graph_.set_input(id, 2, constant_form(bias, key, suffix_of(layer.bias->codes.dtype()), [&] { return *layer.bias; }));
+  return quantize_layer(*golden_[weights].constant, bias_content, axis, input_scale, spec, where);
+}
+
+/// The NPU multiplies a channel by a whole number of 2^-14 of the largest scale. Our own scales are chosen so; given
+/// ones are rounded there.
+void Quantizer::note_coarse_channels(NodeId id, const QuantParams& weights) {
+  constexpr double kWorthSaying = 1.0 / 256;  // half a code of a whole range
+  if (notes_ == nullptr || weights.scale.size() < 2) return;
+  const double largest = *std::max_element(weights.scale.begin(), weights.scale.end());
+  int64_t coarse = 0;
+  double worst = 0;
+  for (const double scale : weights.scale) {
+    const double exact = scale / largest * (1 << 14), error = std::abs(std::nearbyint(exact) / exact - 1);
+    coarse += error > kWorthSaying;
+    worst = std::max(worst, error);
+  }
+  if (coarse == 0) return;
+  notes_->push_back(fmt::format(
+      "'{}': {} of {} channels have weight scales so far below the layer's largest that the hardware's multiplier of "
+      "2^-14 steps is off by up to {:.1f} %; their results are scaled by as much",
+      golden_[id].name, coarse, weights.scale.size(), 100 * worst));
 }
 
 /// Brings BatchNormalization to x · slope + bias: mean 0, variance 1, epsilon 0.
@@ -201,7 +257,9 @@ void Quantizer::connect_float(NodeId id) {
     const ValueId input = golden.inputs[i];
     if (!is_real(golden_, input)) continue;
     if (!is_plain_constant(golden_, input)) {
-      graph_.set_input(id, i, float_form(input, custom ? DType::Float32 : DType::Float16));
+      // Codes made from codes: float32 gives back each of them.
+      const bool exact = codes && graph_[input].dtype != DType::Float16;
+      graph_.set_input(id, i, float_form(input, custom || exact ? DType::Float32 : DType::Float16));
       continue;
     }
     // Added to a float32 accumulator: a bias or a variance loses by rounding and gains nothing. A scale may be tiny.
@@ -322,8 +380,8 @@ ValueId Quantizer::convert(ValueId from, std::string name, DType dtype, std::opt
 }  // namespace
 
 Graph quantize(const Graph& golden, const PrecisionMap& precision, const Calibration& calibration,
-               const QuantizeOptions& options) {
-  return Quantizer(golden, precision, calibration, options).run();
+               const QuantizeOptions& options, const GivenParameters& given, std::vector<std::string>* notes) {
+  return Quantizer(golden, precision, calibration, options, given, notes).run();
 }
 
 }  // namespace openrknn

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "compiler/dataset/samples.h"
+#include "compiler/quantize/given_parameters.h"
 #include "compiler/quantize/histogram.h"
 #include "core/base/log.h"
 #include "core/base/thread_pool.h"
@@ -107,7 +108,9 @@ QuantizeOptions options_of(Scheme);
 /// Golden's ids stay valid: values change dtype and get QuantParams, Convert nodes are added at borders. With every
 /// node Float16 this is the fp16 build. Throws Error (QuantizeNoStatistics, QuantizeHalfOverflow naming the constant,
 /// …).
-Graph quantize(const Graph& golden, const PrecisionMap&, const Calibration&, const QuantizeOptions&);
+/// Tensors and weights that have given parameters keep them; `notes` tells where a given scale does not fit.
+Graph quantize(const Graph& golden, const PrecisionMap&, const Calibration&, const QuantizeOptions&,
+               const GivenParameters& given = {}, std::vector<std::string>* notes = nullptr);
 
 /// Fills Node::fixed, integer biases and lookup tables. Last stage.
 void lower(Graph&, const Target&);

@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "compiler/quantize/precision_rules.h"
-#include "core/graph/custom.h"
 #include "core/graph/schema.h"
 
 namespace openrknn {
@@ -40,7 +39,8 @@ DType storage_of(const Graph& golden, const PrecisionMap& precision, ValueId id)
   if (!is_real(golden, id)) return golden[id].dtype;
   const NodeId producer = golden[id].producer;
   if (producer != NodeId::None) {
-    if (golden[producer].op == kCustomOp) return golden[id].dtype;
+    const auto row = precision.find(producer);
+    if (row != precision.end() && row->second.dtype == DType::Float32) return golden[id].dtype;
     return computes_codes(precision, producer) ? precision.at(producer).dtype : DType::Float16;
   }
   for (const NodeId user : golden.users(id)) {
@@ -54,12 +54,13 @@ DType storage_of(const Graph& golden, const PrecisionMap& precision, ValueId id)
 }
 
 RangeClasses::RangeClasses(const Graph& golden, const PrecisionMap& precision, const Calibration& calibration,
-                           const RangeSpec& spec)
+                           const RangeSpec& spec, const GivenParameters& given)
     : golden_(golden), precision_(precision), spec_(spec) {
   const size_t count = static_cast<size_t>(golden.value_count());
   member_.assign(count, false);
   own_.resize(count);
   range_.resize(count);
+  given_.resize(count);
   params_.resize(count);
   own_width_.resize(count);
   for (size_t i = 0; i < count; ++i) parent_.push_back(i);
@@ -72,6 +73,10 @@ RangeClasses::RangeClasses(const Graph& golden, const PrecisionMap& precision, c
     const ValueId id{static_cast<int32_t>(i)};
     const Value& value = golden[id];
     list_[i] = {id};
+    if (const auto own = given.find(id); own != given.end()) {
+      given_[i] = &own->second.quant;
+      continue;
+    }
     const auto seen = calibration.find(value.name);
     if (seen == calibration.end()) {
       problems.add(Code::QuantizeNoStatistics, Location{.file = {}, .node = {}, .tensor = value.name},
@@ -132,7 +137,12 @@ void RangeClasses::join_moves() {
     }
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const bool data = role_of(golden_, id, i) == InputRole::Data;
-      if (data && is_member(node.inputs[i])) join(first, node.inputs[i]);
+      if (!data || !is_member(node.inputs[i])) continue;
+      if (joins_given(first, node.inputs[i])) {
+        join(first, node.inputs[i]);
+      } else {
+        requantized_.insert({id, i});
+      }
     }
     contribute_constants(id);
   }
@@ -174,6 +184,14 @@ void RangeClasses::join_choices(NodeId id) {
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     const ValueId input = node.inputs[i];
     if (role_of(golden_, id, i) != InputRole::Data || !is_member(input) || root(input) == root(output)) continue;
+    if (!joins_given(output, input)) {
+      requantized_.insert({id, i});
+      continue;
+    }
+    if (given_[root(output)] != nullptr) {
+      join(output, input);
+      continue;
+    }
     Statistics merged = range_[root(output)];
     merged.merge(range_[root(input)]);
     const double most = std::min(tolerated_width(input, id), tolerated_width(output, id));
@@ -184,6 +202,16 @@ void RangeClasses::join_choices(NodeId id) {
       requantized_.insert({id, i});
     }
   }
+}
+
+/// Parameters that the model gives are kept on both sides: equal ones or none on either.
+bool RangeClasses::joins_given(ValueId output, ValueId input) const {
+  const QuantParams *a = given_[root(output)], *b = given_[root(input)];
+  if (a == nullptr && b == nullptr) return true;
+  if (a != nullptr && b != nullptr) return *a == *b;
+  // One side is given: the other takes it, unless it has numbers of its own that something else reads.
+  const ValueId open = a == nullptr ? output : input;
+  return !range_[root(open)].has_range() || (golden_.users(open).size() <= 1 && !golden_.is_output(open));
 }
 
 /// How wide the value's class may become: bounded by each member that something besides `choice` and mere moves reads.
@@ -212,6 +240,7 @@ void RangeClasses::join(ValueId a, ValueId b) {
   const size_t keep = std::min(root(a), root(b)), gone = std::max(root(a), root(b));
   if (keep == gone) return;
   parent_[gone] = keep;
+  if (given_[keep] == nullptr) given_[keep] = given_[gone];
   range_[keep].merge(range_[gone]);
   list_[keep].insert(list_[keep].end(), list_[gone].begin(), list_[gone].end());
   list_[gone].clear();
@@ -219,6 +248,7 @@ void RangeClasses::join(ValueId a, ValueId b) {
 
 const QuantParams& RangeClasses::params(ValueId id) const {
   const size_t at = root(id);
+  if (given_[at] != nullptr) return *given_[at];
   if (!params_[at]) {
     // What the caller feeds is often codes already, pixels above all: their whole range holds them exactly.
     const bool fed =

@@ -24,7 +24,9 @@ inline bool computes_codes(const PrecisionMap& precision, NodeId id) {
 class RangeClasses {
  public:
   /// Throws Error (QuantizeNoStatistics) listing every tensor calibration did not see.
-  RangeClasses(const Graph& golden, const PrecisionMap&, const Calibration&, const RangeSpec&);
+  /// `given` must outlive it: what a model that comes quantized says of its tensors goes before what was seen.
+  RangeClasses(const Graph& golden, const PrecisionMap&, const Calibration&, const RangeSpec&,
+               const GivenParameters& given = {});
 
   /// Parameters of the value's form in codes.
   const QuantParams& params(ValueId) const;
@@ -35,6 +37,7 @@ class RangeClasses {
   void add_members();
   void join_moves();
   void join_choices(NodeId);
+  bool joins_given(ValueId output, ValueId input) const;
   void contribute_constants(NodeId);
   Statistics seen_in(const Tensor& constant);
 
@@ -54,6 +57,7 @@ class RangeClasses {
   mutable std::vector<size_t> parent_;
   mutable std::vector<std::optional<double>> own_width_;
   std::vector<Statistics> range_;           // by root
+  std::vector<const QuantParams*> given_;   // by root; null: none
   std::vector<std::vector<ValueId>> list_;  // by root
   std::set<std::pair<NodeId, size_t>> requantized_;
   std::unique_ptr<BucketCounter> counter_;                  // of constants
