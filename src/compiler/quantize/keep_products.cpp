@@ -22,16 +22,29 @@ bool is_vector(const Graph& graph, ValueId value) {
   return value != ValueId::None && graph[value].constant && graph[value].shape.size() == 1;
 }
 
-/// Sub(Cast(codes), zero point).
+/// Sub(codes as Int32, zero point).
 struct Operand {
   ValueId codes = ValueId::None, zero_point = ValueId::None, scale = ValueId::None;
 };
-Operand operand(const Graph& graph, ValueId centred, ValueId scale) {
+
+/// Constants were widened while importing. Bytes again: codes and zero point tell of which kind.
+ValueId narrowed(Graph& graph, ValueId wide, ValueId zero_point) {
+  const auto is_large = [](int64_t code) { return code > 127; };
+  const std::vector<int64_t> codes = to_ints(*graph[wide].constant), zeros = to_ints(*graph[zero_point].constant);
+  const bool large =
+      std::any_of(codes.begin(), codes.end(), is_large) || std::any_of(zeros.begin(), zeros.end(), is_large);
+  const DType dtype = large ? DType::UInt8 : DType::Int8;
+  return graph.add_constant(graph[wide].name + "_codes", cast(*graph[wide].constant, dtype));
+}
+
+Operand operand(Graph& graph, ValueId centred, ValueId scale) {
   const NodeId difference = producer(graph, centred, "Sub");
-  const NodeId widened = producer(graph, input(graph, difference, 0), "Cast");
-  const ValueId zero_point = input(graph, difference, 1);
-  if (widened == NodeId::None || zero_point == ValueId::None || !graph[zero_point].constant) return {};
-  return {input(graph, widened, 0), zero_point, scale};
+  const ValueId wide = input(graph, difference, 0), zero_point = input(graph, difference, 1);
+  if (wide == ValueId::None || zero_point == ValueId::None || !graph[zero_point].constant) return {};
+  const NodeId widened = producer(graph, wide, "Cast");
+  if (widened != NodeId::None) return {input(graph, widened, 0), zero_point, scale};
+  if (!graph[wide].constant) return {};
+  return {narrowed(graph, wide, zero_point), zero_point, scale};
 }
 
 ValueId number(Graph& graph, std::string name, const Tensor& content) {
