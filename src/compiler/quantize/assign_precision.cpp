@@ -76,8 +76,7 @@ void Assignment::assign_own(NodeId id) {
   const QuantRule rule = schema_of(node).quant;
   if (node.op == kCustomOp) return set(id, DType::Float32, "float32: the user's code computes in float32");
   if (!gives_reals(golden_, id)) {
-    const ValueId first = node.outputs.empty() ? ValueId::None : node.outputs[0];
-    const DType dtype = first == ValueId::None ? DType::Int64 : golden_[first].dtype;
+    const DType dtype = type_of_integers(golden_, id);
     return set(id, dtype, fmt::format("keeps {}: its results are indices, shapes or bools", name(dtype)));
   }
   if (rule == QuantRule::Index) return set(id, DType::Float16, "float16: its numbers come from integers");
@@ -182,13 +181,12 @@ PrecisionMap assign_precision(const Graph& golden, const Target& target, const P
         rules.quantize ? fmt::format("float16: {} codes weights alone", name(rules.scheme)) : "float16 build";
     PrecisionMap map;
     for (const NodeId id : golden.order()) {
-      const ValueId first = golden[id].outputs.empty() ? ValueId::None : golden[id].outputs[0];
       if (golden[id].op == kCustomOp) {
         map[id] = {DType::Float32, "float32: the user's code computes in float32"};
       } else if (gives_reals(golden, id)) {
         map[id] = {DType::Float16, rule};
       } else {
-        map[id] = {first == ValueId::None ? DType::Int64 : golden[first].dtype, "keeps its integers or bools"};
+        map[id] = {type_of_integers(golden, id), "keeps its integers or bools"};
       }
     }
     return map;

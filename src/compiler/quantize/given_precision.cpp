@@ -168,11 +168,10 @@ PrecisionMap assign_given_precision(const Graph& golden, const Target& target, G
   PrecisionMap map;
   for (const NodeId id : golden.order()) {
     const Node& node = golden[id];
-    const ValueId first = node.outputs.empty() ? ValueId::None : node.outputs[0];
     if (node.op == kCustomOp) {
       map[id] = {DType::Float32, "float32: the user's code computes in float32"};
     } else if (!gives_reals(golden, id)) {
-      map[id] = {first == ValueId::None ? DType::Int64 : golden[first].dtype, "keeps its integers or bools"};
+      map[id] = {type_of_integers(golden, id), "keeps its integers or bools"};
     } else if (std::optional<std::string> reason = refusal(golden, target, given, id, codes)) {
       map[id] = {DType::Float16, "float16: " + *reason};
     } else {
