@@ -6,6 +6,7 @@
 
 #include "apps/build_model.h"
 #include "compiler/analysis/error_table.h"
+#include "core/base/file.h"
 #include "core/rknn_file/rknn_file.h"
 #include "toolkit/layer_analysis.h"
 
@@ -46,6 +47,43 @@ nlohmann::ordered_json json_of(const Analysis& analysis) {
   return json;
 }
 
+nlohmann::ordered_json json_of(const DiagnosedModel& diagnosed) {
+  nlohmann::ordered_json json = json_of(diagnosed.analysis);
+  json["findings"] = nlohmann::ordered_json::array();
+  for (const LayerFinding& f : diagnosed.findings) {
+    json["findings"].push_back({{"layer", f.layer},
+                                {"reason", name(f.reason)},
+                                {"evidence", f.evidence},
+                                {"fix", f.fix},
+                                {"layer_db", {f.effect.layer_before, f.effect.layer_after}},
+                                {"output_db", {f.effect.output_before, f.effect.output_after}}});
+  }
+  json["calibration_set"] = nlohmann::ordered_json::array();
+  for (const SetFinding& f : diagnosed.calibration_set) {
+    json["calibration_set"].push_back({{"problem", name(f.problem)},
+                                       {"samples", f.samples},
+                                       {"sentence", f.sentence},
+                                       {"fix", f.fix},
+                                       {"output_db", {f.sqnr_before, f.sqnr_after}}});
+  }
+  return json;
+}
+
+void print_table(const Analysis& analysis, const std::vector<std::string>& warnings) {
+  fmt::print("{}", error_table(analysis, isatty(STDOUT_FILENO) == 1));
+  for (const std::string& warning : warnings) fmt::print(stderr, "warning: {}\n", warning);
+}
+
+void print_findings(const DiagnosedModel& diagnosed, bool looked) {
+  fmt::print("\n");
+  if (diagnosed.findings.empty()) {
+    fmt::print("{}\n", looked ? "no layer shows a fault that a remedy would mend"
+                              : "this file was not built here: for reasons and fixes, analyze the source model");
+  }
+  for (const LayerFinding& finding : diagnosed.findings) fmt::print("{}\n", to_string(finding));
+  for (const SetFinding& finding : diagnosed.calibration_set) fmt::print("{}\n", to_string(finding));
+}
+
 // What is run: the dataset of the calibration, unless something else is given. A float16 build takes none.
 std::string take_sample_list(const std::string& given, ArgumentValues& build) {
   const auto dataset = build.find("dataset");
@@ -68,6 +106,8 @@ int analyze(const AnalyzeArguments& arguments) {
   BuildArguments building = with_yaml(arguments.building);
   const std::string list = take_sample_list(arguments.samples, building.build);
   const bool quiet = building.quiet;
+  std::optional<FileSink> report;
+  if (!arguments.report.empty()) report.emplace(arguments.report);  // better refused now than after the work
   ProgressPrinter progress(quiet);
   Toolkit toolkit(warnings_to_stderr(quiet), progress, building.threads);
   Model loaded;
@@ -84,13 +124,37 @@ int analyze(const AnalyzeArguments& arguments) {
   std::optional<Snapshot> snapshot;
   if (!arguments.folder.empty()) snapshot.emplace(arguments.folder, layer_rows(golden, model.variants.front()));
   ThreadPool pool(building.threads);
-  const Analysis analysis = analyze_model(model, golden, samples, pool, progress, {}, snapshot ? &*snapshot : nullptr);
-  if (arguments.json) {
-    fmt::print("{}\n", json_of(analysis).dump(2));
+  if (arguments.report.empty() && !arguments.diagnose) {
+    const Analysis analysis =
+        analyze_model(model, golden, samples, pool, progress, {}, snapshot ? &*snapshot : nullptr, arguments.resume);
+    if (arguments.json) {
+      fmt::print("{}\n", json_of(analysis).dump(2));
+    } else {
+      print_table(analysis, analysis_warnings(analysis));
+    }
     return 0;
   }
-  fmt::print("{}", error_table(analysis, isatty(STDOUT_FILENO) == 1));
-  for (const std::string& warning : analysis_warnings(analysis)) fmt::print(stderr, "warning: {}\n", warning);
+  const Compiled* compiled = toolkit.is_built() ? &toolkit.compiled() : nullptr;
+  const DiagnosedModel diagnosed = diagnose_model({.model = model,
+                                                   .golden = golden,
+                                                   .recipe = compiled != nullptr ? &compiled->recipe : nullptr,
+                                                   .build = compiled != nullptr ? &compiled->report : nullptr,
+                                                   .samples = samples,
+                                                   .title = std::filesystem::path(building.model).filename().string(),
+                                                   .snapshot = snapshot ? &*snapshot : nullptr,
+                                                   .resume = arguments.resume},
+                                                  pool, progress);
+  if (report) {
+    report->write(std::as_bytes(std::span(diagnosed.html)));
+    report->commit();
+  }
+  if (arguments.json) {
+    fmt::print("{}\n", json_of(diagnosed).dump(2));
+    return 0;
+  }
+  print_table(diagnosed.analysis, diagnosed.warnings);
+  print_findings(diagnosed, compiled != nullptr);
+  if (!arguments.report.empty()) fmt::print("\nreport: {}\n", arguments.report);
   return 0;
 }
 

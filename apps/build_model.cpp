@@ -3,8 +3,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 
+#include "toolkit/calibration_process.h"
+#include "toolkit/presets.h"
 #include "toolkit/settings.h"
 
 namespace openrknn {
@@ -16,10 +20,25 @@ void ProgressPrinter::operator()(std::string_view stage, int64_t done, int64_t t
     if (done == total) fmt::print(stderr, "{}: {} of {}\n", stage, done, total);
     return;
   }
+  const Clock::time_point now = Clock::now();
+  if (stage != stage_) {
+    stage_ = stage;
+    start_ = now;
+    drawn_ = {};
+  }
+  constexpr std::chrono::milliseconds kBetween(100);  // layers go by faster than a terminal draws
+  if (done < total && now - drawn_ < kBetween) return;
+  drawn_ = now;
   constexpr int64_t kWidth = 30;
   const int64_t filled = done * kWidth / total;
-  fmt::print(stderr, "\r{:<12} [{}{}] {}/{}{}", stage, std::string(static_cast<size_t>(filled), '#'),
-             std::string(static_cast<size_t>(kWidth - filled), ' '), done, total, done == total ? "\n" : "");
+  const double passed = std::chrono::duration<double>(now - start_).count();
+  const auto seconds = static_cast<int64_t>(std::ceil(
+      done == total ? passed
+                    : passed / static_cast<double>(std::max<int64_t>(done, 1)) * static_cast<double>(total - done)));
+  const std::string bar =
+      std::string(static_cast<size_t>(filled), '#') + std::string(static_cast<size_t>(kWidth - filled), ' ');
+  fmt::print(stderr, "\r{:<12} [{}] {}/{}  {} {}:{:02}\x1b[K{}", stage, bar, done, total,
+             done == total ? "took" : "left", seconds / 60, seconds % 60, done == total ? "\n" : "");
   std::fflush(stderr);
 }
 
@@ -46,8 +65,8 @@ BuildArguments with_yaml(BuildArguments arguments) {
   return arguments;
 }
 
-void build_model(Toolkit& toolkit, const BuildArguments& arguments) {
-  toolkit.config(arguments.config);
+void load_model(Toolkit& toolkit, const BuildArguments& arguments) {
+  toolkit.config(with_preset(arguments.preset, arguments.config));
   CompileOptions& options = toolkit.compile_options();
   options.keep_golden = arguments.keep_golden;
   options.check = arguments.check;
@@ -56,10 +75,15 @@ void build_model(Toolkit& toolkit, const BuildArguments& arguments) {
   if (!arguments.dump_after.empty()) {
     options.dump = [](std::string_view stage, const std::string& text) { fmt::print("# after {}\n{}\n", stage, text); };
   }
+  if (!arguments.dask.empty()) options.calibrator = dask_calibrator(arguments.dask);
   std::vector<std::string> warnings;
   ImportOptions import_options = make_import_options(arguments.load, {}, warnings);
   import_options.dimensions = arguments.dimensions;
   toolkit.load_model(arguments.model, import_options);
+}
+
+void build_model(Toolkit& toolkit, const BuildArguments& arguments) {
+  load_model(toolkit, arguments);
   toolkit.build(arguments.build);
 }
 

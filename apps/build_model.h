@@ -1,6 +1,8 @@
 // Building a model from what the command line says: convert and analyze.
 #pragma once
 
+#include <chrono>
+#include <string>
 #include <string_view>
 
 #include "apps/verbs.h"
@@ -8,14 +10,17 @@
 
 namespace openrknn {
 
-/// A bar on a terminal, one line per stage elsewhere.
+/// A bar with the time that is left on a terminal, one line per stage elsewhere.
 class ProgressPrinter {
  public:
   explicit ProgressPrinter(bool quiet);
   void operator()(std::string_view stage, int64_t done, int64_t total);
 
  private:
+  using Clock = std::chrono::steady_clock;
   bool quiet_, terminal_;
+  std::string stage_;
+  Clock::time_point start_, drawn_;  // of the stage; of the bar
 };
 
 /// Says warnings on stderr, unless quiet.
@@ -23,6 +28,8 @@ MessageSink warnings_to_stderr(bool quiet);
 
 /// With the options of the YAML file, if one is named, sorted to the methods they belong to; what a flag says wins.
 BuildArguments with_yaml(BuildArguments);
+/// config and load.
+void load_model(Toolkit&, const BuildArguments&);
 /// config, load, build.
 void build_model(Toolkit&, const BuildArguments&);
 

@@ -38,20 +38,29 @@ int convert(const ConvertArguments& arguments) {
                                 {"target", target},
                                 {"source_nodes", report.nodes_imported},
                                 {"nodes", report.nodes_compiled},
-                                {"int8_nodes", report.quantized_nodes},
+                                {"int8_nodes", report.quantized_nodes - report.int16_nodes},
+                                {"int16_nodes", report.int16_nodes},
                                 {"float_nodes", report.float_nodes},
                                 {"samples", report.samples},
                                 {"megabytes", megabytes},
                                 {"seconds", seconds},
                                 {"peak_memory_mb", peak_memory_mb()}};
+    json["precision_rules"] = nlohmann::ordered_json::array();
+    for (const AppliedRule& rule : report.precision_rules) {
+      json["precision_rules"].push_back({{"rule", rule.rule}, {"layers", rule.layers}});
+    }
     for (const StageTime& stage : report.times) json["stages"][stage.stage] = stage.seconds;
     fmt::print("{}\n", json.dump(2));
     return 0;
   }
   fmt::print("{}  for {}\n", output, target);
-  fmt::print("  operations  {} source layers -> {} ({} int8, {} float16, {} other)\n", report.nodes_imported,
-             report.nodes_compiled, report.quantized_nodes, report.float_nodes,
+  fmt::print("  operations  {} source layers -> {} ({} int8, {}{} float16, {} other)\n", report.nodes_imported,
+             report.nodes_compiled, report.quantized_nodes - report.int16_nodes,
+             report.int16_nodes == 0 ? "" : fmt::format("{} int16, ", report.int16_nodes), report.float_nodes,
              report.nodes_compiled - report.quantized_nodes - report.float_nodes);
+  for (const AppliedRule& rule : report.precision_rules) {
+    fmt::print("  precision   {}: {} layer{}\n", rule.rule, rule.layers.size(), rule.layers.size() == 1 ? "" : "s");
+  }
   fmt::print("  size        {:.2f} MB\n  time        {:.2f} s\n  peak memory {:.0f} MB\n  next        {}\n", megabytes,
              seconds, peak_memory_mb(), next);
   return 0;

@@ -71,11 +71,24 @@ void add_dimensions(CLI::App& app, std::map<std::string, int64_t>& dimensions) {
 // What convert and analyze share.
 void add_building(CLI::App& app, BuildArguments& building) {
   app.add_option("--config", building.yaml, "YAML file with any of the options below (underscores); flags win");
+  app.add_option("--preset", building.preset,
+                 "accurate: options that make a quantized build better and slower; those given win");
   app.add_flag("--symmetric-weights", building.symmetric_weights, "weights with zero point 0");
   app.add_option("--threads", building.threads, "0 = all");
+  app.add_option("--dask", building.dask, "calibrate on the Dask cluster of this scheduler (tcp://host:8786)");
   app.add_flag("-q,--quiet", building.quiet, "no progress");
   add_dimensions(app, building.dimensions);
-  add_flags(app, "config", building.config, {});
+  add_flags(app, "config", building.config, {"precision"});
+  app.add_option_function<std::vector<std::string>>(
+         "--precision",
+         [&building](const std::vector<std::string>& rules) {
+           building.config["precision"] = std::vector<ArgumentValue>(rules.begin(), rules.end());
+         },
+         "what a layer computes in: KEY=DTYPE, KEY a layer, glob:PATTERN, re:EXPRESSION or op:TYPE, DTYPE int8, int16 "
+         "or "
+         "float16; may be repeated, later ones win (docs/hybrid.md)")
+      ->allow_extra_args(false)
+      ->group("config");
   add_flags(app, "load_onnx", building.load, {"model", "input_initial_val"});
   add_flags(app, "build", building.build, {});
   app.add_flag_callback(
@@ -113,8 +126,29 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
       ->check(CLI::NonNegativeNumber);
   analyze_verb->add_option("-o,--output", analyzing.folder,
                            "write the table and every layer's numbers (of the last sample) into this folder");
+  analyze_verb->add_option("--report", analyzing.report,
+                           "write a report to this HTML file: layers, histograms, precision map, reasons and fixes");
+  analyze_verb->add_flag("--diagnose", analyzing.diagnose,
+                         "say why the worst layers are bad, what helps, and what is wrong with the calibration set");
+  analyze_verb->add_option("--resume", analyzing.resume,
+                           "keep what is done in this file while it runs, and go on from it if it is there");
   analyze_verb->add_flag("--json", analyzing.json, "as JSON");
   add_building(*analyze_verb, analyzing.building);
+
+  SearchArguments searching;
+  CLI::App* search_verb = app.add_subcommand(
+      "search", "find the fewest layers that have to leave int8 for the outputs to be good enough, and build so");
+  search_verb->add_option("model", searching.building.model, "model file (.onnx)")->required();
+  search_verb->add_option("--target-sqnr", searching.target, "what the worst output shall reach, in dB")->required();
+  search_verb->add_option("--budget", searching.budget, "what to spare: ops or macs")
+      ->check(CLI::IsMember({"ops", "macs"}));
+  search_verb->add_option("--lift", searching.lift, "what layers are lifted to: float16 or int16")
+      ->check(CLI::IsMember({"float16", "int16"}));
+  search_verb->add_option("--count", searching.count, "judge by so many samples, the first ones of the dataset")
+      ->check(CLI::PositiveNumber);
+  search_verb->add_option("-o,--output", searching.output, "write the .rknn file found");
+  search_verb->add_flag("--json", searching.json, "as JSON");
+  add_building(*search_verb, searching.building);
 
   RunArguments running;
   CLI::App* run_verb = app.add_subcommand("run", "run a model on the simulator (.rknn) or in float32 (other files)");
@@ -142,6 +176,15 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
   profile_verb->add_option("--threads", profiling.threads, "0 = all")->check(CLI::NonNegativeNumber);
   add_dimensions(*profile_verb, profiling.dimensions);
 
+  ExportOnnxArguments exporting;
+  CLI::App* export_verb = app.add_subcommand(
+      "export-onnx",
+      "write a built model (.rknn) as ONNX with QuantizeLinear and DequantizeLinear, or another model "
+      "file as the float model that a build starts from");
+  export_verb->add_option("model", exporting.model, ".rknn, or a model file of a framework")->required();
+  export_verb->add_option("-o,--output", exporting.output, "default: beside the model, .qdq.onnx or .float.onnx");
+  add_dimensions(*export_verb, exporting.dimensions);
+
   std::string inspected;
   bool json = false, compatibility = false;
   CLI::App* inspect_verb = app.add_subcommand("inspect", "print what a .rknn file holds");
@@ -157,8 +200,10 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
     app.parse(argc, argv);
     if (*convert_verb) return convert(converting);
     if (*analyze_verb) return analyze(analyzing);
+    if (*search_verb) return search(searching);
     if (*run_verb) return run(running);
     if (*profile_verb) return profile(profiling);
+    if (*export_verb) return export_onnx(exporting);
     if (*inspect_verb) return inspect(inspected, json);
     if (*operators_verb) {
       fmt::print("{}", operator_markdown());

@@ -14,7 +14,7 @@ namespace openrknn {
 
 /// How a model file becomes a Model.
 struct BuildArguments {
-  std::string model, yaml, dump_after;
+  std::string model, yaml, preset, dump_after, dask;
   ArgumentValues config, load, build;  ///< only what was given
   std::map<std::string, int64_t> dimensions;
   bool keep_golden = false, check = false, symmetric_weights = false, quiet = false;
@@ -31,10 +31,20 @@ int convert(const ConvertArguments&);
 struct AnalyzeArguments {
   BuildArguments building;      ///< `model` may be a .rknn file, which is not built again
   std::string samples, folder;  ///< empty: the calibration's dataset; no files
+  std::string report, resume;   ///< the HTML file to write, the file to go on from; empty: none
   int64_t count = 0;            ///< 0: all samples
-  bool json = false;
+  bool json = false, diagnose = false;
 };
 int analyze(const AnalyzeArguments&);
+
+struct SearchArguments {
+  BuildArguments building;
+  double target = 0;
+  std::string output, budget = "ops", lift = "float16";  ///< no output: nothing is written
+  int64_t count = 4;
+  bool json = false;
+};
+int search(const SearchArguments&);
 
 struct RunArguments {
   RunRequest request;
@@ -49,5 +59,11 @@ struct ProfileArguments {
   int threads = 0, rounds = 5, top = 20;
 };
 int profile(const ProfileArguments&);
+
+struct ExportOnnxArguments {
+  std::string model, output;
+  std::map<std::string, int64_t> dimensions;
+};
+int export_onnx(const ExportOnnxArguments&);
 
 }  // namespace openrknn

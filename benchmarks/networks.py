@@ -112,8 +112,9 @@ def mobilenet_v2(folder):
     b.save(folder, {"input": [1, 3, 224, 224]}, {"output": [1, 1000]})
 
 
-def yolov8n_like(folder, size=320):
-    b = Builder("yolov8n_like", seed=13)
+def yolov8n_like(folder, size=320, pixels=False):
+    """pixels: boxes as centre and size in pixels, joined with the scores: how YOLO models are exported."""
+    b = Builder("yolov8n_pixels" if pixels else "yolov8n_like", seed=13)
 
     def conv(x, c_in, c_out, k, stride=1):
         return b.conv(x, c_in, c_out, k, stride=stride, act="silu", gain=2.6)
@@ -151,9 +152,12 @@ def yolov8n_like(folder, size=320):
     n3 = c2f(concat(upsample(n4), p3), 192, 64, 1, False)
     m4 = c2f(concat(conv(n3, 64, 64, 3, 2), n4), 192, 128, 1, False)
     m5 = c2f(concat(conv(m4, 128, 128, 3, 2), p5), 384, 256, 1, False)
-    boxes, scores, cells = [], [], 0
+    boxes, scores, centres, strides, cells = [], [], [], [], 0
     for feature, channels, stride in ((n3, 64, 8), (m4, 128, 16), (m5, 256, 32)):
-        cells += (size // stride) ** 2
+        side = size // stride
+        cells += side**2
+        centres.append(np.stack(np.meshgrid(np.arange(side), np.arange(side))).reshape(2, -1) + 0.5)
+        strides.append(np.full((1, side**2), stride))
         for kept, width in ((boxes, 64), (scores, 80)):
             y = conv(conv(feature, channels, width, 3), width, width, 3)
             y = b.conv(y, width, width, 1, act="none")
@@ -163,6 +167,13 @@ def yolov8n_like(folder, size=320):
     y = b.node("Softmax", b.node("Transpose", y, perm=[0, 2, 1, 3]), axis=1)
     y = b.node("Conv", y, b.constant(np.arange(16).reshape(1, 16, 1, 1)), kernel_shape=[1, 1])
     y = b.node("Reshape", y, b.constant([1, 4, cells], np.int64))
+    if pixels:
+        centre = b.constant(np.concatenate(centres, axis=1)[None])
+        before, behind = b.node("Split", y, b.constant([2, 2], np.int64), outputs=["before", "behind"], axis=1)
+        first, last = b.node("Sub", centre, before), b.node("Add", centre, behind)
+        middle = b.node("Mul", b.node("Add", first, last), b.constant(0.5))
+        y = b.node("Concat", middle, b.node("Sub", last, first), axis=1)
+        y = b.node("Mul", y, b.constant(np.concatenate(strides, axis=1)[None]))
     b.node("Concat", y, b.node("Sigmoid", b.node("Concat", *scores, axis=2)), outputs=["output0"], axis=1)
     b.save(folder, {"images": [1, 3, size, size]}, {"output0": [1, 84, cells]})
 

@@ -1,6 +1,7 @@
-"""Checks the walls: which room may include which (src/README.md), and how long files are.
+"""Checks the walls: which room may include which (src/README.md), how long files are, and that no two headers define
+types of one name in one namespace (the linker would merge their functions silently).
 
-Reads `#include "..."` lines only. Run by script/lint and by the tests.
+Reads `#include "..."` lines, and those that begin namespaces and types at the left margin. Run by script/lint and by the tests.
 """
 
 import pathlib
@@ -20,9 +21,12 @@ MAY_INCLUDE = {
     "core/rknn_file": {"core/base", "core/graph", "core/model"},
     "compiler/dataset": {"core"},
     "compiler/importers": {"core"},
+    "compiler/exporters": {"core"},
     "compiler/passes": {"core"},
     "compiler/quantize": {"core", "compiler/dataset"},
-    "compiler/analysis": {"core", "compiler/dataset"},
+    "compiler/analysis": {"core", "compiler/dataset", "compiler/quantize"},
+    "compiler/corrections": {"core", "compiler/dataset", "compiler/passes", "compiler/quantize"},
+    "compiler/search": {"core", "compiler"},
     "compiler": {"core", "compiler"},
     "runtime/engine": {"core", "include"},
     "runtime/capi": {"runtime/engine", "core/base", "include"},
@@ -54,8 +58,27 @@ def importer_of(path: str) -> str:
     return match.group(1) if match else ""
 
 
+def double_types(headers: list[pathlib.Path]) -> list[str]:
+    first, found = {}, []
+    for header in headers:
+        where = header.relative_to(ROOT).as_posix()
+        text = header.read_text()
+        for match in re.finditer(
+            r"^(?:namespace ([\w:]+)|(?:struct|class|enum class) (\w+)(?!\w|::)[^;]*?\{)", text, re.M
+        ):
+            if match.group(1):
+                space = match.group(1)
+                continue
+            name = f"{space}::{match.group(2)}"
+            # Folders of one CPU kind define the same names: each is compiled in a namespace of its own.
+            if "kernels/fast/" in where or first.setdefault(name, where) == where:
+                continue
+            found.append(f"{where}: {name} is a type of {first[name]} as well: one name, one type")
+    return found
+
+
 def problems() -> list[str]:
-    found = []
+    found = double_types(sorted(ROOT.glob("src/**/*.h")))
     sources = [
         *ROOT.glob("src/**/*.h"), *ROOT.glob("src/**/*.cpp"), *ROOT.glob("apps/**/*.cpp"), *ROOT.glob("apps/**/*.h"),
         *ROOT.glob("python/**/*.cpp"), *ROOT.glob("python/**/*.h"),

@@ -13,6 +13,7 @@
 #include "bindings/model.h"
 #include "bindings/subjects.h"
 #include "core/graph/text.h"
+#include "toolkit/export_onnx.h"
 #include "toolkit/profile.h"
 
 namespace openrknn::python {
@@ -108,6 +109,15 @@ void bind_graph(nb::module_& module) {
             return list_of_times(times);
           },
           nb::arg("threads") = 0, "Like Model.profile, of the graph in float32.")
+      .def(
+          "export_onnx",
+          [](const PyGraph& self, const nb::object& path, bool optimized) {
+            const std::string target = nb::cast<std::string>(nb::str(path));
+            const nb::gil_scoped_release release;
+            export_onnx(optimized ? optimize(self.graph) : self.graph, target);
+          },
+          nb::arg("path"), nb::kw_only(), nb::arg("optimize") = true,
+          "Writes the graph as ONNX, as it computes: golden, or with optimize=False every node as it was imported.")
       .def("__str__", [](const PyGraph& self) { return to_text(self.graph); })
       .def(
           "run",

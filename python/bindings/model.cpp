@@ -8,9 +8,13 @@
 
 #include "bindings/arrays.h"
 #include "bindings/graph.h"
+#include "bindings/samples.h"
 #include "bindings/subjects.h"
+#include "compiler/search/search.h"
 #include "core/graph/text.h"
 #include "core/model/ports.h"
+#include "core/model/precision_notes.h"
+#include "toolkit/export_onnx.h"
 #include "toolkit/graph_runner.h"
 #include "toolkit/layer_analysis.h"
 #include "toolkit/settings.h"
@@ -30,7 +34,31 @@ nb::list describe_ports(const Model& model, const std::vector<ValueId>& ids, con
   return list;
 }
 
-nb::dict report_dict(const CompileReport& report) {
+nb::list precision_of(const Model& model) {
+  nb::list list;
+  for (const PrecisionNote& note : precision_notes(model)) {
+    nb::dict entry;
+    entry["node"] = note.node;
+    entry["dtype"] = note.dtype;
+    entry["rule"] = note.rule;
+    list.append(entry);
+  }
+  return list;
+}
+
+nb::list applied_rules(const CompileReport& report) {
+  nb::list list;
+  for (const AppliedRule& applied : report.precision_rules) {
+    nb::dict entry;
+    entry["rule"] = applied.rule;
+    entry["layers"] = nb::cast(applied.layers);
+    list.append(entry);
+  }
+  return list;
+}
+
+nb::dict report_dict(const PyModel& model) {
+  const CompileReport& report = model.report;
   nb::dict times;
   for (const StageTime& stage : report.times) times[stage.stage.c_str()] = stage.seconds;
   nb::dict dict;
@@ -40,8 +68,11 @@ nb::dict report_dict(const CompileReport& report) {
   dict["nodes_imported"] = report.nodes_imported;
   dict["nodes_compiled"] = report.nodes_compiled;
   dict["quantized_nodes"] = report.quantized_nodes;
+  dict["int16_nodes"] = report.int16_nodes;
   dict["float_nodes"] = report.float_nodes;
   dict["samples"] = report.samples;
+  dict["precision"] = precision_of(model.model);
+  dict["precision_rules"] = applied_rules(report);
   return dict;
 }
 
@@ -63,29 +94,98 @@ std::vector<std::vector<Tensor>> samples_from_python(nb::handle lists, const std
   return samples;
 }
 
-PyModel* compile_graph(const PyGraph& graph, const nb::dict& given, bool quantize,
-                       const std::optional<std::string>& dataset, nb::object lists, bool symmetric_weights,
-                       bool keep_golden, int64_t batch, int threads) {
+/// What compile() and search() are given.
+struct BuildRequest {
+  CompileOptions options;
   std::vector<std::string> warnings;
-  const Settings settings = make_settings(arguments_from_dict(given), warnings);
-  CompileOptions options = settings.compile;
+  std::vector<Graph> shape_sets;
+  std::unique_ptr<Samples> samples;
+};
+
+BuildRequest request_of(const PyGraph& graph, const nb::dict& given, bool quantize,
+                        const std::optional<std::string>& dataset, nb::handle lists, bool auto_hybrid,
+                        bool symmetric_weights, bool keep_golden, int64_t batch) {
+  BuildRequest request;
+  const Settings settings = make_settings(arguments_from_dict(given), request.warnings);
+  CompileOptions& options = request.options = settings.compile;
   options.batch = batch;
   options.quantize = quantize;
+  options.auto_hybrid = auto_hybrid;
   options.symmetric_weights = symmetric_weights;
   options.keep_golden = keep_golden;
   options.source_framework = graph.framework;
   const bool in_memory = !lists.is_none();
   std::vector<std::vector<Tensor>> arrays = samples_from_python(lists, graph.input_names());
   const nb::gil_scoped_release release;
-  std::unique_ptr<Samples> samples;
-  const std::vector<Graph> shape_sets = graph.in_shapes(settings.dynamic_input);
-  const Graph& largest = shape_sets.front();
-  if (quantize && dataset) samples = open_dataset(*dataset, sample_specs(largest, options));
-  if (quantize && in_memory) samples = samples_from_arrays(std::move(arrays), sample_specs(largest, options));
+  request.shape_sets = graph.in_shapes(settings.dynamic_input);
+  const Graph& largest = request.shape_sets.front();
+  if (!looks_at_samples(options)) return request;
+  if (dataset) request.samples = open_dataset(*dataset, sample_specs(largest, options));
+  if (in_memory) request.samples = samples_from_arrays(std::move(arrays), sample_specs(largest, options));
+  return request;
+}
+
+PyModel* model_of(Compiled compiled, BuildRequest& request) {
+  std::vector<std::string>& told = compiled.report.warnings;
+  told.insert(told.begin(), request.warnings.begin(), request.warnings.end());
+  return new PyModel(std::move(compiled), request.options.rgb_to_bgr);
+}
+
+PyModel* compile_graph(const PyGraph& graph, const nb::dict& given, bool quantize,
+                       const std::optional<std::string>& dataset, nb::object lists, bool auto_hybrid,
+                       bool symmetric_weights, bool keep_golden, int64_t batch, int threads, nb::object calibrate) {
+  BuildRequest request =
+      request_of(graph, given, quantize, dataset, lists, auto_hybrid, symmetric_weights, keep_golden, batch);
+  request.options.calibrator = calibrator_from(std::move(calibrate));
+  const nb::gil_scoped_release release;
   ThreadPool pool(threads);
-  Compiled compiled = compile(shape_sets, options, samples.get(), pool);
-  compiled.report.warnings.insert(compiled.report.warnings.begin(), warnings.begin(), warnings.end());
-  return new PyModel(std::move(compiled), options.rgb_to_bgr);
+  return model_of(compile(request.shape_sets, request.options, request.samples.get(), pool), request);
+}
+
+/// Calls the user's function with a list of arrays a sample.
+OutputMetric metric_of(nb::object function) {
+  if (function.is_none()) return {};
+  return [function = std::move(function)](const std::vector<std::vector<Tensor>>& outputs) {
+    const nb::gil_scoped_acquire held;
+    nb::list samples;
+    for (const std::vector<Tensor>& sample : outputs) samples.append(arrays_from_tensors(sample));
+    const nb::object result = function(samples);
+    const double number = PyFloat_AsDouble(result.ptr());
+    if (PyErr_Occurred() != nullptr) throw nb::python_error();
+    return number;
+  };
+}
+
+nb::dict dict_of_point(const SearchPoint& point) {
+  nb::dict dict;
+  dict["layers"] = nb::cast(point.layers);
+  dict["macs_share"] = point.macs_share;
+  dict["metric"] = point.metric;
+  return dict;
+}
+
+nb::tuple search_graph(const PyGraph& graph, const nb::dict& given, const std::optional<std::string>& dataset,
+                       nb::object lists, double target, nb::object metric, bool by_macs, bool to_int16, int64_t samples,
+                       int threads) {
+  BuildRequest request = request_of(graph, given, true, dataset, lists, false, false, false, 1);
+  if (request.samples == nullptr) {
+    fail(Code::DatasetMissing, "search: quantization needs sample data and none was given", "pass a dataset");
+  }
+  const SearchOptions options{.target = target,
+                              .metric = metric_of(std::move(metric)),
+                              .budget = by_macs ? SearchBudget::Macs : SearchBudget::Ops,
+                              .lift = to_int16 ? DType::Int16 : DType::Float16,
+                              .samples = samples};
+  std::optional<SearchedModel> found;
+  {
+    const nb::gil_scoped_release release;
+    ThreadPool pool(threads);
+    found = search_and_compile(request.shape_sets, request.options, options, *request.samples, pool);
+  }
+  nb::list curve;
+  for (const SearchPoint& point : found->search.curve) curve.append(dict_of_point(point));
+  PyModel* model = model_of(std::move(found->compiled), request);
+  return nb::make_tuple(nb::cast(model, nb::rv_policy::take_ownership), dict_of_point(found->search.chosen), curve);
 }
 
 nb::list run_model(PyModel& self, nb::handle feeds, const std::string& layout, bool ideal) {
@@ -93,16 +193,16 @@ nb::list run_model(PyModel& self, nb::handle feeds, const std::string& layout, b
   if (layout != "nhwc" && layout != "source") {
     fail(Code::InvalidArgument, "layout '" + layout + "' is not known, expected 'source' or 'nhwc'");
   }
-  std::vector<Tensor> arrays = tensors_from_feeds(feeds, self.input_names());
-  std::vector<Tensor> outputs;
-  if (ideal) {
+  std::vector<Tensor> arrays = tensors_from_feeds(feeds, self.input_names()), outputs;
+  {
     const nb::gil_scoped_release release;
-    outputs = run_ideal(self.model, arrays, given);
-  } else {
-    std::vector<SimulatorInput> inputs;
-    for (Tensor& tensor : arrays) inputs.push_back({std::move(tensor), given, false});
-    const nb::gil_scoped_release release;
-    outputs = self.simulator().run(inputs);
+    if (ideal) {
+      outputs = run_ideal(self.model, arrays, given);
+    } else {
+      std::vector<SimulatorInput> inputs;
+      for (Tensor& tensor : arrays) inputs.push_back({std::move(tensor), given, false});
+      outputs = self.simulator().run(inputs);
+    }
   }
   return arrays_from_tensors(std::move(outputs));
 }
@@ -139,20 +239,42 @@ nb::dict dict_of_layer(const AnalyzedLayer& layer) {
   return dict;
 }
 
-nb::list analyze(const PyModel& self, nb::object given, int threads) {
+nb::list analyze(const PyModel& self, nb::object given, int threads, const nb::object& report,
+                 const nb::object& resume) {
   const bool is_file = nb::isinstance<nb::str>(given) || nb::hasattr(given, "__fspath__");
   const std::string file = is_file ? nb::cast<std::string>(nb::str(given)) : "";
   std::vector<std::vector<Tensor>> arrays;
+  const auto path_of = [](const nb::object& path) {
+    return path.is_none() ? "" : nb::cast<std::string>(nb::str(path));
+  };
+  const std::string report_path = path_of(report), resume_path = path_of(resume);
+  const std::string title = std::filesystem::path(report_path).stem().string();
   const Graph& golden = golden_for_analysis(self.model, self.golden ? &*self.golden : nullptr);
   if (!is_file) arrays = samples_from_python(given, self.input_names());
   Analysis analysis;
   {
     const nb::gil_scoped_release release;
+    std::optional<FileSink> report_file;
+    if (!report_path.empty()) report_file.emplace(report_path);  // better refused now than after the work
     std::vector<SampleSpec> specs = analysis_specs(self.model, golden, self.rgb_to_bgr);
     const std::unique_ptr<Samples> samples =
         is_file ? open_dataset(file, std::move(specs)) : samples_from_arrays(std::move(arrays), std::move(specs));
     ThreadPool pool(threads);
-    analysis = analyze_model(self.model, golden, *samples, pool);
+    if (!report_file) {
+      analysis = analyze_model(self.model, golden, *samples, pool, {}, {}, nullptr, resume_path);
+    } else {
+      DiagnosedModel diagnosed = diagnose_model({.model = self.model,
+                                                 .golden = golden,
+                                                 .recipe = self.recipe ? &*self.recipe : nullptr,
+                                                 .build = self.recipe ? &self.report : nullptr,
+                                                 .samples = *samples,
+                                                 .title = title,
+                                                 .resume = resume_path},
+                                                pool);
+      report_file->write(std::as_bytes(std::span(diagnosed.html)));
+      report_file->commit();
+      analysis = std::move(diagnosed.analysis);
+    }
   }
   nb::list rows;
   for (const AnalyzedLayer& layer : analysis.layers) rows.append(dict_of_layer(layer));
@@ -196,17 +318,27 @@ void bind_model(nb::module_& module) {
           },
           "list of (name, shape in the source model's order, dtype on the NPU)")
       .def_prop_ro(
-          "report", [](const PyModel& self) { return report_dict(self.report); },
-          "what the compile did: times, pass log, counts")
+          "report", [](const PyModel& self) { return report_dict(self); },
+          "what the compile did: times, pass log, counts; precision: node, dtype and the rule that said so, of every "
+          "node "
+          "(of a loaded model too); precision_rules: what each rule of the user named")
       .def("__str__", [](const PyModel& self) { return to_text(self.model.variants.front()); })
-      .def("run", &run_model, nb::arg("feeds"), nb::arg("layout") = "source", nb::arg("ideal") = false,
-           "run(feeds: dict | list | array, layout='source', ideal=False) -> list of arrays\n\nRuns on the simulator, "
-           "through the C "
+      .def("run", &run_model, nb::arg("feeds"), nb::arg("layout") = "source", nb::kw_only(), nb::arg("ideal") = false,
+           "run(feeds: dict | list | array, layout='source', *, ideal=False) -> list of arrays\n\nRuns on the "
+           "simulator, through the C "
            "API. Inputs are raw (mean and std are "
-           "applied); layout 'nhwc' takes 4-D inputs as NHWC. Quantized and float16 outputs come as float32. ideal: "
-           "real numbers between the codes of an integer "
-           "build, one rounding an operator, in place of the SoC's integers: what scales cost without what integers "
-           "cost.")
+           "applied); layout 'nhwc' takes 4-D inputs as NHWC. Quantized and float16 outputs come as float32. "
+           "ideal=True replaces the NPU's integer laws by real numbers that are rounded once.")
+      .def(
+          "export_onnx",
+          [](const PyModel& self, const nb::object& path) {
+            const std::string target = nb::cast<std::string>(nb::str(path));
+            const nb::gil_scoped_release release;
+            export_onnx(self.model, target);
+          },
+          nb::arg("path"),
+          "Writes the compiled graph as ONNX: codes between QuantizeLinear and DequantizeLinear, float16 between "
+          "Casts.")
       .def(
           "save",
           [](PyModel& self, const nb::object& path) {
@@ -225,18 +357,26 @@ void bind_model(nb::module_& module) {
            "list of dicts, one per executed node: node, op, kernel, dtype, shape, conversions (of layouts), products "
            "(multiplications), microseconds on this machine");
   model.def(
-      "analyze", &analyze, nb::arg("samples"), nb::arg("threads") = 0,
-      nb::sig("def analyze(self, samples: str | os.PathLike | collections.abc.Iterable[object], threads: int = 0) "
-              "-> list[dict[str, str | float | int | None]]"),
+      "analyze", &analyze, nb::arg("samples"), nb::arg("threads") = 0, nb::arg("report") = nb::none(),
+      nb::arg("resume") = nb::none(),
+      nb::sig("def analyze(self, samples: str | os.PathLike | collections.abc.Iterable[object], threads: int = 0, "
+              "report: str | os.PathLike | None = None, resume: str | os.PathLike | None = None) -> list[dict[str, str "
+              "| float | int | None]]"),
       "Every layer beside the float model, over samples: a dataset file, or arrays as compile() takes them. One dict "
       "a layer of the source model, in its order: op, tensor, dtype; entire_cosine, entire_euclidean, "
       "entire_sqnr_db, entire_max_error (of the whole run) and single_… (of the layer fed with the float model's "
       "numbers); clipped (share of numbers the type cannot hold); golden_not_finite, not_finite (elements that are "
       "NaN or infinite), worst_sample (least entire_cosine). All None where a layer was fused away. A loaded file "
-      "needs keep_golden. Raises openrknn.Error.");
+      "needs keep_golden. report: an HTML file to write, with reasons and fixes (docs/report.md). resume: a file that "
+      "is kept while it runs; an analysis that was "
+      "interrupted goes on from it. Raises "
+      "openrknn.Error.");
   module.def("compile", &compile_graph, nb::arg("graph"), nb::arg("settings"), nb::arg("quantize"),
-             nb::arg("dataset").none(), nb::arg("samples").none(), nb::arg("symmetric_weights"), nb::arg("keep_golden"),
-             nb::arg("batch"), nb::arg("threads"));
+             nb::arg("dataset").none(), nb::arg("samples").none(), nb::arg("auto_hybrid"), nb::arg("symmetric_weights"),
+             nb::arg("keep_golden"), nb::arg("batch"), nb::arg("threads"), nb::arg("calibrate").none());
+  module.def("search", &search_graph, nb::arg("graph"), nb::arg("settings"), nb::arg("dataset").none(),
+             nb::arg("samples").none(), nb::arg("target"), nb::arg("metric").none(), nb::arg("by_macs"),
+             nb::arg("to_int16"), nb::arg("count"), nb::arg("threads"));
   module.def(
       "load",
       [](const std::string& path) {

@@ -21,6 +21,7 @@ struct PyModel {
       : model(std::move(compiled.model)),
         report(std::move(compiled.report)),
         golden(std::move(compiled.golden)),
+        recipe(std::move(compiled.recipe)),
         rgb_to_bgr(std::move(swapped)) {}
   const std::string& bytes() {
     if (file_.empty()) {
@@ -41,8 +42,9 @@ struct PyModel {
   }
   Model model;
   CompileReport report;
-  std::optional<Graph> golden;   ///< of a compile; a loaded model has its own, or none
-  std::vector<bool> rgb_to_bgr;  ///< of a compile: images of samples are read likewise
+  std::optional<Graph> golden;           ///< of a compile; a loaded model has its own, or none
+  std::optional<QuantizeRecipe> recipe;  ///< likewise
+  std::vector<bool> rgb_to_bgr;          ///< of a compile: images of samples are read likewise
 
  private:
   /// The file with its weights, which are at hand even where the file to be saved lacks them.

@@ -101,6 +101,18 @@ void bind_toolkit(nb::module_& module) {
              const nb::gil_scoped_release release;
              self.build(options);
            })
+      .def("hybrid_quantization_step1",
+           [](Toolkit& self, const nb::dict& values) {
+             const ArgumentValues options = arguments_from_dict(values);
+             const nb::gil_scoped_release release;
+             self.hybrid_quantization_step1(options);
+           })
+      .def("hybrid_quantization_step2",
+           [](Toolkit& self, const nb::dict& values) {
+             const ArgumentValues options = arguments_from_dict(values);
+             const nb::gil_scoped_release release;
+             self.hybrid_quantization_step2(options);
+           })
       .def(
           "export_rknn", [](Toolkit& self, const std::string& path) { self.export_rknn(path); }, Unlocked())
       .def(

@@ -26,9 +26,9 @@ from openrknn.session import InferenceSession, SessionFuture, get_available_prov
 
 if _core.has_compiler:
     from openrknn._core import Graph, Model
-    from openrknn.api import compile, import_model, load
+    from openrknn.api import Search, compile, import_model, load, search
 else:
-    from openrknn.board import Graph, Model, compile, import_model, load
+    from openrknn.board import Graph, Model, Search, compile, import_model, load, search
 
 # Where users know them from, also in tracebacks.
 for _error in (Error, OptionError, RknnError, SessionTimeout, TaskCancelled):
@@ -46,6 +46,7 @@ __all__ = [
     "OrtValue",
     "RknnError",
     "RknnProviderOptions",
+    "Search",
     "SessionFuture",
     "SessionIOBinding",
     "SessionTimeout",
@@ -57,4 +58,5 @@ __all__ = [
     "import_model",
     "load",
     "make_provider_options",
+    "search",
 ]

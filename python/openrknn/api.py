@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from typing import Any, NamedTuple
 
 from openrknn import _core
+from openrknn.distributed import calibrate_with
 
 PathLike = str | os.PathLike
 
@@ -45,6 +47,13 @@ def import_model(
     )
 
 
+def precision_rules(precision: Mapping[str, str] | Sequence[str] | None) -> list[str] | None:
+    """Rules in the order in which they count: a dict of the extension has none."""
+    if isinstance(precision, Mapping):
+        return [f"{key}={dtype}" for key, dtype in precision.items()]
+    return None if precision is None else list(precision)
+
+
 def compile(
     graph: _core.Graph | PathLike,
     *,
@@ -58,6 +67,17 @@ def compile(
     rgb_to_bgr: bool | Sequence[bool] = False,
     symmetric_weights: bool = False,
     equalize: bool = False,
+    absorb_bias: bool = False,
+    migrate_scales: bool = False,
+    split_concat: bool = False,
+    rescue_float16: bool = False,
+    precision: Mapping[str, str] | Sequence[str] | None = None,
+    auto_hybrid: bool = False,
+    auto_hybrid_cos_thresh: float = 0.98,
+    auto_hybrid_euc_thresh: float | None = None,
+    bias_correction: bool = False,
+    rounding: str = "nearest",
+    quantize_weight: bool = False,
     optimization_level: int = 3,
     custom_string: str | None = None,
     keep_golden: bool = False,
@@ -65,21 +85,35 @@ def compile(
     batch: int = 1,
     remove_weight: bool = False,
     threads: int = 0,
+    executor: Executor | None = None,
 ) -> _core.Model:
     """Compiles an imported graph for a SoC.
 
     quantize: "w8a8"; "w16a16i" or "w16a16i_dfp" (int16, RV1103 and RV1106); "w8a16" (RK3562) or "w4a16" (RK3576,
     RV1126B), which code weights alone and need no dataset; or None for a float16 build. method: "channel", "layer", or
     with w4a16 "group32" to "group256" (input channels that share a scale). algorithm, how ranges are found: "normal"
-    (minimum to maximum), "kl_divergence", "mmse", "percentile" (99.99 %), or "auto" (the least error a tensor). dataset: a dataset file, or samples: each an array, a list of arrays
+    (minimum to maximum), "kl_divergence", "mmse", "percentile" (99.99 %), "auto" (the least error a tensor), or for w4a16 and w8a16 "gdq" (weights rounded with
+    error feedback over a dataset). dataset: a dataset file, or samples: each an array, a list of arrays
     in input order, or a dict by input name (raw values in the model's own layout; mean and std are applied). mean, std:
     one list per input, or one flat list for a single input. equalize: scale the channels between layers so that the
-    weights of both use their range alike; the float function stays. keep_golden: keep the float32 model in the
+    weights of both use their range alike; the float function stays. absorb_bias, migrate_scales: two more such changes,
+    from what the samples show. split_concat: a joined output whose parts have very different ranges becomes float16.
+    rescue_float16: powers of two move between layers where numbers exceed float16; give a float16 build a dataset for
+    it (docs/corrections.md has all of these). precision: what single layers compute in, a dict (or a
+    list of "KEY=DTYPE") of rules, later ones win: {"conv1": "float16", "re:head.*": "int16", "op:Softmax": "int8",
+    "glob:/model.22/*": "float16"}; see docs/hybrid.md. auto_hybrid: layers whose output, fed with the float model's
+    numbers, has a cosine below auto_hybrid_cos_thresh or a distance above auto_hybrid_euc_thresh become float16; with
+    quantize=None, those beyond float16 become int16 (needs a dataset).
+    bias_correction: take
+    the mean error of every channel over the dataset out of the layers' biases. rounding: "nearest", or "adaptive": each
+    weight up or down, whichever makes the error of the layer's results over the dataset least. quantize_weight: in a
+    float16 build large layers keep their weights in int8. keep_golden: keep the float32 model in the
     file (about four times an int8 file). dynamic_input: several sets of input shapes in one model, each one shape per
     input; arrays choose the set, the dataset has the largest. batch: items of one run, computed over the cores; the
     first extent of every input and output counts them. remove_weight: save the model without its layers' weights, to
-    run beside the full model (RKNN_FLAG_SHARE_WEIGHT_MEM). threads: of the calibration, 0 = all; running takes OPENRKNN_THREADS. Raises
-    openrknn.Error.
+    run beside the full model (RKNN_FLAG_SHARE_WEIGHT_MEM). threads: of the calibration, 0 = all; running takes OPENRKNN_THREADS. executor: who
+    calibrates, any concurrent.futures.Executor (a ProcessPoolExecutor, Dask's Client.get_executor()); the model is the
+    same, bit for bit. Raises openrknn.Error.
     """
     if not isinstance(graph, _core.Graph):
         shapes = dynamic_input[0] if dynamic_input else None
@@ -101,14 +135,106 @@ def compile(
         "dynamic_input": dynamic_input,
         "remove_weight": remove_weight,
         "equalize": equalize,
+        "absorb_bias": absorb_bias,
+        "migrate_scales": migrate_scales,
+        "split_concat": split_concat,
+        "rescue_float16": rescue_float16,
+        "precision": precision_rules(precision),
+        "auto_hybrid_cos_thresh": auto_hybrid_cos_thresh,
+        "auto_hybrid_euc_thresh": auto_hybrid_euc_thresh,
+        "bias_correction": bias_correction,
+        "rounding": rounding,
+        "quantize_weight": quantize_weight,
     }
     if quantize is not None:
         settings["quantized_dtype"] = quantize
     return _core.compile(
-        graph, settings, quantize is not None, path, samples, symmetric_weights, keep_golden, batch, threads
+        graph,
+        settings,
+        quantize is not None,
+        path,
+        samples,
+        auto_hybrid,
+        symmetric_weights,
+        keep_golden,
+        batch,
+        threads,
+        None if executor is None else calibrate_with(executor),
     )
 
 
 def load(path: PathLike) -> _core.Model:
     """Reads a .rknn file written by OpenRKNN. Raises openrknn.Error."""
     return _core.load(os.fspath(path))
+
+
+class Search(NamedTuple):
+    """What search() found."""
+
+    model: _core.Model
+    chosen: dict[str, Any]
+    """layers (output tensors lifted), macs_share (of the network's multiplications), metric"""
+    curve: list[dict[str, Any]]
+    """the trade-off: every set tried that none of no more layers and no more multiplications beats"""
+
+
+def search(
+    graph: _core.Graph | PathLike,
+    *,
+    target: str = "rk3588",
+    dataset: PathLike | Iterable[Any],
+    target_sqnr: float | None = None,
+    metric: Callable[[list[list[Any]]], float] | None = None,
+    target_metric: float | None = None,
+    budget: str = "ops",
+    lift: str = "float16",
+    samples: int = 4,
+    mean: Sequence | None = None,
+    std: Sequence | None = None,
+    algorithm: str = "normal",
+    method: str = "channel",
+    precision: Mapping[str, str] | Sequence[str] | None = None,
+    rgb_to_bgr: bool | Sequence[bool] = False,
+    threads: int = 0,
+) -> Search:
+    """Finds which layers of an int8 build have to be lifted so that the outputs are good enough, and builds so.
+
+    target_sqnr: what the worst output shall reach beside the float model, in dB. Or metric, a function of the outputs
+    (a list of arrays per sample) that gives a number, more is better, and target_metric, what it shall reach. budget:
+    "ops", as few layers as possible, or "macs", as few multiplications. lift: "float16" or "int16". samples: trials are
+    judged by so many, the first of the dataset. precision: rules that stand whatever is found. Everything else is as
+    in compile(). Raises openrknn.Error naming the best that can be reached.
+    """
+    if (target_sqnr is None) == (metric is None):
+        raise ValueError("search: give target_sqnr, or metric and target_metric")
+    if (metric is None) != (target_metric is None):
+        raise ValueError("search: target_metric is what the metric shall reach: give both or neither")
+    for name, value, known in (("budget", budget, ("ops", "macs")), ("lift", lift, ("float16", "int16"))):
+        if value not in known:
+            raise ValueError(f"search: {name}={value!r} is not known, expected one of {known}")
+    if not isinstance(graph, _core.Graph):
+        graph = import_model(graph)
+    is_path = isinstance(dataset, (str, os.PathLike))
+    settings = {
+        "target_platform": target,
+        "quantized_algorithm": algorithm,
+        "quantized_method": method,
+        "quant_img_RGB2BGR": rgb_to_bgr,
+        "mean_values": mean,
+        "std_values": std,
+        "precision": precision_rules(precision),
+    }
+    return Search(
+        *_core.search(
+            graph,
+            settings,
+            os.fspath(dataset) if is_path else None,
+            None if is_path else dataset,
+            float(target_sqnr if metric is None else target_metric),
+            metric,
+            budget == "macs",
+            lift == "int16",
+            samples,
+            threads,
+        )
+    )

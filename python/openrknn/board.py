@@ -18,6 +18,11 @@ class Model:
         raise _absent("Model")
 
 
+class Search:
+    def __init__(self, *_, **__):
+        raise _absent("Search")
+
+
 def import_model(*_, **__):
     raise _absent("import_model")
 
@@ -28,3 +33,7 @@ def compile(*_, **__):
 
 def load(*_, **__):
     raise _absent("load")
+
+
+def search(*_, **__):
+    raise _absent("search")

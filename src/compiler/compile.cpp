@@ -9,13 +9,19 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "compiler/auto_hybrid.h"
+#include "compiler/compile_checks.h"
+#include "compiler/corrections/concat_ranges.h"
 #include "compiler/passes/pass.h"
+#include "compiler/quantize/constants.h"
 #include "compiler/quantize/given_precision.h"
+#include "compiler/quantize/match_rules.h"
 #include "compiler/shape_sets.h"
 #include "core/base/version.h"
 #include "core/executor/plan.h"
 #include "core/executor/segments.h"
 #include "core/graph/text.h"
+#include "core/model/precision_notes.h"
 
 namespace openrknn {
 namespace {
@@ -56,9 +62,17 @@ class Stages {
     });
   }
 
-  bool corrects() const { return options_.quantize && options_.equalize && !keeps_; }
-  /// The model brings parameters of its own: what would change its weights or ranges is left out.
-  void keep(const KeptParameters& kept) { keeps_ = !kept.empty(); }
+  /// The model brings parameters of its own: they describe the numbers as they are.
+  void keep_numbers() { keeps_numbers_ = true; }
+
+  // Corrections that are wanted and of use to this build; each once.
+  void run_corrections(std::span<const Correction> corrections, Graph& graph, const CorrectionContext& context) {
+    for (const Correction& correction : corrections) {
+      if (!wants(options_, correction) || (keeps_numbers_ && !correction.keeps_numbers)) continue;
+      if (correction.needs_samples && context.observations == nullptr) continue;
+      run(correction.name, graph, [&] { correction.run(graph, context); });
+    }
+  }
 
  private:
   // Stages of several shape sets count together.
@@ -81,10 +95,10 @@ class Stages {
 
   const CompileOptions& options_;
   CompileReport& report_;
-  bool keeps_ = false;
+  bool keeps_numbers_ = false;
 };
 
-void optimize_in_stages(Graph& graph, Stages& stages);
+void optimize_in_stages(Graph& graph, Stages& stages, const CorrectionContext& correcting);
 
 // Bodies of control flow first. Their outputs may have become more exact, and with them those of the nodes.
 void optimize_bodies(Graph& graph, Stages& stages) {
@@ -94,7 +108,7 @@ void optimize_bodies(Graph& graph, Stages& stages) {
       auto* body = std::get_if<std::shared_ptr<const Graph>>(&attribute);
       if (body == nullptr || *body == nullptr) continue;
       Graph copy = **body;
-      optimize_in_stages(copy, stages);
+      optimize_in_stages(copy, stages, {.is_body = true});
       *body = std::make_shared<const Graph>(std::move(copy));
       changed = true;
     }
@@ -102,16 +116,18 @@ void optimize_bodies(Graph& graph, Stages& stages) {
   }
 }
 
-void optimize_in_stages(Graph& graph, Stages& stages) {
+void optimize_in_stages(Graph& graph, Stages& stages, const CorrectionContext& correcting) {
   optimize_bodies(graph, stages);
   // Glue first: patterns further down should meet one spelling of a network, not every exporter's.
   stages.run_passes("clean", clean_passes(), graph);
   // Constants and BatchNorm next: fusion looks for Conv + bias + activation with nothing in between.
   stages.run_passes("fold", fold_passes(), graph);
-  // Corrections want plain layers with their activations beside them: after the folds, before fusing.
-  if (stages.corrects()) stages.run_passes("correct", correct_passes(), graph);
+  // Corrections of layers want them plain, with their activations beside them: after the folds, before fusing.
+  stages.run_corrections(corrections_of_layers(), graph, correcting);
   // What the NPU computes in one go becomes one node, because that changes where numbers are rounded.
   stages.run_passes("fuse", fuse_passes(), graph);
+  // The others want to see what will be computed, a normalisation as one node above all.
+  stages.run_corrections(corrections_of_fused_graph(), graph, correcting);
   // Fusing leaves glue behind (a Reshape of a folded bias, an unused branch).
   stages.run_passes("clean again", clean_passes(), graph);
 }
@@ -126,79 +142,50 @@ const Target& target_of(const CompileOptions& options) {
   return *target;
 }
 
-void require_scheme(const Target& target, const CompileOptions& options) {
-  if (!options.quantize || supports(target, options.scheme)) return;
-  std::string others;
-  for (const Target& row : all_targets()) {
-    if (supports(row, options.scheme)) others += fmt::format("{}{}", others.empty() ? "" : ", ", row.name);
-  }
-  fail(Code::ConfigUnsupported,
-       fmt::format("{} does not support {} quantization", target.display_name, name(options.scheme)),
-       fmt::format("platforms that do: {}", others));
-}
-
-// A SoC without fp16 convolution cannot run such layers at all: better said now than by rknn_init on the board.
-void require_float16(const Target& target, const Graph& graph) {
-  if (target.float16) return;
-  std::string layers;
-  int64_t count = 0;
-  for (const NodeId id : graph.order()) {
-    const Node& node = graph[id];
-    const bool heavy = node.op == "Conv" || node.op == "ConvTranspose" || node.op == "MatMul";
-    if (!heavy || graph[node.outputs[0]].dtype != DType::Float16) continue;
-    if (++count <= 8) layers += fmt::format("{}'{}'", layers.empty() ? "" : ", ", node.name);
-  }
-  if (count > 8) layers += fmt::format(" and {} more", count - 8);
-  if (count > 0) {
-    fail(Code::ConfigUnsupported,
-         fmt::format("{} has no float16 convolution, but these layers would need it: {}", target.display_name, layers),
-         "build with do_quantization=True, or choose another target_platform");
-  }
-}
-
-QuantizeOptions quantize_options_of(const CompileOptions& options) {
+QuantizeOptions quantize_options_of(const CompileOptions& options, const PreparedBuild& prepared) {
   QuantizeOptions quantize = options.quantize ? options_of(options.scheme) : QuantizeOptions{};
   quantize.method = options.method;
   quantize.symmetric_weights = options.symmetric_weights;
   quantize.group = options.group;
   quantize.activations.algorithm = options.algorithm;
   quantize.clip_weights = uses_weight_search(options.algorithm);
+  quantize.cache = prepared.cache;
+  quantize.ranges = options.ranges;
+  if (!options.quantize && options.quantize_weight) {
+    // Fewer hardly shrink a file. 36 dB: normal weights have 41 to 44; where few large ones leave the others no codes,
+    // they stay float16.
+    quantize.coded_weights = DType::Int8;
+    quantize.fewest_coded = 4096;
+    quantize.most_coding_error = 2.5e-4;
+  }
   return quantize;
 }
 
-/// What of the user's settings does not go with a model that brings its own parameters.
-void require_fitting_parameters(const Target& target, const CompileOptions& options, std::optional<DType> given) {
-  if (options.quantize && is_weight_only(options.scheme)) {
-    fail(
-        Code::ConfigUnsupported,
-        fmt::format("quantized_dtype {} codes weights alone, but the model is quantized already", name(options.scheme)),
-        "build with do_quantization=False to keep the model's parameters, or load its float form");
-  }
-  if (!given) return;
-  const DType ours = activation_spec(options.scheme).dtype;
-  if (options.quantize && ours != *given) {
-    fail(Code::ConfigUnsupported,
-         fmt::format("the model is quantized to {}, quantized_dtype {} means {}", numpy_name(*given),
-                     name(options.scheme), numpy_name(ours)),
-         "build with do_quantization=False to keep the model's parameters");
-  }
-  if (*given == DType::Int16 && !supports(target, Scheme::W16A16I)) {
-    fail(Code::ConfigUnsupported,
-         fmt::format("the model is quantized to int16, which {} does not compute", target.display_name),
-         "quantize its activations to 8 bits, or choose RV1103 or RV1106");
-  }
+bool wants_corrections_by_data(const CompileOptions& options) {
+  return options.quantize && (options.bias_correction || options.rounding != Rounding::Nearest);
+}
+/// They would change weights whose codes the model brings.
+bool corrects_by_data(const CompileOptions& options, const PreparedBuild& prepared) {
+  return wants_corrections_by_data(options) && !prepared.brings_parameters;
 }
 
-void warn_about_parameters(const CompileOptions& options, const KeptParameters& kept, CompileReport& report) {
-  if (kept.empty()) return;
-  report.warnings.insert(report.warnings.end(), kept.notes.begin(), kept.notes.end());
-  if (!options.quantize) return;
-  report.warnings.push_back(
-      fmt::format("the model is quantized already: it keeps the parameters it brings for {} tensors and {} constants, "
-                  "only the rest "
-                  "is calibrated; build with do_quantization=False to leave the rest in float16",
-                  kept.tensors.size(), kept.constants.size()));
-  if (options.equalize) report.warnings.push_back("equalize is left out: it would change the model's own parameters");
+void require_samples(const CompileOptions& options, const Samples* samples) {
+  if (!needs_samples(options) || samples != nullptr) return;
+  if (options.quantize && is_weight_only(options.scheme)) {
+    fail(Code::DatasetMissing,
+         fmt::format("{} needs no samples, but bias correction, adaptive rounding and gdq do, and none were given",
+                     name(options.scheme)),
+         "pass a dataset, or leave the corrections out");
+  }
+  fail(Code::DatasetMissing, "quantization needs sample data and none was given",
+       "pass a dataset, or build with do_quantization=False");
+}
+
+/// What the toolkit's manual asks for.
+void warn_of_few_samples(const CompileOptions& options, const Samples& samples, CompileReport& report) {
+  constexpr int64_t kEnough = 200;
+  if (options.rounding != Rounding::ErrorFeedback || samples.count() >= kEnough) return;
+  report.warnings.push_back(fmt::format("gdq has {} samples, {} or more are recommended!", samples.count(), kEnough));
 }
 
 void require_outputs_of_a_file(const CompileOptions& options) {
@@ -213,179 +200,249 @@ void require_outputs_of_a_file(const CompileOptions& options) {
   problems.throw_if_any();
 }
 
+std::vector<std::pair<std::string, std::string>> facts_of(const Target& target, const CompileOptions& options,
+                                                          const PreparedBuild& prepared) {
+  std::vector<std::pair<std::string, std::string>> facts{{"target", std::string(target.display_name)}};
+  facts.emplace_back("build", options.quantize ? std::string(name(options.scheme)) : "float16");
+  if (prepared.brings_parameters) facts.emplace_back("parameters", "the model's own");
+  if (!options.quantize) return facts;
+  const int64_t samples = prepared.report.samples;
+  facts.emplace_back("scales", options.method == QuantizedMethod::Layer ? "per layer" : "per channel");
+  facts.emplace_back("ranges", std::string(name(options.algorithm)));
+  if (options.corrections.equalize && !prepared.brings_parameters) facts.emplace_back("equalize", "on");
+  if (samples > 0) facts.emplace_back("calibrated with", fmt::format("{} sample{}", samples, samples == 1 ? "" : "s"));
+  return facts;
+}
+
+// Patterns that name nothing are warned of; a name that does is an error of assign_precision.
+void report_rules(const Graph& golden, std::span<const PrecisionRule> rules, CompileReport& report) {
+  Diagnostics problems;
+  const std::vector<RuleMatch> matches = match_rules(golden, rules, problems);
+  problems.throw_if_any();
+  for (size_t i = 0; i < matches.size(); ++i) {
+    const AppliedRule applied{to_string(rules[i]), matches[i].layers};
+    log(LogLevel::Info, "quantize",
+        fmt::format("precision rule '{}' names {} layers: {}", applied.rule, applied.layers.size(),
+                    fmt::join(applied.layers, ", ")));
+    if (applied.layers.empty()) {
+      report.warnings.push_back(fmt::format("precision rule '{}' names no layer", applied.rule));
+    }
+    report.precision_rules.push_back(applied);
+  }
+}
+
+// A Concat that would cost one of its operands its numbers computes in float16 where that is wanted, and is warned of
+// where not.
+std::vector<PrecisionRule> rules_for_concats(const Graph& golden, const PrecisionMap& precision,
+                                             const Calibration& calibration, const CompileOptions& options,
+                                             CompileReport& report) {
+  if (!options.quantize || is_weight_only(options.scheme)) return {};
+  std::vector<CollapsedConcat> found = collapsed_concats(golden, calibration, activation_spec(options.scheme).dtype);
+  std::erase_if(found, [&](const CollapsedConcat& one) { return precision.at(one.node).dtype == DType::Float16; });
+  for (const CollapsedConcat& one : found) {
+    if (options.corrections.split_concat) {
+      report.pass_log.push_back(fmt::format("split_concat: {}; float16", one.problem));
+    } else {
+      report.warnings.push_back(
+          fmt::format("{}; build with split_concat=True, or make them outputs of their own", one.problem));
+    }
+  }
+  return options.corrections.split_concat ? rules_for(golden, found) : std::vector<PrecisionRule>{};
+}
+
+std::vector<PrecisionNote> notes_of(const Graph& golden, const PrecisionMap& precision) {
+  std::vector<PrecisionNote> notes;
+  for (const NodeId id : golden.order()) {
+    const Precision& row = precision.at(id);
+    notes.push_back({golden[id].name, std::string(numpy_name(row.dtype)), row.rule});
+  }
+  return notes;
+}
+
 void count_nodes(const Graph& graph, CompileReport& report) {
   for (const NodeId id : graph.order()) {
     ++report.nodes_compiled;
     const Value& first = graph[graph[id].outputs[0]];
     if (first.quant.has_value()) ++report.quantized_nodes;
+    if (first.quant.has_value() && first.dtype == DType::Int16) ++report.int16_nodes;
     if (is_floating(first.dtype)) ++report.float_nodes;
   }
 }
 
 }  // namespace
 
-std::vector<Port> input_ports(const Graph& graph, const CompileOptions& options) {
-  Diagnostics problems;
-  std::vector<Port> ports;
-  const auto values_for = [&](const std::vector<std::vector<float>>& all, size_t input, std::string_view what,
-                              int64_t channels) -> std::vector<float> {
-    if (input >= all.size() || all[input].empty()) return {};
-    const Value& value = graph[graph.inputs[input]];
-    if (static_cast<int64_t>(all[input].size()) != channels) {
-      problems.add(Code::ConfigBadMeanStd, Location{.tensor = value.name},
-                   fmt::format("the length of {}_values ([{}]) for input {} is wrong, got {}, expected {}", what,
-                               fmt::join(all[input], ", "), input, all[input].size(), channels),
-                   fmt::format("give one value per channel; the input's shape is {}", to_string(value.shape)));
-      return {};
-    }
-    return all[input];
-  };
-  for (size_t i = 0; i < graph.inputs.size(); ++i) {
-    const Value& value = graph[graph.inputs[i]];
-    // "Channels" of an input that is not an image: its last dimension (toolkit: shape 1x32 expects 32 values).
-    const Shape& shape = value.shape;
-    const int64_t channels = shape.empty() ? 1 : shape.size() == 4 ? shape[1] : shape.back();
-    Port port{.name = value.name, .dtype = value.dtype};
-    port.mean = values_for(options.mean, i, "mean", channels);
-    port.std = values_for(options.std, i, "std", channels);
-    for (const float deviation : port.std) {
-      if (deviation == 0 || !std::isfinite(deviation)) {
-        problems.add(Code::ConfigBadMeanStd, Location{.tensor = value.name},
-                     fmt::format("std_values of input {} hold {}, every pixel is divided by it", i, deviation),
-                     "use 1 where no scaling is wanted");
-      }
-    }
-    for (const float mean : port.mean) {
-      if (!std::isfinite(mean)) {
-        problems.add(Code::ConfigBadMeanStd, Location{.tensor = value.name},
-                     fmt::format("mean_values of input {} hold {}", i, mean), "use 0 where no shift is wanted");
-      }
-    }
-    if ((!port.mean.empty() || !port.std.empty()) && !is_floating(value.dtype)) {
-      // 0/1 vectors are how scripts say "leave this input alone" (toolkit.md 5.1).
-      port.mean.clear();
-      port.std.clear();
-    }
-    ports.push_back(std::move(port));
-  }
-  const size_t most = std::max(options.mean.size(), options.std.size());
-  if (most > graph.inputs.size()) {
-    problems.add(
-        Code::ConfigBadMeanStd, {},
-        fmt::format("mean_values/std_values are given for {} inputs, the model has {}", most, graph.inputs.size()),
-        "give one list per input, in the model's order");
-  }
-  problems.throw_if_any();
-  return ports;
-}
-
-std::vector<Port> output_ports(const Graph& graph) {
-  std::vector<Port> ports;
-  for (const ValueId id : graph.outputs) ports.push_back({.name = graph[id].name, .dtype = graph[id].dtype});
-  return ports;
-}
-
-std::vector<SampleSpec> sample_specs(const Graph& graph, const CompileOptions& options) {
-  const std::vector<bool>& swap = options.rgb_to_bgr;
-  if (swap.size() > 1 && swap.size() != graph.inputs.size()) {
-    fail(Code::ConfigBadValue,
-         fmt::format("quant_img_RGB2BGR has {} entries, the model has {} inputs", swap.size(), graph.inputs.size()),
-         "give one bool for all inputs, or one per input");
-  }
-  std::vector<SampleSpec> specs;
-  const std::vector<Port> ports = input_ports(graph, options);
-  for (size_t i = 0; i < graph.inputs.size(); ++i) {
-    const Value& value = graph[graph.inputs[i]];
-    specs.push_back({.port = ports[i],
-                     .shape = value.shape,
-                     .dtype = value.dtype,
-                     .rgb_to_bgr = swap.size() == 1 ? swap[0] : i < swap.size() && swap[i]});
-  }
-  return specs;
-}
-
 Graph optimize(const Graph& imported) {
   Graph graph = imported;
   const CompileOptions options;
   CompileReport unread;
   Stages stages(options, unread);
-  optimize_in_stages(graph, stages);
+  optimize_in_stages(graph, stages, {});
   return graph;
 }
 
-Compiled compile(const Graph& imported, const CompileOptions& options, const Samples* samples, ThreadPool& pool,
-                 const Progress& progress) {
-  return compile(std::span(&imported, 1), options, samples, pool, progress);
+bool reads_samples(const CompileOptions& options) {
+  if (options.quantize) return !is_weight_only(options.scheme);
+  const auto in_codes = [](const PrecisionRule& rule) { return is_code_type(rule.dtype); };
+  return options.auto_hybrid || std::any_of(options.precision.begin(), options.precision.end(), in_codes);
 }
 
-Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& options, const Samples* samples,
-                 ThreadPool& pool, const Progress& progress) {
-  Compiled compiled;
-  CompileReport& report = compiled.report;
+/// The user's rules come last, so they win.
+PrecisionRules rules_of(const PreparedBuild& prepared, const CompileOptions& options, size_t set) {
+  PrecisionRules rules{.scheme = options.scheme, .quantize = options.quantize, .rules = prepared.concat_rules};
+  rules.rules.insert(rules.rules.end(), options.precision.begin(), options.precision.end());
+  if (prepared.brings_parameters) rules.given = &prepared.given[set];
+  return rules;
+}
+
+Graph build_graph(const PreparedBuild& prepared, const CompileOptions& options) {
+  const Target& target = target_of(options);
+  const Graph& golden = prepared.goldens.front();
+  Graph graph = quantize(golden, assign_precision(golden, target, rules_of(prepared, options)), prepared.calibration,
+                         quantize_options_of(options, prepared), prepared.given.front());
+  lower(graph, target);
+  return graph;
+}
+
+bool needs_samples(const CompileOptions& options) {
+  return (reads_samples(options) && options.calibration == nullptr) || wants_corrections_by_data(options);
+}
+
+bool looks_at_samples(const CompileOptions& options) {
+  return options.quantize || needs_samples(options) || options.corrections.rescue_float16;
+}
+
+PreparedBuild prepare(std::span<const Graph> shape_sets, const CompileOptions& options, const Samples* samples,
+                      ThreadPool& pool, const Progress& progress) {
+  PreparedBuild prepared;
+  prepared.cache = std::make_shared<LayerCache>();
+  CompileReport& report = prepared.report;
   Stages stages(options, report);
 
   const Target& target = target_of(options);
   require_scheme(target, options);
   require_outputs_of_a_file(options);
-  const bool calibrates = options.quantize && !is_weight_only(options.scheme);
-  if (calibrates && samples == nullptr) {
-    fail(Code::DatasetMissing, "quantization needs sample data and none was given",
-         "pass a dataset, or build with do_quantization=False");
+  if (options.auto_hybrid && !reads_samples(options)) {
+    fail(Code::ConfigUnsupported,
+         fmt::format("auto_hybrid lifts layers of int8, and {} has none", name(options.scheme)),
+         "use it with quantized_dtype='w8a8', or do_quantization=False");
   }
+  require_samples(options, samples);
 
   // Ports before any pass: the outside keeps the names and types of the source model.
-  Model& model = compiled.model;
-  model.inputs = input_ports(shape_sets.front(), options);
-  model.outputs = output_ports(shape_sets.front());
+  prepared.inputs = input_ports(shape_sets.front(), options);
+  prepared.outputs = output_ports(shape_sets.front());
   report.nodes_imported = static_cast<int64_t>(shape_sets.front().origins.size());
 
-  Calibration calibration;
+  std::optional<Observations> observations;
+  if (samples != nullptr) observations.emplace(Observations{*samples, pool, options.custom_code});
+  const CorrectionContext correcting{
+      .observations = observations ? &*observations : nullptr,
+      .has_channel_scales = options.method == QuantizedMethod::Channel,
+      .note = [&](std::string_view line) { report.pass_log.emplace_back(line); },
+      .warn = [&](std::string_view line) { report.warnings.emplace_back(line); },
+  };
   for (const Graph& imported : shape_sets) {
-    const bool is_largest = model.variants.empty();
     Graph graph = imported;
-    // First: quantize-dequantize pairs stand between everything the passes look for.
     KeptParameters kept;
-    stages.run("keep_parameters", graph, [&] { kept = keep_parameters(graph); });
-    stages.keep(kept);
-    if (is_largest) warn_about_parameters(options, kept, report);
-    optimize_in_stages(graph, stages);
+    if (options.calibration == nullptr) {
+      // First: quantize-dequantize pairs stand between everything the passes look for.
+      stages.run("keep_parameters", graph, [&] { kept = keep_parameters(graph); });
+      if (!kept.empty()) stages.keep_numbers();
+      if (prepared.goldens.empty() && !kept.empty()) {
+        prepared.brings_parameters = true;
+        report_parameters(options, kept, report);
+      }
+      optimize_in_stages(graph, stages, correcting);
+    }
+    if (observations) observations->is_complete = true;
     require_fixed_shapes(graph, "a compile");
     GivenParameters given = settle(kept, graph);
-    // From here on the float graph stands still: it is golden, and its value ids stay valid in the quantized one.
-    const Graph golden = graph;
-
-    const bool keeps = !given.empty();
-    if (keeps) require_fitting_parameters(target, options, given_type(graph, given));
-    PrecisionMap precision = keeps && !options.quantize
-                                 ? assign_given_precision(graph, target, given)
-                                 : assign_precision(graph, target, {options.scheme, options.quantize});
-    keep_codes_of_ports_exact(graph, given, precision);
-    // Once, at the largest shapes: the other sets find their ranges by the same names.
-    if (calibrates && is_largest) {
-      report.samples = samples->count();
-      stages.run("calibrate", graph, [&] {
-        const Detail detail = detail_for(options.algorithm);
-        calibration = calibrate(graph, *samples, pool, progress, options.custom_code, detail);
-      });
-      if (shape_sets.size() > 1) add_aliases(graph, calibration);
+    if (prepared.brings_parameters) {
+      const std::optional<DType> codes = given_type(graph, given);
+      require_fitting_parameters(target, options, codes);
+      if (!options.quantize) inherit_parameters(graph, codes.value_or(DType::Int8), given);
     }
-    QuantizeOptions quantize_options = quantize_options_of(options);
-    if (keeps) quantize_options.activations.dtype = given_type(golden, given).value_or(DType::Int8);
+    // From here on the float graph stands still: it is golden, and its value ids stay valid in the quantized one.
+    prepared.goldens.push_back(std::move(graph));
+    prepared.given.push_back(std::move(given));
+  }
+  // Bad rules are told before the long part.
+  Graph& golden = prepared.goldens.front();
+  const PrecisionMap precision = assign_precision(golden, target, rules_of(prepared, options));
+  // Once, at the largest shapes: the other sets find their ranges by the same names.
+  if (options.calibration != nullptr) {
+    prepared.calibration = *options.calibration;
+  } else if (needs_samples(options)) {
+    report.samples = samples->count();
+    stages.run("calibrate", golden, [&] {
+      const Detail detail = detail_for(options.algorithm);
+      if (options.calibrator) {
+        prepared.calibration = options.calibrator(golden, *samples, detail);  // what comes back are statistics alone
+        return;
+      }
+      SampleRecord record;
+      prepared.calibration = calibrate(golden, *samples, pool, progress, options.custom_code, detail, &record);
+      report.calibration_set = check_calibration_set(record, prepared.inputs, *samples);
+      for (const SetFinding& finding : report.calibration_set) {
+        if (finding.is_certain) report.warnings.push_back(to_string(finding));
+      }
+    });
+    if (shape_sets.size() > 1) add_aliases(golden, prepared.calibration);
+  }
+  // What only ranges can tell; every set of shapes decides by those of the largest.
+  if (reads_samples(options)) {
+    prepared.concat_rules = rules_for_concats(golden, precision, prepared.calibration, options, report);
+  }
+  return prepared;
+}
+
+Compiled finish(const PreparedBuild& prepared, const CompileOptions& options, const Samples* samples, ThreadPool& pool,
+                const Progress& progress) {
+  Compiled compiled{.model = {}, .golden = prepared.goldens.front(), .recipe = {}, .report = prepared.report};
+  CompileReport& report = compiled.report;
+  Stages stages(options, report);
+  const Target& target = target_of(options);
+  Model& model = compiled.model;
+  const QuantizeOptions quantize_options = quantize_options_of(options, prepared);
+  const bool corrects = corrects_by_data(options, prepared);
+  for (size_t set = 0; set < prepared.goldens.size(); ++set) {
+    const bool is_largest = set == 0;
+    const Graph& golden = prepared.goldens[set];
+    const GivenParameters& given = prepared.given[set];
+    Graph graph = golden;
+    const PrecisionMap precision = assign_precision(golden, target, rules_of(prepared, options, set));
     std::vector<std::string>* notes = is_largest ? &report.warnings : nullptr;
     stages.run("quantize", graph,
-               [&] { graph = quantize(golden, precision, calibration, quantize_options, given, notes); });
+               [&] { graph = quantize(golden, precision, prepared.calibration, quantize_options, given, notes); });
     require_float16(target, graph);
+    // Codes, then biases that know them: nothing after this changes what the layers compute.
+    if (corrects && !is_largest) carry_corrections_over(model.variants.front(), golden, graph);
+    if (corrects && is_largest) {
+      warn_of_few_samples(options, *samples, report);
+      const CorrectionData data{golden, prepared.calibration, *samples, pool, progress, options.custom_code};
+      stages.run("round weights", graph,
+                 [&] { round_weights(graph, options.rounding, options.bias_correction, data); });
+      stages.run("correct biases", graph, [&] {
+        if (options.bias_correction) correct_biases(graph, target, data);
+      });
+    }
     // Last: integers are computed once, from parameters that no longer change, and stored.
     stages.run("lower", graph, [&] { lower(graph, target); });
     if (options.check) verify(graph);
     if (is_largest) {
       count_nodes(graph, report);
-      compiled.golden = golden;
+      report_rules(golden, options.precision, report);
+      model.sections[std::string(kPrecisionSection)] = encode_precision_notes(notes_of(golden, precision));
+      compiled.recipe = {precision, prepared.calibration, quantize_options, given};
     }
+    if (options.keep_goldens) compiled.goldens.push_back(golden);
     model.variants.push_back(std::move(graph));
   }
   share_between_variants(model.variants);
+  report.facts = facts_of(target, options, prepared);
 
+  model.inputs = prepared.inputs;
+  model.outputs = prepared.outputs;
   model.target = std::string(target.name);
   model.arithmetic = arithmetic_of(target);
   model.batch = options.batch;
@@ -399,6 +456,23 @@ Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& option
       Tensor::from<uint8_t>({static_cast<int64_t>(pass_log.size())}, {pass_log.begin(), pass_log.end()});
   if (options.keep_golden) model.golden = compiled.golden;
   return compiled;
+}
+
+Compiled compile(const Graph& imported, const CompileOptions& options, const Samples* samples, ThreadPool& pool,
+                 const Progress& progress) {
+  return compile(std::span(&imported, 1), options, samples, pool, progress);
+}
+
+Compiled compile(std::span<const Graph> shape_sets, const CompileOptions& options, const Samples* samples,
+                 ThreadPool& pool, const Progress& progress) {
+  PreparedBuild prepared = prepare(shape_sets, options, samples, pool, progress);
+  if (!options.auto_hybrid) return finish(prepared, options, samples, pool, progress);
+  // The same calibration serves the build that is judged and the one that is kept.
+  CompileOptions lifted = options;
+  lifted.precision = auto_hybrid_rules(prepared, options, *samples, pool, progress);
+  // What the user says himself comes last: it wins.
+  lifted.precision.insert(lifted.precision.end(), options.precision.begin(), options.precision.end());
+  return finish(prepared, lifted, samples, pool, progress);
 }
 
 }  // namespace openrknn

@@ -43,22 +43,21 @@ void GraphRunner::set_checkpoint(std::function<void()> checkpoint) {
   if (parts_) parts_->set_checkpoint(std::move(checkpoint));
 }
 
-std::vector<Tensor> run_ideal(const Model& model, const std::vector<Tensor>& arrays, PortLayout layout) {
+std::vector<Tensor> run_ideal(const Model& model, const std::vector<Tensor>& inputs, PortLayout layout, int threads) {
   const Graph& graph = model.variants.front();
   if (model.variants.size() > 1 || model.batch > 1) {
     fail(Code::NotBuilt, "a run without the integers of the hardware: got several sets of shapes or a batch",
          "build the model for one set of shapes and rknn_batch_size 1");
   }
-  if (arrays.size() != graph.inputs.size()) {
-    fail(Code::RuntimeBadInput, fmt::format("got {} inputs, the model has {}", arrays.size(), graph.inputs.size()));
+  if (inputs.size() != graph.inputs.size()) {
+    fail(Code::RuntimeBadInput, fmt::format("got {} inputs, the model has {}", inputs.size(), graph.inputs.size()));
   }
-  std::vector<Tensor> inputs;
-  for (size_t i = 0; i < arrays.size(); ++i) {
-    inputs.push_back(to_graph(model.inputs[i], graph[graph.inputs[i]], arrays[i], layout, false, Layout::Logical));
+  std::vector<Tensor> given;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    given.push_back(to_graph(model.inputs[i], graph[graph.inputs[i]], inputs[i], layout, false, Layout::Logical));
   }
-  PlanOptions options;
-  options.ideal = true;
-  std::vector<Tensor> outputs = GraphRunner(graph, 0, options, model.arithmetic).run(inputs);
+  GraphRunner runner(graph, threads, {.ideal = true}, model.arithmetic);
+  std::vector<Tensor> outputs = runner.run(given);
   for (size_t i = 0; i < outputs.size(); ++i) {
     const Value& value = graph[graph.outputs[i]];
     const bool real = value.quant.has_value() || is_floating(value.dtype);

@@ -32,8 +32,9 @@ class GraphRunner {
   std::optional<SegmentedRun> parts_;  // shapes depend on data
 };
 
-/// A built model without its integers: real numbers between codes, one rounding an operator (docs/arithmetic.md). One
-/// set of shapes and no batch, else Error (NotBuilt). Outputs that stand for real numbers come as float32.
-std::vector<Tensor> run_ideal(const Model&, const std::vector<Tensor>& arrays, PortLayout);
+/// A compiled model of one set of shapes and no batch, else Error (NotBuilt), with every integer law replaced by real
+/// numbers that are rounded once (docs/arithmetic.md, "ideal"): arrays and outputs as the simulator takes and gives
+/// them.
+std::vector<Tensor> run_ideal(const Model&, const std::vector<Tensor>& inputs, PortLayout, int threads = 0);
 
 }  // namespace openrknn

@@ -13,6 +13,7 @@
 #include "core/graph/custom.h"
 #include "core/graph/schema.h"
 #include "core/model/ports.h"
+#include "core/model/precision_notes.h"
 #include "core/rknn_file/rknn_file.h"
 
 namespace openrknn {
@@ -59,6 +60,13 @@ std::vector<std::string> origin_names(const Graph& graph, const Node& node) {
   std::vector<std::string> names;
   for (const int32_t origin : node.origins) names.push_back(graph.origins[static_cast<size_t>(origin)].node);
   return names;
+}
+
+/// Why a node computes in what it computes in, by node name.
+std::map<std::string, std::string> precision_rules(const Model& model) {
+  std::map<std::string, std::string> rules;
+  for (PrecisionNote& note : precision_notes(model)) rules[note.node] = std::move(note.rule);
+  return rules;
 }
 
 /// Types of custom operators, with how many nodes each has.
@@ -116,16 +124,19 @@ void print_model(std::string& text, const Model& model) {
   }
   print_ports(text, "Inputs", graph, graph.inputs, model.inputs);
   print_ports(text, "Outputs", graph, graph.outputs, model.outputs);
-  text += fmt::format("\nOperations\n  {:<4} {:<18} {:<5} {:<22} {:<32} {}\n", "#", "op", "dtype", "output",
-                      "quantization", "computes");
+  text += fmt::format("\nOperations\n  {:<4} {:<18} {:<5} {:<22} {:<32} {:<24} {}\n", "#", "op", "dtype", "output",
+                      "quantization", "computes", "precision");
+  std::map<std::string, std::string> rules = precision_rules(model);
   int64_t number = 0;
   for (const NodeId id : graph.order()) {
     const Node& node = graph[id];
     const Value& output = graph[node.outputs[0]];
     const std::string activation = string_attribute(node.attributes, "activation", "");
     const std::string op = node.op == "Convert" ? "exDataConvert" : std::string(shown_op(node)) + activation;
-    text += fmt::format("  {:<4} {:<18} {:<5} {:<22} {:<32} {}\n", number++, op, name(output.dtype),
-                        to_string(output.shape), quant_text(output), fmt::join(origin_names(graph, node), ", "));
+    const std::string line = fmt::format(
+        "  {:<4} {:<18} {:<5} {:<22} {:<32} {:<24} {}", number++, op, name(output.dtype), to_string(output.shape),
+        quant_text(output), fmt::format("{}", fmt::join(origin_names(graph, node), ", ")), rules[node.name]);
+    text += line.substr(0, line.find_last_not_of(' ') + 1) + '\n';
   }
 }
 
@@ -202,11 +213,13 @@ std::string inspect_json(const std::filesystem::path& path) {
   json["shape_sets"] = shape_sets(model);
   json["custom_ops"] = custom_operators(graph);
   json["operations"] = Json::array();
+  std::map<std::string, std::string> rules = precision_rules(model);
   for (const NodeId id : graph.order()) {
     const Node& node = graph[id];
     json["operations"].push_back({{"name", node.name},
                                   {"op", shown_op(node)},
                                   {"output", value_json(graph[node.outputs[0]])},
+                                  {"precision", rules[node.name]},
                                   {"origins", origin_names(graph, node)}});
   }
   json["sections"] = Json::array();

@@ -1,6 +1,11 @@
 #include "toolkit/layer_analysis.h"
 
+#include <fmt/format.h>
+
 #include "compiler/analysis/error_table.h"
+#include "core/base/hash.h"
+#include "core/base/version.h"
+#include "core/graph/text.h"
 
 namespace openrknn {
 
@@ -24,7 +29,8 @@ std::vector<SampleSpec> analysis_specs(const Model& model, const Graph& golden, 
 }
 
 Analysis analyze_model(const Model& model, const Graph& golden, const Samples& samples, ThreadPool& pool,
-                       const Progress& progress, const CustomCode& custom, const Snapshot* snapshot) {
+                       const Progress& progress, const CustomCode& custom, const Snapshot* snapshot,
+                       const std::filesystem::path& resume) {
   const Graph& built = model.variants.front();
   RowVisitor write;
   if (snapshot != nullptr) {
@@ -33,15 +39,34 @@ Analysis analyze_model(const Model& model, const Graph& golden, const Samples& s
     };
   }
   const std::vector<LayerRow> rows = layer_rows(golden, built);
-  Analysis analysis = analyze(golden, built, model.arithmetic, rows, samples, pool, progress, write, custom);
+  Checkpoint checkpoint(resume,
+                        analysis_key(golden, model, snapshot == nullptr ? "" : snapshot->table_path().string()));
+  const Resumption resumption{checkpoint, [](StateWriter&) {}, [](StateReader&) {}};
+  Analysis analysis = analyze(golden, built, model.arithmetic, rows, samples, pool, progress, write, custom,
+                              resume.empty() ? nullptr : &resumption);
   if (snapshot != nullptr) snapshot->finish(error_table(analysis));
+  if (!resume.empty()) checkpoint.finish();
   return analysis;
+}
+
+uint64_t analysis_key(const Graph& golden, const Model& model, std::string_view collects) {
+  std::string all(version());
+  const auto add = [&](const Graph& graph) {
+    std::vector<Tensor> data;
+    all += to_text(graph, {}, &data);
+    for (const Tensor& tensor : data) all += to_hex(hash64(tensor.bytes()));
+  };
+  add(golden);
+  add(model.variants.front());
+  all += fmt::format("{} {} {}", model.arithmetic.family, model.arithmetic.version, collects);
+  return hash64(std::as_bytes(std::span(all)));
 }
 
 std::vector<std::string> analysis_warnings(const Analysis& analysis) {
   std::vector<std::string> warnings;
   if (analysis.golden_not_finite) warnings.push_back(to_string(*analysis.golden_not_finite, "the float model"));
   if (analysis.built_not_finite) warnings.push_back(to_string(*analysis.built_not_finite, "the built model"));
+  if (!analysis.not_resumed.empty()) warnings.push_back(analysis.not_resumed);
   return warnings;
 }
 

@@ -7,6 +7,8 @@
 #include <array>
 #include <charconv>
 
+#include "toolkit/precision_option.h"
+
 namespace openrknn {
 namespace {
 
@@ -100,7 +102,7 @@ struct AlgorithmName {
   std::string_view text;
   RangeAlgorithm algorithm;
 };
-// The last two are native. gdq, which the validator's list has too, is not built.
+// The last two are native. gdq, which the validator's list has too, is no range: set_algorithm.
 constexpr std::array<AlgorithmName, 5> kAlgorithms = {{
     {"normal", RangeAlgorithm::Normal},
     {"mmse", RangeAlgorithm::Mmse},
@@ -109,10 +111,18 @@ constexpr std::array<AlgorithmName, 5> kAlgorithms = {{
     {"auto", RangeAlgorithm::Auto},
 }};
 
+}  // namespace
+
+std::optional<Scheme> scheme_named(std::string_view text) {
+  const auto row = std::ranges::find(kSchemes, text, &SchemeName::text);
+  return row == kSchemes.end() ? std::nullopt : std::optional(row->scheme);
+}
+
+namespace {
+
 void set_scheme(CompileOptions& compile, const std::string& text, Diagnostics& problems) {
-  for (const SchemeName& row : kSchemes) {
-    if (row.text != text) continue;
-    compile.scheme = row.scheme;
+  if (const std::optional<Scheme> scheme = scheme_named(text)) {
+    compile.scheme = *scheme;
     return;
   }
   problems.add(
@@ -152,12 +162,14 @@ void set_method(CompileOptions& compile, const std::string& text, Diagnostics& p
 void set_algorithm(CompileOptions& compile, const std::string& text, Diagnostics& problems) {
   const bool weights_only = is_weight_only(compile.scheme);
   if (text == "gdq") {
-    problems.add(Code::ConfigUnsupported, {},
-                 weights_only ? "config: quantized_algorithm='gdq' is not built yet"
-                              : fmt::format("config: quantized_algorithm='gdq' goes with quantized_dtype='w4a16' or "
-                                            "'w8a16', got '{}'; it is not built yet",
-                                            name(compile.scheme)),
-                 weights_only ? "use 'normal' or 'mmse'" : "use 'normal', 'kl_divergence' or 'mmse'");
+    if (!weights_only) {
+      problems.add(
+          Code::ConfigUnsupported, {},
+          fmt::format("config: quantized_algorithm='gdq' goes with quantized_dtype='w4a16' or 'w8a16', got '{}'",
+                      name(compile.scheme)),
+          "use 'normal', 'kl_divergence' or 'mmse'");
+    }
+    compile.rounding = Rounding::ErrorFeedback;
     return;
   }
   const auto row = std::ranges::find(kAlgorithms, text, &AlgorithmName::text);
@@ -177,6 +189,24 @@ void set_algorithm(CompileOptions& compile, const std::string& text, Diagnostics
     return;
   }
   compile.algorithm = row->algorithm;
+}
+
+void set_rounding(CompileOptions& compile, const std::string& text, Diagnostics& problems) {
+  if (text == "nearest") return;
+  if (text != "adaptive") {
+    problems.add(Code::ConfigBadValue, {},
+                 fmt::format("Invalid rounding '{}', expect in ['nearest', 'adaptive']!", text));
+  } else if (compile.rounding == Rounding::ErrorFeedback) {
+    problems.add(Code::ConfigBadValue, {},
+                 "config: rounding='adaptive' and quantized_algorithm='gdq' both choose codes", "use one of them");
+  } else if (compile.scheme == Scheme::W16A16I || compile.scheme == Scheme::W16A16I_DFP) {
+    problems.add(
+        Code::ConfigUnsupported, {},
+        fmt::format("config: rounding='adaptive' goes with weights of 8 and 4 bits, got '{}'", name(compile.scheme)),
+        "use rounding='nearest': 65536 codes leave nothing to gain");
+  } else {
+    compile.rounding = Rounding::Adaptive;
+  }
 }
 
 void set_platform(Settings& settings, const ArgumentValue& value, Diagnostics& problems,
@@ -252,6 +282,15 @@ bool bool_of(const ArgumentValue& value, std::string_view argument) {
   bad_value(argument, value, "True or False");
 }
 
+int64_t batch_of(const ArgumentValue& value, std::string_view method) {
+  const int64_t* items = std::get_if<int64_t>(&value.data);
+  if (value.is_none() || (items != nullptr && *items == -1)) return 1;
+  if (items == nullptr || *items < 1) {
+    bad_value(fmt::format("{}: rknn_batch_size", method), value, "None or a whole number, 1 or more");
+  }
+  return *items;
+}
+
 std::vector<std::string> names_of(const ArgumentValue& value, std::string_view argument) {
   if (value.is_none()) return {};
   if (const std::string* one = std::get_if<std::string>(&value.data)) return {*one};
@@ -321,7 +360,31 @@ Settings make_settings(const ArgumentValues& given, std::vector<std::string>& wa
     }
   });
   collect([&] { compile.remove_weight = bool_of(values["remove_weight"], "config: remove_weight"); });
-  collect([&] { compile.equalize = bool_of(values["equalize"], "config: equalize"); });
+  for (const std::span<const Correction> list : {corrections_of_layers(), corrections_of_fused_graph()}) {
+    for (const Correction& correction : list) {
+      const std::string name(correction.option);
+      collect([&] { compile.corrections.*correction.wanted = bool_of(values[name], "config: " + name); });
+    }
+  }
+  collect([&] { compile.precision = precision_rules_of(values["precision"], "config: precision"); });
+  collect([&] {
+    const std::optional<double> cosine = number(values["auto_hybrid_cos_thresh"]);
+    if (!cosine || !(*cosine >= -1 && *cosine <= 1)) {
+      bad_value("config: auto_hybrid_cos_thresh", values["auto_hybrid_cos_thresh"], "a number from -1 to 1");
+    }
+    compile.auto_hybrid_cosine = *cosine;
+  });
+  collect([&] {
+    const ArgumentValue& given_distance = values["auto_hybrid_euc_thresh"];
+    compile.auto_hybrid_euclidean = number(given_distance);
+    const bool fits = compile.auto_hybrid_euclidean && *compile.auto_hybrid_euclidean >= 0;
+    if (!given_distance.is_none() && !fits) {
+      bad_value("config: auto_hybrid_euc_thresh", given_distance, "None or a number, 0 or more");
+    }
+  });
+  collect([&] { compile.quantize_weight = bool_of(values["quantize_weight"], "config: quantize_weight"); });
+  collect([&] { compile.bias_correction = bool_of(values["bias_correction"], "config: bias_correction"); });
+  collect([&] { set_rounding(compile, text_of(values["rounding"], "config: rounding"), problems); });
   collect([&] { set_dynamic_input(settings, values["dynamic_input"], problems, warnings); });
   problems.throw_if_any();
   return settings;

@@ -23,6 +23,9 @@ struct Settings {
 /// ConfigUnsupported).
 Settings make_settings(const ArgumentValues& given, std::vector<std::string>& warnings);
 
+/// Of quantized_dtype.
+std::optional<Scheme> scheme_named(std::string_view text);
+
 /// load_onnx's arguments. `initial_values` are aligned with the inputs; arrays travel beside the option values.
 ImportOptions make_import_options(const ArgumentValues& given, std::vector<std::optional<Tensor>> initial_values,
                                   std::vector<std::string>& warnings);
@@ -31,5 +34,7 @@ ImportOptions make_import_options(const ArgumentValues& given, std::vector<std::
 std::vector<Shape> shapes_of(const ArgumentValue&, std::string_view argument);
 std::vector<std::string> names_of(const ArgumentValue&, std::string_view argument);
 bool bool_of(const ArgumentValue&, std::string_view argument);
+/// rknn_batch_size of `method`: 1 and -1 (an older spelling of None) both mean no batch.
+int64_t batch_of(const ArgumentValue&, std::string_view method);
 
 }  // namespace openrknn

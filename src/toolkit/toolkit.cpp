@@ -9,13 +9,10 @@
 #include "compiler/importers/importer.h"
 #include "core/rknn_file/rknn_file.h"
 #include "toolkit/layer_analysis.h"
-#include "toolkit/settings.h"
-#include "toolkit/simulator.h"
+#include "toolkit/toolkit_state.h"
 
 namespace openrknn {
 namespace {
-
-enum class Stage : uint8_t { New, Configured, Loaded, Built, Deployed };
 
 std::string lower_case(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
@@ -71,33 +68,6 @@ std::vector<std::string> paths_of(const ArgumentValue& given, std::string_view a
 
 }  // namespace
 
-struct Toolkit::State {
-  MessageSink sink;
-  Progress progress;
-  ThreadPool pool;
-
-  Stage stage = Stage::New;
-  Settings settings;
-  std::vector<Graph> imported;  // one for each set of input shapes, largest first
-  std::optional<Compiled> compiled;
-  std::string file;  // the model as .rknn bytes, once it exists
-  Model deployed;    // after load_rknn: ports and target
-  std::unique_ptr<Simulator> simulator;
-
-  State(MessageSink s, Progress p, int threads) : sink(std::move(s)), progress(std::move(p)), pool(threads) {}
-
-  void say(LogLevel level, std::string_view method, std::string_view text) const {
-    if (sink) sink(level, method, text);
-  }
-  void warn(std::string_view method, const std::vector<std::string>& lines) const {
-    for (const std::string& line : lines) say(LogLevel::Warning, method, line);
-  }
-  void require(bool condition, std::string_view method, std::string_view problem, std::string_view fix) const {
-    if (!condition) fail(Code::ConfigWrongState, fmt::format("{}: {}", method, problem), std::string(fix));
-  }
-  const Model& model() const { return stage == Stage::Deployed ? deployed : compiled->model; }
-};
-
 Toolkit::Toolkit(MessageSink sink, Progress progress, int threads)
     : state_(std::make_unique<State>(std::move(sink), std::move(progress), threads)) {}
 Toolkit::~Toolkit() = default;
@@ -107,6 +77,7 @@ void Toolkit::config(const ArgumentValues& given) {
   Settings settings = make_settings(given, warnings);
   state_->warn("config", warnings);
   state_->settings = std::move(settings);
+  state_->config = given;
   if (state_->stage == Stage::New) state_->stage = Stage::Configured;
 }
 
@@ -141,6 +112,7 @@ void Toolkit::load_model(const std::filesystem::path& path, const ImportOptions&
   state_->settings.compile.source_framework = std::string(importer.framework);
   input_ports(graphs.front(), state_->settings.compile);  // mean and std are checked now, where the user gave the model
   state_->imported = std::move(graphs);
+  state_->source = path;
   state_->compiled.reset();
   state_->simulator.reset();
   state_->file.clear();
@@ -148,46 +120,51 @@ void Toolkit::load_model(const std::filesystem::path& path, const ImportOptions&
 }
 
 void Toolkit::build(const ArgumentValues& given) {
-  ArgumentValues normalized = given;
-  // 1 and -1 (an older spelling) both mean "no batch".
-  if (const auto batch = normalized.find("rknn_batch_size"); batch != normalized.end()) {
-    if (batch->second == ArgumentValue(int64_t{1}) || batch->second == ArgumentValue(int64_t{-1})) batch->second = {};
-  }
   std::vector<std::string> warnings;
-  ArgumentValues values = check_options("build", normalized, warnings);
+  ArgumentValues values = check_options("build", given, warnings);
   const bool quantize = bool_of(values["do_quantization"], "build: do_quantization");
   const ArgumentValue& dataset = values["dataset"];
   if (!dataset.is_none() && !std::holds_alternative<std::string>(dataset.data)) {
     fail(Code::ConfigBadValue,
          fmt::format("build: dataset: got {}, expected the path of a dataset file", to_string(dataset)));
   }
-  if (!quantize && !dataset.is_none()) {
+  CompileOptions& compile = state_->settings.compile;
+  compile.auto_hybrid = bool_of(values["auto_hybrid"], "build: auto_hybrid");
+  CompileOptions intended = compile;
+  intended.quantize = quantize;
+  const bool ignores_dataset = !looks_at_samples(intended);
+  if (ignores_dataset && !dataset.is_none()) {
     warnings.push_back(fmt::format("The dataset={} is ignored because do_quantization = False!", to_string(dataset)));
   }
-  state_->warn("build", warnings);
-  const ArgumentValue& batch = values["rknn_batch_size"];
-  const int64_t* items = std::get_if<int64_t>(&batch.data);
-  if (!batch.is_none() && (items == nullptr || *items < 1)) {
-    fail(Code::ConfigBadValue,
-         fmt::format("build: rknn_batch_size: got {}, expected None or a whole number, 1 or more", to_string(batch)));
+  if (quantize && state_->settings.compile.quantize_weight) {
+    warnings.emplace_back("quantize_weight has no effect because do_quantization = True!");
   }
-  state_->settings.compile.batch = items == nullptr ? 1 : *items;
-  build(quantize, quantize && !dataset.is_none() ? std::get<std::string>(dataset.data) : "", {});
+  state_->warn("build", warnings);
+  compile.batch = batch_of(values["rknn_batch_size"], "build");
+  build(quantize, !ignores_dataset && !dataset.is_none() ? std::get<std::string>(dataset.data) : "", {});
 }
 
 void Toolkit::build(bool quantize, const std::filesystem::path& dataset, std::vector<std::vector<Tensor>> arrays) {
   State& state = *state_;
-  state.require(state.stage >= Stage::Loaded && state.stage != Stage::Deployed, "build", "no model has been loaded",
-                "please load a model first, for example with load_onnx");
+  state.require_loaded("build");
   CompileOptions options = state.settings.compile;
   options.quantize = quantize;
   std::unique_ptr<Samples> samples;
+  const bool has_samples = !dataset.empty() || !arrays.empty();
+  if (needs_samples(options) && !has_samples) {
+    const std::string_view who = quantize && is_weight_only(options.scheme)
+                                     ? "bias_correction, rounding='adaptive' and quantized_algorithm='gdq'"
+                                 : quantize            ? "do_quantization=True"
+                                 : options.auto_hybrid ? "auto_hybrid=True"
+                                                       : "a rule for integer layers";
+    const bool corrects = quantize && is_weight_only(options.scheme);
+    fail(Code::DatasetMissing, fmt::format("build: {} need{} a dataset, got None", who, corrects ? "" : "s"),
+         fmt::format("pass dataset='dataset.txt' (one sample a line){}", corrects   ? ", or leave them out"
+                                                                         : quantize ? ", or do_quantization=False"
+                                                                                    : ""));
+  }
   // Weights alone are quantized from themselves: a dataset is welcome, not needed.
-  if (quantize && !(is_weight_only(options.scheme) && dataset.empty() && arrays.empty())) {
-    if (dataset.empty() && arrays.empty()) {
-      fail(Code::DatasetMissing, "build: do_quantization=True needs a dataset, got None",
-           "pass dataset='dataset.txt' (one sample a line), or do_quantization=False");
-    }
+  if (has_samples && looks_at_samples(options)) {
     std::vector<SampleSpec> specs = sample_specs(imported(), options);
     samples = arrays.empty() ? open_dataset(dataset, std::move(specs))
                              : samples_from_arrays(std::move(arrays), std::move(specs));
@@ -195,26 +172,50 @@ void Toolkit::build(bool quantize, const std::filesystem::path& dataset, std::ve
   state.simulator.reset();
   state.file.clear();
   state.say(LogLevel::Info, "", "rknn building ...");
-  state.compiled = openrknn::compile(state.imported, options, samples.get(), state.pool, state.progress);
-  state.warn("build", state.compiled->report.warnings);
+  state.take_built(openrknn::compile(state.imported, options, samples.get(), state.pool, state.progress), "build");
+}
+
+void Toolkit::State::take_built(Compiled built, std::string_view method) {
+  compiled = std::move(built);
+  warn(method, compiled->report.warnings);
+  for (const AppliedRule& rule : compiled->report.precision_rules) {
+    say(LogLevel::Info, method,
+        fmt::format("precision rule '{}' names {}", rule.rule,
+                    rule.layers.empty() ? "no layer" : fmt::format("{}", fmt::join(rule.layers, ", "))));
+  }
   const auto report_dtypes = [&](const std::vector<ValueId>& ids, const std::vector<Port>& ports,
                                  std::string_view what) {
-    const Graph& graph = state.compiled->model.variants.front();
+    const Graph& graph = compiled->model.variants.front();
     for (size_t i = 0; i < ids.size(); ++i) {
       const DType now = graph[ids[i]].dtype;
       if (now != DType::Int8 && now != DType::Int16) continue;
-      state.say(
-          LogLevel::Warning, "build",
+      say(LogLevel::Warning, method,
           fmt::format("The default {} dtype of '{}' is changed from '{}' to '{}' in rknn model for performance!\n"
                       "                       Please take care of this change when deploy rknn model with Runtime API!",
                       what, ports[i].name, numpy_name(ports[i].dtype), numpy_name(now)));
     }
   };
-  const Model& model = state.compiled->model;
+  const Model& model = compiled->model;
   report_dtypes(model.variants.front().inputs, model.inputs, "input");
   report_dtypes(model.variants.front().outputs, model.outputs, "output");
-  state.say(LogLevel::Info, "", "rknn building done.");
+  say(LogLevel::Info, "", "rknn building done.");
+  stage = Stage::Built;
+}
+
+SearchResult Toolkit::search(const std::filesystem::path& dataset, const SearchOptions& search) {
+  State& state = *state_;
+  state.require(state.stage >= Stage::Loaded && state.stage != Stage::Deployed, "search", "no model has been loaded",
+                "please load a model first, for example with load_onnx");
+  CompileOptions options = state.settings.compile;
+  options.quantize = true;
+  const std::unique_ptr<Samples> samples = open_dataset(dataset, sample_specs(imported(), options));
+  state.simulator.reset();
+  state.file.clear();
+  SearchedModel found = search_and_compile(state.imported, options, search, *samples, state.pool, state.progress);
+  state.compiled = std::move(found.compiled);
+  state.warn("search", state.compiled->report.warnings);
   state.stage = Stage::Built;
+  return std::move(found.search);
 }
 
 void Toolkit::export_rknn(const std::filesystem::path& path) {
@@ -227,6 +228,7 @@ void Toolkit::export_rknn(const std::filesystem::path& path) {
 void Toolkit::load_rknn(const std::filesystem::path& path) {
   const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
   state_->deployed = read(file);
+  state_->source = path;
   state_->file.assign(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
   state_->simulator.reset();
   state_->stage = Stage::Deployed;
@@ -348,18 +350,30 @@ Analysis Toolkit::accuracy_analysis(const ArgumentValues& given) {
   if (!folder.is_none()) {
     snapshot.emplace(std::get<std::string>(folder.data), layer_rows(golden, state.model().variants.front()));
   }
-  Analysis analysis = analyze_model(state.model(), golden, *sample, state.pool, state.progress,
-                                    state.settings.compile.custom_code, snapshot ? &*snapshot : nullptr);
-  state.warn("accuracy_analysis", analysis_warnings(analysis));
-  if (snapshot && snapshot->has_map()) {
+  if (!snapshot) {
+    Analysis analysis =
+        analyze_model(state.model(), golden, *sample, state.pool, state.progress, state.settings.compile.custom_code);
+    state.warn("accuracy_analysis", analysis_warnings(analysis));
+    return analysis;
+  }
+  DiagnosedModel diagnosed = diagnose_model({.model = state.model(),
+                                             .golden = golden,
+                                             .recipe = state.compiled ? &state.compiled->recipe : nullptr,
+                                             .build = state.compiled ? &state.compiled->report : nullptr,
+                                             .samples = *sample,
+                                             .title = state.source.filename().string(),
+                                             .custom = state.settings.compile.custom_code,
+                                             .snapshot = &*snapshot},
+                                            state.pool, state.progress);
+  write_file(snapshot->report_path(), diagnosed.html);
+  state.warn("accuracy_analysis", diagnosed.warnings);
+  if (snapshot->has_map()) {
     state.say(LogLevel::Warning, "accuracy_analysis",
               fmt::format("The mapping of layer_name & file_name save to: {}", snapshot->map_path().string()));
   }
-  if (snapshot) {
-    state.say(LogLevel::Info, "",
-              fmt::format("The error analysis results save to: {}", snapshot->table_path().string()));
-  }
-  return analysis;
+  state.say(LogLevel::Info, "", fmt::format("The error analysis results save to: {}", snapshot->table_path().string()));
+  state.say(LogLevel::Info, "", fmt::format("The accuracy report save to: {}", snapshot->report_path().string()));
+  return std::move(diagnosed.analysis);
 }
 
 void Toolkit::release() {
@@ -369,6 +383,8 @@ void Toolkit::release() {
   state_->deployed = {};
   state_->file.clear();
   state_->settings = {};
+  state_->config.clear();
+  state_->source.clear();
   state_->stage = Stage::New;
 }
 

@@ -1,5 +1,6 @@
 // The operations behind the RKNN class and the command line: one object, one model, a small state machine
 //   new --config--> configured --load_onnx--> loaded --build--> built --init_runtime--> running
+//   loaded --hybrid_quantization_step1--> loaded, and three files; new --hybrid_quantization_step2--> built
 //   new --load_rknn--> deployed --init_runtime--> running
 // Every method throws Error; the edges (rknn.api, command line) turn that into return values and exit codes.
 #pragma once
@@ -14,6 +15,7 @@
 #include "compiler/analysis/analyze.h"
 #include "compiler/compile.h"
 #include "compiler/importers/importer.h"
+#include "compiler/search/search.h"
 #include "core/base/log.h"
 #include "core/base/tensor.h"
 #include "toolkit/options.h"
@@ -39,6 +41,12 @@ class Toolkit {
   /// Reads the dataset file, if quantizing. Or samples already in memory: one vector of arrays per sample.
   void build(const ArgumentValues&);
   void build(bool quantize, const std::filesystem::path& dataset, std::vector<std::vector<Tensor>> samples);
+  /// Builds, quantized, with the layers lifted that a search to a target finds.
+  SearchResult search(const std::filesystem::path& dataset, const SearchOptions&);
+  /// Calibrates and writes <name>.model, .data and .quantization.cfg into the working directory, all or none.
+  void hybrid_quantization_step1(const ArgumentValues&);
+  /// Builds what those files say; needs neither config nor a loaded model.
+  void hybrid_quantization_step2(const ArgumentValues&);
   void export_rknn(const std::filesystem::path&);
   void load_rknn(const std::filesystem::path&);
   void init_runtime(const ArgumentValues&);
@@ -47,7 +55,7 @@ class Toolkit {
   std::vector<Tensor> inference(std::vector<Tensor> inputs, std::vector<std::string> data_format,
                                 std::vector<bool> pass_through);
   /// Every layer of the simulator beside golden, for one sample: the paths in `inputs`, one per model input. Files go
-  /// to output_dir unless it is None. For whoever prints: error_table().
+  /// to output_dir unless it is None, report.html among them. For whoever prints: error_table().
   Analysis accuracy_analysis(const ArgumentValues&);
   void release();
 

@@ -1,6 +1,11 @@
 #include "core/base/file.h"
 
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <gtest/gtest.h>
+#include <csignal>
 
 #include <filesystem>
 
@@ -26,6 +31,23 @@ TEST_F(FileTest, WritesAppearOnCommitOnly) {
   write_file(folder / "model.rknn", "whole");
   EXPECT_EQ(files(), 1);
   EXPECT_EQ(read_text_file(folder / "model.rknn"), "whole");
+}
+
+TEST_F(FileTest, WhoeverIsKilledWhileWritingLeavesNothing) {
+  const int nameless = ::open(folder.c_str(), O_TMPFILE | O_WRONLY, 0666);
+  if (nameless < 0) GTEST_SKIP() << "this file system has no files without a name";
+  ::close(nameless);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    FileSink sink(folder / "model.rknn");
+    const std::string much(1 << 20, 'x');
+    sink.write(std::as_bytes(std::span(much.data(), much.size())));
+    ::raise(SIGKILL);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFSIGNALED(status));
+  EXPECT_EQ(files(), 0);
 }
 
 TEST_F(FileTest, AFailedWriteKeepsTheFormerFile) {

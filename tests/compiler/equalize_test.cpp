@@ -1,12 +1,12 @@
 // Cross-layer equalization: what it is for, and that the float function stays.
+#include "compiler/corrections/float_corrections.h"
 #include "compiler/passes/layer.h"
-#include "compiler/passes/passes.h"
 #include "quantize/support.h"
 
 namespace openrknn {
 namespace {
 
-using passes::equalize;
+using corrections::equalize;
 using test::Dice;
 
 constexpr std::string_view kNet = R"(ir 1

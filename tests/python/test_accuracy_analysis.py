@@ -52,7 +52,7 @@ def test_every_layer_has_its_files_and_they_hold_golden_and_simulator(built, cnn
     tensors = ["average", "depthwise", "flat", "image", "image_int8", "pooled", "relu", "scores"]
     per_stream = [f"{stream}/{tensor}.txt" for stream in ("golden", "simulator") for tensor in tensors]
     arrays = [f"{stream}/npy/{tensor}.npy" for stream in ("golden", "simulator") for tensor in tensors]
-    assert files(folder) == sorted(["error_analysis.txt", *per_stream, *arrays])
+    assert files(folder) == sorted(["error_analysis.txt", "report.html", *per_stream, *arrays])
 
     image = np.load(sample)
     golden = openrknn.import_model(cnn).run([(image.astype(np.float32) - 127) / 128])

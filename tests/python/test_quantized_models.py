@@ -1,5 +1,7 @@
 """Models that come quantized (QDQ and QOperator) keep their own parameters."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -141,6 +143,69 @@ def test_do_quantization_true_keeps_the_parameters_and_says_so(tmp_path):
     assert "quantized already" in calibrated.report["warnings"][0]
     for feeds in images():
         np.testing.assert_array_equal(alone.run(feeds)[0], calibrated.run(feeds)[0])
+
+
+def computed(model):
+    return {row["node"]: (row["dtype"], row["rule"]) for row in model.report["precision"]}
+
+
+def test_rules_of_the_user_win_over_the_models_parameters(tmp_path):
+    path = qdq_net(tmp_path / "net.onnx")
+    own = "int8: with the model's own parameters"
+    half = openrknn.compile(path, quantize=None, precision={"d": "float16"})
+    assert computed(half)["d"] == ("float16", "float16: asked for by 'd=float16'")
+    assert computed(half)["c"] == computed(half)["s"] == ("int8", own)
+    wide = openrknn.compile(path, quantize=None, precision={"d": "int16"}, dataset=images())
+    assert computed(wide)["d"][0] == "int16"
+    assert computed(wide)["c"] == ("int8", own)
+    for feeds in images():
+        wanted = oracle(path, feeds)[0]
+        for model in (half, wide):
+            assert steps(wanted, model.run(feeds)[0], 0.5).max() <= 2
+    with pytest.raises(openrknn.Error, match="needs sample data"):
+        openrknn.compile(path, quantize=None, precision={"d": "int16"})
+
+
+def test_search_and_auto_hybrid_lift_layers_of_a_quantized_model(tmp_path):
+    path = qdq_net(tmp_path / "net.onnx")
+    own = openrknn.search(path, dataset=images(), target_sqnr=-100)
+    assert own.chosen["layers"] == []
+    for feeds in images():
+        np.testing.assert_array_equal(own.model.run(feeds)[0], openrknn.compile(path, quantize=None).run(feeds)[0])
+    better = openrknn.search(path, dataset=images(), target_sqnr=own.chosen["metric"] + 6)
+    assert better.chosen["layers"]
+    assert better.chosen["metric"] >= own.chosen["metric"] + 6
+    lifted = openrknn.compile(path, dataset=images(), auto_hybrid=True, auto_hybrid_cos_thresh=1.0)
+    assert {dtype for dtype, _ in computed(lifted).values()} == {"float16"}
+
+
+def test_hybrid_steps_refuse_a_quantized_model_by_name(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    path = qdq_net(tmp_path / "net.onnx")
+    np.save("image.npy", images()[0]["image"])
+    Path("dataset.txt").write_text("image.npy\n")
+    rknn = RKNN(verbose=False)
+    assert rknn.config(target_platform="rk3588") == 0
+    assert rknn.load_onnx(model=str(path)) == 0
+    assert rknn.hybrid_quantization_step1(dataset="dataset.txt") == -1
+    assert "no place for its own parameters" in capfd.readouterr().err
+    assert not Path("net.model").exists()
+    rknn.release()
+
+
+def test_what_export_onnx_writes_comes_back_with_its_codes(tmp_path):
+    model = openrknn.compile(qdq_net(tmp_path / "net.onnx"), quantize=None)
+    model.export_onnx(tmp_path / "again.onnx")
+    again = openrknn.compile(tmp_path / "again.onnx", quantize=None)
+    assert again.report["float_nodes"] == 0
+    for feeds in images():
+        np.testing.assert_array_equal(model.run(feeds)[0], again.run(feeds)[0])
+
+
+def test_the_report_says_whose_parameters_they_are(tmp_path):
+    model = openrknn.compile(qdq_net(tmp_path / "net.onnx"), quantize=None, keep_golden=True)
+    model.analyze(images(), report=tmp_path / "report.html")
+    assert "the model's own" in (tmp_path / "report.html").read_text()
 
 
 @pytest.mark.parametrize("scheme,target", [("w8a16", "rk3562"), ("w16a16i", "rv1106")])

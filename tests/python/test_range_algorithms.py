@@ -76,14 +76,6 @@ def test_ranges_of_activations_are_refused_where_these_are_float(rknn, algorithm
         rknn().config(target_platform="rk3562", quantized_dtype=scheme, quantized_algorithm=algorithm)
 
 
-@pytest.mark.parametrize(
-    ("scheme", "says"), [("w8a8", "goes with quantized_dtype='w4a16' or 'w8a16'"), ("w4a16", "use 'normal' or 'mmse'")]
-)
-def test_gdq_is_refused_with_what_to_use(rknn, scheme, says):
-    with pytest.raises(ValueError, match=f"'gdq'.*{says}"):
-        rknn().config(target_platform="rk3576", quantized_dtype=scheme, quantized_algorithm="gdq")
-
-
 def test_an_unknown_algorithm_is_told_the_list(rknn):
     with pytest.raises(ValueError, match="Invalid quantized_algorithm 'best', expect in .*'mmse', 'kl_divergence'"):
         rknn().config(target_platform="rk3588", quantized_algorithm="best")

@@ -50,18 +50,13 @@ def test_no_platform_means_rk3566_with_a_warning(rknn, cnn, capfd, tmp_path):
 
 NOT_BUILT = {
     "config": {
-        "quantized_algorithm": ["gdq"],
         "compress_weight": [True],
         "model_pruning": [True],
         "op_target": [{"relu": "cpu"}],
-        "quantize_weight": [True],
         "remove_reshape": [True],
         "sparse_infer": [True],
         "enable_flash_attention": [True],
-        "auto_hybrid_cos_thresh": [0.9],
-        "auto_hybrid_euc_thresh": [1.0],
     },
-    "build": {"auto_hybrid": [True]},
     "init_runtime": {
         "target": ["rk3588"],
         "device_id": ["1234"],
@@ -97,8 +92,8 @@ def test_what_is_not_built_is_refused_by_name(rknn, cnn, method, argument, value
 
 @pytest.mark.parametrize(
     "method",
-    "load_caffe load_tensorflow load_tflite load_darknet load_pytorch hybrid_quantization_step1 "
-    "hybrid_quantization_step2 export_encrypted_rknn_model reg_custom_op codegen".split(),
+    "load_caffe load_tensorflow load_tflite load_darknet load_pytorch "
+    "export_encrypted_rknn_model reg_custom_op codegen".split(),
 )
 def test_methods_that_are_not_built_log_it_and_return_minus_one(rknn, method, capfd):
     assert getattr(rknn(), method)("some", "arguments") == -1

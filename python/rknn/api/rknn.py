@@ -8,6 +8,7 @@ import sys
 import traceback
 
 from openrknn import Error, _core
+from openrknn.api import precision_rules
 
 _VERSION = f"{_core.__version__}"
 
@@ -130,6 +131,8 @@ class RKNN:
     ) -> int:
         """Sets how the model will be converted. Returns 0; raises ValueError listing every bad argument."""
         values = {key: value for key, value in locals().items() if key not in ("self", "kwargs")}
+        if "precision" in kwargs:
+            kwargs["precision"] = precision_rules(kwargs["precision"])
         self._core.config({**values, **kwargs})
         return 0
 
@@ -148,6 +151,29 @@ class RKNN:
                 "dataset": None if dataset is None else os.fspath(dataset),
                 "rknn_batch_size": rknn_batch_size,
                 "auto_hybrid": auto_hybrid,
+            }
+        )
+
+    @_status
+    def hybrid_quantization_step1(
+        self, dataset=None, rknn_batch_size=None, proposal=False, proposal_dataset_size=1, custom_hybrid=None
+    ):
+        """Calibrates and writes <name>.model, .data and .quantization.cfg into the working directory. Returns 0 or -1.
+
+        <name> is the stem of the loaded model. Layers that shall not be int8 are then written under
+        custom_quantize_layers of the .cfg; proposal=True and custom_hybrid=[[from, to], ...] do so beforehand.
+        """
+        values = {key: value for key, value in locals().items() if key != "self"}
+        self._core.hybrid_quantization_step1({**values, "dataset": None if dataset is None else os.fspath(dataset)})
+
+    @_status
+    def hybrid_quantization_step2(self, model_input, data_input, model_quantization_cfg):
+        """Builds from the three files of step 1, also on an object without config and model. Returns 0 or -1."""
+        self._core.hybrid_quantization_step2(
+            {
+                "model_input": os.fspath(model_input),
+                "data_input": os.fspath(data_input),
+                "model_quantization_cfg": os.fspath(model_quantization_cfg),
             }
         )
 

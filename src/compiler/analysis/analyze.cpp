@@ -25,7 +25,7 @@ std::vector<std::vector<size_t>> rows_by_pair(const std::vector<LayerRow>& rows,
 
 Analysis analyze(const Graph& golden, const Graph& built, const Arithmetic& arithmetic,
                  const std::vector<LayerRow>& rows, const Samples& samples, ThreadPool& pool, const Progress& progress,
-                 const RowVisitor& visit, const CustomCode& custom) {
+                 const RowVisitor& visit, const CustomCode& custom, const Resumption* resumption) {
   std::vector<LayerPair> pairs;
   for (auto& [layer, reference] : comparable_values(golden, built)) {
     pairs.push_back({std::move(layer), std::move(reference)});
@@ -44,9 +44,12 @@ Analysis analyze(const Graph& golden, const Graph& built, const Arithmetic& arit
       for (const size_t row : shown[pair]) visit(row, wanted, rows[row].is_exact ? wanted : got[0]);
     };
   }
-  const StreamComparison compared = compare_streams(reference, candidates, pairs, samples, progress, visit_rows);
+  const StreamComparison compared =
+      compare_streams(reference, candidates, pairs, samples, progress, visit_rows, resumption);
 
-  Analysis analysis{.layers = {}, .samples = samples.count(), .golden_not_finite = {}, .built_not_finite = {}};
+  Analysis analysis{
+      .layers = {}, .samples = samples.count(), .golden_not_finite = {}, .built_not_finite = {}, .not_resumed = {}};
+  if (resumption != nullptr) analysis.not_resumed = resumption->checkpoint.refusal();
   for (const LayerRow& row : rows) analysis.layers.push_back({.row = row, .entire = {}, .single = {}});
   for (size_t p = 0; p < pairs.size(); ++p) {
     const ErrorSums& sums = compared.sums[0][p];

@@ -35,6 +35,7 @@ struct Analysis {
   int64_t samples = 0;
   std::optional<NotFiniteLayer> golden_not_finite;
   std::optional<NotFiniteLayer> built_not_finite;  ///< where golden is finite
+  std::string not_resumed;                         ///< why what was done before does not count; empty: it does
 };
 
 /// Sees golden's and the entire run's numbers of each row of each sample while they are there.
@@ -44,7 +45,8 @@ using RowVisitor = std::function<void(size_t row, const LayerValues& golden, con
 /// by liveness (golden's, and two of the built graph's types) and no copy of a float layer beside them. `rows` are
 /// layer_rows(golden, built).
 Analysis analyze(const Graph& golden, const Graph& built, const Arithmetic&, const std::vector<LayerRow>& rows,
-                 const Samples&, ThreadPool&, const Progress& = {}, const RowVisitor& = {}, const CustomCode& = {});
+                 const Samples&, ThreadPool&, const Progress& = {}, const RowVisitor& = {}, const CustomCode& = {},
+                 const Resumption* = nullptr);
 
 /// The sentence for the user: "NaN or infinity in 3 of 10 elements of [Log] y ..."
 std::string to_string(const NotFiniteLayer&, std::string_view whose);

@@ -43,8 +43,10 @@ using LayerVisitor =
     std::function<void(size_t pair, const LayerValues& reference, std::span<const LayerValues> candidates)>;
 
 /// `pairs` in the order of computation, of which all streams keep the one they have in common. The streams see the same
-/// inputs. Progress is told as "analyze".
+/// inputs. Progress is told as "analyze". With a resumption, samples that are in it are not run again: equal results,
+/// whether it was interrupted or not.
 StreamComparison compare_streams(LayerStream& reference, std::span<const Candidate>, std::span<const LayerPair>,
-                                 const Samples&, const Progress& = {}, const LayerVisitor& = {});
+                                 const Samples&, const Progress& = {}, const LayerVisitor& = {},
+                                 const Resumption* = nullptr);
 
 }  // namespace openrknn

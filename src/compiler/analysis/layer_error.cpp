@@ -98,6 +98,16 @@ LayerError ErrorSums::error() const {
   return error;
 }
 
+void ErrorSums::write(StateWriter& state) const {
+  for (const int64_t count : {elements_, wanted_not_finite_, got_not_finite_, clipped_}) state.put(count);
+  for (const double sum : {wanted_squares_, got_squares_, products_, error_squares_, largest_}) state.put(sum);
+}
+
+void ErrorSums::read(StateReader& state) {
+  for (int64_t* count : {&elements_, &wanted_not_finite_, &got_not_finite_, &clipped_}) state.get(*count);
+  for (double* sum : {&wanted_squares_, &got_squares_, &products_, &error_squares_, &largest_}) state.get(*sum);
+}
+
 double ErrorSums::clipped() const {
   return elements_ == 0 ? 0 : static_cast<double>(clipped_) / static_cast<double>(elements_);
 }

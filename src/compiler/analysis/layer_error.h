@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "compiler/analysis/checkpoint.h"
 #include "compiler/analysis/layer_stream.h"
 
 namespace openrknn {
@@ -28,6 +29,8 @@ class ErrorSums {
   int64_t got_not_finite() const { return got_not_finite_; }
   /// Share of the wanted elements that lie beyond what the other's type can hold: what saturates.
   double clipped() const;
+  void write(StateWriter&) const;
+  void read(StateReader&);
 
  private:
   void add_numbers(const std::vector<double>& wanted, const std::vector<double>& got);

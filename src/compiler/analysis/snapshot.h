@@ -21,6 +21,7 @@ class Snapshot {
   void finish(const std::string& table) const;
 
   std::filesystem::path table_path() const { return folder_ / "error_analysis.txt"; }
+  std::filesystem::path report_path() const { return folder_ / "report.html"; }
   std::filesystem::path map_path() const { return folder_ / "map_name_to_file.txt"; }
   bool has_map() const;
 

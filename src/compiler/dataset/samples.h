@@ -1,6 +1,7 @@
 // Samples by index: what calibration and accuracy runs read. Dataset files, image folders, arrays from the caller.
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -18,6 +19,19 @@ struct Samples {
   virtual std::vector<Tensor> get(int64_t index) const = 0;
   virtual std::string describe(int64_t index) const = 0;  ///< "dataset.txt:3" for messages
   virtual ~Samples() = default;
+};
+
+/// The first `count` of the samples; they must outlive it.
+class FirstSamples : public Samples {
+ public:
+  FirstSamples(const Samples& all, int64_t count) : all_(all), count_(std::min(count, all.count())) {}
+  int64_t count() const override { return count_; }
+  std::vector<Tensor> get(int64_t index) const override { return all_.get(index); }
+  std::string describe(int64_t index) const override { return all_.describe(index); }
+
+ private:
+  const Samples& all_;
+  int64_t count_;
 };
 
 /// What a dataset must deliver for one graph input.

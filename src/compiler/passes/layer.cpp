@@ -44,11 +44,15 @@ void scale_weights(Graph& graph, NodeId id, const std::function<int64_t(int64_t)
 }  // namespace
 
 std::optional<Layer> as_layer(const Graph& graph, NodeId id, Weights which) {
+  if (id == NodeId::None || has_attribute(graph[id].attributes, "activation")) return std::nullopt;
+  return as_activated_layer(graph, id, which);
+}
+
+std::optional<Layer> as_activated_layer(const Graph& graph, NodeId id, Weights which) {
   if (id == NodeId::None) return std::nullopt;
   const Node& node = graph[id];
   const bool matmul = node.op == "MatMul";
   if (!matmul && node.op != "Conv" && node.op != "ConvTranspose") return std::nullopt;
-  if (has_attribute(node.attributes, "activation")) return std::nullopt;
   const Value& given = graph[node.inputs[1]];
   const bool stays = which == Weights::OrGiven && given.quant && given.constant && given.dtype == DType::Float32;
   const Tensor* weights = stays ? &*given.constant : float_content(graph, node.inputs[1]);
@@ -113,6 +117,7 @@ std::vector<ChannelWeight> channel_weights(const Graph& graph, const Layer& laye
     ChannelWeight one{channels.output(i), channels.input(i)};
     for (const float w : values.subspan(static_cast<size_t>(i), static_cast<size_t>(kernel))) {
       one.largest = std::max(one.largest, std::abs(static_cast<double>(w)));
+      one.sum += static_cast<double>(w);
     }
     result.push_back(one);
   }

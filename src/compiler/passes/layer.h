@@ -19,6 +19,8 @@ enum class Weights : uint8_t {
 };
 /// The layer, if its weights and bias (if any) are Float32 constants and no activation is fused.
 std::optional<Layer> as_layer(const Graph&, NodeId, Weights = Weights::Free);
+/// The same with whatever activation is fused: for changes of what goes in.
+std::optional<Layer> as_activated_layer(const Graph&, NodeId, Weights = Weights::Free);
 /// The layer that computes `value` for one reader only: what follows may be folded into it.
 std::optional<Layer> layer_before(const Graph&, ValueId value, Weights = Weights::Free);
 
@@ -28,10 +30,11 @@ std::optional<std::vector<double>> along_axis(const Graph&, ValueId constant, co
 /// The bias, zeros if there is none.
 std::vector<double> bias_of(const Graph&, const Layer&);
 void set_bias(Graph&, const Layer&, const std::vector<double>&);
-/// The largest magnitude among the weights (all kernel positions) between an input and an output channel.
+/// The weights between an input and an output channel: all kernel positions.
 struct ChannelWeight {
   int64_t output = 0, input = 0;
-  double largest = 0;
+  double largest = 0;  ///< magnitude
+  double sum = 0;
 };
 std::vector<ChannelWeight> channel_weights(const Graph&, const Layer&);
 /// Multiplies the weights of every output (input) channel; new constants, the old ones may have other readers.

@@ -28,8 +28,6 @@ struct Pass {
 /// In running order; groups are repeated until nothing changes.
 std::span<const Pass> clean_passes();
 std::span<const Pass> fold_passes();
-/// Same function, weights that quantize better: only where asked for.
-std::span<const Pass> correct_passes();
 std::span<const Pass> fuse_passes();
 const Pass* find_pass(std::string_view name);
 

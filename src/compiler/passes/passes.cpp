@@ -29,11 +29,6 @@ constexpr Pass kFold[] = {
     {"fold_affine", 2, Effect::Rounding, fold_affine, "per-channel constants become part of weights and bias"},
 };
 
-constexpr Pass kCorrect[] = {
-    {"equalize", 0, Effect::Rounding, equalize,
-     "after the folds, which make layers, and before fusing, which hides the activations between them"},
-};
-
 constexpr Pass kFuse[] = {
     {"min_max_to_clip", 1, Effect::Exact, min_max_to_clip, "first: the patterns below know Clip and Relu only"},
     {"mean_to_global_pool", 2, Effect::Rounding, mean_to_global_pool, "the NPU pools; it does not reduce"},
@@ -54,11 +49,10 @@ constexpr Pass kFuse[] = {
 
 std::span<const Pass> clean_passes() { return kClean; }
 std::span<const Pass> fold_passes() { return kFold; }
-std::span<const Pass> correct_passes() { return kCorrect; }
 std::span<const Pass> fuse_passes() { return kFuse; }
 
 const Pass* find_pass(std::string_view name) {
-  for (const std::span<const Pass> list : {clean_passes(), fold_passes(), correct_passes(), fuse_passes()}) {
+  for (const std::span<const Pass> list : {clean_passes(), fold_passes(), fuse_passes()}) {
     for (const Pass& pass : list) {
       if (pass.name == name) return &pass;
     }

@@ -21,8 +21,6 @@ bool fold_bias(Graph&, const PassContext&);
 bool fold_batch_norm(Graph&, const PassContext&);
 bool fold_affine(Graph&, const PassContext&);
 bool fold_input_scale(Graph&, const PassContext&);
-// correct/
-bool equalize(Graph&, const PassContext&);
 // fuse/
 bool min_max_to_clip(Graph&, const PassContext&);
 bool mean_to_global_pool(Graph&, const PassContext&);

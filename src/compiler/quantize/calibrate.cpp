@@ -81,7 +81,35 @@ struct Job {
   const Samples& samples;
   std::vector<bool> may_be_infinite;
   std::vector<SharedHistogram>& histograms;  // by value id
+  SampleRecord* record = nullptr;
+  std::vector<ValueId> recorded = {};  // by place in record->values
 };
+
+/// Every sample has a place of its own, so workers need no lock.
+SampleRecord empty_record(const Graph& golden, int64_t samples, std::vector<ValueId>& recorded) {
+  SampleRecord record;
+  for (int32_t i = 0; i < golden.value_count(); ++i) {
+    const ValueId id{i};
+    if (!is_watched(golden, id) || (golden[id].producer == NodeId::None && !golden.is_input(id))) continue;
+    recorded.push_back(id);
+    record.values.push_back(golden[id].name);
+  }
+  const int64_t values = std::max<int64_t>(1, static_cast<int64_t>(recorded.size()));
+  record.facts.resize(static_cast<size_t>(samples));
+  record.extents.resize(static_cast<size_t>(std::min(samples, SampleRecord::kMostExtents / values)));
+  return record;
+}
+
+void note(const Job& job, int64_t sample, const std::vector<Tensor>& inputs, const std::vector<Statistics>& seen) {
+  const size_t at = static_cast<size_t>(sample);
+  job.record->facts[at] = facts_of(inputs);
+  if (at >= job.record->extents.size()) return;
+  std::vector<SampleExtent>& extents = job.record->extents[at];
+  for (const ValueId id : job.recorded) {
+    const Statistics& all = seen[static_cast<size_t>(id)];
+    extents.push_back(all.has_range() ? SampleExtent{all.lowest, all.highest} : SampleExtent{});
+  }
+}
 
 /// Statistics of one value of one sample; refused by `code` if anything is NaN, or infinite without being meant so.
 Statistics observe(const Job& job, Worker& worker, int64_t sample, ValueId id, std::span<const float> values, Code code,
@@ -142,13 +170,14 @@ void observe_sample(const Job& job, int64_t sample, Worker& worker) {
       }
     }
   }
+  if (job.record != nullptr) note(job, sample, inputs, now);
   for (size_t i = 0; i < now.size(); ++i) worker.seen[i].merge(now[i]);
 }
 
 }  // namespace
 
 Calibration calibrate(const Graph& golden, const Samples& samples, ThreadPool& pool, const Progress& progress,
-                      const CustomCode& custom, Detail detail) {
+                      const CustomCode& custom, Detail detail, SampleRecord* record) {
   const int64_t count = samples.count();
   if (count == 0) fail(Code::DatasetEmpty, "there are no samples to calibrate with", "give at least one sample");
   Weights weights;
@@ -156,7 +185,8 @@ Calibration calibrate(const Graph& golden, const Samples& samples, ThreadPool& p
       plan(golden, Arithmetic{}, {.fuse = false, .custom_code = custom}, weights);
 
   std::vector<SharedHistogram> histograms(static_cast<size_t>(golden.value_count()));
-  const Job job{golden, samples, intentionally_infinite(golden), histograms};
+  Job job{golden, samples, intentionally_infinite(golden), histograms, record};
+  if (record != nullptr) *record = empty_record(golden, count, job.recorded);
   std::vector<std::unique_ptr<Worker>> workers(static_cast<size_t>(pool.threads()));
   std::mutex progress_mutex;
   int64_t done = 0;

@@ -1,7 +1,9 @@
 // Constants in the form a quantized or float16 graph holds them.
 #pragma once
 
+#include <map>
 #include <optional>
+#include <string>
 
 #include "compiler/quantize/weight_params.h"
 
@@ -31,6 +33,12 @@ CodedLayer quantize_layer(const Tensor& weights, const Tensor* bias, int axis, d
 /// takes the largest scale. Bias codes stay where their scale is sx·sw, else the bias is coded anew.
 CodedLayer given_layer(const GivenCodes& weights, const Tensor* bias, const GivenCodes* given_bias, int axis,
                        double input_scale, DType codes);
+
+/// Layers that were quantized before, by content: builds that differ in the precision of some layers share the others.
+/// Not thread-safe.
+struct LayerCache {
+  std::map<std::string, CodedLayer> layers;
+};
 
 /// Weights that float16 layers read. Throws Error (QuantizeNotFinite).
 Coded quantize_weights(const Tensor& weights, int axis, const WeightOnlySpec&, const Location& where);

@@ -32,6 +32,8 @@ struct KeptParameters {
 /// Takes quantize-dequantize pairs on tensors and dequantized constants out of the graph. Scales that are computed at
 /// run time stay operators. Throws Error (QuantizeBadParameters) naming everything that is no scale.
 KeptParameters keep_parameters(Graph&);
+/// The imported model says something of the kind.
+bool brings_parameters(const Graph&);
 
 /// By value of the golden graph.
 using GivenParameters = std::map<ValueId, GivenCodes>;

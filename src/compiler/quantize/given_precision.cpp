@@ -7,7 +7,6 @@
 #include <algorithm>
 
 #include "compiler/quantize/precision_rules.h"
-#include "core/graph/custom.h"
 #include "core/graph/schema.h"
 #include "core/targets/operator_placement.h"
 
@@ -103,9 +102,27 @@ void Inheritance::take_natural(NodeId id) {
   give(node.outputs[0], {.dtype = codes_, .quant = params_of_range(range->first, range->second, codes_, false)});
 }
 
-/// Why the node cannot compute on the codes the model gives; nullopt if it can.
-std::optional<std::string> refusal(const Graph& golden, const Target& target, const GivenParameters& given, NodeId id,
-                                   DType codes) {
+}  // namespace
+
+std::optional<DType> given_type(const Graph& golden, const GivenParameters& given) {
+  std::map<DType, ValueId> first;
+  for (const auto& [id, codes] : given) {
+    if (!codes.codes) first.emplace(codes.dtype, id);
+  }
+  if (first.empty()) return std::nullopt;
+  if (first.size() > 1) {
+    const auto& [narrow, a] = *first.begin();
+    const auto& [wide, b] = *std::next(first.begin());
+    fail(Code::QuantizeUnsupported, Location{.tensor = golden[a].name},
+         fmt::format("the model gives {} codes for this tensor and {} codes for '{}', expected one type for all",
+                     numpy_name(narrow), numpy_name(wide), golden[b].name),
+         "quantize all activations of the model to 8 bits, or all to 16");
+  }
+  return first.begin()->first;
+}
+
+std::optional<std::string> given_refusal(const Graph& golden, const Target& target, const GivenParameters& given,
+                                         NodeId id, DType codes) {
   const Node& node = golden[id];
   const QuantRule rule = schema_of(node).quant;
   if (rule == QuantRule::Index) return "its numbers come from integers";
@@ -143,52 +160,8 @@ std::optional<std::string> refusal(const Graph& golden, const Target& target, co
   return std::nullopt;
 }
 
-}  // namespace
-
-std::optional<DType> given_type(const Graph& golden, const GivenParameters& given) {
-  std::map<DType, ValueId> first;
-  for (const auto& [id, codes] : given) {
-    if (!codes.codes) first.emplace(codes.dtype, id);
-  }
-  if (first.empty()) return std::nullopt;
-  if (first.size() > 1) {
-    const auto& [narrow, a] = *first.begin();
-    const auto& [wide, b] = *std::next(first.begin());
-    fail(Code::QuantizeUnsupported, Location{.tensor = golden[a].name},
-         fmt::format("the model gives {} codes for this tensor and {} codes for '{}', expected one type for all",
-                     numpy_name(narrow), numpy_name(wide), golden[b].name),
-         "quantize all activations of the model to 8 bits, or all to 16");
-  }
-  return first.begin()->first;
-}
-
-PrecisionMap assign_given_precision(const Graph& golden, const Target& target, GivenParameters& given) {
-  const DType codes = given_type(golden, given).value_or(DType::Int8);
+void inherit_parameters(const Graph& golden, DType codes, GivenParameters& given) {
   Inheritance(golden, given, codes).run();
-  PrecisionMap map;
-  for (const NodeId id : golden.order()) {
-    const Node& node = golden[id];
-    if (node.op == kCustomOp) {
-      map[id] = {DType::Float32, "float32: the user's code computes in float32"};
-    } else if (!gives_reals(golden, id)) {
-      map[id] = {type_of_integers(golden, id), "keeps its integers or bools"};
-    } else if (std::optional<std::string> reason = refusal(golden, target, given, id, codes)) {
-      map[id] = {DType::Float16, "float16: " + *reason};
-    } else {
-      map[id] = {codes, fmt::format("{}: with the model's own parameters", numpy_name(codes))};
-    }
-  }
-  keep_codes_of_ports_exact(golden, given, map);
-  return map;
-}
-
-/// Numbers that stand for codes of the given parameters: float32 holds all of them exactly, float16 does not.
-void keep_codes_of_ports_exact(const Graph& golden, const GivenParameters& given, PrecisionMap& map) {
-  for (auto& [id, precision] : map) {
-    if (golden[id].op == "DequantizeLinear" && given.contains(golden[id].outputs[0])) {
-      precision = {DType::Float32, "float32: holds every code exactly"};
-    }
-  }
 }
 
 }  // namespace openrknn

@@ -1,5 +1,8 @@
-// Precision of models that come quantized.
+// Which nodes of a model that comes quantized compute on the codes it gives.
 #pragma once
+
+#include <optional>
+#include <string>
 
 #include "compiler/quantize/given_parameters.h"
 #include "compiler/quantize/quantize.h"
@@ -9,11 +12,11 @@ namespace openrknn {
 /// What the activations are coded in; nullopt if none is. Throws Error (QuantizeUnsupported) if they are not all alike.
 std::optional<DType> given_type(const Graph& golden, const GivenParameters&);
 
-/// Nodes whose tensors all have parameters compute on codes, everything else in float16. Fills in what nodes take from
-/// their neighbours. Throws as given_type().
-PrecisionMap assign_given_precision(const Graph& golden, const Target&, GivenParameters&);
+/// Fills in what operators that move numbers, and functions of a known range, take from their neighbours.
+void inherit_parameters(const Graph& golden, DType codes, GivenParameters&);
 
-/// DequantizeLinear that stays an operator gives float32 where its result has given parameters.
-void keep_codes_of_ports_exact(const Graph& golden, const GivenParameters&, PrecisionMap&);
+/// Why the node cannot compute on the codes the model gives, as a sentence; nullopt if it can.
+std::optional<std::string> given_refusal(const Graph& golden, const Target&, const GivenParameters&, NodeId,
+                                         DType codes);
 
 }  // namespace openrknn

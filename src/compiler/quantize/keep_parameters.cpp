@@ -348,6 +348,11 @@ KeptParameters keep_parameters(Graph& graph) {
   return Keeper(graph).run();
 }
 
+bool brings_parameters(const Graph& graph) {
+  Graph copy = graph;
+  return !keep_parameters(copy).empty();
+}
+
 GivenParameters settle(const KeptParameters& kept, Graph& golden) {
   GivenParameters given;
   for (const auto& [name, codes] : kept.tensors) {

@@ -41,7 +41,7 @@ class Quantizer {
         options_(options),
         given_(given),
         notes_(notes),
-        classes_(golden, precision, calibration, options.activations, given),
+        classes_(golden, precision, calibration, options.activations, options.ranges, given),
         graph_(golden) {}
 
   Graph run() {
@@ -57,17 +57,20 @@ class Quantizer {
   void connect_codes(NodeId);
   void connect_float(NodeId);
   void connect_layer(NodeId);
+  CodedLayer coded_layer(NodeId, double input_scale);
+  CodedLayer cached_layer(const Tensor& weights, const Tensor* bias, int axis, double input_scale, const WeightSpec&,
+                          const Location&);
   void connect_normalization(NodeId);
   void multiply_instead_of_divide(NodeId);
 
-  ValueId code_form(ValueId, const QuantParams&);
+  ValueId code_form(ValueId, DType codes, const QuantParams&);
   ValueId float_form(ValueId, DType);
   ValueId convert(ValueId, std::string name, DType, std::optional<QuantParams>);
   ValueId half_constant(NodeId, ValueId);
-  ValueId coded_weights(NodeId, ValueId);
   const GivenCodes* given(ValueId) const;
-  CodedLayer coded_layer(NodeId, double input_scale);
   void note_coarse_channels(NodeId, const QuantParams& weights);
+  Coded coded_weights(NodeId, ValueId);
+  bool is_worth_coding(const Tensor& real, const Coded&) const;
   template <class Make>
   ValueId constant_form(ValueId, std::string key, const std::string& suffix, Make make);
 
@@ -76,7 +79,6 @@ class Quantizer {
   const QuantizeOptions& options_;
   const GivenParameters& given_;
   std::vector<std::string>* notes_;
-  const DType codes_ = options_.activations.dtype;  // of integer nodes
   RangeClasses classes_;
   Graph graph_;
   Diagnostics problems_;
@@ -92,7 +94,7 @@ void Quantizer::store_values() {
     Value& value = graph_[id];
     value.dtype = storage_of(golden_, precision_, id);
     value.constant.reset();  // content proven in float32 does not hold for other types
-    if (is_code_type(value.dtype)) value.quant = classes_.params(id);
+    if (is_code_type(value.dtype)) value.quant = classes_.params(id, value.dtype);
   }
 }
 
@@ -113,6 +115,7 @@ void Quantizer::connect(NodeId id) {
 
 void Quantizer::connect_codes(NodeId id) {
   const Node golden = golden_[id];
+  const DType codes = precision_.at(id).dtype;
   const QuantRule rule = schema_of(golden).quant;
   const bool shares = rule == QuantRule::Same || rule == QuantRule::Unify;
   if (golden.op == "Div") multiply_instead_of_divide(id);
@@ -122,22 +125,22 @@ void Quantizer::connect_codes(NodeId id) {
     if (golden.op == "Div" && i == 1) continue;
     if (!is_plain_constant(golden_, input)) {
       const ValueId like = classes_.requantized(id, i) ? golden.outputs[0] : input;
-      graph_.set_input(id, i, code_form(input, classes_.params(like)));
+      graph_.set_input(id, i, code_form(input, codes, classes_.params(like, codes)));
       continue;
     }
     const Tensor& content = *golden_[input].constant;
     const Location where{.file = {}, .node = golden.name, .tensor = golden_[input].name};
     const GivenCodes* own = shares ? nullptr : given(input);
-    if (own != nullptr && own->dtype == codes_ && own->quant.scale.size() == 1) {
-      graph_.set_input(id, i, constant_form(input, key_of(codes_, own->quant), suffix_of(codes_), [&] {
+    if (own != nullptr && own->dtype == codes && own->quant.scale.size() == 1) {
+      graph_.set_input(id, i, constant_form(input, key_of(codes, own->quant), suffix_of(codes), [&] {
                          return Coded{*own->codes, {own->quant.scale, own->quant.zero_point}};
                        }));
       continue;
     }
     const QuantParams quant =
-        shares ? classes_.params(golden.outputs[0]) : params_of_constant(content, options_.activations, where);
-    graph_.set_input(id, i, constant_form(input, key_of(codes_, quant), suffix_of(codes_), [&] {
-                       return quantize_constant(content, quant, codes_);
+        shares ? classes_.params(golden.outputs[0], codes) : params_of_constant(content, classes_.spec(codes), where);
+    graph_.set_input(id, i, constant_form(input, key_of(codes, quant), suffix_of(codes), [&] {
+                       return quantize_constant(content, quant, codes);
                      }));
   }
   if (role_of(golden_, id, 1) == InputRole::Weights) connect_layer(id);
@@ -152,10 +155,11 @@ void Quantizer::multiply_instead_of_divide(NodeId id) {
   std::transform(values.begin(), values.end(), reciprocal.mutable_values<float>().begin(),
                  [](double v) { return static_cast<float>(1 / v); });
   const Location where{.file = {}, .node = golden_[id].name, .tensor = golden_[divisor].name};
-  const QuantParams quant = params_of_constant(reciprocal, options_.activations, where);
+  const DType codes = precision_.at(id).dtype;
+  const QuantParams quant = params_of_constant(reciprocal, classes_.spec(codes), where);
   graph_[id].op = "Mul";
-  graph_.set_input(id, 1, constant_form(divisor, "reciprocal " + key_of(codes_, quant), "_reciprocal", [&] {
-                     return quantize_constant(reciprocal, quant, codes_);
+  graph_.set_input(id, 1, constant_form(divisor, "reciprocal " + key_of(codes, quant), "_reciprocal", [&] {
+                     return quantize_constant(reciprocal, quant, codes);
                    }));
 }
 
@@ -164,11 +168,12 @@ void Quantizer::connect_layer(NodeId id) {
   const ValueId weights = golden.inputs[1];
   const ValueId bias = golden.inputs.size() > 2 ? golden.inputs[2] : ValueId::None;
   const double input_scale = graph_[graph_[id].inputs[0]].quant->scale[0];
+  const DType codes = precision_.at(id).dtype;
   const CodedLayer layer = coded_layer(id, input_scale);
   // A bias can widen the scales, so weights shared by two layers may end up in two forms.
-  std::string key = fmt::format("weights {} {}", weight_axis(golden_, id),
+  std::string key = fmt::format("weights {} {} {}", numpy_name(codes), weight_axis(golden_, id),
                                 hash64(std::as_bytes(std::span(layer.weights.quant.scale))));
-  graph_.set_input(id, 1, constant_form(weights, key, suffix_of(codes_), [&] { return layer.weights; }));
+  graph_.set_input(id, 1, constant_form(weights, key, suffix_of(codes), [&] { return layer.weights; }));
   if (!layer.bias) return;
   key += fmt::format(" bias {:a}", input_scale);
   graph_.set_input(id, 2, constant_form(bias, key, suffix_of(layer.bias->codes.dtype()), [&] { return *layer.bias; }));
@@ -185,24 +190,25 @@ CodedLayer Quantizer::coded_layer(NodeId id, double input_scale) {
   const ValueId bias = golden.inputs.size() > 2 ? golden.inputs[2] : ValueId::None;
   const Tensor* bias_content = bias == ValueId::None ? nullptr : &*golden_[bias].constant;
   const Location where{.file = {}, .node = golden.name, .tensor = golden_[weights].name};
+  const DType codes = precision_.at(id).dtype;
   const int axis = weight_axis(golden_, id);
   const GivenCodes* own = given(weights);
-  const bool fits = own != nullptr && (own->dtype == codes_ || own->dtype == DType::Int8) &&
+  const bool fits = own != nullptr && (own->dtype == codes || own->dtype == DType::Int8) &&
                     (own->quant.axis < 0 || own->quant.axis == axis);
   if (fits) {
     CodedLayer layer =
-        given_layer(*own, bias_content, bias == ValueId::None ? nullptr : given(bias), axis, input_scale, codes_);
+        given_layer(*own, bias_content, bias == ValueId::None ? nullptr : given(bias), axis, input_scale, codes);
     note_coarse_channels(id, layer.weights.quant);
     return layer;
   }
   // A vector of weights is one column: it has one output channel.
   const bool column = golden_[weights].shape.size() == 1;
   const WeightSpec spec{.method = column ? QuantizedMethod::Layer : options_.method,
-                        .dtype = codes_,
+                        .dtype = codes,
                         .symmetric = options_.symmetric_weights,
                         .power_of_two = options_.activations.power_of_two,
                         .clip = options_.clip_weights};
-  return quantize_layer(*golden_[weights].constant, bias_content, axis, input_scale, spec, where);
+  return cached_layer(*golden_[weights].constant, bias_content, axis, input_scale, spec, where);
 }
 
 /// The NPU multiplies a channel by a whole number of 2^-14 of the largest scale. Our own scales are chosen so; given
@@ -225,6 +231,19 @@ void Quantizer::note_coarse_channels(NodeId id, const QuantParams& weights) {
       golden_[id].name, coarse, weights.scale.size(), 100 * worst));
 }
 
+CodedLayer Quantizer::cached_layer(const Tensor& weights, const Tensor* bias, int axis, double input_scale,
+                                   const WeightSpec& spec, const Location& where) {
+  if (options_.cache == nullptr) return quantize_layer(weights, bias, axis, input_scale, spec, where);
+  const std::string key =
+      fmt::format("{} {} {} {} {:a} {} {} {} {} {}", hash64(weights.bytes()), to_string(weights.shape()),
+                  bias == nullptr ? 0 : hash64(bias->bytes()), axis, input_scale, static_cast<int>(spec.method),
+                  name(spec.dtype), spec.symmetric, spec.power_of_two, spec.clip);
+  std::map<std::string, CodedLayer>& known = options_.cache->layers;
+  const auto found = known.find(key);
+  if (found != known.end()) return found->second;
+  return known.emplace(key, quantize_layer(weights, bias, axis, input_scale, spec, where)).first->second;
+}
+
 /// Brings BatchNormalization to x · slope + bias: mean 0, variance 1, epsilon 0.
 void Quantizer::connect_normalization(NodeId id) {
   const Node& golden = golden_[id];
@@ -234,7 +253,7 @@ void Quantizer::connect_normalization(NodeId id) {
   const double input_scale = graph_[graph_[id].inputs[0]].quant->scale[0];
   const Location where{.file = {}, .node = golden.name, .tensor = golden_[golden.inputs[1]].name};
   const CodedNormalization coded =
-      quantize_normalization(parameters, epsilon, input_scale, options_.activations, where);
+      quantize_normalization(parameters, epsilon, input_scale, classes_.spec(precision_.at(id).dtype), where);
   const std::string key = fmt::format("normalization {}", golden.name);
   const Shape& shape = parameters[0].shape();
   const auto fill = [&](float v) {
@@ -264,9 +283,14 @@ void Quantizer::connect_float(NodeId id) {
     }
     // Added to a float32 accumulator: a bias or a variance loses by rounding and gains nothing. A scale may be tiny.
     const InputRole role = role_of(golden_, id, i);
-    if (role == InputRole::Weights && options_.coded_weights) {
-      graph_.set_input(id, i, coded_weights(id, input));
-      continue;
+    // A weight-only build's layer that a rule asks to be float16 keeps its weights so as well.
+    if (role == InputRole::Weights && options_.coded_weights && !precision_.at(id).asked) {
+      const Coded coded = coded_weights(id, input);
+      if (is_worth_coding(*golden_[input].constant, coded)) {
+        const std::string key = fmt::format("coded weights {}", weight_axis(golden_, id));
+        graph_.set_input(id, i, constant_form(input, key, suffix_of(coded.codes.dtype()), [&] { return coded; }));
+        continue;
+      }
     }
     const bool wide = custom || role == InputRole::Bias || (role == InputRole::Parameter && (normalizes || codes));
     graph_.set_input(id, i,
@@ -279,29 +303,36 @@ void Quantizer::connect_float(NodeId id) {
 }
 
 /// Weights of a float16 layer, kept as codes: the executor reads them as float16 (docs/arithmetic.md).
-ValueId Quantizer::coded_weights(NodeId id, ValueId weights) {
-  const DType dtype = *options_.coded_weights;
-  const int axis = weight_axis(golden_, id);
+Coded Quantizer::coded_weights(NodeId id, ValueId weights) {
   Location where = golden_.where(id);
   where.tensor = golden_[weights].name;
   const bool column = golden_[weights].shape.size() == 1;
   const WeightOnlySpec spec{.method = column ? QuantizedMethod::Layer : options_.method,
-                            .dtype = dtype,
+                            .dtype = *options_.coded_weights,
                             .symmetric = options_.symmetric_weights,
                             .group = column ? 0 : options_.group,
                             .clip = options_.clip_weights};
-  const std::string key = fmt::format("coded weights {}", axis);
-  return constant_form(weights, key, suffix_of(dtype), [&] {
-    Coded coded = quantize_weights(*golden_[weights].constant, axis, spec, where);
-    const HalfConstant read = to_half(dequantize_tensor(coded.codes, coded.quant), false);
-    if (read.overflowing > 0) {
-      problems_.add(Code::QuantizeHalfOverflow, where,
-                    fmt::format("{} of {} weights exceed float16, the largest is {}", read.overflowing,
-                                read.values.size(), read.worst),
-                    "rescale the layer, or quantize it to int8");
-    }
-    return coded;
-  });
+  Coded coded = quantize_weights(*golden_[weights].constant, weight_axis(golden_, id), spec, where);
+  const HalfConstant read = to_half(dequantize_tensor(coded.codes, coded.quant), false);
+  if (read.overflowing > 0) {
+    problems_.add(Code::QuantizeHalfOverflow, where,
+                  fmt::format("{} of {} weights exceed float16, the largest is {}", read.overflowing,
+                              read.values.size(), read.worst),
+                  "rescale the layer, or quantize it to int8");
+  }
+  return coded;
+}
+
+bool Quantizer::is_worth_coding(const Tensor& real, const Coded& coded) const {
+  if (real.size() < options_.fewest_coded) return false;
+  if (!options_.most_coding_error) return true;
+  const std::vector<double> wanted = to_doubles(real), kept = to_doubles(dequantize_tensor(coded.codes, coded.quant));
+  double square = 0, error = 0;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    square += wanted[i] * wanted[i];
+    error += (wanted[i] - kept[i]) * (wanted[i] - kept[i]);
+  }
+  return error <= *options_.most_coding_error * square;
 }
 
 ValueId Quantizer::half_constant(NodeId id, ValueId constant) {
@@ -343,13 +374,13 @@ ValueId Quantizer::constant_form(ValueId id, std::string key, const std::string&
   return form;
 }
 
-ValueId Quantizer::code_form(ValueId id, const QuantParams& quant) {
-  if (graph_[id].dtype == codes_ && graph_[id].quant == quant) return id;
-  const std::string key = key_of(codes_, quant);
+ValueId Quantizer::code_form(ValueId id, DType codes, const QuantParams& quant) {
+  if (graph_[id].dtype == codes && graph_[id].quant == quant) return id;
+  const std::string key = key_of(codes, quant);
   const auto known = forms_.find({id, key});
   if (known != forms_.end()) return known->second;
-  const std::string suffix = fmt::format("{}_{}", golden_.is_input(id) ? "" : "_", numpy_name(codes_));
-  return forms_[{id, key}] = convert(id, golden_[id].name + suffix, codes_, quant);
+  const std::string suffix = fmt::format("{}_{}", golden_.is_input(id) ? "" : "_", numpy_name(codes));
+  return forms_[{id, key}] = convert(id, golden_[id].name + suffix, codes, quant);
 }
 
 ValueId Quantizer::float_form(ValueId id, DType dtype) {

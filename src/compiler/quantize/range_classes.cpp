@@ -43,20 +43,23 @@ DType storage_of(const Graph& golden, const PrecisionMap& precision, ValueId id)
     if (row != precision.end() && row->second.dtype == DType::Float32) return golden[id].dtype;
     return computes_codes(precision, producer) ? precision.at(producer).dtype : DType::Float16;
   }
+  DType stored = DType::Float16;
   for (const NodeId user : golden.users(id)) {
     const std::vector<ValueId>& inputs = golden[user].inputs;
     for (size_t i = 0; i < inputs.size(); ++i) {
       const bool data = inputs[i] == id && role_of(golden, user, i) == InputRole::Data;
-      if (data && computes_codes(precision, user)) return precision.at(user).dtype;
+      if (data && computes_codes(precision, user) && stored != DType::Int16) stored = precision.at(user).dtype;
     }
   }
-  return DType::Float16;
+  return stored;
 }
 
 RangeClasses::RangeClasses(const Graph& golden, const PrecisionMap& precision, const Calibration& calibration,
-                           const RangeSpec& spec, const GivenParameters& given)
-    : golden_(golden), precision_(precision), spec_(spec) {
-  const size_t count = static_cast<size_t>(golden.value_count());
+                           const RangeSpec& spec, const AskedRanges& asked, const GivenParameters& given)
+    : golden_(golden), precision_(precision), asked_(asked), narrow_spec_(spec), wide_spec_(spec) {
+  narrow_spec_.dtype = DType::Int8;
+  wide_spec_.dtype = DType::Int16;
+  const size_t count = 2 * static_cast<size_t>(golden.value_count());
   member_.assign(count, false);
   own_.resize(count);
   range_.resize(count);
@@ -70,10 +73,10 @@ RangeClasses::RangeClasses(const Graph& golden, const PrecisionMap& precision, c
   list_.resize(count);
   for (size_t i = 0; i < count; ++i) {
     if (!member_[i]) continue;
-    const ValueId id{static_cast<int32_t>(i)};
-    const Value& value = golden[id];
-    list_[i] = {id};
-    if (const auto own = given.find(id); own != given.end()) {
+    const Form form = form_of(i);
+    const Value& value = golden[form.value];
+    list_[i] = {form};
+    if (const auto own = given.find(form.value); own != given.end() && own->second.dtype == form.codes) {
       given_[i] = &own->second.quant;
       continue;
     }
@@ -85,7 +88,7 @@ RangeClasses::RangeClasses(const Graph& golden, const PrecisionMap& precision, c
     }
     const auto natural = value.producer == NodeId::None ? std::nullopt : natural_range(golden[value.producer]);
     own_[i] = clamped(seen->second, natural);
-    if (adds_to_range(id)) range_[i] = own_[i];
+    if (adds_to_range(form)) range_[i] = own_[i];
   }
   problems.throw_if_any();
 
@@ -101,45 +104,50 @@ void RangeClasses::add_members() {
     const Node& node = golden_[id];
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const bool data = role_of(golden_, id, i) == InputRole::Data;
-      if (data && !is_plain_constant(golden_, node.inputs[i])) member_[static_cast<size_t>(node.inputs[i])] = true;
+      if (data && !is_plain_constant(golden_, node.inputs[i])) {
+        member_[index_of({node.inputs[i], codes_of(id)})] = true;
+      }
     }
     for (const ValueId output : node.outputs) {
-      if (is_real(golden_, output)) member_[static_cast<size_t>(output)] = true;
+      if (is_real(golden_, output)) member_[index_of({output, codes_of(id)})] = true;
     }
   }
 }
 
-bool RangeClasses::keeps_params(NodeId id) const {
-  return computes_codes(precision_, id) && schema_of(golden_[id]).quant == QuantRule::Same;
+bool RangeClasses::keeps_params(NodeId id, DType codes) const {
+  return computes_codes(precision_, id) && codes_of(id) == codes && schema_of(golden_[id]).quant == QuantRule::Same;
 }
 
 /// Most members of a class only repeat numbers of others, and one may hold numbers that are cut off anyway.
-bool RangeClasses::adds_to_range(ValueId id) const {
+bool RangeClasses::adds_to_range(Form form) const {
+  const ValueId id = form.value;
   const auto clamps = [&](NodeId node) {
-    return keeps_params(node) && (golden_[node].op == "Relu" || golden_[node].op == "Clip");
+    return keeps_params(node, form.codes) && (golden_[node].op == "Relu" || golden_[node].op == "Clip");
   };
   // What feeds nothing but a Relu or Clip saturates where the clamp would cut: the clamp's range is enough.
   const std::span<const NodeId> users = golden_.users(id);
   if (users.size() == 1 && !golden_.is_output(id) && clamps(users[0])) return false;
   const NodeId producer = golden_[id].producer;
-  return producer == NodeId::None || !keeps_params(producer) || clamps(producer);
+  return producer == NodeId::None || !keeps_params(producer, form.codes) || clamps(producer);
 }
 
 void RangeClasses::join_moves() {
   for (const NodeId id : golden_.order()) {
-    if (!keeps_params(id)) continue;
+    if (!computes_codes(precision_, id) || !keeps_params(id, codes_of(id))) continue;
     const Node& node = golden_[id];
+    const DType codes = codes_of(id);
     ValueId first = ValueId::None;
     for (const ValueId output : node.outputs) {
       if (!is_real(golden_, output)) continue;
-      if (first != ValueId::None) join(first, output);
+      if (first != ValueId::None) join({first, codes}, {output, codes});
       first = output;
     }
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const bool data = role_of(golden_, id, i) == InputRole::Data;
-      if (!data || !is_member(node.inputs[i])) continue;
-      if (joins_given(first, node.inputs[i])) {
-        join(first, node.inputs[i]);
+      const Form input{node.inputs[i], codes};
+      if (!data || !is_member(input)) continue;
+      if (joins_given({first, codes}, input)) {
+        join({first, codes}, input);
       } else {
         requantized_.insert({id, i});
       }
@@ -150,7 +158,7 @@ void RangeClasses::join_moves() {
 
 void RangeClasses::contribute_constants(NodeId id) {
   const Node& node = golden_[id];
-  Statistics& range = range_[root(node.outputs[0])];
+  Statistics& range = range_[root({node.outputs[0], codes_of(id)})];
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     if (role_of(golden_, id, i) != InputRole::Data || !is_plain_constant(golden_, node.inputs[i])) continue;
     range.merge(seen_in(*golden_[node.inputs[i]].constant));
@@ -164,26 +172,28 @@ void RangeClasses::contribute_constants(NodeId id) {
 /// What a constant adds.
 Statistics RangeClasses::seen_in(const Tensor& constant) {
   Statistics seen;
-  const bool counts = detail_for(spec_.algorithm) == Detail::Histograms;
+  const bool counts = detail_for(narrow_spec_.algorithm) == Detail::Histograms;
   if (counts && !counter_) counter_ = std::make_unique<BucketCounter>();
   seen.observe(-1, constant, counter_.get());
   return seen;
 }
 
 /// How wide a range the codes would span.
-double RangeClasses::chosen_width(const Statistics& s) const {
-  if (spec_.algorithm == RangeAlgorithm::Normal || !s.has_range()) return width_of(s);
-  const auto codes = static_cast<double>(highest_code(spec_.dtype) - lowest_code(spec_.dtype));
-  return width_of(s) == 0 ? 0 : choose(s, spec_).scale[0] * codes;
+double RangeClasses::chosen_width(const Statistics& s, DType codes) const {
+  if (narrow_spec_.algorithm == RangeAlgorithm::Normal || !s.has_range()) return width_of(s);
+  const auto steps = static_cast<double>(highest_code(codes) - lowest_code(codes));
+  return width_of(s) == 0 ? 0 : choose(s, spec(codes)).scale[0] * steps;
 }
 
 void RangeClasses::join_choices(NodeId id) {
   const Node& node = golden_[id];
-  const ValueId output = node.outputs[0];
+  const DType codes = codes_of(id);
+  const Form output{node.outputs[0], codes};
   contribute_constants(id);
   for (size_t i = 0; i < node.inputs.size(); ++i) {
-    const ValueId input = node.inputs[i];
-    if (role_of(golden_, id, i) != InputRole::Data || !is_member(input) || root(input) == root(output)) continue;
+    if (role_of(golden_, id, i) != InputRole::Data) continue;
+    const Form input{node.inputs[i], codes};
+    if (!is_member(input) || root(input) == root(output)) continue;
     if (!joins_given(output, input)) {
       requantized_.insert({id, i});
       continue;
@@ -196,7 +206,7 @@ void RangeClasses::join_choices(NodeId id) {
     merged.merge(range_[root(input)]);
     const double most = std::min(tolerated_width(input, id), tolerated_width(output, id));
     // No algorithm widens a range: where all of it is tolerated, what it would choose need not be known.
-    if (width_of(merged) <= most || chosen_width(merged) <= most) {
+    if (width_of(merged) <= most || chosen_width(merged, codes) <= most) {
       join(output, input);
     } else {
       requantized_.insert({id, i});
@@ -205,38 +215,39 @@ void RangeClasses::join_choices(NodeId id) {
 }
 
 /// Parameters that the model gives are kept on both sides: equal ones or none on either.
-bool RangeClasses::joins_given(ValueId output, ValueId input) const {
+bool RangeClasses::joins_given(Form output, Form input) const {
   const QuantParams *a = given_[root(output)], *b = given_[root(input)];
   if (a == nullptr && b == nullptr) return true;
   if (a != nullptr && b != nullptr) return *a == *b;
   // One side is given: the other takes it, unless it has numbers of its own that something else reads.
-  const ValueId open = a == nullptr ? output : input;
-  return !range_[root(open)].has_range() || (golden_.users(open).size() <= 1 && !golden_.is_output(open));
+  const Form open = a == nullptr ? output : input;
+  return !range_[root(open)].has_range() || (golden_.users(open.value).size() <= 1 && !golden_.is_output(open.value));
 }
 
 /// How wide the value's class may become: bounded by each member that something besides `choice` and mere moves reads.
-double RangeClasses::tolerated_width(ValueId id, NodeId choice) const {
+double RangeClasses::tolerated_width(Form form, NodeId choice) const {
   double most = std::numeric_limits<double>::infinity();
-  for (const ValueId member : list_[root(id)]) {
-    const std::span<const NodeId> users = golden_.users(member);
-    const bool read_elsewhere = golden_.is_output(member) || std::any_of(users.begin(), users.end(), [&](NodeId user) {
-                                  return user != choice && !keeps_params(user);
-                                });
+  for (const Form member : list_[root(form)]) {
+    const std::span<const NodeId> users = golden_.users(member.value);
+    const bool read_elsewhere =
+        golden_.is_output(member.value) || std::any_of(users.begin(), users.end(), [&](NodeId user) {
+          return user != choice && !keeps_params(user, form.codes);
+        });
     if (!read_elsewhere) continue;
-    std::optional<double>& width = own_width_[static_cast<size_t>(member)];
-    if (!width) width = chosen_width(own_[static_cast<size_t>(member)]);
+    std::optional<double>& width = own_width_[index_of(member)];
+    if (!width) width = chosen_width(own_[index_of(member)], form.codes);
     if (*width > 0) most = std::min(most, kToleratedWidening * *width);
   }
   return most;
 }
 
-size_t RangeClasses::root(ValueId id) const {
-  size_t at = static_cast<size_t>(id);
+size_t RangeClasses::root(Form form) const {
+  size_t at = index_of(form);
   while (parent_[at] != at) at = parent_[at] = parent_[parent_[at]];
   return at;
 }
 
-void RangeClasses::join(ValueId a, ValueId b) {
+void RangeClasses::join(Form a, Form b) {
   const size_t keep = std::min(root(a), root(b)), gone = std::max(root(a), root(b));
   if (keep == gone) return;
   parent_[gone] = keep;
@@ -246,16 +257,33 @@ void RangeClasses::join(ValueId a, ValueId b) {
   list_[gone].clear();
 }
 
-const QuantParams& RangeClasses::params(ValueId id) const {
-  const size_t at = root(id);
+/// What is asked for any member: all of it, if several are.
+std::optional<std::pair<double, double>> RangeClasses::asked_range(size_t root) const {
+  std::optional<std::pair<double, double>> range;
+  for (const Form member : list_[root]) {
+    const auto asked = asked_.find(golden_[member.value].name);
+    if (asked == asked_.end()) continue;
+    const auto [lowest, highest] = asked->second;
+    range = range ? std::pair(std::min(range->first, lowest), std::max(range->second, highest)) : asked->second;
+  }
+  return range;
+}
+
+const QuantParams& RangeClasses::params(ValueId id, DType codes) const {
+  const size_t at = root({id, codes});
   if (given_[at] != nullptr) return *given_[at];
+  if (const auto asked = asked_range(at); asked && !params_[at]) {
+    const RangeSpec& wanted = spec(codes);
+    params_[at] = wanted.power_of_two ? power_of_two_params(asked->first, asked->second, codes)
+                                      : params_of_range(asked->first, asked->second, codes, wanted.symmetric);
+  }
   if (!params_[at]) {
     // What the caller feeds is often codes already, pixels above all: their whole range holds them exactly.
     const bool fed =
-        std::any_of(list_[at].begin(), list_[at].end(), [&](ValueId member) { return golden_.is_input(member); });
-    RangeSpec spec = spec_;
-    if (fed) spec.algorithm = RangeAlgorithm::Normal;
-    params_[at] = choose(range_[at], spec);
+        std::any_of(list_[at].begin(), list_[at].end(), [&](Form member) { return golden_.is_input(member.value); });
+    RangeSpec chosen = spec(codes);
+    if (fed) chosen.algorithm = RangeAlgorithm::Normal;
+    params_[at] = choose(range_[at], chosen);
   }
   return *params_[at];
 }

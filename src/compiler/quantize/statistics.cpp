@@ -130,6 +130,12 @@ void Statistics::merge(const Statistics& other) {
   histogram.merge(other.histogram);
 }
 
+void Statistics::shift_samples(int64_t by) {
+  for (int64_t* sample : {&lowest_sample, &highest_sample, &not_finite_sample}) {
+    if (*sample >= 0) *sample += by;
+  }
+}
+
 std::string Statistics::bytes() const {
   std::string out;
   append(out, kVersion);

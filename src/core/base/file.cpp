@@ -18,6 +18,9 @@ namespace {
 
 std::string reason() { return std::strerror(errno); }
 
+/// Of an open file, whether it has a name or not.
+std::string path_of(int descriptor) { return fmt::format("/proc/self/fd/{}", descriptor); }
+
 }  // namespace
 
 std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
@@ -73,7 +76,16 @@ FileSink::FileSink(std::filesystem::path target) : target_(std::move(target)) {
   // In the same folder, so that the rename stays within one file system; the pid keeps processes apart.
   temporary_ = target_;
   temporary_ += fmt::format(".{}.part", ::getpid());
-  file_ = std::fopen(temporary_.c_str(), "wb");
+  const std::filesystem::path folder = target_.has_parent_path() ? target_.parent_path() : ".";
+  const int nameless = ::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+  // Naming it later goes through /proc.
+  if (nameless >= 0 && ::access(path_of(nameless).c_str(), F_OK) == 0) {
+    file_ = ::fdopen(nameless, "wb");
+  } else {
+    if (nameless >= 0) ::close(nameless);
+    file_ = std::fopen(temporary_.c_str(), "wb");
+    has_name_ = true;
+  }
   if (file_ == nullptr) {
     fail(Code::FileUnwritable, Location{.file = target_.string()}, fmt::format("cannot write the file: {}", reason()),
          "check that the folder exists and may be written");
@@ -83,7 +95,14 @@ FileSink::FileSink(std::filesystem::path target) : target_(std::move(target)) {
 FileSink::~FileSink() {
   if (file_ == nullptr) return;
   std::fclose(file_);
-  ::unlink(temporary_.c_str());
+  if (has_name_) ::unlink(temporary_.c_str());
+}
+
+void FileSink::give_name() {
+  if (has_name_) return;
+  ::unlink(temporary_.c_str());  // of a process of the same number that was killed
+  has_name_ =
+      ::linkat(AT_FDCWD, path_of(::fileno(file_)).c_str(), AT_FDCWD, temporary_.c_str(), AT_SYMLINK_FOLLOW) == 0;
 }
 
 void FileSink::write(std::span<const std::byte> bytes) {
@@ -96,9 +115,12 @@ void FileSink::write(std::span<const std::byte> bytes) {
 
 void FileSink::commit() {
   const bool flushed = std::fflush(file_) == 0;
+  if (flushed) give_name();
+  const int why_nameless = errno;
   const bool closed = std::fclose(file_) == 0;
   file_ = nullptr;
-  if (!flushed || !closed || ::rename(temporary_.c_str(), target_.c_str()) != 0) {
+  if (flushed && !has_name_) errno = why_nameless;
+  if (!flushed || !has_name_ || !closed || ::rename(temporary_.c_str(), target_.c_str()) != 0) {
     const std::string why = reason();
     ::unlink(temporary_.c_str());
     fail(Code::FileUnwritable, Location{.file = target_.string()}, fmt::format("writing failed: {}", why));

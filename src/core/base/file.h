@@ -41,7 +41,8 @@ struct Sink {
   virtual void write(std::span<const std::byte>) = 0;
 };
 
-/// Writes beside the target and renames on commit(); without commit() nothing is left behind.
+/// Writes in the target's folder and renames on commit(); without commit() nothing is left behind, not even by a
+/// process that is killed: until then the file has no name (where the file system can do that).
 class FileSink : public Sink {
  public:
   explicit FileSink(std::filesystem::path target);  ///< throws Error (FileUnwritable)
@@ -50,8 +51,10 @@ class FileSink : public Sink {
   void commit();
 
  private:
+  void give_name();
   std::filesystem::path target_, temporary_;
   std::FILE* file_ = nullptr;
+  bool has_name_ = false;
 };
 
 class MemorySink : public Sink {

@@ -13,7 +13,7 @@
 namespace openrknn {
 
 /// Where an operand's bytes are: in the arena, or in a constant (both unset: an absent operand).
-struct Place {
+struct OperandPlace {
   int64_t offset = -1;
   const std::byte* constant = nullptr;
 };
@@ -71,7 +71,7 @@ std::string whole_operator(const StepNote&);
 class Plan {
  public:
   std::vector<Step> steps;
-  std::vector<Place> places;
+  std::vector<OperandPlace> places;
   int64_t arena_bytes = 0, scratch_bytes = 0;  ///< scratch: per worker
   std::vector<Slot> slots;                     ///< by ValueId
   std::vector<StepNote> notes;                 ///< one a step

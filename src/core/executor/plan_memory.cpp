@@ -65,7 +65,7 @@ void fill_places(const Draft& draft, const std::vector<int64_t>& offsets, Plan& 
     plan.steps[s].first_place = static_cast<uint32_t>(plan.places.size());
     for (const std::vector<int>* operands : {&draft.inputs[s], &draft.outputs[s]}) {
       for (const int operand : *operands) {
-        Place place;
+        OperandPlace place;
         if (operand >= 0) place.offset = offsets[static_cast<size_t>(draft.storages[operand].buffer)];
         if (is_constant_operand(operand)) place.constant = plan.constants[constant_index(operand)].bytes().data();
         plan.places.push_back(place);

@@ -6,7 +6,7 @@ namespace openrknn {
 namespace {
 
 std::string describe(const Plan& plan, const Step& step, const StepNote& note, size_t i) {
-  const Place& place = plan.places[step.first_place + i];
+  const OperandPlace& place = plan.places[step.first_place + i];
   if (note.values[i] == ValueId::None) return place.constant != nullptr ? "constant" : "-";
   const Slot& slot = plan.slots[static_cast<size_t>(note.values[i])];
   const bool is_permuted = note.forms[i].layout == Layout::ChannelsLast && note.forms[i].rank >= 3;

@@ -57,7 +57,7 @@ struct Run::State {
 
   void use_arena(std::byte* data) {
     arena_data = data;
-    for (const Place& place : plan->places) {
+    for (const OperandPlace& place : plan->places) {
       // Kernels take one type for all operands; they never write to inputs.
       std::byte* constant = const_cast<std::byte*>(place.constant);
       buffers.push_back({place.offset >= 0 ? arena_data + place.offset : constant});

@@ -37,9 +37,11 @@ Attribute attribute_of(const Translation& node, const AttributeProto& attribute,
   }
 }
 
-Attributes users_attributes(const Translation& translation, const NodeProto& node) {
+}  // namespace
+
+Attributes users_attributes(const Translation& translation) {
   Attributes attributes;
-  for (const AttributeProto& own : node.attributes) {
+  for (const AttributeProto& own : translation.node().attributes) {
     const AttributeProto* given = translation.any_attribute(own.name);  // a function's argument, perhaps left out
     if (given == nullptr) continue;
     if (!is_users_attribute(own.name)) {
@@ -50,8 +52,6 @@ Attributes users_attributes(const Translation& translation, const NodeProto& nod
   }
   return attributes;
 }
-
-}  // namespace
 
 CustomOperators::CustomOperators(const GraphProto& graph, const ImportOptions& options) : options_(options) {
   for (const std::vector<ValueInfo>* list : {&graph.inputs, &graph.values, &graph.outputs}) {
@@ -161,7 +161,7 @@ void CustomOperators::translate(Translation& node) const {
   if (names.empty() || std::any_of(names.begin(), names.end(), [](Bytes name) { return name.empty(); })) {
     node.unsupported("a custom operator needs a name for every output", "export the model again");
   }
-  Attributes attributes = users_attributes(node, node.node());
+  Attributes attributes = users_attributes(node);
   const std::vector<Type> types = output_types(node, attributes);
 
   std::vector<ValueId> inputs, outputs;

@@ -11,6 +11,9 @@ namespace openrknn::onnx {
 
 class Translation;
 
+/// The node's attributes under their own names. Throws Error (ImportUnsupportedAttribute) for graphs and the like.
+Attributes users_attributes(const Translation&);
+
 /// Which operators are custom, and what their outputs are. Both arguments must outlive it.
 class CustomOperators {
  public:

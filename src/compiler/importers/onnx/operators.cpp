@@ -76,6 +76,7 @@ const OperatorRow* find_operator(std::string_view op, int64_t opset) {
 
 const OperatorRow* find_operator(std::string_view op, std::string_view domain, int64_t opset) {
   if (domain.empty()) return find_operator(op, opset);
+  if (domain == "openrknn") return find_own_operator(op, opset);
   for (const DomainRow& other : kOtherDomains) {
     if (other.domain != domain) continue;
     for (const OperatorRow& row : other.operators()) {

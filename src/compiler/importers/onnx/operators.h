@@ -22,6 +22,8 @@ struct OperatorRow {
 const OperatorRow* find_operator(std::string_view op, int64_t opset);
 /// The same for an operator of `domain`: the default one, ai.onnx.preview or com.microsoft.
 const OperatorRow* find_operator(std::string_view op, std::string_view domain, int64_t opset);
+/// The row for an operator of the domain `openrknn`, which is one for all; null if the graph has no such operator.
+const OperatorRow* find_own_operator(std::string_view op, int64_t version);
 /// Why a node cannot be imported, as the end of a sentence about it.
 std::string refusal_reason(std::string_view op, std::string_view domain, int64_t opset);
 

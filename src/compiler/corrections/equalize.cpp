@@ -6,23 +6,22 @@
 // B), over all pairs until nothing moves. The function stays but for the rounding of the new weights.
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 #include <vector>
 
+#include "compiler/corrections/channel_source.h"
+#include "compiler/corrections/float_corrections.h"
 #include "compiler/passes/layer.h"
-#include "compiler/passes/passes.h"
 
-namespace openrknn::passes {
+namespace openrknn::corrections {
 namespace {
+
+using namespace passes;  // NOLINT(google-build-using-namespace): layers and who reads them
 
 // Scales settle geometrically; a chain of n layers needs about n sweeps.
 constexpr int kMostSweeps = 50;
 constexpr double kSettled = 1e-3;
 // Channels of very small weights are nearly dead: they would take all of the range for noise.
 constexpr double kLargestScale = 1e4;
-
-constexpr std::string_view kBetween[] = {"Relu",        "LeakyRelu",         "PRelu",        "MaxPool",
-                                         "AveragePool", "GlobalAveragePool", "GlobalMaxPool"};
 
 /// A layer and what its channels are multiplied by.
 struct Scaled {
@@ -38,22 +37,12 @@ struct Chains {
   std::vector<Pair> pairs;
 };
 
-/// Scaling a channel of the input scales that channel of the output alike.
-bool keeps_scales(const Graph& graph, const Node& node) {
-  if (std::find(std::begin(kBetween), std::end(kBetween), node.op) == std::end(kBetween)) return false;
-  if (has_attribute(node.attributes, "activation") || node.outputs.size() != 1) return false;
-  if (node.op == "LeakyRelu") return float_attribute(node.attributes, "alpha", 0.01f) >= 0;
-  if (node.op != "PRelu") return true;
-  const Tensor* slope = float_content(graph, node.inputs[1]);
-  return slope != nullptr;
-}
-
 /// The layer before `value`, with only such functions in between, none of which has another reader.
 std::optional<Layer> layer_through(const Graph& graph, ValueId value) {
   while (value != ValueId::None && used_once(graph, value) && graph[value].producer != NodeId::None) {
     if (const std::optional<Layer> layer = as_layer(graph, graph[value].producer)) return layer;
     const Node& node = graph[graph[value].producer];
-    if (!keeps_scales(graph, node)) return std::nullopt;
+    if (!keeps_channel_scales(graph, node)) return std::nullopt;
     value = node.inputs[0];
   }
   return std::nullopt;
@@ -121,7 +110,7 @@ void apply(Graph& graph, const Scaled& scaled) {
 
 }  // namespace
 
-bool equalize(Graph& graph, const PassContext& context) {
+bool equalize(Graph& graph, const CorrectionContext& context) {
   Chains chains = chains_of(graph);
   double change = 0, most = 0;
   for (int sweep = 0; sweep < kMostSweeps && (sweep == 0 || change > kSettled); ++sweep) {
@@ -140,4 +129,4 @@ bool equalize(Graph& graph, const PassContext& context) {
   return true;
 }
 
-}  // namespace openrknn::passes
+}  // namespace openrknn::corrections

@@ -1,0 +1,53 @@
+// One HTML file that shows where a build loses its accuracy: data as JSON inside, plain JavaScript and SVG, nothing
+// from the network (docs/report.md).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "compiler/analysis/calibration_set.h"
+#include "compiler/analysis/diagnosis/diagnosis.h"
+
+namespace openrknn {
+
+/// Taken in while the layers are compared: code counts by row, errors of the outputs by sample.
+class ReportCollector {
+ public:
+  ReportCollector(const Graph& built, const std::vector<LayerRow>& rows);
+  void visit(size_t row, const LayerValues& golden, const LayerValues& built);
+
+  /// How often each code came up, from the lowest one; empty where the row holds no codes.
+  const std::vector<int64_t>& codes(size_t row) const { return codes_[row]; }
+  /// Of all outputs together, by sample.
+  const std::vector<ErrorSums>& samples() const { return samples_; }
+  void write(StateWriter&) const;
+  void read(StateReader&);
+
+ private:
+  std::vector<std::vector<int64_t>> codes_;
+  std::vector<int64_t> visits_;  // by row
+  std::vector<bool> is_output_;  // by row
+  std::vector<ErrorSums> samples_;
+};
+
+struct Report {
+  std::string model;                                       ///< file name, or what the caller calls it
+  std::vector<std::pair<std::string, std::string>> facts;  ///< target, scheme, …: shown as they are
+  const Graph& golden;
+  const Graph& built;
+  const QuantizeRecipe* recipe;  ///< null for a file that was not built here
+  const Analysis& analysis;
+  const ReportCollector& collected;
+  const Calibration& seen;  ///< with histograms; empty if the float model gives NaN
+  std::vector<LayerFinding> findings = {};
+  std::vector<SetFinding> set_findings = {};
+  std::vector<std::string> samples = {};   ///< names of those analyzed
+  std::vector<std::string> warnings = {};  ///< NaN and infinity, what could not be tried
+};
+
+/// The file. Equal inputs give equal bytes.
+std::string report_html(const Report&);
+
+}  // namespace openrknn

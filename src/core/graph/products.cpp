@@ -1,0 +1,13 @@
+#include "core/graph/products.h"
+
+namespace openrknn {
+
+int64_t products_of(const Graph& graph, const Node& node) {
+  if (node.op != "Conv" && node.op != "ConvTranspose" && node.op != "MatMul") return 0;
+  const Shape &x = graph[node.inputs[0]].shape, &w = graph[node.inputs[1]].shape, &y = graph[node.outputs[0]].shape;
+  if (node.op == "MatMul") return x.empty() ? 0 : element_count(y) * x.back();
+  if (w.empty() || w[0] == 0) return 0;
+  return element_count(node.op == "Conv" ? y : x) * (element_count(w) / w[0]);
+}
+
+}  // namespace openrknn

@@ -1,0 +1,158 @@
+#include "toolkit/hybrid_data.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "core/base/version.h"
+#include "core/rknn_file/rknn_file.h"
+
+namespace openrknn {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int kVersion = 1;
+constexpr const char *kHead = "hybrid", *kParameters = "hybrid_parameters", *kCalibration = "hybrid_calibration";
+constexpr int kDeepest = 16;
+
+Json json_of(const ArgumentValue& value) {
+  struct Visitor {
+    Json operator()(std::monostate) const { return nullptr; }
+    Json operator()(bool b) const { return b; }
+    Json operator()(int64_t i) const { return i; }
+    Json operator()(double d) const { return d; }
+    Json operator()(const std::string& text) const { return text; }
+    Json operator()(const std::vector<ArgumentValue>& list) const {
+      Json json = Json::array();
+      for (const ArgumentValue& item : list) json.push_back(json_of(item));
+      return json;
+    }
+    Json operator()(const std::map<std::string, ArgumentValue>& map) const {
+      Json json = Json::object();
+      for (const auto& [key, item] : map) json[key] = json_of(item);
+      return json;
+    }
+  };
+  return std::visit(Visitor{}, value.data);
+}
+
+ArgumentValue value_of(const Json& json, int depth = 0) {
+  if (depth > kDeepest) fail(Code::RknnDamaged, "an argument of config is nested too deeply");
+  if (json.is_boolean()) return json.get<bool>();
+  if (json.is_number_integer()) return json.get<int64_t>();
+  if (json.is_number()) return json.get<double>();
+  if (json.is_string()) return json.get<std::string>();
+  if (json.is_array()) {
+    std::vector<ArgumentValue> list;
+    for (const Json& item : json) list.push_back(value_of(item, depth + 1));
+    return list;
+  }
+  if (json.is_object()) {
+    std::map<std::string, ArgumentValue> map;
+    for (const auto& [key, item] : json.items()) map[key] = value_of(item, depth + 1);
+    return map;
+  }
+  return {};
+}
+
+Tensor bytes_of(std::string_view text) {
+  Tensor bytes(DType::UInt8, {static_cast<int64_t>(text.size())});
+  if (!text.empty()) std::memcpy(bytes.mutable_bytes().data(), text.data(), text.size());
+  return bytes;
+}
+
+void append(std::string& out, std::string_view piece) {
+  const uint64_t size = piece.size();
+  for (int i = 0; i < 8; ++i) out.push_back(static_cast<char>(size >> (8 * i)));
+  out += piece;
+}
+std::string_view take(std::string_view& in) {
+  uint64_t size = 0;
+  if (in.size() < 8) fail(Code::RknnDamaged, "the statistics are truncated");
+  for (size_t i = 0; i < 8; ++i) size |= static_cast<uint64_t>(static_cast<unsigned char>(in[i])) << (8 * i);
+  in.remove_prefix(8);
+  if (size > in.size()) fail(Code::RknnDamaged, "the statistics are truncated");
+  const std::string_view piece = in.substr(0, size);
+  in.remove_prefix(size);
+  return piece;
+}
+
+std::string_view section(const Model& model, const char* name) {
+  const auto found = model.sections.find(name);
+  if (found == model.sections.end()) {
+    fail(Code::RknnInvalid, fmt::format("it has no section '{}', so it is no .data file of hybrid quantization", name));
+  }
+  const std::span<const std::byte> bytes = found->second.bytes();
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+[[noreturn]] void refuse(Code code, const std::filesystem::path& path, const std::string& why) {
+  fail(code, Location{.file = path.string()},
+       fmt::format("the .data file of hybrid quantization cannot be read: {}", why),
+       "run hybrid_quantization_step1 again and pass the .data file it writes");
+}
+
+HybridData data_of(Model model) {
+  const Json head = Json::parse(section(model, kHead));
+  if (const int version = head.at("version").get<int>(); version != kVersion) {
+    fail(Code::RknnNewerVersion, fmt::format("it has version {}, this build reads version {}", version, kVersion));
+  }
+  HybridData data;
+  data.name = head.at("name").get<std::string>();
+  data.model_hash = head.at("model_hash").get<std::string>();
+  const ArgumentValue config = value_of(head.at("config"));
+  if (const auto* map = std::get_if<ArgumentValues>(&config.data)) data.config = *map;
+  data.parameters = section(model, kParameters);
+  for (std::string_view rest = section(model, kCalibration); !rest.empty();) {
+    const std::string_view name = take(rest);
+    data.calibration[std::string(name)] = Statistics::from_bytes(take(rest));
+  }
+  data.goldens = std::move(model.variants);
+  data.inputs = std::move(model.inputs);
+  data.outputs = std::move(model.outputs);
+  data.target = std::move(model.target);
+  data.framework = std::move(model.source_framework);
+  data.batch = model.batch;
+  return data;
+}
+
+}  // namespace
+
+void write_hybrid_data(const HybridData& data, Sink& sink) {
+  Json config = Json::object();
+  for (const auto& [key, value] : data.config) config[key] = json_of(value);
+  const Json head = {
+      {"version", kVersion}, {"name", data.name}, {"model_hash", data.model_hash}, {"config", std::move(config)}};
+  std::string calibration;
+  for (const auto& [name, statistics] : data.calibration) {
+    append(calibration, name);
+    append(calibration, statistics.bytes());
+  }
+  Model model;
+  model.variants = data.goldens;
+  model.inputs = data.inputs;
+  model.outputs = data.outputs;
+  model.target = data.target;
+  model.source_framework = data.framework;
+  model.batch = data.batch;
+  model.tool_version = version();
+  model.sections[kHead] = bytes_of(head.dump(-1, ' ', false, Json::error_handler_t::replace));
+  model.sections[kParameters] = bytes_of(data.parameters);
+  model.sections[kCalibration] = bytes_of(calibration);
+  write(model, sink);
+}
+
+HybridData read_hybrid_data(const std::filesystem::path& path) {
+  const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
+  try {
+    return data_of(read(file));
+  } catch (const Error& error) {
+    refuse(error.code(), path, error.diagnostics.front().problem);
+  } catch (const Json::exception& error) {
+    refuse(Code::RknnDamaged, path, error.what());
+  }
+}
+
+}  // namespace openrknn
