@@ -358,9 +358,8 @@ PreparedBuild prepare(std::span<const Graph> shape_sets, const CompileOptions& o
     require_fixed_shapes(graph, "a compile");
     GivenParameters given = settle(kept, graph);
     if (prepared.brings_parameters) {
-      const std::optional<DType> codes = given_type(graph, given);
-      require_fitting_parameters(target, options, codes);
-      if (!options.quantize) inherit_parameters(graph, codes.value_or(DType::Int8), given);
+      require_fitting_parameters(target, options, graph, given);
+      if (!options.quantize) inherit_parameters(graph, given);
     }
     // From here on the float graph stands still: it is golden, and its value ids stay valid in the quantized one.
     prepared.goldens.push_back(std::move(graph));

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "compiler/quantize/given_precision.h"
+
 namespace openrknn {
 namespace {
 
@@ -54,22 +56,24 @@ void require_float16(const Target& target, const Graph& graph) {
   }
 }
 
-void require_fitting_parameters(const Target& target, const CompileOptions& options, std::optional<DType> given) {
+void require_fitting_parameters(const Target& target, const CompileOptions& options, const Graph& golden,
+                                const GivenParameters& given) {
   if (options.quantize && is_weight_only(options.scheme)) {
     fail(
         Code::ConfigUnsupported,
         fmt::format("quantized_dtype {} codes weights alone, but the model is quantized already", name(options.scheme)),
         "build with do_quantization=False to keep the model's parameters, or load its float form");
   }
-  if (!given) return;
-  const DType ours = activation_spec(options.scheme).dtype;
-  if (options.quantize && ours != *given) {
-    fail(Code::ConfigUnsupported,
-         fmt::format("the model is quantized to {}, quantized_dtype {} means {}", numpy_name(*given),
-                     name(options.scheme), numpy_name(ours)),
-         "build with do_quantization=False to keep the model's parameters");
+  const std::map<DType, ValueId> types = given_types(given);
+  for (const auto& [type, tensor] : types) {
+    if (options.quantize && type != activation_spec(options.scheme).dtype) {
+      fail(Code::ConfigUnsupported, Location{.tensor = golden[tensor].name},
+           fmt::format("the model is quantized to {} here, quantized_dtype {} means {}", numpy_name(type),
+                       name(options.scheme), numpy_name(activation_spec(options.scheme).dtype)),
+           "build with do_quantization=False to keep the model's parameters");
+    }
   }
-  if (*given == DType::Int16 && !supports(target, Scheme::W16A16I)) {
+  if (types.contains(DType::Int16) && !supports(target, Scheme::W16A16I)) {
     fail(Code::ConfigUnsupported,
          fmt::format("the model is quantized to int16, which {} does not compute", target.display_name),
          "quantize its activations to 8 bits, or choose RV1103 or RV1106");

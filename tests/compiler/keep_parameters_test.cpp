@@ -6,6 +6,7 @@
 #include "compiler/compile.h"
 #include "compiler/search/search.h"
 #include "core/graph/text.h"
+#include "core/model/precision_notes.h"
 #include "quantize/support.h"
 
 namespace openrknn {
@@ -465,14 +466,66 @@ TEST(KeepParameters, WhatABuildWasMadeWithMakesItAgain) {
   EXPECT_EQ(to_text(again), to_text(built(compiled)));
 }
 
-TEST(KeepParameters, RefusesInt8AndInt16ActivationsTogether) {
+/// kWide, brought to int8 and into a second layer of int8.
+Graph wide_and_narrow() {
+  return graph_of(std::string(kWide) + R"(%sn : f32[] = {0.0125}
+%zn : u8[] = {120}
+%nq = QuantizeLinear(%y, %sn, %zn) {to=@u8}
+%n = DequantizeLinear(%nq, %sn, %zn)
+%v : i8[3,2,1,1] = {100, -20, 30, 127, -5, 60}
+%sv : f32[] = {0.01}
+%vd = DequantizeLinear(%v, %sv)
+%e = Conv(%n, %vd)
+%se : f32[] = {0.02}
+%eq = QuantizeLinear(%e, %se) {to=@i8}
+%ed = DequantizeLinear(%eq, %se)
+output %ed
+)");
+}
+
+TEST(KeepParameters, ComputesInt8BehindInt16WhereTheModelDoes) {
+  const Graph source = wide_and_narrow();
+  const Compiled compiled = compile_float(source, {.target = "rv1106"});
+  const Graph& graph = built(compiled);
+  EXPECT_EQ(test::value_of(graph, "y").dtype, DType::Int16);
+  const Node& second = test::producer_of(graph, "ed");
+  EXPECT_EQ(graph[second.outputs[0]].dtype, DType::Int8);
+  const Value& between = graph[second.inputs[0]];
+  EXPECT_EQ(between.dtype, DType::Int8);
+  EXPECT_EQ(between.quant->scale[0], static_cast<double>(0.0125F));
+  EXPECT_EQ(between.quant->zero_point[0], -8);
+  EXPECT_EQ(graph[graph[between.producer].inputs[0]].name, "y");  // one conversion, from int16 itself
+  EXPECT_TRUE(holds_codes(graph, second, source, "v"));
+  EXPECT_LE(difference(source, compiled, 0.02, -1, 1, "rv1106"), 1.01);
+}
+
+TEST(KeepParameters, NamesATensorOfAnotherTypeThanTheScheme) {
+  try {
+    compile_seen(wide_and_narrow(), {.target = "rv1106"});
+    FAIL() << "compiled";
+  } catch (const Error& error) {
+    ASSERT_EQ(error.diagnostics.size(), 1U);
+    EXPECT_EQ(error.diagnostics[0].code, Code::ConfigUnsupported);
+    EXPECT_NE(error.diagnostics[0].problem.find("int16 here, quantized_dtype w8a8 means int8"), std::string::npos)
+        << error.diagnostics[0].problem;
+  }
+}
+
+TEST(KeepParameters, ComputesInFloat16BetweenCodesOfTwoTypes) {
   std::string text(kWide);
+  text.replace(text.find("%c = Conv(%d, %wd)"), 18, "%c = Sigmoid(%d)");
+  text.replace(text.find("{0.0001}"), 8, "{0.008}");
   text.replace(text.find("{to=@i16}"), 9, "{to=@i8}");
-  const std::vector<Diagnostic> found = refusals(text, {.target = "rv1106"});
-  ASSERT_EQ(found.size(), 1U);
-  EXPECT_EQ(found[0].code, Code::QuantizeUnsupported);
-  EXPECT_EQ(found[0].where.tensor, "y");
-  EXPECT_NE(found[0].problem.find("int16 codes for 'x'"), std::string::npos) << found[0].problem;
+  const Graph source = graph_of(text);
+  const Compiled compiled = compile_float(source, {.target = "rv1106"});
+  const std::vector<PrecisionNote> notes = precision_notes(compiled.model);
+  const auto row = std::find_if(notes.begin(), notes.end(), [](const PrecisionNote& note) {
+    return note.rule.find("the model gives int16 codes for 'x' and int8 codes for what comes of it") !=
+           std::string::npos;
+  });
+  ASSERT_NE(row, notes.end());
+  EXPECT_EQ(row->dtype, "float16");
+  EXPECT_LE(difference(source, compiled, 0.008, -1, 1, "rv1106"), 0.6);
 }
 
 TEST(KeepParameters, SaysWhichChannelsTheMultiplierMisses) {

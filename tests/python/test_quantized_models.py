@@ -231,6 +231,27 @@ def test_int16_activations_compute_in_int16(tmp_path):
         assert steps(oracle(path, feeds)[0], built.run(feeds, ideal=True)[0], 2e-4).max() <= 1
 
 
+def test_int8_layers_behind_int16_ones_compute_in_int8(tmp_path):
+    net = Maker()
+    x = net.pair("image", 2.5 / 32767, np.int16(0))
+    w, _ = net.weights("w", (4, 3, 1, 1), I8, 0)
+    net.node("Conv", [x, w], "c")
+    wide = net.pair("c", 2e-4, np.int16(0))
+    narrow = net.pair(wide, 0.05, I8(3))
+    v, _ = net.weights("v", (2, 4, 1, 1), I8, 0)
+    net.node("Conv", [narrow, v], "e")
+    y = net.pair("e", C_SCALE, I8(-5))
+    made = helper.make_graph(net.nodes, "net", [value("image", [1, 3, 8, 8])], [value(y, [1, 2, 8, 8])], net.constants)
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    path = small_models.save(model, tmp_path / "mixed.onnx")
+    built = openrknn.compile(path, quantize=None, target="rv1106")
+    assert [row["dtype"] for row in built.report["precision"]] == ["int16", "int8", "int8"]
+    for feeds in images():
+        assert steps(oracle(path, feeds)[0], built.run(feeds, ideal=True)[0], C_SCALE).max() <= 1
+    with pytest.raises(openrknn.Error, match="int16 here, quantized_dtype w8a8 means int8"):
+        openrknn.compile(path, target="rv1106", dataset=images())
+
+
 def test_a_float_island_stays_float(tmp_path):
     net = Maker()
     x = net.pair("image", X_SCALE, U8(128))

@@ -24,16 +24,14 @@ bool has_integer_softmax(const Target& target) {
 /// Nothing is decided anew but what the user's rules ask for.
 bool keeps_given(const PrecisionRules& rules) { return rules.given != nullptr && !rules.quantize; }
 
-/// What nodes compute in that can and that nobody asks otherwise.
-DType base_of(const Graph& golden, const PrecisionRules& rules) {
-  if (keeps_given(rules)) return given_type(golden, *rules.given).value_or(DType::Int8);
-  return rules.quantize && !is_weight_only(rules.scheme) ? activation_spec(rules.scheme).dtype : DType::Float16;
-}
-
 class Assignment {
  public:
   Assignment(const Graph& golden, const Target& target, const PrecisionRules& rules)
-      : golden_(golden), target_(target), rules_(rules), base_(base_of(golden, rules)), order_(golden.order()) {
+      : golden_(golden),
+        target_(target),
+        rules_(rules),
+        base_(rules.quantize && !is_weight_only(rules.scheme) ? activation_spec(rules.scheme).dtype : DType::Float16),
+        order_(golden.order()) {
     for (const NodeId id : order_) assign_own(id);
     ask();
   }
@@ -92,7 +90,7 @@ class Assignment {
   const Graph& golden_;
   const Target& target_;
   const PrecisionRules& rules_;
-  DType base_;
+  DType base_;  // what nodes compute in that can and that nobody asks otherwise
   std::vector<NodeId> order_;
   PrecisionMap map_;
   std::vector<bool> flexible_ = std::vector<bool>(static_cast<size_t>(golden_.node_count()), false);
@@ -127,10 +125,11 @@ void Assignment::assign_own(NodeId id) {
 
 /// A model that comes quantized: on codes where it says what the node's tensors are, else in float16.
 void Assignment::assign_given(NodeId id) {
-  if (const std::optional<std::string> reason = given_refusal(golden_, target_, *rules_.given, id, base_)) {
+  if (const std::optional<std::string> reason = given_refusal(golden_, target_, *rules_.given, id)) {
     return set(id, DType::Float16, "float16: " + *reason);
   }
-  set(id, base_, fmt::format("{}: with the model's own parameters", numpy_name(base_)));
+  const DType codes = given_type(golden_, *rules_.given, id);
+  set(id, codes, fmt::format("{}: with the model's own parameters", numpy_name(codes)));
 }
 
 /// Numbers that stand for codes of the given parameters: float32 holds all of them exactly, float16 does not.

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "compiler/quantize/precision_rules.h"
+#include "compiler/quantize/range_classes.h"
 #include "core/graph/schema.h"
 #include "core/targets/operator_placement.h"
 
@@ -15,8 +16,7 @@ namespace {
 
 class Inheritance {
  public:
-  Inheritance(const Graph& golden, GivenParameters& given, DType codes)
-      : golden_(golden), given_(given), codes_(codes), order_(golden.order()) {}
+  Inheritance(const Graph& golden, GivenParameters& given) : golden_(golden), given_(given), order_(golden.order()) {}
 
   void run() {
     for (bool changed = true; changed;) {
@@ -42,13 +42,12 @@ class Inheritance {
 
   const Graph& golden_;
   GivenParameters& given_;
-  DType codes_;
   std::vector<NodeId> order_;
 };
 
 bool Inheritance::pass_on(NodeId id) {
   const Node& node = golden_[id];
-  if (!is_flexible(node) || !gives_reals(golden_, id) || integer_refusal(golden_, id, codes_)) return false;
+  if (!is_flexible(node) || !gives_reals(golden_, id)) return false;
   std::vector<ValueId> operands;
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     if (role_of(golden_, id, i) == InputRole::Data && computed(node.inputs[i])) operands.push_back(node.inputs[i]);
@@ -56,7 +55,7 @@ bool Inheritance::pass_on(NodeId id) {
   if (operands.empty()) return false;
   bool changed = pass_forward(id, operands);
   const auto output = std::find_if(node.outputs.begin(), node.outputs.end(), [&](ValueId v) { return known(v); });
-  if (output == node.outputs.end()) return changed;
+  if (output == node.outputs.end() || integer_refusal(golden_, id, given_.at(*output).dtype)) return changed;
   for (const ValueId operand : operands) {
     if (!known(operand) && !read_elsewhere(operand)) changed = give(operand, given_.at(*output)) || changed;
   }
@@ -66,6 +65,7 @@ bool Inheritance::pass_on(NodeId id) {
 bool Inheritance::pass_forward(NodeId id, const std::vector<ValueId>& operands) {
   if (!std::all_of(operands.begin(), operands.end(), [&](ValueId v) { return known(v); })) return false;
   GivenCodes result = given_.at(operands[0]);
+  if (integer_refusal(golden_, id, result.dtype)) return false;
   double lowest = 0, highest = 0;
   bool equal = true;
   for (const ValueId operand : operands) {
@@ -99,31 +99,31 @@ void Inheritance::take_natural(NodeId id) {
   if (schema_of(node).quant == QuantRule::Float || !known(node.inputs[0])) return;
   const std::span<const NodeId> users = golden_.users(node.outputs[0]);
   if (users.empty() || !std::all_of(users.begin(), users.end(), [&](NodeId u) { return user_has_codes(u); })) return;
-  give(node.outputs[0], {.dtype = codes_, .quant = params_of_range(range->first, range->second, codes_, false)});
+  const DType codes = given_.at(node.inputs[0]).dtype;
+  give(node.outputs[0], {.dtype = codes, .quant = params_of_range(range->first, range->second, codes, false)});
 }
 
 }  // namespace
 
-std::optional<DType> given_type(const Graph& golden, const GivenParameters& given) {
-  std::map<DType, ValueId> first;
+std::map<DType, ValueId> given_types(const GivenParameters& given) {
+  std::map<DType, ValueId> types;
   for (const auto& [id, codes] : given) {
-    if (!codes.codes) first.emplace(codes.dtype, id);
+    if (!codes.codes) types.emplace(codes.dtype, id);
   }
-  if (first.empty()) return std::nullopt;
-  if (first.size() > 1) {
-    const auto& [narrow, a] = *first.begin();
-    const auto& [wide, b] = *std::next(first.begin());
-    fail(Code::QuantizeUnsupported, Location{.tensor = golden[a].name},
-         fmt::format("the model gives {} codes for this tensor and {} codes for '{}', expected one type for all",
-                     numpy_name(narrow), numpy_name(wide), golden[b].name),
-         "quantize all activations of the model to 8 bits, or all to 16");
+  return types;
+}
+
+DType given_type(const Graph& golden, const GivenParameters& given, NodeId id) {
+  for (const ValueId output : golden[id].outputs) {
+    if (const auto known = given.find(output); known != given.end()) return known->second.dtype;
   }
-  return first.begin()->first;
+  return DType::Int8;
 }
 
 std::optional<std::string> given_refusal(const Graph& golden, const Target& target, const GivenParameters& given,
-                                         NodeId id, DType codes) {
+                                         NodeId id) {
   const Node& node = golden[id];
+  const DType codes = given_type(golden, given, id);
   const QuantRule rule = schema_of(node).quant;
   if (rule == QuantRule::Index) return "its numbers come from integers";
   if (rule == QuantRule::Float) {
@@ -140,6 +140,10 @@ std::optional<std::string> given_refusal(const Graph& golden, const Target& targ
     const bool constant = input != ValueId::None && golden[input].constant && golden[input].producer == NodeId::None;
     if (role == InputRole::Data && !constant && unknown(input)) {
       return fmt::format("the model gives no parameters for '{}'", golden[input].name);
+    }
+    if (role == InputRole::Data && !constant && given.at(input).dtype != codes && !reads_as_stored(golden, id)) {
+      return fmt::format("the model gives {} codes for '{}' and {} codes for what comes of it",
+                         numpy_name(given.at(input).dtype), golden[input].name, numpy_name(codes));
     }
     if (role != InputRole::Weights) continue;
     const auto weights = given.find(input);
@@ -160,8 +164,6 @@ std::optional<std::string> given_refusal(const Graph& golden, const Target& targ
   return std::nullopt;
 }
 
-void inherit_parameters(const Graph& golden, DType codes, GivenParameters& given) {
-  Inheritance(golden, given, codes).run();
-}
+void inherit_parameters(const Graph& golden, GivenParameters& given) { Inheritance(golden, given).run(); }
 
 }  // namespace openrknn

@@ -124,6 +124,9 @@ void Quantizer::connect_codes(NodeId id) {
     if (role_of(golden_, id, i) != InputRole::Data) continue;
     if (golden.op == "Div" && i == 1) continue;
     if (!is_plain_constant(golden_, input)) {
+      const auto own = given_.find(input);
+      const bool other = own != given_.end() && own->second.dtype != codes;
+      if (other && reads_as_stored(golden_, id)) continue;
       const ValueId like = classes_.requantized(id, i) ? golden.outputs[0] : input;
       graph_.set_input(id, i, code_form(input, codes, classes_.params(like, codes)));
       continue;

@@ -54,6 +54,11 @@ DType storage_of(const Graph& golden, const PrecisionMap& precision, ValueId id)
   return stored;
 }
 
+bool reads_as_stored(const Graph& golden, NodeId id) {
+  // What an input is stored in is what its readers ask for.
+  return golden[id].op == "Convert" && !golden.is_input(golden[id].inputs[0]);
+}
+
 RangeClasses::RangeClasses(const Graph& golden, const PrecisionMap& precision, const Calibration& calibration,
                            const RangeSpec& spec, const AskedRanges& asked, const GivenParameters& given)
     : golden_(golden), precision_(precision), asked_(asked), narrow_spec_(spec), wide_spec_(spec) {
@@ -67,7 +72,7 @@ RangeClasses::RangeClasses(const Graph& golden, const PrecisionMap& precision, c
   params_.resize(count);
   own_width_.resize(count);
   for (size_t i = 0; i < count; ++i) parent_.push_back(i);
-  add_members();
+  add_members(given);
 
   Diagnostics problems;
   list_.resize(count);
@@ -98,13 +103,16 @@ RangeClasses::RangeClasses(const Graph& golden, const PrecisionMap& precision, c
   }
 }
 
-void RangeClasses::add_members() {
+void RangeClasses::add_members(const GivenParameters& given) {
   for (const NodeId id : golden_.order()) {
     if (!computes_codes(precision_, id)) continue;
     const Node& node = golden_[id];
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const bool data = role_of(golden_, id, i) == InputRole::Data;
       if (data && !is_plain_constant(golden_, node.inputs[i])) {
+        const auto own = given.find(node.inputs[i]);
+        const bool other = own != given.end() && own->second.dtype != codes_of(id);
+        if (other && reads_as_stored(golden_, id)) continue;
         member_[index_of({node.inputs[i], codes_of(id)})] = true;
       }
     }

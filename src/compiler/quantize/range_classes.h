@@ -21,6 +21,9 @@ inline bool computes_codes(const PrecisionMap& precision, NodeId id) {
   return row != precision.end() && is_code_type(row->second.dtype);
 }
 
+/// A Convert of the model's own that need not read its input in the type it gives.
+bool reads_as_stored(const Graph& golden, NodeId);
+
 /// Union-find over the forms in codes that values of the golden graph have.
 class RangeClasses {
  public:
@@ -48,7 +51,7 @@ class RangeClasses {
   static Form form_of(size_t index) {
     return {ValueId{static_cast<int32_t>(index / 2)}, index % 2 == 1 ? DType::Int16 : DType::Int8};
   }
-  void add_members();
+  void add_members(const GivenParameters&);
   void join_moves();
   void join_choices(NodeId);
   bool joins_given(Form output, Form input) const;
