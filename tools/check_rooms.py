@@ -63,7 +63,9 @@ def double_types(headers: list[pathlib.Path]) -> list[str]:
     for header in headers:
         where = header.relative_to(ROOT).as_posix()
         text = header.read_text()
-        for match in re.finditer(r"^(?:namespace ([\w:]+)|(?:struct|class|enum class) (\w+)(?!\w|::)[^;]*?\{)", text, re.M):
+        for match in re.finditer(
+            r"^(?:namespace ([\w:]+)|(?:struct|class|enum class) (\w+)(?!\w|::)[^;]*?\{)", text, re.M
+        ):
             if match.group(1):
                 space = match.group(1)
                 continue

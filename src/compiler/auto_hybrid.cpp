@@ -52,9 +52,10 @@ bool exceeds_half(const Calibration& calibration, const Graph& golden, ValueId i
 std::vector<PrecisionRule> lift_overflowing(PreparedBuild& prepared, const CompileOptions& options) {
   const Graph& golden = prepared.goldens.front();
   const Target& target = *find_target(options.target);
+  const PrecisionMap precision = assign_precision(golden, target, rules_of(prepared, options));
   std::vector<PrecisionRule> rules;
   for (const NodeId id : golden.order()) {
-    if (!gives_reals(golden, id)) continue;
+    if (!gives_reals(golden, id) || precision.at(id).dtype != DType::Float16) continue;
     const Node& node = golden[id];
     const auto exceeds = [&](ValueId value) { return exceeds_half(prepared.calibration, golden, value); };
     const auto found_out = std::find_if(node.outputs.begin(), node.outputs.end(), exceeds);

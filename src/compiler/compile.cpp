@@ -10,9 +10,11 @@
 #include <fmt/ranges.h>
 
 #include "compiler/auto_hybrid.h"
+#include "compiler/compile_checks.h"
 #include "compiler/corrections/concat_ranges.h"
 #include "compiler/passes/pass.h"
 #include "compiler/quantize/constants.h"
+#include "compiler/quantize/given_precision.h"
 #include "compiler/quantize/match_rules.h"
 #include "compiler/shape_sets.h"
 #include "core/base/version.h"
@@ -60,29 +62,19 @@ class Stages {
     });
   }
 
+  /// The model brings parameters of its own: they describe the numbers as they are.
+  void keep_numbers() { keeps_numbers_ = true; }
+
   // Corrections that are wanted and of use to this build; each once.
   void run_corrections(std::span<const Correction> corrections, Graph& graph, const CorrectionContext& context) {
     for (const Correction& correction : corrections) {
-      if (!(options_.corrections.*correction.wanted) || !serves(correction.use)) continue;
+      if (!wants(options_, correction) || (keeps_numbers_ && !correction.keeps_numbers)) continue;
       if (correction.needs_samples && context.observations == nullptr) continue;
       run(correction.name, graph, [&] { correction.run(graph, context); });
     }
   }
 
  private:
-  bool serves(CorrectionUse use) const {
-    const bool codes_activations = options_.quantize && !is_weight_only(options_.scheme);
-    switch (use) {
-      case CorrectionUse::CodedWeights:
-        return options_.quantize;
-      case CorrectionUse::CodedActivations:
-        return codes_activations;
-      case CorrectionUse::Float16:
-        return !codes_activations;
-    }
-    return false;
-  }
-
   // Stages of several shape sets count together.
   void add_time(std::string_view stage, double seconds) {
     for (StageTime& time : report_.times) {
@@ -103,6 +95,7 @@ class Stages {
 
   const CompileOptions& options_;
   CompileReport& report_;
+  bool keeps_numbers_ = false;
 };
 
 void optimize_in_stages(Graph& graph, Stages& stages, const CorrectionContext& correcting);
@@ -149,36 +142,6 @@ const Target& target_of(const CompileOptions& options) {
   return *target;
 }
 
-void require_scheme(const Target& target, const CompileOptions& options) {
-  if (!options.quantize || supports(target, options.scheme)) return;
-  std::string others;
-  for (const Target& row : all_targets()) {
-    if (supports(row, options.scheme)) others += fmt::format("{}{}", others.empty() ? "" : ", ", row.name);
-  }
-  fail(Code::ConfigUnsupported,
-       fmt::format("{} does not support {} quantization", target.display_name, name(options.scheme)),
-       fmt::format("platforms that do: {}", others));
-}
-
-// A SoC without fp16 convolution cannot run such layers at all: better said now than by rknn_init on the board.
-void require_float16(const Target& target, const Graph& graph) {
-  if (target.float16) return;
-  std::string layers;
-  int64_t count = 0;
-  for (const NodeId id : graph.order()) {
-    const Node& node = graph[id];
-    const bool heavy = node.op == "Conv" || node.op == "ConvTranspose" || node.op == "MatMul";
-    if (!heavy || graph[node.outputs[0]].dtype != DType::Float16) continue;
-    if (++count <= 8) layers += fmt::format("{}'{}'", layers.empty() ? "" : ", ", node.name);
-  }
-  if (count > 8) layers += fmt::format(" and {} more", count - 8);
-  if (count > 0) {
-    fail(Code::ConfigUnsupported,
-         fmt::format("{} has no float16 convolution, but these layers would need it: {}", target.display_name, layers),
-         "build with do_quantization=True, or choose another target_platform");
-  }
-}
-
 QuantizeOptions quantize_options_of(const CompileOptions& options, const PreparedBuild& prepared) {
   QuantizeOptions quantize = options.quantize ? options_of(options.scheme) : QuantizeOptions{};
   quantize.method = options.method;
@@ -198,8 +161,12 @@ QuantizeOptions quantize_options_of(const CompileOptions& options, const Prepare
   return quantize;
 }
 
-bool corrects_by_data(const CompileOptions& options) {
+bool wants_corrections_by_data(const CompileOptions& options) {
   return options.quantize && (options.bias_correction || options.rounding != Rounding::Nearest);
+}
+/// They would change weights whose codes the model brings.
+bool corrects_by_data(const CompileOptions& options, const PreparedBuild& prepared) {
+  return wants_corrections_by_data(options) && !prepared.brings_parameters;
 }
 
 void require_samples(const CompileOptions& options, const Samples* samples) {
@@ -234,13 +201,15 @@ void require_outputs_of_a_file(const CompileOptions& options) {
 }
 
 std::vector<std::pair<std::string, std::string>> facts_of(const Target& target, const CompileOptions& options,
-                                                          int64_t samples) {
+                                                          const PreparedBuild& prepared) {
   std::vector<std::pair<std::string, std::string>> facts{{"target", std::string(target.display_name)}};
   facts.emplace_back("build", options.quantize ? std::string(name(options.scheme)) : "float16");
+  if (prepared.brings_parameters) facts.emplace_back("parameters", "the model's own");
   if (!options.quantize) return facts;
+  const int64_t samples = prepared.report.samples;
   facts.emplace_back("scales", options.method == QuantizedMethod::Layer ? "per layer" : "per channel");
   facts.emplace_back("ranges", std::string(name(options.algorithm)));
-  if (options.corrections.equalize) facts.emplace_back("equalize", "on");
+  if (options.corrections.equalize && !prepared.brings_parameters) facts.emplace_back("equalize", "on");
   if (samples > 0) facts.emplace_back("calibrated with", fmt::format("{} sample{}", samples, samples == 1 ? "" : "s"));
   return facts;
 }
@@ -290,12 +259,6 @@ std::vector<PrecisionNote> notes_of(const Graph& golden, const PrecisionMap& pre
   return notes;
 }
 
-/// The user's rules come last, so they win.
-PrecisionRules rules_of(const CompileOptions& options, std::vector<PrecisionRule> found = {}) {
-  found.insert(found.end(), options.precision.begin(), options.precision.end());
-  return {.scheme = options.scheme, .quantize = options.quantize, .rules = std::move(found)};
-}
-
 void count_nodes(const Graph& graph, CompileReport& report) {
   for (const NodeId id : graph.order()) {
     ++report.nodes_compiled;
@@ -323,17 +286,25 @@ bool reads_samples(const CompileOptions& options) {
   return options.auto_hybrid || std::any_of(options.precision.begin(), options.precision.end(), in_codes);
 }
 
+/// The user's rules come last, so they win.
+PrecisionRules rules_of(const PreparedBuild& prepared, const CompileOptions& options, size_t set) {
+  PrecisionRules rules{.scheme = options.scheme, .quantize = options.quantize, .rules = prepared.concat_rules};
+  rules.rules.insert(rules.rules.end(), options.precision.begin(), options.precision.end());
+  if (prepared.brings_parameters) rules.given = &prepared.given[set];
+  return rules;
+}
+
 Graph build_graph(const PreparedBuild& prepared, const CompileOptions& options) {
   const Target& target = target_of(options);
   const Graph& golden = prepared.goldens.front();
-  Graph graph = quantize(golden, assign_precision(golden, target, rules_of(options, prepared.concat_rules)),
-                         prepared.calibration, quantize_options_of(options, prepared));
+  Graph graph = quantize(golden, assign_precision(golden, target, rules_of(prepared, options)), prepared.calibration,
+                         quantize_options_of(options, prepared), prepared.given.front());
   lower(graph, target);
   return graph;
 }
 
 bool needs_samples(const CompileOptions& options) {
-  return (reads_samples(options) && options.calibration == nullptr) || corrects_by_data(options);
+  return (reads_samples(options) && options.calibration == nullptr) || wants_corrections_by_data(options);
 }
 
 bool looks_at_samples(const CompileOptions& options) {
@@ -372,15 +343,31 @@ PreparedBuild prepare(std::span<const Graph> shape_sets, const CompileOptions& o
   };
   for (const Graph& imported : shape_sets) {
     Graph graph = imported;
-    if (options.calibration == nullptr) optimize_in_stages(graph, stages, correcting);
+    KeptParameters kept;
+    if (options.calibration == nullptr) {
+      // First: quantize-dequantize pairs stand between everything the passes look for.
+      stages.run("keep_parameters", graph, [&] { kept = keep_parameters(graph); });
+      if (!kept.empty()) stages.keep_numbers();
+      if (prepared.goldens.empty() && !kept.empty()) {
+        prepared.brings_parameters = true;
+        report_parameters(options, kept, report);
+      }
+      optimize_in_stages(graph, stages, correcting);
+    }
     if (observations) observations->is_complete = true;
     require_fixed_shapes(graph, "a compile");
+    GivenParameters given = settle(kept, graph);
+    if (prepared.brings_parameters) {
+      require_fitting_parameters(target, options, graph, given);
+      if (!options.quantize) inherit_parameters(graph, given);
+    }
     // From here on the float graph stands still: it is golden, and its value ids stay valid in the quantized one.
     prepared.goldens.push_back(std::move(graph));
+    prepared.given.push_back(std::move(given));
   }
   // Bad rules are told before the long part.
   Graph& golden = prepared.goldens.front();
-  const PrecisionMap precision = assign_precision(golden, target, rules_of(options));
+  const PrecisionMap precision = assign_precision(golden, target, rules_of(prepared, options));
   // Once, at the largest shapes: the other sets find their ranges by the same names.
   if (options.calibration != nullptr) {
     prepared.calibration = *options.calibration;
@@ -416,15 +403,20 @@ Compiled finish(const PreparedBuild& prepared, const CompileOptions& options, co
   const Target& target = target_of(options);
   Model& model = compiled.model;
   const QuantizeOptions quantize_options = quantize_options_of(options, prepared);
-  for (const Graph& golden : prepared.goldens) {
-    const bool is_largest = model.variants.empty();
+  const bool corrects = corrects_by_data(options, prepared);
+  for (size_t set = 0; set < prepared.goldens.size(); ++set) {
+    const bool is_largest = set == 0;
+    const Graph& golden = prepared.goldens[set];
+    const GivenParameters& given = prepared.given[set];
     Graph graph = golden;
-    const PrecisionMap precision = assign_precision(golden, target, rules_of(options, prepared.concat_rules));
-    stages.run("quantize", graph, [&] { graph = quantize(golden, precision, prepared.calibration, quantize_options); });
+    const PrecisionMap precision = assign_precision(golden, target, rules_of(prepared, options, set));
+    std::vector<std::string>* notes = is_largest ? &report.warnings : nullptr;
+    stages.run("quantize", graph,
+               [&] { graph = quantize(golden, precision, prepared.calibration, quantize_options, given, notes); });
     require_float16(target, graph);
     // Codes, then biases that know them: nothing after this changes what the layers compute.
-    if (corrects_by_data(options) && !is_largest) carry_corrections_over(model.variants.front(), golden, graph);
-    if (corrects_by_data(options) && is_largest) {
+    if (corrects && !is_largest) carry_corrections_over(model.variants.front(), golden, graph);
+    if (corrects && is_largest) {
       warn_of_few_samples(options, *samples, report);
       const CorrectionData data{golden, prepared.calibration, *samples, pool, progress, options.custom_code};
       stages.run("round weights", graph,
@@ -440,13 +432,13 @@ Compiled finish(const PreparedBuild& prepared, const CompileOptions& options, co
       count_nodes(graph, report);
       report_rules(golden, options.precision, report);
       model.sections[std::string(kPrecisionSection)] = encode_precision_notes(notes_of(golden, precision));
-      compiled.recipe = {precision, prepared.calibration, quantize_options};
+      compiled.recipe = {precision, prepared.calibration, quantize_options, given};
     }
     if (options.keep_goldens) compiled.goldens.push_back(golden);
     model.variants.push_back(std::move(graph));
   }
   share_between_variants(model.variants);
-  report.facts = facts_of(target, options, report.samples);
+  report.facts = facts_of(target, options, prepared);
 
   model.inputs = prepared.inputs;
   model.outputs = prepared.outputs;

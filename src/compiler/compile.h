@@ -81,6 +81,8 @@ struct CompileReport {
 struct PreparedBuild {
   std::vector<Graph> goldens;               ///< float graphs as they enter quantize, one a set of shapes, largest first
   Calibration calibration;                  ///< empty where nothing is calibrated
+  std::vector<GivenParameters> given;       ///< of each golden: what a model that comes quantized says of its tensors
+  bool brings_parameters = false;           ///< it does: its weights and ranges are not to be corrected
   std::vector<PrecisionRule> concat_rules;  ///< of split_concat: they come before the user's
   std::shared_ptr<LayerCache> cache;        ///< weights quantized so far
   std::vector<Port> inputs, outputs;
@@ -114,6 +116,8 @@ PreparedBuild prepare(std::span<const Graph> shape_sets, const CompileOptions&, 
                       const Progress& = {});
 /// Precision, quantization and integers. The options may differ from those of prepare() in `precision` alone.
 Compiled finish(const PreparedBuild&, const CompileOptions&, const Samples*, ThreadPool&, const Progress& = {});
+/// What assign_precision() goes by for the golden graph of that set of shapes; `prepared` must outlive it.
+PrecisionRules rules_of(const PreparedBuild& prepared, const CompileOptions&, size_t set = 0);
 /// The largest golden graph, quantized and lowered, for those who try.
 Graph build_graph(const PreparedBuild&, const CompileOptions&);
 

@@ -45,6 +45,10 @@ void GraphRunner::set_checkpoint(std::function<void()> checkpoint) {
 
 std::vector<Tensor> run_ideal(const Model& model, const std::vector<Tensor>& inputs, PortLayout layout, int threads) {
   const Graph& graph = model.variants.front();
+  if (model.variants.size() > 1 || model.batch > 1) {
+    fail(Code::NotBuilt, "a run without the integers of the hardware: got several sets of shapes or a batch",
+         "build the model for one set of shapes and rknn_batch_size 1");
+  }
   if (inputs.size() != graph.inputs.size()) {
     fail(Code::RuntimeBadInput, fmt::format("got {} inputs, the model has {}", inputs.size(), graph.inputs.size()));
   }

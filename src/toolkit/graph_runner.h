@@ -32,8 +32,9 @@ class GraphRunner {
   std::optional<SegmentedRun> parts_;  // shapes depend on data
 };
 
-/// One item of a compiled model with every integer law replaced by real numbers that are rounded once
-/// (docs/arithmetic.md, "ideal"): arrays and outputs as the simulator takes and gives them.
+/// A compiled model of one set of shapes and no batch, else Error (NotBuilt), with every integer law replaced by real
+/// numbers that are rounded once (docs/arithmetic.md, "ideal"): arrays and outputs as the simulator takes and gives
+/// them.
 std::vector<Tensor> run_ideal(const Model&, const std::vector<Tensor>& inputs, PortLayout, int threads = 0);
 
 }  // namespace openrknn

@@ -73,6 +73,12 @@ void Toolkit::hybrid_quantization_step1(const ArgumentValues& given) {
   }
   options.batch = batch_of(values["rknn_batch_size"], kMethod);
   options.keep_goldens = true;
+  if (brings_parameters(imported())) {
+    fail(Code::ConfigUnsupported,
+         fmt::format("{}: the model is quantized already, and the three files have no place for its own parameters",
+                     kMethod),
+         "use build with precision={...} or auto_hybrid=True (docs/quantized_models.md)");
+  }
   const std::unique_ptr<Samples> samples =
       calibration_samples(open_dataset(*dataset, sample_specs(imported(), options)), options, state.pool, warnings);
   state.warn(kMethod, warnings);

@@ -18,7 +18,7 @@ constexpr Correction kLayers[] = {
 
 constexpr Correction kFused[] = {
     {"split_concat", "split_concat", &Corrections::split_concat, CodedActivations, false, split_concat,
-     "a Concat whose parts are taken out again ties their scales for nothing"},
+     "a Concat whose parts are taken out again ties their scales for nothing", true},
     {"migrate_scales", "migrate_scales", &Corrections::migrate_scales, CodedActivations, true, migrate_scales,
      "a normalisation is one node by now"},
     {"rescue_float16", "rescue_float16", &Corrections::rescue_float16, Float16, false, rescue_float16,

@@ -70,6 +70,7 @@ struct Correction {
   bool needs_samples = false;
   bool (*run)(Graph&, const CorrectionContext&) = nullptr;  ///< true if the graph changed
   std::string_view reason;                                  ///< why it stands where it does
+  bool keeps_numbers = false;  ///< no value gets other numbers: parameters that a model brings stay right
 };
 std::span<const Correction> corrections_of_layers();       ///< before fusing: activations stand beside their layers
 std::span<const Correction> corrections_of_fused_graph();  ///< after it: every expression has its name

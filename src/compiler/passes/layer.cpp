@@ -43,17 +43,19 @@ void scale_weights(Graph& graph, NodeId id, const std::function<int64_t(int64_t)
 
 }  // namespace
 
-std::optional<Layer> as_layer(const Graph& graph, NodeId id) {
+std::optional<Layer> as_layer(const Graph& graph, NodeId id, Weights which) {
   if (id == NodeId::None || has_attribute(graph[id].attributes, "activation")) return std::nullopt;
-  return as_activated_layer(graph, id);
+  return as_activated_layer(graph, id, which);
 }
 
-std::optional<Layer> as_activated_layer(const Graph& graph, NodeId id) {
+std::optional<Layer> as_activated_layer(const Graph& graph, NodeId id, Weights which) {
   if (id == NodeId::None) return std::nullopt;
   const Node& node = graph[id];
   const bool matmul = node.op == "MatMul";
   if (!matmul && node.op != "Conv" && node.op != "ConvTranspose") return std::nullopt;
-  const Tensor* weights = float_content(graph, node.inputs[1]);
+  const Value& given = graph[node.inputs[1]];
+  const bool stays = which == Weights::OrGiven && given.quant && given.constant && given.dtype == DType::Float32;
+  const Tensor* weights = stays ? &*given.constant : float_content(graph, node.inputs[1]);
   const bool has_bias = node.inputs.size() > 2 && node.inputs[2] != ValueId::None;
   if (weights == nullptr || (has_bias && float_content(graph, node.inputs[2]) == nullptr)) return std::nullopt;
   if (matmul && weights->rank() != 2) return std::nullopt;
@@ -67,9 +69,9 @@ std::optional<Layer> as_activated_layer(const Graph& graph, NodeId id) {
   return layer;
 }
 
-std::optional<Layer> layer_before(const Graph& graph, ValueId value) {
+std::optional<Layer> layer_before(const Graph& graph, ValueId value, Weights which) {
   if (value == ValueId::None || !used_once(graph, value)) return std::nullopt;
-  return as_layer(graph, graph[value].producer);
+  return as_layer(graph, graph[value].producer, which);
 }
 
 std::optional<std::vector<double>> along_axis(const Graph& graph, ValueId id, const Shape& shape, int64_t axis) {

@@ -13,12 +13,16 @@ struct Layer {
   int64_t inputs = 0, outputs = 0;          ///< channels
   int64_t input_axis = 0, output_axis = 0;  ///< dimension of data input / output that holds them
 };
+enum class Weights : uint8_t {
+  Free,     ///< may be replaced by others
+  OrGiven,  ///< or the model gives their codes, which are to stay
+};
 /// The layer, if its weights and bias (if any) are Float32 constants and no activation is fused.
-std::optional<Layer> as_layer(const Graph&, NodeId);
+std::optional<Layer> as_layer(const Graph&, NodeId, Weights = Weights::Free);
 /// The same with whatever activation is fused: for changes of what goes in.
-std::optional<Layer> as_activated_layer(const Graph&, NodeId);
+std::optional<Layer> as_activated_layer(const Graph&, NodeId, Weights = Weights::Free);
 /// The layer that computes `value` for one reader only: what follows may be folded into it.
-std::optional<Layer> layer_before(const Graph&, ValueId value);
+std::optional<Layer> layer_before(const Graph&, ValueId value, Weights = Weights::Free);
 
 /// A constant that varies along dimension `axis` of `shape` only and broadcasts into it: one number per index of axis.
 std::optional<std::vector<double>> along_axis(const Graph&, ValueId constant, const Shape& shape, int64_t axis);

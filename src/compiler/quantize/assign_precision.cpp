@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "compiler/quantize/given_precision.h"
 #include "compiler/quantize/match_rules.h"
 #include "compiler/quantize/precision_rules.h"
 #include "core/graph/custom.h"
@@ -19,6 +20,9 @@ bool has_integer_softmax(const Target& target) {
   const Place place = place_of("Softmax", family_of(target), DType::Int8);
   return place == Place::Npu || place == Place::NpuIf;
 }
+
+/// Nothing is decided anew but what the user's rules ask for.
+bool keeps_given(const PrecisionRules& rules) { return rules.given != nullptr && !rules.quantize; }
 
 class Assignment {
  public:
@@ -36,6 +40,7 @@ class Assignment {
   void follow_producers();
   void follow_users();
   void join_softmax();
+  void keep_codes_of_ports_exact();
   PrecisionMap take() { return std::move(map_); }
 
  private:
@@ -43,6 +48,7 @@ class Assignment {
     map_[id] = {.dtype = dtype, .rule = std::move(rule), .asked = false};
   }
   void assign_own(NodeId);
+  void assign_given(NodeId);
   void ask();
   std::optional<std::string> refusal(NodeId id, DType dtype) const {
     return precision_refusal(golden_, id, dtype, target_, rules_);
@@ -96,10 +102,10 @@ void Assignment::assign_own(NodeId id) {
   const bool float_build = base_ == DType::Float16;
   if (node.op == kCustomOp) return set(id, DType::Float32, "float32: the user's code computes in float32");
   if (!gives_reals(golden_, id)) {
-    const ValueId first = node.outputs.empty() ? ValueId::None : node.outputs[0];
-    const DType dtype = first == ValueId::None ? DType::Int64 : golden_[first].dtype;
+    const DType dtype = type_of_integers(golden_, id);
     return set(id, dtype, fmt::format("keeps {}: its results are indices, shapes or bools", name(dtype)));
   }
+  if (keeps_given(rules_)) return assign_given(id);
   flexible_[static_cast<size_t>(id)] = is_flexible(node) && !integer_refusal(golden_, id, DType::Int8);
   if (float_build) {
     return set(id, DType::Float16,
@@ -115,6 +121,25 @@ void Assignment::assign_own(NodeId id) {
   set(id, base_,
       fmt::format("{}: computes with an output range of its own{}", type,
                   rule == QuantRule::Natural ? ", inside the range of the function" : ""));
+}
+
+/// A model that comes quantized: on codes where it says what the node's tensors are, else in float16.
+void Assignment::assign_given(NodeId id) {
+  if (const std::optional<std::string> reason = given_refusal(golden_, target_, *rules_.given, id)) {
+    return set(id, DType::Float16, "float16: " + *reason);
+  }
+  const DType codes = given_type(golden_, *rules_.given, id);
+  set(id, codes, fmt::format("{}: with the model's own parameters", numpy_name(codes)));
+}
+
+/// Numbers that stand for codes of the given parameters: float32 holds all of them exactly, float16 does not.
+void Assignment::keep_codes_of_ports_exact() {
+  if (rules_.given == nullptr) return;
+  for (const NodeId id : order_) {
+    const Node& node = golden_[id];
+    if (node.op != "DequantizeLinear" || map_.at(id).asked || !rules_.given->contains(node.outputs[0])) continue;
+    set(id, DType::Float32, "float32: holds every code exactly");
+  }
 }
 
 /// The user's rules: of several for a node the last one counts, and only that one must be possible.
@@ -256,10 +281,13 @@ std::optional<std::string> precision_refusal(const Graph& golden, NodeId id, DTy
 
 PrecisionMap assign_precision(const Graph& golden, const Target& target, const PrecisionRules& rules) {
   Assignment assignment(golden, target, rules);
-  for (const DType other : {DType::Float16, DType::Int16, DType::Int8}) assignment.keep_islands(other);
-  assignment.follow_producers();
-  assignment.follow_users();
-  assignment.join_softmax();
+  if (!keeps_given(rules)) {
+    for (const DType other : {DType::Float16, DType::Int16, DType::Int8}) assignment.keep_islands(other);
+    assignment.follow_producers();
+    assignment.follow_users();
+    assignment.join_softmax();
+  }
+  assignment.keep_codes_of_ports_exact();
   return assignment.take();
 }
 

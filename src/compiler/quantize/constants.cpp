@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "compiler/quantize/weight_params.h"
+#include "core/graph/quant_runs.h"
 #include "core/model/ports.h"
 
 namespace openrknn {
@@ -72,6 +73,40 @@ CodedLayer quantize_layer(const Tensor& weights, const Tensor* bias, int axis, d
   const QuantParams params = choose_weight_params(real, axis, real_bias.values<float>(), input_scale, spec);
   CodedLayer layer{{quantize_tensor(real, params, spec.dtype), params}, std::nullopt};
   if (bias) layer.bias = quantize_bias(real_bias, params, input_scale, spec.dtype);
+  return layer;
+}
+
+CodedLayer given_layer(const GivenCodes& weights, const Tensor* bias, const GivenCodes* given_bias, int axis,
+                       double input_scale, DType codes) {
+  QuantParams params = weights.quant;
+  std::vector<bool> empty(params.scale.size(), true);
+  const std::vector<int64_t> values = to_ints(*weights.codes);
+  for_quant_runs(weights.codes->shape(), params, [&](int64_t begin, int64_t count, size_t index) {
+    for (int64_t i = begin; i < begin + count; ++i) {
+      if (values[static_cast<size_t>(i)] != params.zero_point[index]) empty[index] = false;
+    }
+  });
+  double largest = 0;
+  for (size_t c = 0; c < empty.size(); ++c) {
+    if (!empty[c]) largest = std::max(largest, params.scale[c]);
+  }
+  for (size_t c = 0; c < empty.size(); ++c) {
+    if (empty[c] && largest > 0) params.scale[c] = largest;  // it decides nothing but the multiplier of the others
+  }
+  if (params.axis >= 0) params.axis = axis;
+  CodedLayer layer{{cast(*weights.codes, codes), params}, std::nullopt};
+  if (bias == nullptr) return layer;
+  layer.bias = quantize_bias(as_float32(*bias), params, input_scale, codes);
+  if (given_bias == nullptr || given_bias->dtype != DType::Int32) return layer;
+  const std::vector<int64_t> kept = to_ints(*given_bias->codes);
+  std::vector<int64_t> biases = to_ints(layer.bias->codes);
+  const auto most = static_cast<int64_t>(largest_bias(codes));
+  for (size_t i = 0; i < biases.size(); ++i) {
+    const std::vector<double>& scales = given_bias->quant.scale;
+    const double scale = scales[scales.size() == 1 ? 0 : i], expected = layer.bias->quant.scale[i];
+    if (std::abs(scale - expected) <= 1e-6 * expected && std::abs(kept[i]) <= most) biases[i] = kept[i];
+  }
+  layer.bias->codes = cast(Tensor::from<int64_t>(bias->shape(), biases), layer.bias->codes.dtype());
   return layer;
 }
 

@@ -29,6 +29,11 @@ struct CodedLayer {
 CodedLayer quantize_layer(const Tensor& weights, const Tensor* bias, int axis, double input_scale, const WeightSpec&,
                           const Location& where);
 
+/// Weights whose codes the model gives, in the type of the layer. Codes and scales stay; a channel without weights
+/// takes the largest scale. Bias codes stay where their scale is sx·sw, else the bias is coded anew.
+CodedLayer given_layer(const GivenCodes& weights, const Tensor* bias, const GivenCodes* given_bias, int axis,
+                       double input_scale, DType codes);
+
 /// Layers that were quantized before, by content: builds that differ in the precision of some layers share the others.
 /// Not thread-safe.
 struct LayerCache {

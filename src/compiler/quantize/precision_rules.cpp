@@ -159,6 +159,13 @@ bool gives_reals(const Graph& golden, NodeId id) {
   return std::any_of(outputs.begin(), outputs.end(), [&](ValueId v) { return is_real(golden, v); });
 }
 
+DType type_of_integers(const Graph& golden, NodeId id) {
+  const std::vector<ValueId>& outputs = golden[id].outputs;
+  if (outputs.empty() || outputs[0] == ValueId::None) return DType::Int64;
+  const DType dtype = golden[outputs[0]].dtype;
+  return dtype == DType::Int8 || dtype == DType::Int16 ? DType::Int32 : dtype;
+}
+
 InputRole role_of(const Graph& golden, NodeId id, size_t index) {
   const Node& node = golden[id];
   if (!has_input(node, index) || !is_real(golden, node.inputs[index])) return InputRole::Other;

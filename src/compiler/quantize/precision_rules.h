@@ -27,6 +27,10 @@ bool is_real(const Graph& golden, ValueId);
 /// The node gives at least one real value.
 bool gives_reals(const Graph& golden, NodeId);
 
+/// What a node without real results is said to compute in: the type of its first result. Int32 stands for plain
+/// integers of 8 and 16 bits (QuantizeLinear as an operator), which are no codes that the graph has parameters for.
+DType type_of_integers(const Graph& golden, NodeId);
+
 /// Why the node cannot be computed on codes (Int8, Int16), as a sentence; nullopt if it can.
 std::optional<std::string> integer_refusal(const Graph& golden, NodeId, DType codes);
 /// Elementwise arithmetic and reductions: cheap enough that int8 gains nothing between two float16 nodes.

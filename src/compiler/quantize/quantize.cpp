@@ -35,11 +35,13 @@ bool tolerates_saturation(const Node& node) {
 class Quantizer {
  public:
   Quantizer(const Graph& golden, const PrecisionMap& precision, const Calibration& calibration,
-            const QuantizeOptions& options)
+            const QuantizeOptions& options, const GivenParameters& given, std::vector<std::string>* notes)
       : golden_(golden),
         precision_(precision),
         options_(options),
-        classes_(golden, precision, calibration, options.activations, options.ranges),
+        given_(given),
+        notes_(notes),
+        classes_(golden, precision, calibration, options.activations, options.ranges, given),
         graph_(golden) {}
 
   Graph run() {
@@ -55,8 +57,9 @@ class Quantizer {
   void connect_codes(NodeId);
   void connect_float(NodeId);
   void connect_layer(NodeId);
-  CodedLayer coded_layer(const Tensor& weights, const Tensor* bias, int axis, double input_scale, const WeightSpec&,
-                         const Location&);
+  CodedLayer coded_layer(NodeId, double input_scale);
+  CodedLayer cached_layer(const Tensor& weights, const Tensor* bias, int axis, double input_scale, const WeightSpec&,
+                          const Location&);
   void connect_normalization(NodeId);
   void multiply_instead_of_divide(NodeId);
 
@@ -64,6 +67,8 @@ class Quantizer {
   ValueId float_form(ValueId, DType);
   ValueId convert(ValueId, std::string name, DType, std::optional<QuantParams>);
   ValueId half_constant(NodeId, ValueId);
+  const GivenCodes* given(ValueId) const;
+  void note_coarse_channels(NodeId, const QuantParams& weights);
   Coded coded_weights(NodeId, ValueId);
   bool is_worth_coding(const Tensor& real, const Coded&) const;
   template <class Make>
@@ -72,6 +77,8 @@ class Quantizer {
   const Graph& golden_;
   const PrecisionMap& precision_;
   const QuantizeOptions& options_;
+  const GivenParameters& given_;
+  std::vector<std::string>* notes_;
   RangeClasses classes_;
   Graph graph_;
   Diagnostics problems_;
@@ -117,12 +124,22 @@ void Quantizer::connect_codes(NodeId id) {
     if (role_of(golden_, id, i) != InputRole::Data) continue;
     if (golden.op == "Div" && i == 1) continue;
     if (!is_plain_constant(golden_, input)) {
+      const auto own = given_.find(input);
+      const bool other = own != given_.end() && own->second.dtype != codes;
+      if (other && reads_as_stored(golden_, id)) continue;
       const ValueId like = classes_.requantized(id, i) ? golden.outputs[0] : input;
       graph_.set_input(id, i, code_form(input, codes, classes_.params(like, codes)));
       continue;
     }
     const Tensor& content = *golden_[input].constant;
     const Location where{.file = {}, .node = golden.name, .tensor = golden_[input].name};
+    const GivenCodes* own = shares ? nullptr : given(input);
+    if (own != nullptr && own->dtype == codes && own->quant.scale.size() == 1) {
+      graph_.set_input(id, i, constant_form(input, key_of(codes, own->quant), suffix_of(codes), [&] {
+                         return Coded{*own->codes, {own->quant.scale, own->quant.zero_point}};
+                       }));
+      continue;
+    }
     const QuantParams quant =
         shares ? classes_.params(golden.outputs[0], codes) : params_of_constant(content, classes_.spec(codes), where);
     graph_.set_input(id, i, constant_form(input, key_of(codes, quant), suffix_of(codes), [&] {
@@ -154,20 +171,10 @@ void Quantizer::connect_layer(NodeId id) {
   const ValueId weights = golden.inputs[1];
   const ValueId bias = golden.inputs.size() > 2 ? golden.inputs[2] : ValueId::None;
   const double input_scale = graph_[graph_[id].inputs[0]].quant->scale[0];
-  const Tensor* bias_content = bias == ValueId::None ? nullptr : &*golden_[bias].constant;
-  const Location where{.file = {}, .node = golden.name, .tensor = golden_[weights].name};
   const DType codes = precision_.at(id).dtype;
-  const int axis = weight_axis(golden_, id);
-  // A vector of weights is one column: it has one output channel.
-  const bool column = golden_[weights].shape.size() == 1;
-  const WeightSpec spec{.method = column ? QuantizedMethod::Layer : options_.method,
-                        .dtype = codes,
-                        .symmetric = options_.symmetric_weights,
-                        .power_of_two = options_.activations.power_of_two,
-                        .clip = options_.clip_weights};
-  const CodedLayer layer = coded_layer(*golden_[weights].constant, bias_content, axis, input_scale, spec, where);
+  const CodedLayer layer = coded_layer(id, input_scale);
   // A bias can widen the scales, so weights shared by two layers may end up in two forms.
-  std::string key = fmt::format("weights {} {} {}", numpy_name(codes), axis,
+  std::string key = fmt::format("weights {} {} {}", numpy_name(codes), weight_axis(golden_, id),
                                 hash64(std::as_bytes(std::span(layer.weights.quant.scale))));
   graph_.set_input(id, 1, constant_form(weights, key, suffix_of(codes), [&] { return layer.weights; }));
   if (!layer.bias) return;
@@ -175,8 +182,60 @@ void Quantizer::connect_layer(NodeId id) {
   graph_.set_input(id, 2, constant_form(bias, key, suffix_of(layer.bias->codes.dtype()), [&] { return *layer.bias; }));
 }
 
-CodedLayer Quantizer::coded_layer(const Tensor& weights, const Tensor* bias, int axis, double input_scale,
-                                  const WeightSpec& spec, const Location& where) {
+const GivenCodes* Quantizer::given(ValueId id) const {
+  const auto found = given_.find(id);
+  return found == given_.end() || !found->second.codes ? nullptr : &found->second;
+}
+
+CodedLayer Quantizer::coded_layer(NodeId id, double input_scale) {
+  const Node& golden = golden_[id];
+  const ValueId weights = golden.inputs[1];
+  const ValueId bias = golden.inputs.size() > 2 ? golden.inputs[2] : ValueId::None;
+  const Tensor* bias_content = bias == ValueId::None ? nullptr : &*golden_[bias].constant;
+  const Location where{.file = {}, .node = golden.name, .tensor = golden_[weights].name};
+  const DType codes = precision_.at(id).dtype;
+  const int axis = weight_axis(golden_, id);
+  const GivenCodes* own = given(weights);
+  const bool fits = own != nullptr && (own->dtype == codes || own->dtype == DType::Int8) &&
+                    (own->quant.axis < 0 || own->quant.axis == axis);
+  if (fits) {
+    CodedLayer layer =
+        given_layer(*own, bias_content, bias == ValueId::None ? nullptr : given(bias), axis, input_scale, codes);
+    note_coarse_channels(id, layer.weights.quant);
+    return layer;
+  }
+  // A vector of weights is one column: it has one output channel.
+  const bool column = golden_[weights].shape.size() == 1;
+  const WeightSpec spec{.method = column ? QuantizedMethod::Layer : options_.method,
+                        .dtype = codes,
+                        .symmetric = options_.symmetric_weights,
+                        .power_of_two = options_.activations.power_of_two,
+                        .clip = options_.clip_weights};
+  return cached_layer(*golden_[weights].constant, bias_content, axis, input_scale, spec, where);
+}
+
+/// The NPU multiplies a channel by a whole number of 2^-14 of the largest scale. Our own scales are chosen so; given
+/// ones are rounded there.
+void Quantizer::note_coarse_channels(NodeId id, const QuantParams& weights) {
+  constexpr double kWorthSaying = 1.0 / 256;  // half a code of a whole range
+  if (notes_ == nullptr || weights.scale.size() < 2) return;
+  const double largest = *std::max_element(weights.scale.begin(), weights.scale.end());
+  int64_t coarse = 0;
+  double worst = 0;
+  for (const double scale : weights.scale) {
+    const double exact = scale / largest * (1 << 14), error = std::abs(std::nearbyint(exact) / exact - 1);
+    coarse += error > kWorthSaying;
+    worst = std::max(worst, error);
+  }
+  if (coarse == 0) return;
+  notes_->push_back(fmt::format(
+      "'{}': {} of {} channels have weight scales so far below the layer's largest that the hardware's multiplier of "
+      "2^-14 steps is off by up to {:.1f} %; their results are scaled by as much",
+      golden_[id].name, coarse, weights.scale.size(), 100 * worst));
+}
+
+CodedLayer Quantizer::cached_layer(const Tensor& weights, const Tensor* bias, int axis, double input_scale,
+                                   const WeightSpec& spec, const Location& where) {
   if (options_.cache == nullptr) return quantize_layer(weights, bias, axis, input_scale, spec, where);
   const std::string key =
       fmt::format("{} {} {} {} {:a} {} {} {} {} {}", hash64(weights.bytes()), to_string(weights.shape()),
@@ -220,7 +279,9 @@ void Quantizer::connect_float(NodeId id) {
     const ValueId input = golden.inputs[i];
     if (!is_real(golden_, input)) continue;
     if (!is_plain_constant(golden_, input)) {
-      graph_.set_input(id, i, float_form(input, custom ? DType::Float32 : DType::Float16));
+      // Codes made from codes: float32 gives back each of them.
+      const bool exact = codes && graph_[input].dtype != DType::Float16;
+      graph_.set_input(id, i, float_form(input, custom || exact ? DType::Float32 : DType::Float16));
       continue;
     }
     // Added to a float32 accumulator: a bias or a variance loses by rounding and gains nothing. A scale may be tiny.
@@ -353,8 +414,8 @@ ValueId Quantizer::convert(ValueId from, std::string name, DType dtype, std::opt
 }  // namespace
 
 Graph quantize(const Graph& golden, const PrecisionMap& precision, const Calibration& calibration,
-               const QuantizeOptions& options) {
-  return Quantizer(golden, precision, calibration, options).run();
+               const QuantizeOptions& options, const GivenParameters& given, std::vector<std::string>* notes) {
+  return Quantizer(golden, precision, calibration, options, given, notes).run();
 }
 
 }  // namespace openrknn

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "compiler/dataset/samples.h"
+#include "compiler/quantize/given_parameters.h"
 #include "compiler/quantize/histogram.h"
 #include "compiler/quantize/sample_record.h"
 #include "core/base/log.h"
@@ -115,6 +116,9 @@ struct PrecisionRules {
   Scheme scheme = Scheme::W8A8;
   bool quantize = true;                   ///< false: everything Float16 that no rule asks otherwise
   std::vector<PrecisionRule> rules = {};  ///< later ones win
+  /// What the model says of its tensors, null if nothing. Where `quantize` is false, nodes for which that is enough
+  /// compute on codes.
+  const GivenParameters* given = nullptr;
 };
 /// Throws Error listing every rule that names nothing, or asks for what a layer cannot be (QuantizeUnknownLayer,
 /// QuantizePrecisionRefused).
@@ -148,13 +152,16 @@ QuantizeOptions options_of(Scheme);
 /// Golden's ids stay valid: values change dtype and get QuantParams, Convert nodes are added at borders. With every
 /// node Float16 this is the fp16 build. Throws Error (QuantizeNoStatistics, QuantizeHalfOverflow naming the constant,
 /// …).
-Graph quantize(const Graph& golden, const PrecisionMap&, const Calibration&, const QuantizeOptions&);
+/// Tensors and weights that have given parameters keep them; `notes` tells where a given scale does not fit.
+Graph quantize(const Graph& golden, const PrecisionMap&, const Calibration&, const QuantizeOptions&,
+               const GivenParameters& given = {}, std::vector<std::string>* notes = nullptr);
 
 /// What a graph was quantized with: enough to do it again with one thing changed.
 struct QuantizeRecipe {
   PrecisionMap precision;
   Calibration calibration;  ///< empty: no samples were needed
   QuantizeOptions options;
+  GivenParameters given = {};
 };
 
 /// Fills Node::fixed, integer biases and lookup tables. Last stage.

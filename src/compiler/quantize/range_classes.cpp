@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "compiler/quantize/precision_rules.h"
-#include "core/graph/custom.h"
 #include "core/graph/schema.h"
 
 namespace openrknn {
@@ -40,7 +39,8 @@ DType storage_of(const Graph& golden, const PrecisionMap& precision, ValueId id)
   if (!is_real(golden, id)) return golden[id].dtype;
   const NodeId producer = golden[id].producer;
   if (producer != NodeId::None) {
-    if (golden[producer].op == kCustomOp) return golden[id].dtype;
+    const auto row = precision.find(producer);
+    if (row != precision.end() && row->second.dtype == DType::Float32) return golden[id].dtype;
     return computes_codes(precision, producer) ? precision.at(producer).dtype : DType::Float16;
   }
   DType stored = DType::Float16;
@@ -54,8 +54,13 @@ DType storage_of(const Graph& golden, const PrecisionMap& precision, ValueId id)
   return stored;
 }
 
+bool reads_as_stored(const Graph& golden, NodeId id) {
+  // What an input is stored in is what its readers ask for.
+  return golden[id].op == "Convert" && !golden.is_input(golden[id].inputs[0]);
+}
+
 RangeClasses::RangeClasses(const Graph& golden, const PrecisionMap& precision, const Calibration& calibration,
-                           const RangeSpec& spec, const AskedRanges& asked)
+                           const RangeSpec& spec, const AskedRanges& asked, const GivenParameters& given)
     : golden_(golden), precision_(precision), asked_(asked), narrow_spec_(spec), wide_spec_(spec) {
   narrow_spec_.dtype = DType::Int8;
   wide_spec_.dtype = DType::Int16;
@@ -63,10 +68,11 @@ RangeClasses::RangeClasses(const Graph& golden, const PrecisionMap& precision, c
   member_.assign(count, false);
   own_.resize(count);
   range_.resize(count);
+  given_.resize(count);
   params_.resize(count);
   own_width_.resize(count);
   for (size_t i = 0; i < count; ++i) parent_.push_back(i);
-  add_members();
+  add_members(given);
 
   Diagnostics problems;
   list_.resize(count);
@@ -75,6 +81,10 @@ RangeClasses::RangeClasses(const Graph& golden, const PrecisionMap& precision, c
     const Form form = form_of(i);
     const Value& value = golden[form.value];
     list_[i] = {form};
+    if (const auto own = given.find(form.value); own != given.end() && own->second.dtype == form.codes) {
+      given_[i] = &own->second.quant;
+      continue;
+    }
     const auto seen = calibration.find(value.name);
     if (seen == calibration.end()) {
       problems.add(Code::QuantizeNoStatistics, Location{.file = {}, .node = {}, .tensor = value.name},
@@ -93,13 +103,16 @@ RangeClasses::RangeClasses(const Graph& golden, const PrecisionMap& precision, c
   }
 }
 
-void RangeClasses::add_members() {
+void RangeClasses::add_members(const GivenParameters& given) {
   for (const NodeId id : golden_.order()) {
     if (!computes_codes(precision_, id)) continue;
     const Node& node = golden_[id];
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const bool data = role_of(golden_, id, i) == InputRole::Data;
       if (data && !is_plain_constant(golden_, node.inputs[i])) {
+        const auto own = given.find(node.inputs[i]);
+        const bool other = own != given.end() && own->second.dtype != codes_of(id);
+        if (other && reads_as_stored(golden_, id)) continue;
         member_[index_of({node.inputs[i], codes_of(id)})] = true;
       }
     }
@@ -139,7 +152,13 @@ void RangeClasses::join_moves() {
     }
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const bool data = role_of(golden_, id, i) == InputRole::Data;
-      if (data && is_member({node.inputs[i], codes})) join({first, codes}, {node.inputs[i], codes});
+      const Form input{node.inputs[i], codes};
+      if (!data || !is_member(input)) continue;
+      if (joins_given({first, codes}, input)) {
+        join({first, codes}, input);
+      } else {
+        requantized_.insert({id, i});
+      }
     }
     contribute_constants(id);
   }
@@ -183,6 +202,14 @@ void RangeClasses::join_choices(NodeId id) {
     if (role_of(golden_, id, i) != InputRole::Data) continue;
     const Form input{node.inputs[i], codes};
     if (!is_member(input) || root(input) == root(output)) continue;
+    if (!joins_given(output, input)) {
+      requantized_.insert({id, i});
+      continue;
+    }
+    if (given_[root(output)] != nullptr) {
+      join(output, input);
+      continue;
+    }
     Statistics merged = range_[root(output)];
     merged.merge(range_[root(input)]);
     const double most = std::min(tolerated_width(input, id), tolerated_width(output, id));
@@ -193,6 +220,16 @@ void RangeClasses::join_choices(NodeId id) {
       requantized_.insert({id, i});
     }
   }
+}
+
+/// Parameters that the model gives are kept on both sides: equal ones or none on either.
+bool RangeClasses::joins_given(Form output, Form input) const {
+  const QuantParams *a = given_[root(output)], *b = given_[root(input)];
+  if (a == nullptr && b == nullptr) return true;
+  if (a != nullptr && b != nullptr) return *a == *b;
+  // One side is given: the other takes it, unless it has numbers of its own that something else reads.
+  const Form open = a == nullptr ? output : input;
+  return !range_[root(open)].has_range() || (golden_.users(open.value).size() <= 1 && !golden_.is_output(open.value));
 }
 
 /// How wide the value's class may become: bounded by each member that something besides `choice` and mere moves reads.
@@ -222,6 +259,7 @@ void RangeClasses::join(Form a, Form b) {
   const size_t keep = std::min(root(a), root(b)), gone = std::max(root(a), root(b));
   if (keep == gone) return;
   parent_[gone] = keep;
+  if (given_[keep] == nullptr) given_[keep] = given_[gone];
   range_[keep].merge(range_[gone]);
   list_[keep].insert(list_[keep].end(), list_[gone].begin(), list_[gone].end());
   list_[gone].clear();
@@ -241,6 +279,7 @@ std::optional<std::pair<double, double>> RangeClasses::asked_range(size_t root) 
 
 const QuantParams& RangeClasses::params(ValueId id, DType codes) const {
   const size_t at = root({id, codes});
+  if (given_[at] != nullptr) return *given_[at];
   if (const auto asked = asked_range(at); asked && !params_[at]) {
     const RangeSpec& wanted = spec(codes);
     params_[at] = wanted.power_of_two ? power_of_two_params(asked->first, asked->second, codes)

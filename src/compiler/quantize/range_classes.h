@@ -21,11 +21,17 @@ inline bool computes_codes(const PrecisionMap& precision, NodeId id) {
   return row != precision.end() && is_code_type(row->second.dtype);
 }
 
+/// A Convert of the model's own that need not read its input in the type it gives.
+bool reads_as_stored(const Graph& golden, NodeId);
+
 /// Union-find over the forms in codes that values of the golden graph have.
 class RangeClasses {
  public:
   /// Throws Error (QuantizeNoStatistics) listing every tensor calibration did not see.
-  RangeClasses(const Graph& golden, const PrecisionMap&, const Calibration&, const RangeSpec&, const AskedRanges&);
+  /// `given` must outlive it: what a model that comes quantized says of a tensor goes before what was seen, for the
+  /// form of the type it says it of.
+  RangeClasses(const Graph& golden, const PrecisionMap&, const Calibration&, const RangeSpec&, const AskedRanges&,
+               const GivenParameters& given = {});
 
   /// Parameters of the value's form in codes of this type.
   const QuantParams& params(ValueId, DType codes) const;
@@ -45,9 +51,10 @@ class RangeClasses {
   static Form form_of(size_t index) {
     return {ValueId{static_cast<int32_t>(index / 2)}, index % 2 == 1 ? DType::Int16 : DType::Int8};
   }
-  void add_members();
+  void add_members(const GivenParameters&);
   void join_moves();
   void join_choices(NodeId);
+  bool joins_given(Form output, Form input) const;
   void contribute_constants(NodeId);
   Statistics seen_in(const Tensor& constant);
 
@@ -70,8 +77,9 @@ class RangeClasses {
   std::vector<Statistics> own_;  // what it contributes; natural range applied
   mutable std::vector<size_t> parent_;
   mutable std::vector<std::optional<double>> own_width_;
-  std::vector<Statistics> range_;        // by root
-  std::vector<std::vector<Form>> list_;  // by root
+  std::vector<Statistics> range_;          // by root
+  std::vector<const QuantParams*> given_;  // by root; null: none
+  std::vector<std::vector<Form>> list_;    // by root
   std::set<std::pair<NodeId, size_t>> requantized_;
   std::unique_ptr<BucketCounter> counter_;                  // of constants
   mutable std::vector<std::optional<QuantParams>> params_;  // by root, once all classes stand

@@ -14,10 +14,6 @@
 namespace openrknn {
 namespace {
 
-PrecisionRules rules_of(const CompileOptions& options) {
-  return {.scheme = options.scheme, .quantize = options.quantize, .rules = options.precision};
-}
-
 /// As the graph's input or output holds it.
 Tensor represented(const Tensor& real, const Value& value) {
   return value.quant ? quantize_tensor(real, *value.quant, value.dtype) : cast(real, value.dtype);
@@ -34,16 +30,14 @@ LiftTrials::LiftTrials(const PreparedBuild& prepared, const CompileOptions& opti
     : prepared_(prepared), options_(options), search_(search), pool_(pool) {
   const Graph& golden = prepared.goldens.front();
   const Target& target = *find_target(options.target);
-  const PrecisionMap precision = assign_precision(golden, target, rules_of(options));
+  const PrecisionRules rules = rules_of(prepared, options);
+  const PrecisionMap precision = assign_precision(golden, target, rules);
   for (const NodeId id : golden.order()) {
     const Node& node = golden[id];
     products_ += products_of(golden, node);
     const Precision& own = precision.at(id);
     const bool liftable = is_code_type(own.dtype) && own.dtype != search.lift && !own.asked && !is_flexible(node);
-    if (!liftable || !gives_reals(golden, id) ||
-        precision_refusal(golden, id, search.lift, target, rules_of(options))) {
-      continue;
-    }
+    if (!liftable || !gives_reals(golden, id) || precision_refusal(golden, id, search.lift, target, rules)) continue;
     layers_.push_back({golden[node.outputs[0]].name, products_of(golden, node)});
   }
   for (int64_t i = 0; i < std::min(search.samples, samples.count()); ++i) inputs_.push_back(samples.get(i));

@@ -68,7 +68,9 @@ class Verifier {
   void check_quant(ValueId id, const QuantParams& quant) {
     const Value& value = graph_[id];
     const int64_t rank = static_cast<int64_t>(value.shape.size());
-    if (is_floating(value.dtype) || value.dtype == DType::Bool) {
+    // Constants of a model that came quantized: real numbers that codes stand for, and say so.
+    const bool decoded = is_floating(value.dtype) && value.constant && value.producer == NodeId::None;
+    if ((is_floating(value.dtype) && !decoded) || value.dtype == DType::Bool) {
       add(tensor(id),
           fmt::format("has quantization parameters and type {}, expected an integer type", name(value.dtype)));
     }

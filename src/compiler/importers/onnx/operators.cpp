@@ -19,6 +19,15 @@ constexpr Family kFamilies[] = {
     einsum_operators,        quantized_operators,      sampling_operators,
 };
 
+struct DomainRow {
+  std::string_view domain;
+  Family operators;
+};
+constexpr DomainRow kOtherDomains[] = {
+    {"ai.onnx.preview", preview_operators},
+    {"com.microsoft", contrib_operators},
+};
+
 const std::unordered_multimap<std::string_view, const OperatorRow*>& rows_by_name() {
   static const auto table = [] {
     std::unordered_multimap<std::string_view, const OperatorRow*> rows;
@@ -68,9 +77,11 @@ const OperatorRow* find_operator(std::string_view op, int64_t opset) {
 const OperatorRow* find_operator(std::string_view op, std::string_view domain, int64_t opset) {
   if (domain.empty()) return find_operator(op, opset);
   if (domain == "openrknn") return find_own_operator(op, opset);
-  if (domain != "ai.onnx.preview") return nullptr;
-  for (const OperatorRow& row : preview_operators()) {
-    if (row.op == op && opset >= row.since && opset <= row.until) return &row;
+  for (const DomainRow& other : kOtherDomains) {
+    if (other.domain != domain) continue;
+    for (const OperatorRow& row : other.operators()) {
+      if (row.op == op && opset >= row.since && opset <= row.until) return &row;
+    }
   }
   return nullptr;
 }

@@ -20,7 +20,7 @@ struct OperatorRow {
 
 /// The row for an operator of the default domain; null if there is none for this opset.
 const OperatorRow* find_operator(std::string_view op, int64_t opset);
-/// The same for an operator of `domain`: the default one, or ai.onnx.preview.
+/// The same for an operator of `domain`: the default one, ai.onnx.preview or com.microsoft.
 const OperatorRow* find_operator(std::string_view op, std::string_view domain, int64_t opset);
 /// The row for an operator of the domain `openrknn`, which is one for all; null if the graph has no such operator.
 const OperatorRow* find_own_operator(std::string_view op, int64_t version);
@@ -53,5 +53,7 @@ std::span<const OperatorRow> sequence_operators();
 std::span<const OperatorRow> signal_operators();
 /// Of the domain ai.onnx.preview.
 std::span<const OperatorRow> preview_operators();
+/// Of the domain com.microsoft: operators on codes that onnxruntime's quantizer writes.
+std::span<const OperatorRow> contrib_operators();
 
 }  // namespace openrknn::onnx

@@ -2,6 +2,7 @@
 // layers are written with them or with exact integer products.
 #include <fmt/format.h>
 
+#include "compiler/importers/onnx/codes.h"
 #include "compiler/importers/onnx/operators.h"
 #include "compiler/importers/onnx/window.h"
 
@@ -15,47 +16,6 @@ DType required_type(const Translation& t, ElementType type) {
            fmt::format("codes of type {} are not supported: {}", name(type), type_refusal(type)));
   }
   return *dtype;
-}
-
-/// One number as shape [], which is how a scale for the whole tensor is written.
-ValueId one_number(Translation& t, ValueId value) {
-  return value != ValueId::None && element_count(t.shape_of(value)) == 1 ? t.reshape(value, {}) : value;
-}
-
-/// Inputs and attributes QuantizeLinear and DequantizeLinear share, for data, scale and zero point (or None).
-struct Linear {
-  std::vector<ValueId> inputs;
-  Attributes attributes;
-};
-Linear linear(Translation& t, ValueId x, ValueId scale, ValueId zero_point, int64_t axis, int64_t block_size = 0) {
-  const auto rank = static_cast<int64_t>(t.shape_of(x).size());
-  const Shape given = t.shape_of(scale);
-  if (block_size == 0) {
-    scale = one_number(t, scale);
-    zero_point = one_number(t, zero_point);
-  }
-  const Shape scales = t.shape_of(scale);
-  if (zero_point != ValueId::None && t.shape_of(zero_point).empty() && !scales.empty()) {  // one for all the scales
-    zero_point = t.emit("Expand", {t.reshape(zero_point, Shape(scales.size(), 1))}, {{"shape", scales}});
-  }
-  Linear linear{{x, scale}, {}};
-  if (zero_point != ValueId::None) linear.inputs.push_back(zero_point);
-  if (t.shape_of(scale).empty()) return linear;
-  if (block_size == 0 && given.size() != 1) {
-    t.fail(Code::ImportShapeMismatch,
-           fmt::format("scale has shape {}, expected one number or a vector", to_string(given)));
-  }
-  linear.attributes.emplace("axis", t.axis(axis, rank));
-  if (block_size != 0) linear.attributes.emplace("block_size", block_size);
-  return linear;
-}
-ValueId dequantized(Translation& t, ValueId codes, ValueId scale, ValueId zero_point, int64_t axis) {
-  Linear parts = linear(t, codes, scale, zero_point, axis);
-  return t.emit("DequantizeLinear", std::move(parts.inputs), std::move(parts.attributes));
-}
-void produce_quantized(Translation& t, Linear parts, DType to) {
-  parts.attributes.emplace("to", static_cast<int64_t>(to));
-  t.produce("QuantizeLinear", std::move(parts.inputs), std::move(parts.attributes));
 }
 
 // `saturate` speaks of float8 alone; `precision` is float32 here whatever the file says.

@@ -9,7 +9,7 @@ bool fold_bias(Graph& graph, const PassContext& context) {
     if (has_attribute(graph[id].attributes, "activation")) return false;
     for (const size_t side : {size_t{0}, size_t{1}}) {
       const ValueId sum = graph[id].inputs[side], addend = graph[id].inputs[1 - side];
-      const std::optional<Layer> layer = layer_before(graph, sum);
+      const std::optional<Layer> layer = layer_before(graph, sum, Weights::OrGiven);
       if (!layer || !same_type(graph, sum, graph[id].outputs[0])) continue;
       const std::vector<ValueId>& inputs = graph[layer->node].inputs;
       if (inputs.size() > 2 && inputs[2] != ValueId::None) continue;

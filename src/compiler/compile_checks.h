@@ -1,0 +1,21 @@
+// What a build cannot be, and what of the options it leaves out: said before the work.
+#pragma once
+
+#include "compiler/compile.h"
+
+namespace openrknn {
+
+/// The correction is asked for and of use to this build.
+bool wants(const CompileOptions&, const Correction&);
+
+/// Throws Error (ConfigUnsupported) naming the SoCs that have the scheme.
+void require_scheme(const Target&, const CompileOptions&);
+/// A SoC without fp16 convolution cannot run such layers at all: better said now than by rknn_init on the board.
+void require_float16(const Target&, const Graph&);
+
+/// Options that do not go with a model that brings parameters.
+void require_fitting_parameters(const Target&, const CompileOptions&, const Graph& golden, const GivenParameters&);
+/// Warns of what such a model leaves out, and what of it is not kept.
+void report_parameters(const CompileOptions&, const KeptParameters&, CompileReport&);
+
+}  // namespace openrknn
