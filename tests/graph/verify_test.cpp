@@ -105,10 +105,17 @@ TEST(Verify, FindsIdsOutsideTheGraph) {
 TEST(Verify, FindsBadQuantization) {
   Graph graph = parse_graph(kTwoLayers);
   graph[graph.find("w")].quant = QuantParams{.scale = {0.5, -1}, .zero_point = {0}, .axis = 0, .group = 0};
-  expect_complaint(graph, "has quantization parameters and type f32");
+  graph[graph.find("y")].quant = QuantParams{.scale = {0.5}, .zero_point = {0}};
+  expect_complaint(graph, "tensor 'y': E0201 graph.invalid: has quantization parameters and type f32");
   expect_complaint(graph, "2 scales and 1 zero points");
   expect_complaint(graph, "2 scales for shape [3, 2, 1, 1] along axis 0, expected 3");
   expect_complaint(graph, "not a positive number");
+}
+
+TEST(Verify, LetsDecodedConstantsSayTheirParameters) {
+  Graph graph = parse_graph(kTwoLayers);
+  graph[graph.find("w")].quant = QuantParams{.scale = {0.5}, .zero_point = {0}};
+  EXPECT_EQ(complaint(graph), "");
 }
 
 TEST(Verify, ReportsEverythingTogether) {
