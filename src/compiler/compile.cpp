@@ -3,100 +3,22 @@
 #include "compiler/compile.h"
 
 #include <algorithm>
-#include <chrono>
-#include <cmath>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "compiler/auto_hybrid.h"
 #include "compiler/compile_checks.h"
-#include "compiler/corrections/concat_ranges.h"
-#include "compiler/passes/pass.h"
+#include "compiler/compile_report.h"
 #include "compiler/quantize/constants.h"
 #include "compiler/quantize/given_precision.h"
-#include "compiler/quantize/match_rules.h"
 #include "compiler/shape_sets.h"
+#include "compiler/stages.h"
 #include "core/base/version.h"
-#include "core/executor/plan.h"
 #include "core/executor/segments.h"
-#include "core/graph/text.h"
 #include "core/model/precision_notes.h"
 
 namespace openrknn {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-// Times stages, dumps graphs and checks them: everything about running the pipeline that is not the pipeline.
-class Stages {
- public:
-  Stages(const CompileOptions& options, CompileReport& report) : options_(options), report_(report) {}
-
-  template <class Function>
-  void run(std::string_view stage, Graph& graph, const Function& function) {
-    const Clock::time_point start = Clock::now();
-    function();
-    add_time(stage, std::chrono::duration<double>(Clock::now() - start).count());
-    finished(stage, graph);
-  }
-
-  // Repeats a group of passes until none changes the graph. Every pass removes or simplifies something, so this ends;
-  // the bound turns a pass that breaks that promise into an error instead of a hang.
-  void run_passes(std::string_view stage, std::span<const Pass> passes, Graph& graph) {
-    constexpr int kMostRounds = 100;
-    run(stage, graph, [&] {
-      const PassContext context{.evaluate = evaluate,
-                                .note = [&](std::string_view line) { report_.pass_log.emplace_back(line); }};
-      bool changed = true;
-      for (int round = 0; changed; ++round) {
-        if (round == kMostRounds) fail(Code::Internal, fmt::format("stage '{}' does not come to rest", stage));
-        changed = false;
-        for (const Pass& pass : passes) {
-          if (pass.level > options_.optimization_level) continue;
-          if (!pass.run(graph, context)) continue;
-          changed = true;
-          finished(pass.name, graph);
-        }
-      }
-    });
-  }
-
-  /// The model brings parameters of its own: they describe the numbers as they are.
-  void keep_numbers() { keeps_numbers_ = true; }
-
-  // Corrections that are wanted and of use to this build; each once.
-  void run_corrections(std::span<const Correction> corrections, Graph& graph, const CorrectionContext& context) {
-    for (const Correction& correction : corrections) {
-      if (!wants(options_, correction) || (keeps_numbers_ && !correction.keeps_numbers)) continue;
-      if (correction.needs_samples && context.observations == nullptr) continue;
-      run(correction.name, graph, [&] { correction.run(graph, context); });
-    }
-  }
-
- private:
-  // Stages of several shape sets count together.
-  void add_time(std::string_view stage, double seconds) {
-    for (StageTime& time : report_.times) {
-      if (time.stage == stage) {
-        time.seconds += seconds;
-        return;
-      }
-    }
-    report_.times.push_back({std::string(stage), seconds});
-  }
-
-  void finished(std::string_view stage, const Graph& graph) {
-    if (options_.check) verify(graph);
-    if (options_.dump && (options_.dump_after == stage || options_.dump_after == "all")) {
-      options_.dump(stage, to_text(graph));
-    }
-  }
-
-  const CompileOptions& options_;
-  CompileReport& report_;
-  bool keeps_numbers_ = false;
-};
 
 void optimize_in_stages(Graph& graph, Stages& stages, const CorrectionContext& correcting);
 
@@ -132,16 +54,6 @@ void optimize_in_stages(Graph& graph, Stages& stages, const CorrectionContext& c
   stages.run_passes("clean again", clean_passes(), graph);
 }
 
-const Target& target_of(const CompileOptions& options) {
-  const Target* target = find_target(options.target);
-  if (target == nullptr) {
-    std::string known;
-    for (const Target& row : all_targets()) known += fmt::format("{}{}", known.empty() ? "" : ", ", row.name);
-    fail(Code::ConfigUnknownPlatform, fmt::format("unknown target '{}'", options.target), "known targets: " + known);
-  }
-  return *target;
-}
-
 QuantizeOptions quantize_options_of(const CompileOptions& options, const PreparedBuild& prepared) {
   QuantizeOptions quantize = options.quantize ? options_of(options.scheme) : QuantizeOptions{};
   quantize.method = options.method;
@@ -167,106 +79,6 @@ bool wants_corrections_by_data(const CompileOptions& options) {
 /// They would change weights whose codes the model brings.
 bool corrects_by_data(const CompileOptions& options, const PreparedBuild& prepared) {
   return wants_corrections_by_data(options) && !prepared.brings_parameters;
-}
-
-void require_samples(const CompileOptions& options, const Samples* samples) {
-  if (!needs_samples(options) || samples != nullptr) return;
-  if (options.quantize && is_weight_only(options.scheme)) {
-    fail(Code::DatasetMissing,
-         fmt::format("{} needs no samples, but bias correction, adaptive rounding and gdq do, and none were given",
-                     name(options.scheme)),
-         "pass a dataset, or leave the corrections out");
-  }
-  fail(Code::DatasetMissing, "quantization needs sample data and none was given",
-       "pass a dataset, or build with do_quantization=False");
-}
-
-/// What the toolkit's manual asks for.
-void warn_of_few_samples(const CompileOptions& options, const Samples& samples, CompileReport& report) {
-  constexpr int64_t kEnough = 200;
-  if (options.rounding != Rounding::ErrorFeedback || samples.count() >= kEnough) return;
-  report.warnings.push_back(fmt::format("gdq has {} samples, {} or more are recommended!", samples.count(), kEnough));
-}
-
-void require_outputs_of_a_file(const CompileOptions& options) {
-  Diagnostics problems;
-  if (options.batch < 1) {
-    problems.add(Code::ConfigBadValue, {}, fmt::format("rknn_batch_size: got {}, expected 1 or more", options.batch));
-  }
-  if (options.remove_weight && options.keep_golden) {
-    problems.add(Code::ConfigBadValue, {}, "remove_weight and keep_golden contradict each other",
-                 "keep the golden model in the full file");
-  }
-  problems.throw_if_any();
-}
-
-std::vector<std::pair<std::string, std::string>> facts_of(const Target& target, const CompileOptions& options,
-                                                          const PreparedBuild& prepared) {
-  std::vector<std::pair<std::string, std::string>> facts{{"target", std::string(target.display_name)}};
-  facts.emplace_back("build", options.quantize ? std::string(name(options.scheme)) : "float16");
-  if (prepared.brings_parameters) facts.emplace_back("parameters", "the model's own");
-  if (!options.quantize) return facts;
-  const int64_t samples = prepared.report.samples;
-  facts.emplace_back("scales", options.method == QuantizedMethod::Layer ? "per layer" : "per channel");
-  facts.emplace_back("ranges", std::string(name(options.algorithm)));
-  if (options.corrections.equalize && !prepared.brings_parameters) facts.emplace_back("equalize", "on");
-  if (samples > 0) facts.emplace_back("calibrated with", fmt::format("{} sample{}", samples, samples == 1 ? "" : "s"));
-  return facts;
-}
-
-// Patterns that name nothing are warned of; a name that does is an error of assign_precision.
-void report_rules(const Graph& golden, std::span<const PrecisionRule> rules, CompileReport& report) {
-  Diagnostics problems;
-  const std::vector<RuleMatch> matches = match_rules(golden, rules, problems);
-  problems.throw_if_any();
-  for (size_t i = 0; i < matches.size(); ++i) {
-    const AppliedRule applied{to_string(rules[i]), matches[i].layers};
-    log(LogLevel::Info, "quantize",
-        fmt::format("precision rule '{}' names {} layers: {}", applied.rule, applied.layers.size(),
-                    fmt::join(applied.layers, ", ")));
-    if (applied.layers.empty()) {
-      report.warnings.push_back(fmt::format("precision rule '{}' names no layer", applied.rule));
-    }
-    report.precision_rules.push_back(applied);
-  }
-}
-
-// A Concat that would cost one of its operands its numbers computes in float16 where that is wanted, and is warned of
-// where not.
-std::vector<PrecisionRule> rules_for_concats(const Graph& golden, const PrecisionMap& precision,
-                                             const Calibration& calibration, const CompileOptions& options,
-                                             CompileReport& report) {
-  if (!options.quantize || is_weight_only(options.scheme)) return {};
-  std::vector<CollapsedConcat> found = collapsed_concats(golden, calibration, activation_spec(options.scheme).dtype);
-  std::erase_if(found, [&](const CollapsedConcat& one) { return precision.at(one.node).dtype == DType::Float16; });
-  for (const CollapsedConcat& one : found) {
-    if (options.corrections.split_concat) {
-      report.pass_log.push_back(fmt::format("split_concat: {}; float16", one.problem));
-    } else {
-      report.warnings.push_back(
-          fmt::format("{}; build with split_concat=True, or make them outputs of their own", one.problem));
-    }
-  }
-  return options.corrections.split_concat ? rules_for(golden, found) : std::vector<PrecisionRule>{};
-}
-
-std::vector<PrecisionNote> notes_of(const Graph& golden, const PrecisionMap& precision) {
-  std::vector<PrecisionNote> notes;
-  for (const NodeId id : golden.order()) {
-    const Precision& row = precision.at(id);
-    notes.push_back({golden[id].name, std::string(numpy_name(row.dtype)), row.rule});
-  }
-  return notes;
-}
-
-void count_nodes(const Graph& graph, CompileReport& report) {
-  for (const NodeId id : graph.order()) {
-    ++report.nodes_compiled;
-    const Value& first = graph[graph[id].outputs[0]];
-    if (first.quant.has_value()) ++report.quantized_nodes;
-    if (first.quant.has_value() && first.dtype == DType::Int16) ++report.int16_nodes;
-    if (is_floating(first.dtype)) ++report.float_nodes;
-  }
 }
 
 }  // namespace

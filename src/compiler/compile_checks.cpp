@@ -103,4 +103,44 @@ void report_parameters(const CompileOptions& options, const KeptParameters& kept
                   kept.tensors.size(), kept.constants.size()));
 }
 
+const Target& target_of(const CompileOptions& options) {
+  const Target* target = find_target(options.target);
+  if (target == nullptr) {
+    std::string known;
+    for (const Target& row : all_targets()) known += fmt::format("{}{}", known.empty() ? "" : ", ", row.name);
+    fail(Code::ConfigUnknownPlatform, fmt::format("unknown target '{}'", options.target), "known targets: " + known);
+  }
+  return *target;
+}
+
+void require_samples(const CompileOptions& options, const Samples* samples) {
+  if (!needs_samples(options) || samples != nullptr) return;
+  if (options.quantize && is_weight_only(options.scheme)) {
+    fail(Code::DatasetMissing,
+         fmt::format("{} needs no samples, but bias correction, adaptive rounding and gdq do, and none were given",
+                     name(options.scheme)),
+         "pass a dataset, or leave the corrections out");
+  }
+  fail(Code::DatasetMissing, "quantization needs sample data and none was given",
+       "pass a dataset, or build with do_quantization=False");
+}
+
+void warn_of_few_samples(const CompileOptions& options, const Samples& samples, CompileReport& report) {
+  constexpr int64_t kEnough = 200;
+  if (options.rounding != Rounding::ErrorFeedback || samples.count() >= kEnough) return;
+  report.warnings.push_back(fmt::format("gdq has {} samples, {} or more are recommended!", samples.count(), kEnough));
+}
+
+void require_outputs_of_a_file(const CompileOptions& options) {
+  Diagnostics problems;
+  if (options.batch < 1) {
+    problems.add(Code::ConfigBadValue, {}, fmt::format("rknn_batch_size: got {}, expected 1 or more", options.batch));
+  }
+  if (options.remove_weight && options.keep_golden) {
+    problems.add(Code::ConfigBadValue, {}, "remove_weight and keep_golden contradict each other",
+                 "keep the golden model in the full file");
+  }
+  problems.throw_if_any();
+}
+
 }  // namespace openrknn

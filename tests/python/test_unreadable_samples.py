@@ -43,6 +43,7 @@ def test_the_build_goes_on_without_them_where_asked(cnn, folder):
 
 
 def test_rknn_warns_of_them(cnn, folder, rknn, capfd):
+    rknn = rknn()
     rknn.config(target_platform="rk3588", skip_unreadable=True)
     assert rknn.load_onnx(str(cnn)) == 0
     assert rknn.build(do_quantization=True, dataset=str(folder / "dataset.txt")) == 0
