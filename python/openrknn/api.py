@@ -198,6 +198,12 @@ def search(
     method: str = "channel",
     precision: Mapping[str, str] | Sequence[str] | None = None,
     rgb_to_bgr: bool | Sequence[bool] = False,
+    equalize: bool = False,
+    absorb_bias: bool = False,
+    migrate_scales: bool = False,
+    split_concat: bool = False,
+    bias_correction: bool = False,
+    rounding: str = "nearest",
     threads: int = 0,
 ) -> Search:
     """Finds which layers of an int8 build have to be lifted so that the outputs are good enough, and builds so.
@@ -205,8 +211,8 @@ def search(
     target_sqnr: what the worst output shall reach beside the float model, in dB. Or metric, a function of the outputs
     (a list of arrays per sample) that gives a number, more is better, and target_metric, what it shall reach. budget:
     "ops", as few layers as possible, or "macs", as few multiplications. lift: "float16" or "int16". samples: trials are
-    judged by so many, the first of the dataset. precision: rules that stand whatever is found. Everything else is as
-    in compile(). Raises openrknn.Error naming the best that can be reached.
+    judged by so many, the first of the dataset. precision: rules that stand whatever is found. bias_correction and
+    rounding are applied to what is found, trials go without. Everything else is as in compile(). Raises openrknn.Error naming the best that can be reached.
     """
     if (target_sqnr is None) == (metric is None):
         raise ValueError("search: give target_sqnr, or metric and target_metric")
@@ -226,6 +232,12 @@ def search(
         "mean_values": mean,
         "std_values": std,
         "precision": precision_rules(precision),
+        "equalize": equalize,
+        "absorb_bias": absorb_bias,
+        "migrate_scales": migrate_scales,
+        "split_concat": split_concat,
+        "bias_correction": bias_correction,
+        "rounding": rounding,
     }
     return Search(
         *_core.search(

@@ -69,6 +69,15 @@ def test_nothing_is_lifted_where_int8_is_enough(net):
     assert openrknn.search(net, dataset=samples(), target_sqnr=1).chosen["layers"] == []
 
 
+def test_corrections_come_before_lifting(net):
+    options = {"equalize": True, "rounding": "adaptive", "bias_correction": True, "algorithm": "auto"}
+    corrected = openrknn.compile(net, dataset=samples(), **options)
+    found = openrknn.search(net, dataset=samples(), target_sqnr=5, **options)
+    assert found.chosen["layers"] == []
+    assert found.model.to_bytes() == corrected.to_bytes()
+    assert corrected.to_bytes() != openrknn.compile(net, dataset=samples()).to_bytes()
+
+
 def test_budget_and_type(net):
     graph = openrknn.import_model(net)
     base = sqnr(openrknn.compile(graph, target="rk3588", dataset=samples()), graph)
