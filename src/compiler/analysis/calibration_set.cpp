@@ -150,9 +150,10 @@ void find_normalized(const SampleRecord& record, std::span<const Port> inputs, s
     if (at == record.values.end() || (!is_large(port.mean) && !is_large(port.std))) continue;
     const size_t value = static_cast<size_t>(at - record.values.begin());
     const auto [low, high] = normalized_twice(port);
-    if (!std::all_of(record.extents.begin(), record.extents.end(), [&](const std::vector<SampleExtent>& sample) {
-          return sample[value].lowest >= low && sample[value].highest <= high;
-        })) {
+    const auto fits = [&, low = low, high = high](const std::vector<SampleExtent>& sample) {
+      return sample[value].lowest >= low && sample[value].highest <= high;
+    };
+    if (!std::all_of(record.extents.begin(), record.extents.end(), fits)) {
       continue;
     }
     found.push_back(finding(SetProblem::AlreadyNormalized, {},

@@ -51,7 +51,7 @@ void ErrorSums::add(const LayerValues& wanted, const LayerValues& got) {
   for (int64_t first = 0; first < count; first += kChunk) {
     const int64_t length = std::min(kChunk, count - first);
     const std::vector<double> a = real_numbers(wanted, first, length), b = real_numbers(got, first, length);
-    clipped_ += std::count_if(a.begin(), a.end(), [&](double v) { return v < low || v > high; });
+    clipped_ += std::count_if(a.begin(), a.end(), [low = low, high = high](double v) { return v < low || v > high; });
     add_numbers(a, b);
   }
   elements_ += count;
