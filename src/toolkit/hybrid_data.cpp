@@ -63,22 +63,6 @@ Tensor bytes_of(std::string_view text) {
   return bytes;
 }
 
-void append(std::string& out, std::string_view piece) {
-  const uint64_t size = piece.size();
-  for (int i = 0; i < 8; ++i) out.push_back(static_cast<char>(size >> (8 * i)));
-  out += piece;
-}
-std::string_view take(std::string_view& in) {
-  uint64_t size = 0;
-  if (in.size() < 8) fail(Code::RknnDamaged, "the statistics are truncated");
-  for (size_t i = 0; i < 8; ++i) size |= static_cast<uint64_t>(static_cast<unsigned char>(in[i])) << (8 * i);
-  in.remove_prefix(8);
-  if (size > in.size()) fail(Code::RknnDamaged, "the statistics are truncated");
-  const std::string_view piece = in.substr(0, size);
-  in.remove_prefix(size);
-  return piece;
-}
-
 std::string_view section(const Model& model, const char* name) {
   const auto found = model.sections.find(name);
   if (found == model.sections.end()) {
@@ -105,10 +89,7 @@ HybridData data_of(Model model) {
   const ArgumentValue config = value_of(head.at("config"));
   if (const auto* map = std::get_if<ArgumentValues>(&config.data)) data.config = *map;
   data.parameters = section(model, kParameters);
-  for (std::string_view rest = section(model, kCalibration); !rest.empty();) {
-    const std::string_view name = take(rest);
-    data.calibration[std::string(name)] = Statistics::from_bytes(take(rest));
-  }
+  data.calibration = calibration_from_bytes(section(model, kCalibration));
   data.goldens = std::move(model.variants);
   data.inputs = std::move(model.inputs);
   data.outputs = std::move(model.outputs);
@@ -125,11 +106,6 @@ void write_hybrid_data(const HybridData& data, Sink& sink) {
   for (const auto& [key, value] : data.config) config[key] = json_of(value);
   const Json head = {
       {"version", kVersion}, {"name", data.name}, {"model_hash", data.model_hash}, {"config", std::move(config)}};
-  std::string calibration;
-  for (const auto& [name, statistics] : data.calibration) {
-    append(calibration, name);
-    append(calibration, statistics.bytes());
-  }
   Model model;
   model.variants = data.goldens;
   model.inputs = data.inputs;
@@ -140,7 +116,7 @@ void write_hybrid_data(const HybridData& data, Sink& sink) {
   model.tool_version = version();
   model.sections[kHead] = bytes_of(head.dump(-1, ' ', false, Json::error_handler_t::replace));
   model.sections[kParameters] = bytes_of(data.parameters);
-  model.sections[kCalibration] = bytes_of(calibration);
+  model.sections[kCalibration] = bytes_of(to_bytes(data.calibration));
   write(model, sink);
 }
 

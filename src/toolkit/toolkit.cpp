@@ -208,8 +208,7 @@ void Toolkit::State::take_built(Compiled built, std::string_view method) {
 
 SearchResult Toolkit::search(const std::filesystem::path& dataset, const SearchOptions& search) {
   State& state = *state_;
-  state.require(state.stage >= Stage::Loaded && state.stage != Stage::Deployed, "search", "no model has been loaded",
-                "please load a model first, for example with load_onnx");
+  state.require_loaded("search");
   CompileOptions options = state.settings.compile;
   options.quantize = true;
   std::vector<std::string> warnings;
