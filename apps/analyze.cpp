@@ -120,7 +120,7 @@ int analyze(const AnalyzeArguments& arguments) {
   const Graph& golden = golden_for_analysis(model, toolkit.is_built() ? &toolkit.compiled().golden : nullptr);
   const std::vector<bool> swapped = toolkit.is_built() ? toolkit.compile_options().rgb_to_bgr : std::vector<bool>();
   const std::unique_ptr<Samples> all = open_dataset(list, analysis_specs(model, golden, swapped));
-  const FirstSamples samples(*all, arguments.count > 0 ? arguments.count : all->count());
+  const ChosenSamples samples = first_samples(*all, arguments.count > 0 ? arguments.count : all->count());
   std::optional<Snapshot> snapshot;
   if (!arguments.folder.empty()) snapshot.emplace(arguments.folder, layer_rows(golden, model.variants.front()));
   ThreadPool pool(building.threads);

@@ -19,8 +19,9 @@ std::vector<PrecisionRule> lift_inaccurate(const PreparedBuild& prepared, const 
   const Target& target = *find_target(options.target);
   const Graph built = build_graph(prepared, options);
   const DType lift = target.float16 ? DType::Float16 : DType::Int16;
-  const Analysis analysis = analyze(golden, built, arithmetic_of(target), layer_rows(golden, built),
-                                    FirstSamples(samples, kAutoHybridSamples), pool, progress, {}, options.custom_code);
+  const Analysis analysis =
+      analyze(golden, built, arithmetic_of(target), layer_rows(golden, built),
+              first_samples(samples, kAutoHybridSamples), pool, progress, {}, options.custom_code);
   std::vector<PrecisionRule> rules;
   for (const AnalyzedLayer& layer : analysis.layers) {
     if (layer.row.is_blank()) continue;

@@ -87,7 +87,7 @@ void Toolkit::hybrid_quantization_step1(const ArgumentValues& given) {
 
   HybridConfig config{.parameters = tensor_parameters(compiled)};
   if (proposes) {
-    config.layers = proposed_layers(compiled, FirstSamples(*samples, *count), state.pool, state.progress);
+    config.layers = proposed_layers(compiled, first_samples(*samples, *count), state.pool, state.progress);
   }
   if (!values["custom_hybrid"].is_none()) {
     for (CustomLayer& layer : layers_between(compiled.golden, values["custom_hybrid"])) {

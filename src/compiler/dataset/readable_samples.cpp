@@ -6,23 +6,6 @@
 #include "core/base/error.h"
 
 namespace openrknn {
-namespace {
-
-class ChosenSamples : public Samples {
- public:
-  ChosenSamples(std::unique_ptr<Samples> all, std::vector<int64_t> chosen)
-      : all_(std::move(all)), chosen_(std::move(chosen)) {}
-  int64_t count() const override { return static_cast<int64_t>(chosen_.size()); }
-  std::vector<Tensor> get(int64_t index) const override { return all_->get(chosen_.at(static_cast<size_t>(index))); }
-  std::string describe(int64_t index) const override { return all_->describe(chosen_.at(static_cast<size_t>(index))); }
-
- private:
-  std::unique_ptr<Samples> all_;
-  std::vector<int64_t> chosen_;
-};
-
-}  // namespace
-
 std::unique_ptr<Samples> readable_samples(std::unique_ptr<Samples> all, ThreadPool& pool,
                                           std::vector<std::string>& left_out) {
   const int64_t count = all->count();

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "compiler/dataset/problems.h"
@@ -62,6 +64,12 @@ class ArraySamples : public Samples {
 };
 
 }  // namespace
+
+ChosenSamples first_samples(const Samples& all, int64_t count) {
+  std::vector<int64_t> indices(static_cast<size_t>(std::min(count, all.count())));
+  std::iota(indices.begin(), indices.end(), int64_t{0});
+  return {all, std::move(indices)};
+}
 
 std::unique_ptr<Samples> samples_from_arrays(std::vector<std::vector<Tensor>> samples, std::vector<SampleSpec> specs) {
   return std::make_unique<ArraySamples>(std::move(samples), std::move(specs));

@@ -21,18 +21,24 @@ struct Samples {
   virtual ~Samples() = default;
 };
 
-/// The first `count` of the samples; they must outlive it.
-class FirstSamples : public Samples {
+/// Some of the samples, in the order of `indices`.
+class ChosenSamples : public Samples {
  public:
-  FirstSamples(const Samples& all, int64_t count) : all_(all), count_(std::min(count, all.count())) {}
-  int64_t count() const override { return count_; }
-  std::vector<Tensor> get(int64_t index) const override { return all_.get(index); }
-  std::string describe(int64_t index) const override { return all_.describe(index); }
+  ChosenSamples(std::shared_ptr<const Samples> all, std::vector<int64_t> indices)
+      : all_(std::move(all)), indices_(std::move(indices)) {}
+  /// `all` must outlive it.
+  ChosenSamples(const Samples& all, std::vector<int64_t> indices)
+      : ChosenSamples(std::shared_ptr<const Samples>(std::shared_ptr<void>(), &all), std::move(indices)) {}
+  int64_t count() const override { return static_cast<int64_t>(indices_.size()); }
+  std::vector<Tensor> get(int64_t index) const override { return all_->get(indices_.at(static_cast<size_t>(index))); }
+  std::string describe(int64_t index) const override { return all_->describe(indices_.at(static_cast<size_t>(index))); }
 
  private:
-  const Samples& all_;
-  int64_t count_;
+  std::shared_ptr<const Samples> all_;
+  std::vector<int64_t> indices_;
 };
+/// The first `count` of the samples, or all there are; they must outlive it.
+ChosenSamples first_samples(const Samples&, int64_t count);
 
 /// What a dataset must deliver for one graph input.
 struct SampleSpec {

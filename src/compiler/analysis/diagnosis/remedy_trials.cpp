@@ -15,28 +15,22 @@ double Outcome::single_of(const std::string& value) const {
   return found == single.end() ? std::numeric_limits<double>::quiet_NaN() : found->second;
 }
 
-class RemedyTrials::Chosen : public Samples {
- public:
-  Chosen(const Samples& all, int64_t worst) : all_(all) {
-    constexpr int64_t kMost = 4;
-    indices_ = {worst};
-    for (int64_t i = 0; i < all.count() && static_cast<int64_t>(indices_.size()) < kMost; ++i) {
-      if (i != worst) indices_.push_back(i);
-    }
-  }
-  int64_t count() const override { return static_cast<int64_t>(indices_.size()); }
-  std::vector<Tensor> get(int64_t i) const override { return all_.get(indices_[static_cast<size_t>(i)]); }
-  std::string describe(int64_t i) const override { return all_.describe(indices_[static_cast<size_t>(i)]); }
+namespace {
 
- private:
-  const Samples& all_;
-  std::vector<int64_t> indices_;
-};
+std::vector<int64_t> judges(const Samples& all, int64_t worst) {
+  constexpr size_t kMost = 4;
+  std::vector<int64_t> indices{worst};
+  for (int64_t i = 0; i < all.count() && indices.size() < kMost; ++i) {
+    if (i != worst) indices.push_back(i);
+  }
+  return indices;
+}
+
+}  // namespace
 
 RemedyTrials::RemedyTrials(const Subject& subject, const Calibration& seen, int64_t worst)
-    : subject_(subject), seen_(seen), samples_(std::make_unique<Chosen>(subject.samples, worst)) {}
-RemedyTrials::~RemedyTrials() = default;
-int64_t RemedyTrials::samples() const { return samples_->count(); }
+    : subject_(subject), seen_(seen), samples_(subject.samples, judges(subject.samples, worst)) {}
+int64_t RemedyTrials::samples() const { return samples_.count(); }
 
 Graph RemedyTrials::changed(const Remedy& remedy) const {
   const QuantizeRecipe& recipe = subject_.recipe;
@@ -66,7 +60,7 @@ Outcome RemedyTrials::measure(const Graph& built) const {
   const std::shared_ptr<const Plan> shared = plan(built, arithmetic_of(subject_.target), options, weights);
   GraphStream entire(built, shared, subject_.pool), single(built, shared, subject_.pool);
   const Candidate candidates[] = {{entire, false}, {single, true}};
-  const StreamComparison compared = compare_streams(reference, candidates, pairs, *samples_);
+  const StreamComparison compared = compare_streams(reference, candidates, pairs, samples_);
   std::set<std::string, std::less<>> outputs;
   for (const ValueId id : built.outputs) outputs.insert(built[id].name);
   Outcome outcome{.single = {}, .output = std::numeric_limits<double>::infinity()};

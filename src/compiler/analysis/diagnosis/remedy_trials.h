@@ -33,7 +33,6 @@ class RemedyTrials {
   /// `seen`: statistics of the samples analyzed, with histograms. `samples`: at most four are measured, the first ones
   /// and `worst`.
   RemedyTrials(const Subject&, const Calibration& seen, int64_t worst);
-  ~RemedyTrials();
   const Outcome& before();
   /// Nothing where the change is impossible (a layer that has no integer form). Equal changes are measured once.
   const std::optional<Outcome>& with(const Remedy&);
@@ -44,10 +43,9 @@ class RemedyTrials {
   Graph changed(const Remedy&) const;
   Outcome measure(const Graph& built) const;
 
-  class Chosen;
   const Subject& subject_;
   const Calibration& seen_;
-  std::unique_ptr<Chosen> samples_;
+  ChosenSamples samples_;
   std::optional<Outcome> before_;
   std::map<std::string, std::optional<Outcome>> known_;  // by what is changed
 };
