@@ -128,7 +128,7 @@ PreparedBuild prepare(std::span<const Graph> shape_sets, const CompileOptions& o
   PreparedBuild prepared;
   prepared.cache = std::make_shared<LayerCache>();
   CompileReport& report = prepared.report;
-  Stages stages(options, report);
+  Stages stages(options, report, progress);
 
   const Target& target = target_of(options);
   require_scheme(target, options);
@@ -146,7 +146,7 @@ PreparedBuild prepare(std::span<const Graph> shape_sets, const CompileOptions& o
   report.nodes_imported = static_cast<int64_t>(shape_sets.front().origins.size());
 
   std::optional<Observations> observations;
-  if (samples != nullptr) observations.emplace(Observations{*samples, pool, options.custom_code});
+  if (samples != nullptr) observations.emplace(Observations{*samples, pool, options.custom_code, progress});
   const CorrectionContext correcting{
       .observations = observations ? &*observations : nullptr,
       .has_channel_scales = options.method == QuantizedMethod::Channel,
@@ -211,7 +211,7 @@ Compiled finish(const PreparedBuild& prepared, const CompileOptions& options, co
                 const Progress& progress) {
   Compiled compiled{.model = {}, .golden = prepared.goldens.front(), .recipe = {}, .report = prepared.report};
   CompileReport& report = compiled.report;
-  Stages stages(options, report);
+  Stages stages(options, report, progress);
   const Target& target = target_of(options);
   Model& model = compiled.model;
   const QuantizeOptions quantize_options = quantize_options_of(options, prepared);

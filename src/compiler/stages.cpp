@@ -19,6 +19,7 @@ void Stages::run_passes(std::string_view stage, std::span<const Pass> passes, Gr
       changed = false;
       for (const Pass& pass : passes) {
         if (pass.level > options_.optimization_level) continue;
+        begin(pass.name);
         if (!pass.run(graph, context)) continue;
         changed = true;
         finished(pass.name, graph);

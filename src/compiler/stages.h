@@ -13,10 +13,13 @@ namespace openrknn {
 
 class Stages {
  public:
-  Stages(const CompileOptions& options, CompileReport& report) : options_(options), report_(report) {}
+  /// `progress` is told of every stage and pass, so that whoever wants to stop can.
+  Stages(const CompileOptions& options, CompileReport& report, const Progress& progress = {})
+      : options_(options), report_(report), progress_(progress) {}
 
   template <class Function>
   void run(std::string_view stage, Graph& graph, const Function& function) {
+    begin(stage);
     const auto start = std::chrono::steady_clock::now();
     function();
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
@@ -36,10 +39,14 @@ class Stages {
 
  private:
   void add_time(std::string_view stage, double seconds);
+  void begin(std::string_view stage) const {
+    if (progress_) progress_(stage, 0, 0);
+  }
   void finished(std::string_view stage, const Graph&);
 
   const CompileOptions& options_;
   CompileReport& report_;
+  Progress progress_;
   bool keeps_numbers_ = false;
 };
 

@@ -23,11 +23,12 @@ std::string quoted(const std::string& text) {
 
 }  // namespace
 
-std::vector<OperationTime> profile(const Model& model, int threads, int rounds) {
-  return profile(model.variants.front(), model.arithmetic, threads, rounds);
+std::vector<OperationTime> profile(const Model& model, int threads, int rounds, const Progress& progress) {
+  return profile(model.variants.front(), model.arithmetic, threads, rounds, progress);
 }
 
-std::vector<OperationTime> profile(const Graph& graph, const Arithmetic& arithmetic, int threads, int rounds) {
+std::vector<OperationTime> profile(const Graph& graph, const Arithmetic& arithmetic, int threads, int rounds,
+                                   const Progress& progress) {
   ThreadPool pool(threads);
   Weights weights;
   const std::shared_ptr<const Plan> planned = plan(graph, arithmetic, {}, weights);
@@ -43,7 +44,11 @@ std::vector<OperationTime> profile(const Graph& graph, const Arithmetic& arithme
     }
     run.set(id, pattern);
   }
+  const auto tell = [&](int done) {
+    if (progress) progress("profile", done, rounds + 1);
+  };
   std::vector<OperationTime> times;
+  tell(0);
   for (const StepTime& step : profile_run(*planned, run)) {  // the warm-up says what runs
     const Value& output = graph[graph[step.node].outputs[0]];
     times.push_back({.node = step.name,
@@ -55,21 +60,24 @@ std::vector<OperationTime> profile(const Graph& graph, const Arithmetic& arithme
                      .products = products_of(graph, graph[step.node]),
                      .microseconds = 1e30});
   }
+  tell(1);
   for (int round = 0; round < rounds; ++round) {
     const std::vector<StepTime> steps = profile_run(*planned, run);
     for (size_t i = 0; i < steps.size(); ++i) {
       times[i].microseconds = std::min(times[i].microseconds, steps[i].microseconds);
     }
+    tell(round + 2);
   }
   return times;
 }
 
 std::vector<OperationTime> profile_file(const std::filesystem::path& path,
-                                        const std::map<std::string, int64_t>& dimensions, int threads, int rounds) {
-  if (path.extension() == ".rknn") return profile(read(MappedFile::open(path)), threads, rounds);
+                                        const std::map<std::string, int64_t>& dimensions, int threads, int rounds,
+                                        const Progress& progress) {
+  if (path.extension() == ".rknn") return profile(read(MappedFile::open(path)), threads, rounds, progress);
   ImportOptions options;
   options.dimensions = dimensions;
-  return profile(optimize(importer_for(path).import(path, options)), {}, threads, rounds);
+  return profile(optimize(importer_for(path).import(path, options)), {}, threads, rounds, progress);
 }
 
 std::string profile_csv(const std::vector<OperationTime>& times) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/log.h"
 #include "core/executor/run.h"
 #include "core/model/model.h"
 
@@ -21,11 +22,11 @@ struct OperationTime {
 
 /// Runs `rounds` times after one warm-up and gives the smallest time of every node, in execution order. Inputs are
 /// filled with a fixed pattern: times do not depend on values. threads 0 = all.
-std::vector<OperationTime> profile(const Model&, int threads, int rounds = 5);
-std::vector<OperationTime> profile(const Graph&, const Arithmetic&, int threads, int rounds = 5);
+std::vector<OperationTime> profile(const Model&, int threads, int rounds = 5, const Progress& = {});
+std::vector<OperationTime> profile(const Graph&, const Arithmetic&, int threads, int rounds = 5, const Progress& = {});
 /// Of a .rknn file as the simulator computes it, of any other model file in float32. Throws Error.
 std::vector<OperationTime> profile_file(const std::filesystem::path&, const std::map<std::string, int64_t>& dimensions,
-                                        int threads, int rounds);
+                                        int threads, int rounds, const Progress& = {});
 
 /// One line a node after a line of names.
 std::string profile_csv(const std::vector<OperationTime>&);

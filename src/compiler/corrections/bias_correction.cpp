@@ -148,12 +148,16 @@ void correct_biases(Graph& quantized, const Target& target, const CorrectionData
     layers.push_back({*layer, {}});
   }
   Observation how{data.samples, data.pool, {}, data.custom, kMostSamples};
+  const size_t runs = std::min(kMostRuns, layers.size());
+  int64_t observed = 0;  // samples of all runs; golden's comes first
+  how.progress = [&](int64_t) {
+    if (data.progress) data.progress("correct biases", ++observed, static_cast<int64_t>(1 + runs) * how.count());
+  };
   Weights golden_weights, weights;
   std::vector<std::vector<double>> means = mean_inputs(golden, layers, inputs, largest, how, golden_weights);
   for (size_t i = 0; i < layers.size(); ++i) layers[i].golden_mean = std::move(means[i]);
 
   how.arithmetic = arithmetic_of(target);
-  const size_t runs = std::min(kMostRuns, layers.size());
   for (size_t run = 0; run < runs; ++run) {
     const size_t first = run * layers.size() / runs, end = (run + 1) * layers.size() / runs;
     const std::span<const Correctable> now(layers.data() + first, end - first);
@@ -185,7 +189,6 @@ void correct_biases(Graph& quantized, const Target& target, const CorrectionData
       set_bias(quantized, id, bias);
       corrected.insert(id);
     }
-    if (data.progress) data.progress("correct biases", static_cast<int64_t>(end), static_cast<int64_t>(layers.size()));
   }
 }
 

@@ -13,6 +13,7 @@
 
 #include "compiler/dataset/samples.h"
 #include "compiler/quantize/quantize.h"
+#include "core/base/log.h"
 #include "core/base/thread_pool.h"
 #include "core/graph/graph.h"
 
@@ -35,6 +36,7 @@ struct Observations {
   const Samples& samples;
   ThreadPool& pool;
   CustomCode custom = {};
+  Progress progress = {};
   bool is_complete = false;  ///< the largest set is done: answers come from memory
   std::map<std::string, ChannelRanges> remembered = {};
   std::optional<Calibration> extremes = {};  ///< see observe_extremes()

@@ -53,6 +53,7 @@ void observe(const Graph& graph, const std::set<ValueId>& wanted, const Observat
         --missing;
       }
     }
+    if (how.progress) how.progress(i + 1);
   }
 }
 

@@ -17,7 +17,8 @@ struct Observation {
   ThreadPool& pool;
   Arithmetic arithmetic = {};
   CustomCode custom = {};
-  int64_t most_samples = 0;  ///< 0: all; else that many, evenly spread
+  int64_t most_samples = 0;                         ///< 0: all; else that many, evenly spread
+  std::function<void(int64_t done)> progress = {};  ///< after each sample
 
   int64_t count() const;
   int64_t sample(int64_t i) const { return i * samples.count() / count(); }

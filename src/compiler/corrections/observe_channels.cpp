@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "compiler/corrections/float_corrections.h"
+#include "core/base/shared_progress.h"
 #include "core/executor/run.h"
 
 namespace openrknn {
@@ -105,7 +106,8 @@ void observe_sample(const Graph& graph, std::span<const ChannelsOf> asked, const
 
 const Statistics& observe_extremes(const Graph& graph, ValueId value, Observations& observations) {
   if (!observations.extremes) {
-    observations.extremes = calibrate(graph, observations.samples, observations.pool, {}, observations.custom);
+    observations.extremes =
+        calibrate(graph, observations.samples, observations.pool, observations.progress, observations.custom);
   }
   const auto known = observations.extremes->find(graph[value].name);
   if (known == observations.extremes->end()) fail_unknown(graph, value, "rescue_float16");
@@ -126,10 +128,13 @@ std::vector<ChannelRanges> observe_channels(const Graph& graph, std::span<const 
     all.emplace_back(static_cast<size_t>(graph[one.value].shape[static_cast<size_t>(one.axis)]), kNothing);
   }
   std::vector<std::unique_ptr<Worker>> workers(static_cast<size_t>(observations.pool.threads()));
+  SharedProgress told(observations.progress, std::string(correction), count);
   observations.pool.parallel_for(count, [&](int64_t sample, int thread) {
+    if (told.is_stopped()) return;
     std::unique_ptr<Worker>& worker = workers[static_cast<size_t>(thread)];
     if (!worker) worker = std::make_unique<Worker>(shared, all);
     observe_sample(graph, asked, observations, sample, *worker);
+    told.step();
   });
   for (const std::unique_ptr<Worker>& worker : workers) {
     for (size_t i = 0; worker && i < all.size(); ++i) {

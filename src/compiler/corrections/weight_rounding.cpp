@@ -162,7 +162,10 @@ double largest_magnitude(const Calibration& ranges, const std::string& name) {
 void round_weights(Graph& quantized, Rounding rounding, bool bias_follows, const CorrectionData& data) {
   if (rounding == Rounding::Nearest) return;
   const RoundingPlan plan = plan_rounding(data.golden, quantized);
-  const Observation how{data.samples, data.pool, {}, data.custom};
+  Observation how{data.samples, data.pool, {}, data.custom};
+  how.progress = [&](int64_t done) {
+    if (data.progress) data.progress("observe", done, how.count());
+  };
   Weights weights;
   for (size_t next = 0; next < plan.jobs.size();) {
     // As many layers as may be held, at least one.

@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "compiler/quantize/quantize.h"
+#include "core/base/shared_progress.h"
 #include "core/executor/run.h"
 
 namespace openrknn {
@@ -188,19 +189,16 @@ Calibration calibrate(const Graph& golden, const Samples& samples, ThreadPool& p
   Job job{golden, samples, intentionally_infinite(golden), histograms, record};
   if (record != nullptr) *record = empty_record(golden, count, job.recorded);
   std::vector<std::unique_ptr<Worker>> workers(static_cast<size_t>(pool.threads()));
-  std::mutex progress_mutex;
-  int64_t done = 0;
+  SharedProgress told(progress, "calibrate", count);
   pool.parallel_for(count, [&](int64_t sample, int thread) {
+    if (told.is_stopped()) return;
     std::unique_ptr<Worker>& worker = workers[static_cast<size_t>(thread)];
     if (!worker) {
       worker = std::make_unique<Worker>(shared, golden);
       if (detail == Detail::Histograms) worker->counter.emplace();
     }
     observe_sample(job, sample, *worker);
-    if (progress) {
-      const std::scoped_lock lock(progress_mutex);
-      progress("calibrate", ++done, count);
-    }
+    told.step();
   });
 
   Calibration calibration;

@@ -17,7 +17,8 @@ using LogSink = std::function<void(LogLevel, std::string_view subject, std::stri
 LogSink set_log_sink(LogSink);
 void log(LogLevel, std::string_view subject, std::string_view message);
 
-/// Reports how far long work is. `done` of `total` steps of `stage`; called from any thread, serialised by the caller.
+/// Reports how far long work is. `done` of `total` steps of `stage`; a total of 0 says that it goes on, and nothing can
+/// be counted. Called from any thread, serialised by the caller. What it throws ends the work as soon as may be.
 using Progress = std::function<void(std::string_view stage, int64_t done, int64_t total)>;
 
 }  // namespace openrknn

@@ -17,6 +17,7 @@ struct Subject {
   const Samples& samples;
   ThreadPool& pool;
   CustomCode custom = {};
+  Progress progress = {};
 };
 
 /// A ratio as people read it: SQNR where NaN, which an overflow leaves, is worse than anything.
