@@ -110,23 +110,28 @@ int analyze(const AnalyzeArguments& arguments) {
   if (!arguments.report.empty()) report.emplace(arguments.report);  // better refused now than after the work
   ProgressPrinter progress(quiet);
   Toolkit toolkit(warnings_to_stderr(quiet), progress, building.threads);
+  const ShareOut share_out = share_out_of(building);
   Model loaded;
   if (std::filesystem::path(building.model).extension() == ".rknn") {
     loaded = read(MappedFile::open(building.model));
   } else {
-    build_model(toolkit, building);
+    build_model(toolkit, building, share_out);
   }
   const Model& model = toolkit.is_built() ? toolkit.compiled().model : loaded;
   const Graph& golden = golden_for_analysis(model, toolkit.is_built() ? &toolkit.compiled().golden : nullptr);
-  const std::vector<bool> swapped = toolkit.is_built() ? toolkit.compile_options().rgb_to_bgr : std::vector<bool>();
-  const std::unique_ptr<Samples> all = open_dataset(list, analysis_specs(model, golden, swapped));
+  const std::unique_ptr<Samples> all = samples_for(list, model, golden, toolkit);
   const ChosenSamples samples = first_samples(*all, arguments.count > 0 ? arguments.count : all->count());
   std::optional<Snapshot> snapshot;
   if (!arguments.folder.empty()) snapshot.emplace(arguments.folder, layer_rows(golden, model.variants.front()));
+  const AnalysisRequest request{.model = model,
+                                .golden = golden,
+                                .samples = samples,
+                                .snapshot = snapshot ? &*snapshot : nullptr,
+                                .resume = arguments.resume,
+                                .share_out = share_out};
   ThreadPool pool(building.threads);
   if (arguments.report.empty() && !arguments.diagnose) {
-    const Analysis analysis =
-        analyze_model(model, golden, samples, pool, progress, {}, snapshot ? &*snapshot : nullptr, arguments.resume);
+    const Analysis analysis = analyze_model(request, pool, progress);
     if (arguments.json) {
       fmt::print("{}\n", json_of(analysis).dump(2));
     } else {
@@ -134,26 +139,14 @@ int analyze(const AnalyzeArguments& arguments) {
     }
     return 0;
   }
-  const Compiled* compiled = toolkit.is_built() ? &toolkit.compiled() : nullptr;
-  const DiagnosedModel diagnosed = diagnose_model({.model = model,
-                                                   .golden = golden,
-                                                   .recipe = compiled != nullptr ? &compiled->recipe : nullptr,
-                                                   .build = compiled != nullptr ? &compiled->report : nullptr,
-                                                   .samples = samples,
-                                                   .title = std::filesystem::path(building.model).filename().string(),
-                                                   .snapshot = snapshot ? &*snapshot : nullptr,
-                                                   .resume = arguments.resume},
-                                                  pool, progress);
-  if (report) {
-    report->write(std::as_bytes(std::span(diagnosed.html)));
-    report->commit();
-  }
+  const DiagnosedModel diagnosed = diagnose_model(request, facts_of(toolkit, building), pool, progress);
+  if (report) write_report(*report, diagnosed);
   if (arguments.json) {
     fmt::print("{}\n", json_of(diagnosed).dump(2));
     return 0;
   }
   print_table(diagnosed.analysis, diagnosed.warnings);
-  print_findings(diagnosed, compiled != nullptr);
+  print_findings(diagnosed, toolkit.is_built());
   if (!arguments.report.empty()) fmt::print("\nreport: {}\n", arguments.report);
   return 0;
 }

@@ -7,9 +7,9 @@
 #include <cmath>
 #include <cstdio>
 
-#include "toolkit/calibration_process.h"
 #include "toolkit/presets.h"
 #include "toolkit/settings.h"
+#include "toolkit/share_process.h"
 
 namespace openrknn {
 ProgressPrinter::ProgressPrinter(bool quiet) : quiet_(quiet), terminal_(isatty(STDERR_FILENO) == 1) {}
@@ -65,7 +65,11 @@ BuildArguments with_yaml(BuildArguments arguments) {
   return arguments;
 }
 
-void load_model(Toolkit& toolkit, const BuildArguments& arguments) {
+ShareOut share_out_of(const BuildArguments& arguments) {
+  return arguments.dask.empty() ? ShareOut{} : dask_share_out(arguments.dask);
+}
+
+void load_model(Toolkit& toolkit, const BuildArguments& arguments, const ShareOut& share_out) {
   toolkit.config(with_preset(arguments.preset, arguments.config));
   CompileOptions& options = toolkit.compile_options();
   options.keep_golden = arguments.keep_golden;
@@ -75,16 +79,36 @@ void load_model(Toolkit& toolkit, const BuildArguments& arguments) {
   if (!arguments.dump_after.empty()) {
     options.dump = [](std::string_view stage, const std::string& text) { fmt::print("# after {}\n{}\n", stage, text); };
   }
-  if (!arguments.dask.empty()) options.calibrator = dask_calibrator(arguments.dask);
+  options.calibrator = calibrator_of(share_out);
   std::vector<std::string> warnings;
   ImportOptions import_options = make_import_options(arguments.load, {}, warnings);
   import_options.dimensions = arguments.dimensions;
   toolkit.load_model(arguments.model, import_options);
 }
 
-void build_model(Toolkit& toolkit, const BuildArguments& arguments) {
-  load_model(toolkit, arguments);
+void build_model(Toolkit& toolkit, const BuildArguments& arguments, const ShareOut& share_out) {
+  load_model(toolkit, arguments, share_out);
   toolkit.build(arguments.build);
+}
+
+std::unique_ptr<Samples> samples_for(const std::string& list, const Model& model, const Graph& golden,
+                                     Toolkit& toolkit) {
+  const std::vector<bool> swapped = toolkit.is_built() ? toolkit.compile_options().rgb_to_bgr : std::vector<bool>();
+  return open_dataset(list, analysis_specs(model, golden, swapped));
+}
+
+BuildFacts facts_of(const Toolkit& toolkit, const BuildArguments& arguments) {
+  BuildFacts facts{.title = std::filesystem::path(arguments.model).filename().string()};
+  if (toolkit.is_built()) {
+    facts.recipe = &toolkit.compiled().recipe;
+    facts.build = &toolkit.compiled().report;
+  }
+  return facts;
+}
+
+void write_report(FileSink& file, const DiagnosedModel& diagnosed) {
+  file.write(std::as_bytes(std::span(diagnosed.html)));
+  file.commit();
 }
 
 }  // namespace openrknn

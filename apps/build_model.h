@@ -1,4 +1,4 @@
-// Building a model from what the command line says: convert and analyze.
+// Building a model from what the command line says: convert, analyze and search.
 #pragma once
 
 #include <chrono>
@@ -6,6 +6,8 @@
 #include <string_view>
 
 #include "apps/verbs.h"
+#include "core/base/file.h"
+#include "toolkit/layer_analysis.h"
 #include "toolkit/toolkit.h"
 
 namespace openrknn {
@@ -28,9 +30,17 @@ MessageSink warnings_to_stderr(bool quiet);
 
 /// With the options of the YAML file, if one is named, sorted to the methods they belong to; what a flag says wins.
 BuildArguments with_yaml(BuildArguments);
+/// Who computes samples: the cluster that --dask names. Empty: this process.
+ShareOut share_out_of(const BuildArguments&);
 /// config and load.
-void load_model(Toolkit&, const BuildArguments&);
+void load_model(Toolkit&, const BuildArguments&, const ShareOut&);
 /// config, load, build.
-void build_model(Toolkit&, const BuildArguments&);
+void build_model(Toolkit&, const BuildArguments&, const ShareOut&);
+
+/// The samples of this dataset file as the built model takes them.
+std::unique_ptr<Samples> samples_for(const std::string& list, const Model&, const Graph& golden, Toolkit&);
+/// Of a model that was built here, or of a file.
+BuildFacts facts_of(const Toolkit&, const BuildArguments&);
+void write_report(FileSink&, const DiagnosedModel&);
 
 }  // namespace openrknn

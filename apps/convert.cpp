@@ -25,7 +25,7 @@ int convert(const ConvertArguments& arguments) {
                                  : std::filesystem::path(building.model).replace_extension(".rknn").string();
   const auto start = std::chrono::steady_clock::now();
   Toolkit toolkit(warnings_to_stderr(building.quiet), ProgressPrinter(building.quiet), building.threads);
-  build_model(toolkit, building);
+  build_model(toolkit, building, share_out_of(building));
   toolkit.export_rknn(output);
 
   const CompileReport& report = toolkit.compiled().report;

@@ -75,7 +75,7 @@ void add_building(CLI::App& app, BuildArguments& building) {
                  "accurate: options that make a quantized build better and slower; those given win");
   app.add_flag("--symmetric-weights", building.symmetric_weights, "weights with zero point 0");
   app.add_option("--threads", building.threads, "0 = all");
-  app.add_option("--dask", building.dask, "calibrate on the Dask cluster of this scheduler (tcp://host:8786)");
+  app.add_option("--dask", building.dask, "compute samples on the Dask cluster of this scheduler (tcp://host:8786)");
   app.add_flag("-q,--quiet", building.quiet, "no progress");
   add_dimensions(app, building.dimensions);
   add_flags(app, "config", building.config, {"precision"});
@@ -174,6 +174,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
   profile_verb->add_option("--rounds", profiling.rounds, "the smallest time of so many runs counts")
       ->check(CLI::Range(1, 1000));
   profile_verb->add_option("--threads", profiling.threads, "0 = all")->check(CLI::NonNegativeNumber);
+  profile_verb->add_flag("-q,--quiet", profiling.quiet, "no progress");
   add_dimensions(*profile_verb, profiling.dimensions);
 
   ExportOnnxArguments exporting;

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "apps/verbs.h"
+#include "apps/build_model.h"
 #include "core/base/file.h"
 
 namespace openrknn {
@@ -19,8 +19,8 @@ void write_text(const std::string& path, const std::string& text) {
 }  // namespace
 
 int profile(const ProfileArguments& arguments) {
-  std::vector<OperationTime> times =
-      profile_file(arguments.model, arguments.dimensions, arguments.threads, arguments.rounds);
+  std::vector<OperationTime> times = profile_file(arguments.model, arguments.dimensions, arguments.threads,
+                                                  arguments.rounds, ProgressPrinter(arguments.quiet));
   if (!arguments.csv.empty()) write_text(arguments.csv, profile_csv(times));
   if (!arguments.trace.empty()) write_text(arguments.trace, profile_trace(times));
   double total = 0;

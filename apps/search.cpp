@@ -38,12 +38,15 @@ std::string line_of(const SearchPoint& point) {
 int search(const SearchArguments& arguments) {
   const BuildArguments building = with_yaml(arguments.building);
   const std::string dataset = dataset_of(building.build);
-  Toolkit toolkit(warnings_to_stderr(building.quiet), ProgressPrinter(building.quiet), building.threads);
-  load_model(toolkit, building);
+  ProgressPrinter progress(building.quiet);
+  Toolkit toolkit(warnings_to_stderr(building.quiet), progress, building.threads);
+  const ShareOut share_out = share_out_of(building);
+  load_model(toolkit, building, share_out);
   const SearchOptions options{.target = arguments.target,
                               .budget = arguments.budget == "macs" ? SearchBudget::Macs : SearchBudget::Ops,
                               .lift = arguments.lift == "int16" ? DType::Int16 : DType::Float16,
-                              .samples = arguments.count};
+                              .samples = arguments.count,
+                              .runner = trial_runner_of(share_out)};
   const SearchResult result = toolkit.search(dataset, options);
   if (!arguments.output.empty()) toolkit.export_rknn(arguments.output);
   if (arguments.json) {

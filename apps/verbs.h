@@ -57,6 +57,7 @@ struct ProfileArguments {
   std::string model, csv, trace;  ///< files to write; empty: none
   std::map<std::string, int64_t> dimensions;
   int threads = 0, rounds = 5, top = 20;
+  bool quiet = false;
 };
 int profile(const ProfileArguments&);
 

@@ -1,11 +1,11 @@
-// What openrknn.distributed stands on: samples one can take by index, and the calibration of some of them.
+// What openrknn.distributed stands on: samples one can take by index, and work on some of them.
+#include <fmt/format.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include "bindings/arrays.h"
 #include "bindings/samples.h"
 #include "bindings/subjects.h"
-#include "toolkit/remote_calibration.h"
 
 namespace openrknn::python {
 namespace {
@@ -18,19 +18,21 @@ std::vector<std::string> strings_of(const nb::list& list) {
   return all;
 }
 
-nb::bytes calibrate_part_from_python(const nb::bytes& golden, int64_t first, const nb::list& samples,
-                                     std::vector<std::string> descriptions, bool histograms, int threads) {
-  SamplePart part{.first = first, .arrays = {}, .descriptions = std::move(descriptions)};
+nb::bytes compute_share_from_python(const nb::bytes& task, int64_t first, const nb::list& samples,
+                                    std::vector<std::string> descriptions, int threads) {
+  std::vector<std::vector<Tensor>> all;
   for (const nb::handle arrays : samples) {
-    std::vector<Tensor> tensors;
+    std::vector<Tensor>& tensors = all.emplace_back();
     for (const nb::handle array : nb::iter(arrays)) tensors.push_back(tensor_from_array(array, "a sample's array"));
-    part.arrays.push_back(std::move(tensors));
+  }
+  if (descriptions.size() != all.size()) {
+    fail(Code::InvalidArgument, fmt::format("{} samples with {} descriptions", all.size(), descriptions.size()));
   }
   std::string bytes;
   {
     const nb::gil_scoped_release release;
     ThreadPool pool(threads);
-    bytes = calibrate_part(view(golden), std::move(part), histograms ? Detail::Histograms : Detail::Extremes, pool);
+    bytes = compute_share(view(task), {first, HeldSamples(std::move(all), std::move(descriptions))}, pool);
   }
   return nb::bytes(bytes.data(), bytes.size());
 }
@@ -38,30 +40,31 @@ nb::bytes calibrate_part_from_python(const nb::bytes& golden, int64_t first, con
 }  // namespace
 
 const Samples& PySamples::samples() const {
-  if (*lent == nullptr) fail(Code::InvalidArgument, "the samples belong to a compile that is over");
+  if (*lent == nullptr) fail(Code::InvalidArgument, "the samples belong to work that is over");
   return **lent;
 }
 
-// The callable runs on the compiling thread, and its exceptions leave the compile.
-Calibrator calibrator_from(nb::object callable) {
-  if (callable.is_none()) return {};
-  return [callable](const Graph& golden, const Samples& samples, Detail detail) {
-    const std::string bytes = golden_to_bytes(golden);
+// The callable runs on the thread that asks, and its exceptions leave the work.
+ShareOut share_out_to(nb::object executor) {
+  if (executor.is_none()) return {};
+  nb::object callable = nb::module_::import_("openrknn.distributed").attr("share_with")(std::move(executor));
+  // Options are copied where nobody holds the GIL.
+  const std::shared_ptr<PyObject> shared(callable.release().ptr(), [](PyObject* raw) {
+    const nb::gil_scoped_acquire held;
+    Py_DECREF(raw);
+  });
+  return [shared](const SharedWork& work, const Samples& samples) {
     const auto lent = std::make_shared<const Samples*>(&samples);
     const std::shared_ptr<void> take_back(nullptr, [&](void*) { *lent = nullptr; });
-    std::vector<std::string> parts;
-    {
-      const nb::gil_scoped_acquire held;
-      const nb::object given =
-          callable(nb::bytes(bytes.data(), bytes.size()), PySamples{lent}, detail == Detail::Histograms);
-      parts = strings_of(nb::cast<nb::list>(given));
-    }
-    return merge_parts(parts);
+    const nb::gil_scoped_acquire held;
+    const nb::object given = nb::handle(shared.get())(work.name, nb::bytes(work.task.data(), work.task.size()),
+                                                      PySamples{lent}, work.samples_per_share);
+    return strings_of(nb::cast<nb::list>(given));
   };
 }
 
 void bind_distributed(nb::module_& module) {
-  nb::class_<PySamples>(module, "Samples", "The samples of a compile while it calibrates. Thread-safe.")
+  nb::class_<PySamples>(module, "Samples", "The samples of work that is shared out, while it lasts. Thread-safe.")
       .def("__len__", [](const PySamples& self) { return self.samples().count(); })
       .def(
           "get",
@@ -75,8 +78,8 @@ void bind_distributed(nb::module_& module) {
           },
           nb::arg("index"), "the arrays of one sample as they enter the graph, mean and std applied")
       .def("describe", [](const PySamples& self, int64_t index) { return self.samples().describe(index); });
-  module.def("calibrate_part", &calibrate_part_from_python, nb::arg("golden"), nb::arg("first"), nb::arg("samples"),
-             nb::arg("descriptions"), nb::arg("histograms"), nb::arg("threads"));
+  module.def("compute_share", &compute_share_from_python, nb::arg("task"), nb::arg("first"), nb::arg("samples"),
+             nb::arg("descriptions"), nb::arg("threads"));
 }
 
 }  // namespace openrknn::python

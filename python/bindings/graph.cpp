@@ -10,6 +10,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/graph.h"
+#include "bindings/interrupt.h"
 #include "bindings/model.h"
 #include "bindings/subjects.h"
 #include "core/graph/text.h"
@@ -104,7 +105,7 @@ void bind_graph(nb::module_& module) {
             std::vector<OperationTime> times;
             {
               const nb::gil_scoped_release release;
-              times = profile(optimize(self.graph), {}, threads);
+              times = profile(optimize(self.graph), {}, threads, 5, until_interrupted());
             }
             return list_of_times(times);
           },

@@ -8,17 +8,15 @@
 
 #include "bindings/arrays.h"
 #include "bindings/graph.h"
+#include "bindings/interrupt.h"
 #include "bindings/samples.h"
 #include "bindings/subjects.h"
-#include "compiler/search/search.h"
 #include "core/graph/text.h"
 #include "core/model/ports.h"
 #include "core/model/precision_notes.h"
-#include "toolkit/calibration_samples.h"
 #include "toolkit/export_onnx.h"
 #include "toolkit/graph_runner.h"
 #include "toolkit/layer_analysis.h"
-#include "toolkit/settings.h"
 
 namespace openrknn::python {
 namespace {
@@ -77,120 +75,6 @@ nb::dict report_dict(const PyModel& model) {
   return dict;
 }
 
-std::vector<std::vector<Tensor>> samples_from_python(nb::handle lists, const std::vector<std::string>& names) {
-  std::vector<std::vector<Tensor>> samples;
-  if (lists.is_none()) return samples;
-  for (const nb::handle feeds : nb::iter(lists)) {
-    try {
-      samples.push_back(tensors_from_feeds(feeds, names));
-    } catch (const Error& error) {
-      std::vector<Diagnostic> told = error.diagnostics;
-      for (Diagnostic& diagnostic : told) {
-        diagnostic.code = Code::DatasetBadArray;
-        diagnostic.problem = fmt::format("sample {} of the dataset: {}", samples.size(), diagnostic.problem);
-      }
-      throw Error(told);
-    }
-  }
-  return samples;
-}
-
-/// What compile() and search() are given.
-struct BuildRequest {
-  CompileOptions options;
-  std::vector<std::string> warnings;
-  std::vector<Graph> shape_sets;
-  std::unique_ptr<Samples> samples;
-};
-
-BuildRequest request_of(const PyGraph& graph, const nb::dict& given, bool quantize,
-                        const std::optional<std::string>& dataset, nb::handle lists, bool auto_hybrid,
-                        bool symmetric_weights, bool keep_golden, int64_t batch, int threads) {
-  BuildRequest request;
-  const Settings settings = make_settings(arguments_from_dict(given), request.warnings);
-  CompileOptions& options = request.options = settings.compile;
-  options.batch = batch;
-  options.quantize = quantize;
-  options.auto_hybrid = auto_hybrid;
-  options.symmetric_weights = symmetric_weights;
-  options.keep_golden = keep_golden;
-  options.source_framework = graph.framework;
-  const bool in_memory = !lists.is_none();
-  std::vector<std::vector<Tensor>> arrays = samples_from_python(lists, graph.input_names());
-  const nb::gil_scoped_release release;
-  request.shape_sets = graph.in_shapes(settings.dynamic_input);
-  const Graph& largest = request.shape_sets.front();
-  if (!looks_at_samples(options)) return request;
-  if (dataset) request.samples = open_dataset(*dataset, sample_specs(largest, options));
-  if (in_memory) request.samples = samples_from_arrays(std::move(arrays), sample_specs(largest, options));
-  ThreadPool pool(threads);
-  request.samples = calibration_samples(std::move(request.samples), options, pool, request.warnings);
-  return request;
-}
-
-PyModel* model_of(Compiled compiled, BuildRequest& request) {
-  std::vector<std::string>& told = compiled.report.warnings;
-  told.insert(told.begin(), request.warnings.begin(), request.warnings.end());
-  return new PyModel(std::move(compiled), request.options.rgb_to_bgr);
-}
-
-PyModel* compile_graph(const PyGraph& graph, const nb::dict& given, bool quantize,
-                       const std::optional<std::string>& dataset, nb::object lists, bool auto_hybrid,
-                       bool symmetric_weights, bool keep_golden, int64_t batch, int threads, nb::object calibrate) {
-  BuildRequest request =
-      request_of(graph, given, quantize, dataset, lists, auto_hybrid, symmetric_weights, keep_golden, batch, threads);
-  request.options.calibrator = calibrator_from(std::move(calibrate));
-  const nb::gil_scoped_release release;
-  ThreadPool pool(threads);
-  return model_of(compile(request.shape_sets, request.options, request.samples.get(), pool), request);
-}
-
-/// Calls the user's function with a list of arrays a sample.
-OutputMetric metric_of(nb::object function) {
-  if (function.is_none()) return {};
-  return [function = std::move(function)](const std::vector<std::vector<Tensor>>& outputs) {
-    const nb::gil_scoped_acquire held;
-    nb::list samples;
-    for (const std::vector<Tensor>& sample : outputs) samples.append(arrays_from_tensors(sample));
-    const nb::object result = function(samples);
-    const double number = PyFloat_AsDouble(result.ptr());
-    if (PyErr_Occurred() != nullptr) throw nb::python_error();
-    return number;
-  };
-}
-
-nb::dict dict_of_point(const SearchPoint& point) {
-  nb::dict dict;
-  dict["layers"] = nb::cast(point.layers);
-  dict["macs_share"] = point.macs_share;
-  dict["metric"] = point.metric;
-  return dict;
-}
-
-nb::tuple search_graph(const PyGraph& graph, const nb::dict& given, const std::optional<std::string>& dataset,
-                       nb::object lists, double target, nb::object metric, bool by_macs, bool to_int16, int64_t samples,
-                       int threads) {
-  BuildRequest request = request_of(graph, given, true, dataset, lists, false, false, false, 1, threads);
-  if (request.samples == nullptr) {
-    fail(Code::DatasetMissing, "search: quantization needs sample data and none was given", "pass a dataset");
-  }
-  const SearchOptions options{.target = target,
-                              .metric = metric_of(std::move(metric)),
-                              .budget = by_macs ? SearchBudget::Macs : SearchBudget::Ops,
-                              .lift = to_int16 ? DType::Int16 : DType::Float16,
-                              .samples = samples};
-  std::optional<SearchedModel> found;
-  {
-    const nb::gil_scoped_release release;
-    ThreadPool pool(threads);
-    found = search_and_compile(request.shape_sets, request.options, options, *request.samples, pool);
-  }
-  nb::list curve;
-  for (const SearchPoint& point : found->search.curve) curve.append(dict_of_point(point));
-  PyModel* model = model_of(std::move(found->compiled), request);
-  return nb::make_tuple(nb::cast(model, nb::rv_policy::take_ownership), dict_of_point(found->search.chosen), curve);
-}
-
 nb::list run_model(PyModel& self, nb::handle feeds, const std::string& layout, bool ideal) {
   const PortLayout given = layout == "nhwc" ? PortLayout::Nhwc : PortLayout::Source;
   if (layout != "nhwc" && layout != "source") {
@@ -214,7 +98,7 @@ nb::list profile_model(const PyModel& self, int threads) {
   std::vector<OperationTime> times;
   {
     const nb::gil_scoped_release release;
-    times = profile(self.model, threads);
+    times = profile(self.model, threads, 5, until_interrupted());
   }
   return list_of_times(times);
 }
@@ -242,8 +126,8 @@ nb::dict dict_of_layer(const AnalyzedLayer& layer) {
   return dict;
 }
 
-nb::list analyze(const PyModel& self, nb::object given, int threads, const nb::object& report,
-                 const nb::object& resume) {
+nb::list analyze(const PyModel& self, nb::object given, int threads, const nb::object& report, const nb::object& resume,
+                 nb::object executor) {
   const bool is_file = nb::isinstance<nb::str>(given) || nb::hasattr(given, "__fspath__");
   const std::string file = is_file ? nb::cast<std::string>(nb::str(given)) : "";
   std::vector<std::vector<Tensor>> arrays;
@@ -251,7 +135,7 @@ nb::list analyze(const PyModel& self, nb::object given, int threads, const nb::o
     return path.is_none() ? "" : nb::cast<std::string>(nb::str(path));
   };
   const std::string report_path = path_of(report), resume_path = path_of(resume);
-  const std::string title = std::filesystem::path(report_path).stem().string();
+  const ShareOut share_out = share_out_to(std::move(executor));
   const Graph& golden = golden_for_analysis(self.model, self.golden ? &*self.golden : nullptr);
   if (!is_file) arrays = samples_from_python(given, self.input_names());
   Analysis analysis;
@@ -263,20 +147,12 @@ nb::list analyze(const PyModel& self, nb::object given, int threads, const nb::o
     const std::unique_ptr<Samples> samples =
         is_file ? open_dataset(file, std::move(specs)) : samples_from_arrays(std::move(arrays), std::move(specs));
     ThreadPool pool(threads);
+    const AnalysisRequest request{
+        .model = self.model, .golden = golden, .samples = *samples, .resume = resume_path, .share_out = share_out};
     if (!report_file) {
-      analysis = analyze_model(self.model, golden, *samples, pool, {}, {}, nullptr, resume_path);
+      analysis = analyze_model(request, pool, until_interrupted());
     } else {
-      DiagnosedModel diagnosed = diagnose_model({.model = self.model,
-                                                 .golden = golden,
-                                                 .recipe = self.recipe ? &*self.recipe : nullptr,
-                                                 .build = self.recipe ? &self.report : nullptr,
-                                                 .samples = *samples,
-                                                 .title = title,
-                                                 .resume = resume_path},
-                                                pool);
-      report_file->write(std::as_bytes(std::span(diagnosed.html)));
-      report_file->commit();
-      analysis = std::move(diagnosed.analysis);
+      analysis = write_report(*report_file, request, self.facts(report_path), pool);
     }
   }
   nb::list rows;
@@ -285,6 +161,13 @@ nb::list analyze(const PyModel& self, nb::object given, int threads, const nb::o
 }
 
 }  // namespace
+
+Analysis write_report(FileSink& file, const AnalysisRequest& request, const BuildFacts& facts, ThreadPool& pool) {
+  DiagnosedModel diagnosed = diagnose_model(request, facts, pool, until_interrupted());
+  file.write(std::as_bytes(std::span(diagnosed.html)));
+  file.commit();
+  return std::move(diagnosed.analysis);
+}
 
 nb::list list_of_times(const std::vector<OperationTime>& times) {
   nb::list list;
@@ -361,10 +244,10 @@ void bind_model(nb::module_& module) {
            "(multiplications), microseconds on this machine");
   model.def(
       "analyze", &analyze, nb::arg("samples"), nb::arg("threads") = 0, nb::arg("report") = nb::none(),
-      nb::arg("resume") = nb::none(),
+      nb::arg("resume") = nb::none(), nb::arg("executor") = nb::none(),
       nb::sig("def analyze(self, samples: str | os.PathLike | collections.abc.Iterable[object], threads: int = 0, "
-              "report: str | os.PathLike | None = None, resume: str | os.PathLike | None = None) -> list[dict[str, str "
-              "| float | int | None]]"),
+              "report: str | os.PathLike | None = None, resume: str | os.PathLike | None = None, executor: "
+              "concurrent.futures.Executor | None = None) -> list[dict[str, str | float | int | None]]"),
       "Every layer beside the float model, over samples: a dataset file, or arrays as compile() takes them. One dict "
       "a layer of the source model, in its order: op, tensor, dtype; entire_cosine, entire_euclidean, "
       "entire_sqnr_db, entire_max_error (of the whole run) and single_… (of the layer fed with the float model's "
@@ -372,14 +255,8 @@ void bind_model(nb::module_& module) {
       "NaN or infinite), worst_sample (least entire_cosine). All None where a layer was fused away. A loaded file "
       "needs keep_golden. report: an HTML file to write, with reasons and fixes (docs/report.md). resume: a file that "
       "is kept while it runs; an analysis that was "
-      "interrupted goes on from it. Raises "
-      "openrknn.Error.");
-  module.def("compile", &compile_graph, nb::arg("graph"), nb::arg("settings"), nb::arg("quantize"),
-             nb::arg("dataset").none(), nb::arg("samples").none(), nb::arg("auto_hybrid"), nb::arg("symmetric_weights"),
-             nb::arg("keep_golden"), nb::arg("batch"), nb::arg("threads"), nb::arg("calibrate").none());
-  module.def("search", &search_graph, nb::arg("graph"), nb::arg("settings"), nb::arg("dataset").none(),
-             nb::arg("samples").none(), nb::arg("target"), nb::arg("metric").none(), nb::arg("by_macs"),
-             nb::arg("to_int16"), nb::arg("count"), nb::arg("threads"));
+      "interrupted goes on from it. executor: who computes the samples, as in compile(); equal results, bit for bit. "
+      "Raises openrknn.Error.");
   module.def(
       "load",
       [](const std::string& path) {

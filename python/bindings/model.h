@@ -9,6 +9,7 @@
 
 #include "compiler/compile.h"
 #include "core/rknn_file/rknn_file.h"
+#include "toolkit/layer_analysis.h"
 #include "toolkit/profile.h"
 #include "toolkit/simulator.h"
 
@@ -40,6 +41,13 @@ struct PyModel {
     for (const Port& port : model.inputs) names.push_back(port.name);
     return names;
   }
+  /// What its report says beside layers, called after the report's file.
+  BuildFacts facts(const std::filesystem::path& report_file) const {
+    BuildFacts facts{.title = report_file.stem().string()};
+    if (recipe) facts.recipe = &*recipe;
+    if (recipe) facts.build = &report;
+    return facts;
+  }
   Model model;
   CompileReport report;
   std::optional<Graph> golden;           ///< of a compile; a loaded model has its own, or none
@@ -59,6 +67,9 @@ struct PyModel {
   std::string file_;
   std::unique_ptr<Simulator> simulator_;
 };
+
+/// Analyzes and writes the report, whole or not at all. Call without the GIL.
+Analysis write_report(FileSink&, const AnalysisRequest&, const BuildFacts&, ThreadPool&);
 
 /// A profile as dicts. Call with the GIL held.
 nanobind::list list_of_times(const std::vector<OperationTime>&);

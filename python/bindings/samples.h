@@ -3,20 +3,25 @@
 #include <nanobind/nanobind.h>
 
 #include <memory>
+#include <string>
+#include <vector>
 
-#include "compiler/compile.h"
+#include "toolkit/shares.h"
 
 namespace openrknn::python {
 
-/// Lent by a compile while it calibrates, and taken back after it.
+/// Lent by work that is shared out, and taken back after it.
 struct PySamples {
   std::shared_ptr<const Samples*> lent;
   /// Throws Error (InvalidArgument) once they were taken back.
   const Samples& samples() const;
 };
 
-/// Calibrates by calling a Python object with (golden: bytes, samples, histograms: bool), which gives a list of what
-/// calibrate_part() gave. Empty for None. Call with the GIL held.
-Calibrator calibrator_from(nanobind::object callable);
+/// Shares out to a concurrent.futures.Executor (openrknn.distributed.share_with). Empty for None. Call with the GIL
+/// held; what comes back may be used without.
+ShareOut share_out_to(nanobind::object executor);
+
+/// What the caller gives instead of a dataset file: each an array, a list or a dict. Throws Error (DatasetBadArray).
+std::vector<std::vector<Tensor>> samples_from_python(nanobind::handle lists, const std::vector<std::string>& names);
 
 }  // namespace openrknn::python

@@ -7,6 +7,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "bindings/arrays.h"
+#include "bindings/interrupt.h"
 #include "bindings/subjects.h"
 #include "compiler/analysis/error_table.h"
 #include "toolkit/settings.h"
@@ -81,7 +82,8 @@ void bind_toolkit(nb::module_& module) {
   using Unlocked = nb::call_guard<nb::gil_scoped_release>;
   nb::class_<Toolkit>(module, "Toolkit")
       .def(
-          "__init__", [](Toolkit* self, nb::object log) { new (self) Toolkit(sink_to(std::move(log))); },
+          "__init__",
+          [](Toolkit* self, nb::object log) { new (self) Toolkit(sink_to(std::move(log)), until_interrupted()); },
           nb::arg("log"))
       .def("config", [](Toolkit& self, const nb::dict& values) { self.config(arguments_from_dict(values)); })
       .def("load_onnx",

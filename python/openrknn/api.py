@@ -8,7 +8,6 @@ from concurrent.futures import Executor
 from typing import Any, NamedTuple
 
 from openrknn import _core
-from openrknn.distributed import calibrate_with
 
 PathLike = str | os.PathLike
 
@@ -115,7 +114,7 @@ def compile(
     first extent of every input and output counts them. remove_weight: save the model without its layers' weights, to
     run beside the full model (RKNN_FLAG_SHARE_WEIGHT_MEM). threads: of the calibration, 0 = all; running takes OPENRKNN_THREADS. executor: who
     calibrates, any concurrent.futures.Executor (a ProcessPoolExecutor, Dask's Client.get_executor()); the model is the
-    same, bit for bit. Raises openrknn.Error.
+    same, bit for bit (docs/distributed.md). Raises openrknn.Error; KeyboardInterrupt soon after Ctrl-C.
     """
     if not isinstance(graph, _core.Graph):
         shapes = dynamic_input[0] if dynamic_input else None
@@ -162,7 +161,7 @@ def compile(
         keep_golden,
         batch,
         threads,
-        None if executor is None else calibrate_with(executor),
+        executor,
     )
 
 
@@ -205,6 +204,7 @@ def search(
     bias_correction: bool = False,
     rounding: str = "nearest",
     threads: int = 0,
+    executor: Executor | None = None,
 ) -> Search:
     """Finds which layers of an int8 build have to be lifted so that the outputs are good enough, and builds so.
 
@@ -212,7 +212,8 @@ def search(
     (a list of arrays per sample) that gives a number, more is better, and target_metric, what it shall reach. budget:
     "ops", as few layers as possible, or "macs", as few multiplications. lift: "float16" or "int16". samples: trials are
     judged by so many, the first of the dataset. precision: rules that stand whatever is found. bias_correction and
-    rounding are applied to what is found, trials go without. Everything else is as in compile(). Raises openrknn.Error naming the best that can be reached.
+    rounding are applied to what is found, trials go without. executor: who calibrates and
+    runs the samples of trials. Everything else is as in compile(). Raises openrknn.Error naming the best that can be reached.
     """
     if (target_sqnr is None) == (metric is None):
         raise ValueError("search: give target_sqnr, or metric and target_metric")
@@ -251,5 +252,6 @@ def search(
             lift == "int16",
             samples,
             threads,
+            executor,
         )
     )

@@ -1,8 +1,8 @@
-"""Calibration by several processes or machines: any `concurrent.futures.Executor`.
+"""Work over samples by several processes or machines: any `concurrent.futures.Executor`.
 
-Samples are shared out; each worker computes the float graph on its share and sends back what every tensor held
-(minima, maxima, counts). These add up to the same bytes in any order and for any number of workers, so the parameters
-chosen from them are the same, bit for bit, as those of one process.
+Samples are shared out; each worker computes on its share and sends back bytes: what every tensor held (calibration),
+the sums of each sample (analysis), outputs (the trials of a search). What is made of them is the same, bit for bit, as
+without an executor, for any number of workers.
 """
 
 from __future__ import annotations
@@ -14,12 +14,10 @@ from contextlib import contextmanager
 
 from openrknn import Error, _core
 
-# Shares are small, so that a lost worker costs little and slow machines hold nobody up; but the graph travels with each.
-_SAMPLES_PER_SHARE = 8
 # Shares that are with the executor at once: what limits the memory of this process.
 _SHARES_AHEAD = 8
 
-Calibrate = Callable[[bytes, "_core.Samples", bool], "list[bytes]"]
+ShareOut = Callable[[str, bytes, "_core.Samples", int], "list[bytes]"]
 
 
 class _WorkerError(Exception):
@@ -35,11 +33,9 @@ class _WorkerError(Exception):
         return error
 
 
-def _calibrate_share(
-    golden: bytes, first: int, samples: list, descriptions: list, histograms: bool, threads: int
-) -> bytes:
+def _compute_share(task: bytes, first: int, samples: list, descriptions: list, threads: int) -> bytes:
     try:
-        return _core.calibrate_part(golden, first, samples, descriptions, histograms, threads)
+        return _core.compute_share(task, first, samples, descriptions, threads)
     except Error as error:
         raise _WorkerError(str(error), error.code, error.diagnostics) from None
 
@@ -50,81 +46,82 @@ def _is_loss(error: BaseException) -> bool:
 
 
 class _Shares:
-    """What a share's worker gets, made when it is needed."""
+    """One work's shares: what each worker gets, made when it is needed, and what came back."""
 
-    def __init__(self, golden: bytes, samples: _core.Samples, histograms: bool, threads: int):
-        self.golden, self.samples, self.histograms, self.threads = golden, samples, histograms, threads
-
-    def firsts(self) -> range:
-        return range(0, len(self.samples), _SAMPLES_PER_SHARE)
+    def __init__(self, task: bytes, samples: _core.Samples, samples_per_share: int, threads: int):
+        self.task, self.samples, self.threads = task, samples, threads
+        self.firsts = range(0, len(samples), samples_per_share)
+        self.parts: dict[int, bytes] = {}
+        self.lost: list[int] = []
+        self.reason: BaseException | None = None
 
     def arguments(self, first: int) -> tuple:
-        indices = range(first, min(first + _SAMPLES_PER_SHARE, len(self.samples)))
+        indices = range(first, min(first + self.firsts.step, self.firsts.stop))
         both = [(self.samples.get(i), self.samples.describe(i)) for i in indices]
         arrays, descriptions = ([pair[k] for pair in both] for k in (0, 1))
-        return self.golden, first, arrays, descriptions, self.histograms, self.threads
+        return self.task, first, arrays, descriptions, self.threads
+
+    def collect(self, future: Future, first: int) -> None:
+        """Takes a finished share's part, or remembers that it is lost."""
+        try:
+            self.parts[first] = future.result()
+        except BaseException as error:
+            if not _is_loss(error):
+                raise
+            self.lose(first, error)
+
+    def lose(self, first: int, reason: BaseException) -> None:
+        self.lost.append(first)
+        self.reason = reason
+
+    def in_order(self) -> list[bytes]:
+        return [self.parts[first] for first in self.firsts]
 
 
-def calibrate_with(executor: Executor, threads: int = 1) -> Calibrate:
-    """What `openrknn.compile(executor=...)` calls. threads: of one worker; 0 = all of its machine.
+def share_with(executor: Executor, threads: int = 1) -> ShareOut:
+    """What `executor=` stands for: called with a work's name, task, samples and how many of them make a share.
 
-    A share whose worker is lost is computed in this process, with a RuntimeWarning; executors that replace their
-    workers (Dask) never get that far. An openrknn.Error of a worker is raised here.
+    threads: of one worker; 0 = all of its machine. A share whose worker is lost is computed in this process, with a
+    RuntimeWarning; executors that replace their workers (Dask) never get that far. An openrknn.Error of a worker is
+    raised here.
     """
 
-    def calibrate(golden: bytes, samples: _core.Samples, histograms: bool) -> list[bytes]:
-        shares = _Shares(golden, samples, histograms, threads)
-        parts: list[bytes] = []
-        lost: list[int] = []
-        reason: BaseException | None = None
+    def share_out(name: str, task: bytes, samples: _core.Samples, samples_per_share: int) -> list[bytes]:
+        shares = _Shares(task, samples, samples_per_share, threads)
         pending: dict[Future, int] = {}
-        waiting = iter(shares.firsts())
 
         def submit(first: int) -> None:
-            nonlocal reason
             try:
-                pending[executor.submit(_calibrate_share, *shares.arguments(first))] = first
+                pending[executor.submit(_compute_share, *shares.arguments(first))] = first
             except RuntimeError as error:  # a broken executor takes nothing more
                 if isinstance(error, Error):
                     raise
-                reason = error
-                lost.append(first)
+                shares.lose(first, error)
 
         try:
-            for first in waiting:
+            for first in shares.firsts:
                 submit(first)
-                while len(pending) >= _SHARES_AHEAD or (pending and first == shares.firsts()[-1]):
+                while len(pending) >= _SHARES_AHEAD or (pending and first == shares.firsts[-1]):
                     done, _ = wait(pending, return_when=FIRST_COMPLETED)
                     for future in done:
-                        reason = _collect(future, pending.pop(future), parts, lost) or reason
+                        shares.collect(future, pending.pop(future))
         except _WorkerError as error:
             raise error.restore() from None
         finally:
             for future in pending:
                 future.cancel()
-        if lost:
+        if shares.lost:
             warnings.warn(
-                f"calibration: {len(lost)} of {len(shares.firsts())} shares were lost with their workers "
-                f"({type(reason).__name__}: {reason}); this process computes them",
+                f"{name}: {len(shares.lost)} of {len(shares.firsts)} shares were lost with their workers "
+                f"({type(shares.reason).__name__}: {shares.reason}); this process computes them",
                 RuntimeWarning,
                 stacklevel=2,
             )
-        parts += [_core.calibrate_part(*shares.arguments(first)) for first in lost]
-        return parts
+        for first in shares.lost:
+            shares.parts[first] = _core.compute_share(*shares.arguments(first))
+        return shares.in_order()
 
-    return calibrate
-
-
-def _collect(future: Future, first: int, parts: list[bytes], lost: list[int]) -> BaseException | None:
-    """Takes a finished share's part, or remembers that it is lost and gives the reason."""
-    try:
-        parts.append(future.result())
-        return None
-    except BaseException as error:
-        if not _is_loss(error):
-            raise
-        lost.append(first)
-        return error
+    return share_out
 
 
 @contextmanager

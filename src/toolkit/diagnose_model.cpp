@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include "compiler/analysis/error_table.h"
 #include "core/targets/targets.h"
 #include "toolkit/layer_analysis.h"
 
@@ -34,47 +33,41 @@ std::vector<SetFinding> ranges_that_do_not_fit(const QuantizeRecipe& recipe, con
 
 }  // namespace
 
-DiagnosedModel diagnose_model(const DiagnosisRequest& request, ThreadPool& pool, const Progress& progress) {
+DiagnosedModel diagnose_model(const AnalysisRequest& request, const BuildFacts& facts, ThreadPool& pool,
+                              const Progress& progress) {
   const Graph &golden = request.golden, &built = request.model.variants.front();
   const std::vector<LayerRow> rows = layer_rows(golden, built);
   ReportCollector collected(built, rows);
-  const RowVisitor visit = [&](size_t row, const LayerValues& wanted, const LayerValues& got) {
-    collected.visit(row, wanted, got);
-    if (request.snapshot != nullptr) request.snapshot->write(row, wanted, got);
-  };
-  const std::string folder = request.snapshot == nullptr ? "" : request.snapshot->table_path().string();
-  Checkpoint checkpoint(request.resume, analysis_key(golden, request.model, "report " + folder));
-  const Resumption resumption{checkpoint, [&](StateWriter& state) { collected.write(state); },
-                              [&](StateReader& state) { collected.read(state); }};
   DiagnosedModel result;
-  result.analysis = analyze(golden, built, request.model.arithmetic, rows, request.samples, pool, progress, visit,
-                            request.custom, request.resume.empty() ? nullptr : &resumption);
+  result.analysis = compare_layers(request, rows, &collected, pool, progress);
   result.warnings = analysis_warnings(result.analysis);
-  if (request.build != nullptr) result.calibration_set = request.build->calibration_set;
+  if (facts.build != nullptr) result.calibration_set = facts.build->calibration_set;
 
   Calibration seen;
   if (result.analysis.golden_not_finite) {
     result.warnings.push_back("the float model itself gives NaN or infinity, so reasons are not looked for");
+  } else if (const Calibrator elsewhere = calibrator_of(request.share_out)) {
+    seen = elsewhere(golden, request.samples, Detail::Histograms);
   } else {
     seen = calibrate(golden, request.samples, pool, progress, request.custom, Detail::Histograms);
   }
-  if (request.recipe != nullptr && !seen.empty()) {
+  if (facts.recipe != nullptr && !seen.empty()) {
     const Target& target = *find_target(request.model.target);
-    const Subject subject{golden, built, *request.recipe, target, request.samples, pool, request.custom};
+    const Subject subject{golden, built, *facts.recipe, target, request.samples, pool, request.custom, progress};
     RemedyTrials trials(subject, seen, worst_sample(collected));
-    for (SetFinding& finding : ranges_that_do_not_fit(*request.recipe, seen, trials)) {
+    for (SetFinding& finding : ranges_that_do_not_fit(*facts.recipe, seen, trials)) {
       result.calibration_set.insert(result.calibration_set.begin(), std::move(finding));
     }
     result.findings = diagnose(subject, result.analysis, trials, progress);
   }
 
-  Report report{.model = request.title,
-                .facts = request.build != nullptr
-                             ? request.build->facts
+  Report report{.model = facts.title,
+                .facts = facts.build != nullptr
+                             ? facts.build->facts
                              : std::vector<std::pair<std::string, std::string>>{{"target", request.model.target}},
                 .golden = golden,
                 .built = built,
-                .recipe = request.recipe,
+                .recipe = facts.recipe,
                 .analysis = result.analysis,
                 .collected = collected,
                 .seen = seen,
@@ -83,8 +76,7 @@ DiagnosedModel diagnose_model(const DiagnosisRequest& request, ThreadPool& pool,
                 .warnings = result.warnings};
   for (int64_t i = 0; i < request.samples.count(); ++i) report.samples.push_back(request.samples.describe(i));
   result.html = report_html(report);
-  if (request.snapshot != nullptr) request.snapshot->finish(error_table(result.analysis));
-  if (!request.resume.empty()) checkpoint.finish();
+  finish_files(request, result.analysis);
   return result;
 }
 

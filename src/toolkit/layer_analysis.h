@@ -5,6 +5,7 @@
 #include "compiler/analysis/snapshot.h"
 #include "compiler/compile.h"
 #include "core/model/model.h"
+#include "toolkit/shares.h"
 
 namespace openrknn {
 
@@ -15,25 +16,32 @@ const Graph& golden_for_analysis(const Model&, const Graph* compiled);
 /// What a sample must hold. rgb_to_bgr as in CompileOptions.
 std::vector<SampleSpec> analysis_specs(const Model&, const Graph& golden, const std::vector<bool>& rgb_to_bgr = {});
 
-/// The largest shapes of the model, one item. With a snapshot (of layer_rows(golden, the first variant)) every layer's
-/// numbers, of the last sample, and the table become files. With `resume`, a file that is kept while it runs, an
-/// analysis that was interrupted goes on after the last sample it had finished.
-Analysis analyze_model(const Model&, const Graph& golden, const Samples&, ThreadPool&, const Progress& = {},
-                       const CustomCode& = {}, const Snapshot* = nullptr, const std::filesystem::path& resume = {});
-/// Of everything the sums of an analysis depend on but its samples. `collects`: what is written or counted beside them.
-uint64_t analysis_key(const Graph& golden, const Model&, std::string_view collects);
-
-/// What is diagnosed. `compiled` is null for a model from a file: its layers are shown and no reasons are looked for.
-struct DiagnosisRequest {
+/// What is analyzed: the largest shapes of the model, one item.
+struct AnalysisRequest {
   const Model& model;
   const Graph& golden;
+  const Samples& samples;
+  CustomCode custom = {};
+  /// Of layer_rows(golden, the first variant): every layer's numbers, of the last sample, and the table become files.
+  const Snapshot* snapshot = nullptr;
+  /// A file that is kept while it runs: an analysis that was interrupted goes on after the last sample it had finished.
+  std::filesystem::path resume = {};
+  ShareOut share_out = {};  ///< who computes the samples; empty: this process
+};
+Analysis analyze_model(const AnalysisRequest&, ThreadPool&, const Progress& = {});
+
+/// What the layers are compared by, for analyze_model() and diagnose_model(); `collected` sees all, if there is one.
+Analysis compare_layers(const AnalysisRequest&, const std::vector<LayerRow>&, ReportCollector* collected, ThreadPool&,
+                        const Progress&);
+/// The files of a complete analysis.
+void finish_files(const AnalysisRequest&, const Analysis&);
+
+/// What is known of a model beside its layers. A model from a file has neither recipe nor build: its layers are shown
+/// and no reasons are looked for.
+struct BuildFacts {
+  std::string title;  ///< what the report calls the model
   const QuantizeRecipe* recipe = nullptr;
   const CompileReport* build = nullptr;
-  const Samples& samples;
-  std::string title;  ///< what the report calls the model
-  CustomCode custom = {};
-  const Snapshot* snapshot = nullptr;
-  std::filesystem::path resume = {};  ///< as in analyze_model
 };
 struct DiagnosedModel {
   Analysis analysis;
@@ -43,7 +51,7 @@ struct DiagnosedModel {
   std::string html;  ///< the report
 };
 /// analyze_model(), why its worst layers are bad, what is wrong with the calibration set, and the report of it all.
-DiagnosedModel diagnose_model(const DiagnosisRequest&, ThreadPool&, const Progress& = {});
+DiagnosedModel diagnose_model(const AnalysisRequest&, const BuildFacts&, ThreadPool&, const Progress& = {});
 
 /// What users should be told beside the table: where NaN or infinity came up first, and that nothing was resumed.
 std::vector<std::string> analysis_warnings(const Analysis&);

@@ -356,21 +356,22 @@ Analysis Toolkit::accuracy_analysis(const ArgumentValues& given) {
   if (!folder.is_none()) {
     snapshot.emplace(std::get<std::string>(folder.data), layer_rows(golden, state.model().variants.front()));
   }
+  const AnalysisRequest request{.model = state.model(),
+                                .golden = golden,
+                                .samples = *sample,
+                                .custom = state.settings.compile.custom_code,
+                                .snapshot = snapshot ? &*snapshot : nullptr};
   if (!snapshot) {
-    Analysis analysis =
-        analyze_model(state.model(), golden, *sample, state.pool, state.progress, state.settings.compile.custom_code);
+    Analysis analysis = analyze_model(request, state.pool, state.progress);
     state.warn("accuracy_analysis", analysis_warnings(analysis));
     return analysis;
   }
-  DiagnosedModel diagnosed = diagnose_model({.model = state.model(),
-                                             .golden = golden,
-                                             .recipe = state.compiled ? &state.compiled->recipe : nullptr,
-                                             .build = state.compiled ? &state.compiled->report : nullptr,
-                                             .samples = *sample,
-                                             .title = state.source.filename().string(),
-                                             .custom = state.settings.compile.custom_code,
-                                             .snapshot = &*snapshot},
-                                            state.pool, state.progress);
+  BuildFacts facts{.title = state.source.filename().string()};
+  if (state.compiled) {
+    facts.recipe = &state.compiled->recipe;
+    facts.build = &state.compiled->report;
+  }
+  DiagnosedModel diagnosed = diagnose_model(request, facts, state.pool, state.progress);
   write_file(snapshot->report_path(), diagnosed.html);
   state.warn("accuracy_analysis", diagnosed.warnings);
   if (snapshot->has_map()) {

@@ -1,12 +1,15 @@
-"""Calibration by other processes: the same model, bit for bit, whoever computed what, and workers may die."""
+"""Work of other processes: the same results, bit for bit, whoever computed what, and workers may die."""
 
+import json
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 import warnings
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, wait
 
 import numpy as np
 import pytest
@@ -17,36 +20,54 @@ import small_models  # noqa: E402
 import openrknn  # noqa: E402
 
 needs_command = pytest.mark.skipif("OPENRKNN_COMMAND" not in os.environ, reason="OPENRKNN_COMMAND names no openrknn")
+NORMALISATION = {"mean": [120, 110, 100], "std": [60, 50, 40]}
 
 
 def photos(count):
     return [small_models.photo(16, 16, seed).transpose(2, 0, 1)[None] for seed in range(count)]
 
 
-def build(cnn, executor=None, count=40, **options):
-    graph = openrknn.import_model(cnn)
-    model = openrknn.compile(
-        graph, dataset=photos(count), mean=[120, 110, 100], std=[60, 50, 40], executor=executor, **options
-    )
+def calibrated(cnn, executor=None, count=40, **options):
+    model = openrknn.compile(cnn, dataset=photos(count), executor=executor, **NORMALISATION, **options)
     return model.to_bytes()
+
+
+def analyzed(cnn, executor=None, count=40, **options):
+    # Not the photos it is calibrated with: some numbers are clipped.
+    model = openrknn.compile(cnn, dataset=photos(3), **NORMALISATION, **options)
+    return repr(model.analyze(photos(count), executor=executor))
+
+
+def searched(cnn, executor=None, count=8, **options):
+    found = openrknn.search(
+        cnn, dataset=photos(count), samples=count, target_sqnr=45, executor=executor, **NORMALISATION, **options
+    )
+    assert found.chosen["layers"]
+    return found.model.to_bytes(), found.chosen, found.curve
+
+
+WORK = [calibrated, analyzed, searched]
+each_work = pytest.mark.parametrize("work", WORK, ids=[work.__name__ for work in WORK])
 
 
 def processes(count):
     return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
 
 
+@each_work
 @pytest.mark.parametrize("algorithm", ["normal", "auto"])
-def test_processes_give_the_model_of_one_process(cnn, algorithm):
-    alone = build(cnn, algorithm=algorithm)
+def test_processes_give_the_result_of_one_process(cnn, work, algorithm):
+    alone = work(cnn, algorithm=algorithm)
     for count in (1, 3):
         with processes(count) as executor:
-            assert build(cnn, executor, algorithm=algorithm) == alone
+            assert work(cnn, executor, algorithm=algorithm) == alone
 
 
-def test_the_number_of_samples_need_not_fill_the_shares(cnn):
+@each_work
+def test_the_number_of_samples_need_not_fill_the_shares(cnn, work):
     for count in (1, 7, 9):
         with ThreadPoolExecutor(2) as executor:
-            assert build(cnn, executor, count) == build(cnn, count=count)
+            assert work(cnn, executor, count) == work(cnn, count=count)
 
 
 class Interfering(Executor):
@@ -63,34 +84,47 @@ class Interfering(Executor):
         return future
 
 
-def test_shares_of_a_process_that_dies_are_computed_here(cnn):
+@each_work
+def test_shares_of_a_process_that_dies_are_computed_here(cnn, work):
     with processes(2) as pool:
-        pool.submit(os.getpid).result()
+        # Both are there before one dies: CPython may wait for ever for a process that it starts while the pool breaks.
+        wait([pool.submit(time.sleep, 0.3) for _ in range(2)])
 
         def kill():
             os.kill(next(iter(pool._processes)), signal.SIGKILL)
 
-        with pytest.warns(RuntimeWarning, match=r"\d of 5 shares were lost with their workers \(BrokenProcessPool"):
-            assert build(cnn, Interfering(pool, 2, kill)) == build(cnn)
+        with pytest.warns(RuntimeWarning, match=r"\d of \d+ shares were lost with their workers \(BrokenProcessPool"):
+            assert work(cnn, Interfering(pool, 2, kill)) == work(cnn)
 
 
-def test_dask_survives_a_worker_that_is_killed(cnn):
+@pytest.mark.parametrize(("work", "after"), [(calibrated, 4), (analyzed, 4), (searched, 30)])
+def test_dask_survives_a_worker_that_is_killed(cnn, work, after):
+    """A search shares out its calibration (two shares), the float model's outputs and then one trial after another."""
     distributed = pytest.importorskip("distributed")
     cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
     with cluster, distributed.Client(cluster) as client:
         victims = client.run(os.getpid)
         executor = client.get_executor(pure=False)
-        interfering = Interfering(executor, 4, lambda: os.kill(next(iter(victims.values())), signal.SIGKILL))
+        interfering = Interfering(executor, after, lambda: os.kill(next(iter(victims.values())), signal.SIGKILL))
+        count = 8 if work is searched else 80
         with warnings.catch_warnings():
             warnings.simplefilter("error", RuntimeWarning)  # Dask gives the share to another worker; nothing is lost
-            assert build(cnn, interfering, count=80) == build(cnn, count=80)
-        assert interfering.submitted == 10
+            assert work(cnn, interfering, count=count) == work(cnn, count=count)
+        assert interfering.submitted > after if work is searched else interfering.submitted == 10
+
+
+def call(verb, cnn, dataset, *more, **environment):
+    command = [os.environ["OPENRKNN_COMMAND"], verb, cnn, "-t", "rk3588", "--dataset", dataset, "-q"]
+    environment = os.environ | {"OPENRKNN_PYTHON": sys.executable} | environment
+    return subprocess.run([*command, *more], env=environment, capture_output=True, text=True, timeout=120)
 
 
 def convert(cnn, dataset, output, *more, **environment):
-    command = [os.environ["OPENRKNN_COMMAND"], "convert", cnn, "-t", "rk3588", "--dataset", dataset, "-o", output, "-q"]
-    environment = os.environ | {"OPENRKNN_PYTHON": sys.executable} | environment
-    return subprocess.run([*command, *more], env=environment, capture_output=True, text=True, timeout=120)
+    return call("convert", cnn, dataset, "-o", output, *more, **environment)
+
+
+def report_data(path):
+    return json.loads(re.search(r'id="data">(.*?)</script>', path.read_text(), re.S).group(1))
 
 
 @pytest.fixture
@@ -106,6 +140,28 @@ def test_the_command_calibrates_on_a_cluster(cnn, dataset, tmp_path, scheduler):
     there = convert(cnn, dataset, tmp_path / "there.rknn", "--dask", scheduler)
     assert (here.returncode, there.returncode) == (0, 0), there.stderr
     assert (tmp_path / "there.rknn").read_bytes() == (tmp_path / "here.rknn").read_bytes()
+
+
+@needs_command
+@pytest.mark.parametrize("verb", ["analyze", "search"])
+def test_the_command_analyzes_and_searches_on_a_cluster(cnn, dataset, tmp_path, scheduler, verb):
+    results = []
+    for place, more in (("here", []), ("there", ["--dask", scheduler])):
+        folder = tmp_path / place
+        files = {
+            "analyze": ["-o", folder, "--report", report],
+            "search": ["--target-sqnr", "45", "-o", tmp_path / f"{place}.rknn"],
+        }[verb]
+        report = tmp_path / f"{place}.html"
+        done = call(verb, cnn, dataset, "--json", *files, *more)
+        assert done.returncode == 0, done.stderr
+        written = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        model = tmp_path / f"{place}.rknn"
+        told, shown = json.loads(done.stdout), report_data(report) if report.exists() else {}
+        told.pop("calibration_set", None)  # a set that is calibrated with elsewhere is not looked at
+        shown.pop("set", None)
+        results.append((told, shown, written, model.read_bytes() if model.exists() else None))
+    assert results[0] == results[1]
 
 
 @needs_command
@@ -150,11 +206,28 @@ def test_an_error_of_a_worker_is_the_error_of_the_compile(cnn):
     assert alone.value.diagnostics == here.value.diagnostics
 
 
+def test_an_analysis_elsewhere_has_nothing_to_go_on_from(cnn, tmp_path):
+    model = openrknn.compile(cnn, dataset=photos(3))
+    with ThreadPoolExecutor(1) as executor, pytest.raises(openrknn.Error, match="leave 'resume' out, or the executor"):
+        model.analyze(photos(2), resume=tmp_path / "state", executor=executor)
+    assert not (tmp_path / "state").exists()
+
+
+def test_reports_are_the_same_wherever_they_are_analyzed(cnn, tmp_path):
+    model = openrknn.compile(cnn, dataset=photos(3), **NORMALISATION)
+    with processes(2) as executor:
+        for name, options in (("here", {}), ("there", {"executor": executor})):
+            model.analyze(photos(20), report=tmp_path / name, **options)
+    here, there = ((tmp_path / name).read_text().replace(f'"model":"{name}"', "") for name in ("here", "there"))
+    assert there == here
+
+
+@each_work
 @pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b + b"x", lambda b: b"", lambda b: b"x" + b])
-def test_damaged_answers_are_refused(cnn, damage):
+def test_damaged_answers_are_refused(cnn, work, damage):
     class Damaging(ThreadPoolExecutor):
         def submit(self, function, *arguments):
             return super().submit(lambda: damage(function(*arguments)))
 
     with Damaging(1) as executor, pytest.raises(openrknn.Error, match="serialised"):
-        build(cnn, executor)
+        work(cnn, executor)

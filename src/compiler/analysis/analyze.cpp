@@ -2,13 +2,21 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <map>
 
-#include "compiler/analysis/compare_streams.h"
 #include "compiler/analysis/graph_stream.h"
 
 namespace openrknn {
 namespace {
+
+std::vector<LayerPair> pairs_of(const Graph& golden, const Graph& built) {
+  std::vector<LayerPair> pairs;
+  for (auto& [layer, reference] : comparable_values(golden, built)) {
+    pairs.push_back({std::move(layer), std::move(reference)});
+  }
+  return pairs;
+}
 
 /// Rows that show a pair: several where names of the source model came to mean one value.
 std::vector<std::vector<size_t>> rows_by_pair(const std::vector<LayerRow>& rows, const std::vector<LayerPair>& pairs) {
@@ -21,37 +29,39 @@ std::vector<std::vector<size_t>> rows_by_pair(const std::vector<LayerRow>& rows,
   return result;
 }
 
-}  // namespace
+constexpr size_t kCandidates = 2;
 
-Analysis analyze(const Graph& golden, const Graph& built, const Arithmetic& arithmetic,
-                 const std::vector<LayerRow>& rows, const Samples& samples, ThreadPool& pool, const Progress& progress,
-                 const RowVisitor& visit, const CustomCode& custom, const Resumption* resumption) {
-  std::vector<LayerPair> pairs;
-  for (auto& [layer, reference] : comparable_values(golden, built)) {
-    pairs.push_back({std::move(layer), std::move(reference)});
-  }
-  const std::vector<std::vector<size_t>> shown = rows_by_pair(rows, pairs);
+/// Golden, and the built graph twice: from the input, and each layer by itself.
+struct Streams {
+  Streams(const Graph& golden, const Graph& built, const Arithmetic& arithmetic, ThreadPool& pool,
+          const CustomCode& custom)
+      : options{.fuse = false, .custom_code = custom},
+        shared(plan(built, arithmetic, options, weights)),
+        reference(golden, plan(golden, Arithmetic{}, options, weights), pool),
+        entire(built, shared, pool),
+        single(built, shared, pool) {}
 
+  PlanOptions options;
   Weights weights;
-  const PlanOptions options{.fuse = false, .custom_code = custom};
-  GraphStream reference(golden, plan(golden, Arithmetic{}, options, weights), pool);
-  const std::shared_ptr<const Plan> shared = plan(built, arithmetic, options, weights);
-  GraphStream entire(built, shared, pool), single(built, shared, pool);
-  const Candidate candidates[] = {{entire, false}, {single, true}};
-  LayerVisitor visit_rows;
-  if (visit) {
-    visit_rows = [&](size_t pair, const LayerValues& wanted, std::span<const LayerValues> got) {
-      for (const size_t row : shown[pair]) visit(row, wanted, rows[row].is_exact ? wanted : got[0]);
-    };
-  }
-  const StreamComparison compared =
-      compare_streams(reference, candidates, pairs, samples, progress, visit_rows, resumption);
+  std::shared_ptr<const Plan> shared;
+  GraphStream reference, entire, single;
+  const std::array<Candidate, kCandidates> candidates = {{{entire, false}, {single, true}}};
+};
 
+LayerVisitor visitor_of_pairs(const RowVisitor& visit, const std::vector<LayerRow>& rows,
+                              const std::vector<std::vector<size_t>>& shown) {
+  if (!visit) return {};
+  return [&](size_t pair, const LayerValues& wanted, std::span<const LayerValues> got) {
+    for (const size_t row : shown[pair]) visit(row, wanted, rows[row].is_exact ? wanted : got[0]);
+  };
+}
+
+Analysis analysis_from(const StreamComparison& compared, const std::vector<LayerRow>& rows,
+                       const std::vector<std::vector<size_t>>& shown, const Samples& samples) {
   Analysis analysis{
       .layers = {}, .samples = samples.count(), .golden_not_finite = {}, .built_not_finite = {}, .not_resumed = {}};
-  if (resumption != nullptr) analysis.not_resumed = resumption->checkpoint.refusal();
   for (const LayerRow& row : rows) analysis.layers.push_back({.row = row, .entire = {}, .single = {}});
-  for (size_t p = 0; p < pairs.size(); ++p) {
+  for (size_t p = 0; p < shown.size(); ++p) {
     const ErrorSums& sums = compared.sums[0][p];
     for (const size_t row : shown[p]) {
       AnalyzedLayer& layer = analysis.layers[row];
@@ -74,6 +84,44 @@ Analysis analyze(const Graph& golden, const Graph& built, const Arithmetic& arit
   analysis.golden_not_finite = named(compared.reference_not_finite);
   analysis.built_not_finite = named(compared.candidate_not_finite[0]);
   return analysis;
+}
+
+}  // namespace
+
+Analysis analyze(const Graph& golden, const Graph& built, const Arithmetic& arithmetic,
+                 const std::vector<LayerRow>& rows, const Samples& samples, ThreadPool& pool, const Progress& progress,
+                 const RowVisitor& visit, const CustomCode& custom, const Resumption* resumption) {
+  const std::vector<LayerPair> pairs = pairs_of(golden, built);
+  const std::vector<std::vector<size_t>> shown = rows_by_pair(rows, pairs);
+  Streams streams(golden, built, arithmetic, pool, custom);
+  Analysis analysis = analysis_from(compare_streams(streams.reference, streams.candidates, pairs, samples, progress,
+                                                    visitor_of_pairs(visit, rows, shown), resumption),
+                                    rows, shown, samples);
+  if (resumption != nullptr) analysis.not_resumed = resumption->checkpoint.refusal();
+  return analysis;
+}
+
+std::vector<SampleSums> sums_of_samples(const Graph& golden, const Graph& built, const Arithmetic& arithmetic,
+                                        const std::vector<LayerRow>& rows, const Samples& samples, ThreadPool& pool,
+                                        const Progress& progress, const RowVisitor& visit, const CustomCode& custom) {
+  const std::vector<LayerPair> pairs = pairs_of(golden, built);
+  const std::vector<std::vector<size_t>> shown = rows_by_pair(rows, pairs);
+  const LayerVisitor visit_pairs = visitor_of_pairs(visit, rows, shown);
+  Streams streams(golden, built, arithmetic, pool, custom);
+  std::vector<SampleSums> sums;
+  for (int64_t i = 0; i < samples.count(); ++i) {
+    sums.push_back(compare_sample(streams.reference, streams.candidates, pairs, samples.get(i), visit_pairs));
+    if (progress) progress("analyze", i + 1, samples.count());
+  }
+  return sums;
+}
+
+Analysis analysis_of(const Graph& golden, const Graph& built, const std::vector<LayerRow>& rows, const Samples& samples,
+                     const std::vector<SampleSums>& sums) {
+  const std::vector<LayerPair> pairs = pairs_of(golden, built);
+  ComparisonTotals totals(kCandidates, pairs.size());
+  for (const SampleSums& sample : sums) totals.add(sample);
+  return analysis_from(totals.result(), rows, rows_by_pair(rows, pairs), samples);
 }
 
 std::string to_string(const NotFiniteLayer& layer, std::string_view whose) {

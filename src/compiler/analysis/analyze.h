@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/analysis/compare_streams.h"
 #include "compiler/analysis/layer_error.h"
 #include "compiler/analysis/layer_rows.h"
 #include "compiler/dataset/samples.h"
@@ -47,6 +48,15 @@ using RowVisitor = std::function<void(size_t row, const LayerValues& golden, con
 Analysis analyze(const Graph& golden, const Graph& built, const Arithmetic&, const std::vector<LayerRow>& rows,
                  const Samples&, ThreadPool&, const Progress& = {}, const RowVisitor& = {}, const CustomCode& = {},
                  const Resumption* = nullptr);
+
+/// What each sample adds to an analysis, in their order: for whoever computes a share of one. `visit` is called once a
+/// row and sample.
+std::vector<SampleSums> sums_of_samples(const Graph& golden, const Graph& built, const Arithmetic&,
+                                        const std::vector<LayerRow>& rows, const Samples&, ThreadPool&,
+                                        const Progress& = {}, const RowVisitor& visit = {}, const CustomCode& = {});
+/// The analysis that these sums make, one a sample: what analyze() gives, bit for bit.
+Analysis analysis_of(const Graph& golden, const Graph& built, const std::vector<LayerRow>& rows, const Samples&,
+                     const std::vector<SampleSums>&);
 
 /// The sentence for the user: "NaN or infinity in 3 of 10 elements of [Log] y ..."
 std::string to_string(const NotFiniteLayer&, std::string_view whose);

@@ -27,7 +27,7 @@ void StateWriter::put(int64_t value) { put_bits(bytes, static_cast<uint64_t>(val
 void StateWriter::put(double value) { put_bits(bytes, std::bit_cast<uint64_t>(value)); }
 
 uint64_t StateReader::take() {
-  if (rest_.size() < 8) fail(Code::InvalidArgument, "the state of an analysis is truncated", "start it again");
+  if (rest_.size() < 8) fail(Code::InvalidArgument, "serialised analysis: it is truncated", "start it again");
   uint64_t bits = 0;
   for (size_t i = 0; i < 8; ++i) bits |= uint64_t{static_cast<unsigned char>(rest_[i])} << (8 * i);
   rest_.remove_prefix(8);
@@ -35,6 +35,9 @@ uint64_t StateReader::take() {
 }
 void StateReader::get(int64_t& value) { value = static_cast<int64_t>(take()); }
 void StateReader::get(double& value) { value = std::bit_cast<double>(take()); }
+void StateReader::end() const {
+  if (!rest_.empty()) fail(Code::InvalidArgument, "serialised analysis: other bytes follow it", "start it again");
+}
 
 // The magic line, the hash of everything after it, the key, the number of samples, their hashes, the state.
 std::pair<std::string, int64_t> Checkpoint::restore(const Samples& samples) {
@@ -85,11 +88,6 @@ void Checkpoint::save(const std::vector<Tensor>& inputs, std::string_view state)
   StateWriter head;
   head.put(static_cast<int64_t>(hash_of(body.bytes)));
   write_file(file_, std::string(kMagic) + head.bytes + body.bytes);
-}
-
-void Checkpoint::finish() const {
-  std::error_code error;
-  std::filesystem::remove(file_, error);
 }
 
 }  // namespace openrknn

@@ -26,6 +26,8 @@ class StateReader {
   explicit StateReader(std::string_view bytes) : rest_(bytes) {}
   void get(int64_t&);
   void get(double&);
+  /// Throws where bytes are left.
+  void end() const;
 
  private:
   uint64_t take();
@@ -45,8 +47,6 @@ class Checkpoint {
   int64_t samples() const { return static_cast<int64_t>(hashes_.size()); }
   /// Why a file that is there was not used; empty if it was, or there is none.
   const std::string& refusal() const { return refusal_; }
-  /// The analysis is complete: the file goes.
-  void finish() const;
 
  private:
   std::filesystem::path file_;

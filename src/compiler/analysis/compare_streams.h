@@ -3,7 +3,9 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "compiler/analysis/layer_error.h"
 #include "compiler/dataset/samples.h"
@@ -38,9 +40,36 @@ struct StreamComparison {
   std::vector<std::optional<FirstNotFinite>> candidate_not_finite;
 };
 
+/// What one sample adds to a comparison: [candidate][pair].
+using SampleSums = std::vector<std::vector<ErrorSums>>;
+
+/// All that a comparison knows between two samples: whoever computed their sums, equal samples in equal order give
+/// equal results.
+class ComparisonTotals {
+ public:
+  ComparisonTotals(size_t candidates, size_t pairs);
+  /// Samples come in their order, the first is number 0.
+  void add(const SampleSums&);
+  int64_t samples() const { return samples_; }
+  const StreamComparison& result() const { return result_; }
+  void write(StateWriter&) const;
+  /// What was written after so many samples.
+  void read(StateReader&, int64_t samples);
+
+ private:
+  StreamComparison result_;
+  std::vector<double> least_cosine_;
+  int64_t samples_ = 0;
+};
+
 /// Looks at a layer of one sample before the streams go on: the reference's values and the candidates'.
 using LayerVisitor =
     std::function<void(size_t pair, const LayerValues& reference, std::span<const LayerValues> candidates)>;
+
+/// One sample. `computed` is called after each pair.
+SampleSums compare_sample(LayerStream& reference, std::span<const Candidate>, std::span<const LayerPair>,
+                          std::vector<Tensor> inputs, const LayerVisitor& visit = {},
+                          const std::function<void()>& computed = {});
 
 /// `pairs` in the order of computation, of which all streams keep the one they have in common. The streams see the same
 /// inputs. Progress is told as "analyze". With a resumption, samples that are in it are not run again: equal results,

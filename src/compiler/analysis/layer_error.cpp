@@ -104,7 +104,13 @@ void ErrorSums::write(StateWriter& state) const {
 }
 
 void ErrorSums::read(StateReader& state) {
-  for (int64_t* count : {&elements_, &wanted_not_finite_, &got_not_finite_, &clipped_}) state.get(*count);
+  constexpr int64_t kMost = int64_t{1} << 48;  // of all samples; many such still add up
+  for (int64_t* count : {&elements_, &wanted_not_finite_, &got_not_finite_, &clipped_}) {
+    state.get(*count);
+    if (*count >= 0 && *count <= kMost) continue;
+    fail(Code::InvalidArgument, fmt::format("serialised analysis: {} is no count of elements", *count),
+         "start it again");
+  }
   for (double* sum : {&wanted_squares_, &got_squares_, &products_, &error_squares_, &largest_}) state.get(*sum);
 }
 

@@ -71,6 +71,16 @@ ChosenSamples first_samples(const Samples& all, int64_t count) {
   return {all, std::move(indices)};
 }
 
+HeldSamples hold(const Samples& samples) {
+  std::vector<std::vector<Tensor>> arrays;
+  std::vector<std::string> descriptions;
+  for (int64_t i = 0; i < samples.count(); ++i) {
+    arrays.push_back(samples.get(i));
+    descriptions.push_back(samples.describe(i));
+  }
+  return {std::move(arrays), std::move(descriptions)};
+}
+
 std::unique_ptr<Samples> samples_from_arrays(std::vector<std::vector<Tensor>> samples, std::vector<SampleSpec> specs) {
   return std::make_unique<ArraySamples>(std::move(samples), std::move(specs));
 }

@@ -40,6 +40,23 @@ class ChosenSamples : public Samples {
 /// The first `count` of the samples, or all there are; they must outlive it.
 ChosenSamples first_samples(const Samples&, int64_t count);
 
+/// Samples as get() gives them, in memory.
+class HeldSamples : public Samples {
+ public:
+  /// arrays[sample][input] and, for messages, a description of each sample.
+  HeldSamples(std::vector<std::vector<Tensor>> arrays, std::vector<std::string> descriptions)
+      : arrays_(std::move(arrays)), descriptions_(std::move(descriptions)) {}
+  int64_t count() const override { return static_cast<int64_t>(arrays_.size()); }
+  std::vector<Tensor> get(int64_t index) const override { return arrays_.at(static_cast<size_t>(index)); }
+  std::string describe(int64_t index) const override { return descriptions_.at(static_cast<size_t>(index)); }
+
+ private:
+  std::vector<std::vector<Tensor>> arrays_;
+  std::vector<std::string> descriptions_;
+};
+/// Reads these now, so that they can be gone through often.
+HeldSamples hold(const Samples&);
+
 /// What a dataset must deliver for one graph input.
 struct SampleSpec {
   Port port;

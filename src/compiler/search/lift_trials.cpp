@@ -27,7 +27,11 @@ Tensor real_of(const Tensor& tensor, const Value& value) {
 
 LiftTrials::LiftTrials(const PreparedBuild& prepared, const CompileOptions& options, const SearchOptions& search,
                        const Samples& samples, ThreadPool& pool)
-    : prepared_(prepared), options_(options), search_(search), pool_(pool) {
+    : prepared_(prepared),
+      options_(options),
+      search_(search),
+      pool_(pool),
+      samples_(hold(first_samples(samples, search.samples))) {
   const Graph& golden = prepared.goldens.front();
   const Target& target = *find_target(options.target);
   const PrecisionRules rules = rules_of(prepared, options);
@@ -40,21 +44,26 @@ LiftTrials::LiftTrials(const PreparedBuild& prepared, const CompileOptions& opti
     if (!liftable || !gives_reals(golden, id) || precision_refusal(golden, id, search.lift, target, rules)) continue;
     layers_.push_back({golden[node.outputs[0]].name, products_of(golden, node)});
   }
-  for (int64_t i = 0; i < std::min(search.samples, samples.count()); ++i) inputs_.push_back(samples.get(i));
   golden_ = run(golden);
 }
 
-/// Golden and built graphs alike; samples in parallel.
+/// Golden and built graphs alike.
 std::vector<std::vector<Tensor>> LiftTrials::run(const Graph& graph) const {
-  const Target& target = *find_target(options_.target);
+  const Arithmetic arithmetic = arithmetic_of(*find_target(options_.target));
+  if (search_.runner) return search_.runner(graph, arithmetic, samples_);
+  return run_trial(graph, arithmetic, samples_, pool_, options_.custom_code);
+}
+
+std::vector<std::vector<Tensor>> run_trial(const Graph& graph, const Arithmetic& arithmetic, const Samples& samples,
+                                           ThreadPool& pool, const CustomCode& custom) {
   Weights weights;
   PlanOptions plan_options;
-  plan_options.custom_code = options_.custom_code;
-  const std::shared_ptr<const Plan> planned = plan(graph, arithmetic_of(target), plan_options, weights);
-  std::vector<std::vector<Tensor>> outputs(inputs_.size());
-  pool_.parallel_for(static_cast<int64_t>(inputs_.size()), [&](int64_t sample, int) {
-    Run one(planned, pool_);
-    const std::vector<Tensor>& inputs = inputs_[static_cast<size_t>(sample)];
+  plan_options.custom_code = custom;
+  const std::shared_ptr<const Plan> planned = plan(graph, arithmetic, plan_options, weights);
+  std::vector<std::vector<Tensor>> outputs(static_cast<size_t>(samples.count()));
+  pool.parallel_for(samples.count(), [&](int64_t sample, int) {
+    Run one(planned, pool);
+    const std::vector<Tensor> inputs = samples.get(sample);
     for (size_t i = 0; i < inputs.size(); ++i) one.set(graph.inputs[i], represented(inputs[i], graph[graph.inputs[i]]));
     one.run();
     for (const ValueId id : graph.outputs) {

@@ -16,6 +16,10 @@ struct LiftableLayer {
 /// Layers by their place in LiftTrials::layers().
 using Lifted = std::set<size_t>;
 
+/// What a TrialRunner does, on this machine: samples in parallel.
+std::vector<std::vector<Tensor>> run_trial(const Graph&, const Arithmetic&, const Samples&, ThreadPool&,
+                                           const CustomCode& = {});
+
 class LiftTrials {
  public:
   LiftTrials(const PreparedBuild&, const CompileOptions&, const SearchOptions&, const Samples&, ThreadPool&);
@@ -41,7 +45,8 @@ class LiftTrials {
   ThreadPool& pool_;
   std::vector<LiftableLayer> layers_;
   int64_t products_ = 0;  // of the whole network
-  std::vector<std::vector<Tensor>> inputs_, golden_;
+  HeldSamples samples_;
+  std::vector<std::vector<Tensor>> golden_;  // outputs
   std::map<Lifted, double> known_;
 };
 

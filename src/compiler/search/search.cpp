@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -16,10 +17,24 @@
 namespace openrknn {
 namespace {
 
+/// Layers that are put back, one trial each.
+constexpr size_t kMostPutBack = 48;
+
+/// Nothing and all lifted, each layer's harm, the head of the ranking by doubling and halving, what is put back.
+int64_t most_trials(size_t layers) {
+  if (layers <= kExhaustiveLayers) return int64_t{1} << layers;
+  return static_cast<int64_t>(2 + layers + 2 * static_cast<size_t>(std::bit_width(layers)) +
+                              std::min(layers, kMostPutBack));
+}
+
 class Search {
  public:
   Search(LiftTrials& trials, const SearchOptions& options, const Progress& progress)
-      : trials_(trials), options_(options), progress_(progress), count_(trials.layers().size()) {
+      : trials_(trials),
+        options_(options),
+        progress_(progress),
+        count_(trials.layers().size()),
+        most_trials_(most_trials(count_)) {
     for (size_t i = 0; i < count_; ++i) all_.insert(i);
   }
 
@@ -32,7 +47,12 @@ class Search {
   void rank();
   double harm(double without, double best) const;
 
-  bool reaches(const Lifted& lifted) { return trials_.metric(lifted) >= options_.target; }
+  double metric(const Lifted& lifted) {
+    const double found = trials_.metric(lifted);
+    tell(std::min(trials_.count(), most_trials_ - 1));
+    return found;
+  }
+  bool reaches(const Lifted& lifted) { return metric(lifted) >= options_.target; }
   /// What the budget counts first, then the other.
   std::pair<double, double> cost(const Lifted& lifted) const {
     const auto ops = static_cast<double>(lifted.size());
@@ -44,8 +64,8 @@ class Search {
     constexpr double kLeast = 1e-4;
     return options_.budget == SearchBudget::Ops ? 1 : kLeast + trials_.macs_share({layer});
   }
-  void tell(int64_t done, int64_t total) const {
-    if (progress_) progress_("search", done, total);
+  void tell(int64_t done) const {
+    if (progress_) progress_("search", done, most_trials_);
   }
   [[noreturn]] void refuse();
 
@@ -53,15 +73,23 @@ class Search {
   const SearchOptions& options_;
   const Progress& progress_;
   size_t count_;
+  int64_t most_trials_;
   Lifted all_;
   std::vector<size_t> ranking_;
 };
 
 Lifted Search::find() {
-  if (reaches({})) return {};
-  if (count_ <= kExhaustiveLayers) return first_subset();
-  rank();
-  return without_needless(head_of_ranking());
+  Lifted found;
+  if (!reaches({})) {
+    if (count_ <= kExhaustiveLayers) {
+      found = first_subset();
+    } else {
+      rank();
+      found = without_needless(head_of_ranking());
+    }
+  }
+  tell(most_trials_);
+  return found;
 }
 
 Lifted Search::first_subset() {
@@ -73,11 +101,8 @@ Lifted Search::first_subset() {
     }
   }
   std::stable_sort(subsets.begin(), subsets.end(), [&](const Lifted& a, const Lifted& b) { return cost(a) < cost(b); });
-  const auto total = static_cast<int64_t>(subsets.size());
-  for (int64_t i = 0; i < total; ++i) {
-    const bool found = reaches(subsets[static_cast<size_t>(i)]);
-    tell(found ? total : i + 1, total);
-    if (found) return subsets[static_cast<size_t>(i)];
+  for (const Lifted& subset : subsets) {
+    if (reaches(subset)) return subset;
   }
   refuse();
 }
@@ -92,13 +117,12 @@ double Search::harm(double without, double best) const {
 
 /// Layers by what they harm for what they cost, the worst first.
 void Search::rank() {
-  const double best = trials_.metric(all_);
+  const double best = metric(all_);
   std::vector<double> worth(count_);
   for (size_t i = 0; i < count_; ++i) {
     Lifted others = all_;
     others.erase(i);
-    worth[i] = harm(trials_.metric(others), best) / weight(i);
-    tell(static_cast<int64_t>(i + 1), static_cast<int64_t>(count_));
+    worth[i] = harm(metric(others), best) / weight(i);
   }
   ranking_.resize(count_);
   std::iota(ranking_.begin(), ranking_.end(), size_t{0});
@@ -123,10 +147,9 @@ Lifted Search::head_of_ranking() {
   return head(works);
 }
 
-/// The least harmful for its cost first, and no more than kMostTrials.
+/// The least harmful for its cost first, and no more than kMostPutBack.
 Lifted Search::without_needless(Lifted lifted) {
-  constexpr size_t kMostTrials = 48;
-  size_t left = kMostTrials;
+  size_t left = kMostPutBack;
   for (auto layer = ranking_.rbegin(); layer != ranking_.rend() && lifted.size() > 1 && left > 0; ++layer) {
     if (!lifted.contains(*layer)) continue;
     Lifted fewer = lifted;

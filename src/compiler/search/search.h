@@ -13,6 +13,9 @@ namespace openrknn {
 /// Outputs of each sample as float32 (integers as they are), in the graph's order -> how good they are; more is better.
 using OutputMetric = std::function<double(const std::vector<std::vector<Tensor>>& outputs)>;
 
+/// Runs golden or a built graph over samples: what OutputMetric takes, of each of them.
+using TrialRunner = std::function<std::vector<std::vector<Tensor>>(const Graph&, const Arithmetic&, const Samples&)>;
+
 enum class SearchBudget : uint8_t {
   Ops,   ///< as few layers as possible
   Macs,  ///< as few multiplications as possible
@@ -25,6 +28,7 @@ struct SearchOptions {
   SearchBudget budget = SearchBudget::Ops;
   DType lift = DType::Float16;  ///< or Int16
   int64_t samples = 4;          ///< the first of the calibration's, which trials are judged by
+  TrialRunner runner = {};      ///< other machines, say; empty: this process
 };
 
 struct SearchPoint {

@@ -1,9 +1,17 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 
 #include "compiler/analysis/report/report.h"
 
 namespace openrknn {
+namespace {
+
+constexpr int64_t kBins = 256;
+constexpr int64_t kMostCounted = int64_t{1} << 48;  // many such still add up
+
+}  // namespace
 
 ReportCollector::ReportCollector(const Graph& built, const std::vector<LayerRow>& rows)
     : codes_(rows.size()), visits_(rows.size(), 0), is_output_(rows.size(), false) {
@@ -22,7 +30,7 @@ void ReportCollector::visit(size_t row, const LayerValues& golden, const LayerVa
     samples_[sample].add(golden, built);
   }
   if (built.quant == nullptr) return;
-  constexpr int64_t kBins = 256, kChunk = 16384;
+  constexpr int64_t kChunk = 16384;
   std::vector<int64_t>& counts = codes_[row];
   counts.resize(kBins);
   const int64_t lowest = -(int64_t{1} << (bit_width(built.dtype) - 1)), step = -2 * lowest / kBins;
@@ -46,16 +54,21 @@ void ReportCollector::write(StateWriter& state) const {
   for (const ErrorSums& sums : samples_) sums.write(state);
 }
 
-void ReportCollector::read(StateReader& state) {
+void ReportCollector::add(StateReader& state) {
+  const auto count = [&state](int64_t most) {
+    int64_t number = 0;
+    state.get(number);
+    if (number >= 0 && number <= most) return number;
+    fail(Code::InvalidArgument, fmt::format("serialised analysis: {} is no count of 0 to {}", number, most),
+         "start it again");
+  };
   for (std::vector<int64_t>& counts : codes_) {
-    int64_t bins = 0;
-    state.get(bins);
-    for (int64_t i = 0; i < bins; ++i) state.get(counts.emplace_back());
+    if (count(kBins) == 0) continue;
+    counts.resize(kBins);
+    for (int64_t& number : counts) number += count(kMostCounted);
   }
-  for (int64_t& count : visits_) state.get(count);
-  int64_t samples = 0;
-  state.get(samples);
-  for (int64_t i = 0; i < samples; ++i) samples_.emplace_back().read(state);
+  for (int64_t& visits : visits_) visits += count(kMostCounted);
+  for (int64_t left = count(kMostCounted); left > 0; --left) samples_.emplace_back().read(state);
 }
 
 }  // namespace openrknn

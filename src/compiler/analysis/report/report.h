@@ -23,7 +23,8 @@ class ReportCollector {
   /// Of all outputs together, by sample.
   const std::vector<ErrorSums>& samples() const { return samples_; }
   void write(StateWriter&) const;
-  void read(StateReader&);
+  /// Adds what another one wrote, of the samples that come next.
+  void add(StateReader&);
 
  private:
   std::vector<std::vector<int64_t>> codes_;

@@ -1,9 +1,10 @@
-"""The command line's helper: calibrates on a Dask cluster for the process at the other end of stdin and stdout.
+"""The command line's helper: shares work out to a Dask cluster for the process at the other end of stdin and stdout.
 
-    python3 -m openrknn.calibration_process tcp://scheduler:8786
+    python3 -m openrknn.share_process tcp://scheduler:8786
 
-Messages are eight bytes of length, little endian, and the bytes. It receives what to do (JSON) and the golden graph,
-asks for samples by index, and ends with the parts of the calibration, or with what a worker found wrong.
+Messages are eight bytes of length, little endian, and the bytes. For each work it receives what it is (JSON) and the
+task, asks for samples by index, and answers with the parts, or with what a worker found wrong. It ends when nothing
+more comes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 import numpy as np
 
 from openrknn import Error
-from openrknn.distributed import calibrate_with, dask_executor
+from openrknn.distributed import dask_executor, share_with
 
 
 class _Peer:
@@ -29,7 +30,7 @@ class _Peer:
     def _exactly(self, size: int) -> bytes:
         data = self.reader.read(size)
         if len(data) < size:
-            raise EOFError("the process that asked for a calibration is gone")
+            raise EOFError
         return data
 
     def send(self, message: bytes | dict) -> None:
@@ -63,25 +64,35 @@ class _Samples:
         return self._fetch(index)[1]
 
 
+def serve(peer: _Peer, executor) -> None:
+    """Works until the peer is gone."""
+    share_out = share_with(executor)
+    while True:
+        try:
+            work = json.loads(peer.receive())
+            task = peer.receive()
+            samples = _Samples(peer, work["samples"])
+            parts = share_out(work["name"], task, samples, work["samples_per_share"])
+        except Error as error:
+            peer.send({"diagnostics": error.diagnostics})
+            continue
+        except EOFError:
+            return
+        peer.send({"parts": len(parts)})
+        for part in parts:
+            peer.send(part)
+
+
 def main(address: str) -> int:
     # Whatever else writes to standard output must not meet the messages.
     peer = _Peer(sys.stdin.buffer, sys.stdout.buffer)
     sys.stdout = sys.stderr
-    task = json.loads(peer.receive())
-    golden = peer.receive()
-    samples = _Samples(peer, task["samples"])
     try:
         with dask_executor(address) as executor:
-            parts = calibrate_with(executor)(golden, samples, task["histograms"])
-    except Error as error:
-        peer.send({"diagnostics": error.diagnostics})
-        return 0
+            serve(peer, executor)
     except (ImportError, OSError) as error:  # no Dask, no scheduler
-        print(f"calibration: {error}", file=sys.stderr)
+        print(f"openrknn.share_process: {error}", file=sys.stderr)
         return 1
-    peer.send({"parts": len(parts)})
-    for part in parts:
-        peer.send(part)
     return 0
 
 

@@ -1,4 +1,4 @@
-#include "toolkit/calibration_process.h"
+#include "toolkit/share_process.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -12,10 +12,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "core/base/npy.h"
-#include "toolkit/remote_calibration.h"
 
 extern char** environ;
 
@@ -33,7 +33,7 @@ std::string python_command() {
 /// A child whose standard input and output are ours. What is still running at the end is killed.
 ///
 /// Messages go both ways as eight bytes of length, little endian, and the bytes
-/// (python/openrknn/calibration_process.py).
+/// (python/openrknn/share_process.py).
 class Process {
  public:
   explicit Process(std::vector<std::string> command);
@@ -98,7 +98,7 @@ void Process::ended() {
   waitpid(std::exchange(pid_, -1), &status, 0);
   const std::string how = WIFSIGNALED(status) ? fmt::format("was ended by signal {}", WTERMSIG(status))
                                               : fmt::format("ended with code {}", WEXITSTATUS(status));
-  fail(Code::ProcessFailed, fmt::format("{} -m openrknn.calibration_process {} before it was done", name_, how),
+  fail(Code::ProcessFailed, fmt::format("{} -m openrknn.share_process {} before it was done", name_, how),
        "its own words stand above; it needs `pip install 'openrknn[dask]'`, and OPENRKNN_PYTHON names another one");
 }
 
@@ -148,9 +148,11 @@ std::string Process::receive() {
   throw Error(list);
 }
 
-Calibration converse(Process& process, const Graph& golden, const Samples& samples, Detail detail) {
-  process.send(nlohmann::json{{"samples", samples.count()}, {"histograms", detail == Detail::Histograms}}.dump());
-  process.send(golden_to_bytes(golden));
+std::vector<std::string> converse(Process& process, const SharedWork& work, const Samples& samples) {
+  process.send(
+      nlohmann::json{{"name", work.name}, {"samples", samples.count()}, {"samples_per_share", work.samples_per_share}}
+          .dump());
+  process.send(work.task);
   std::vector<std::string> parts;
   while (true) {
     const nlohmann::json request = nlohmann::json::parse(process.receive());
@@ -164,27 +166,30 @@ Calibration converse(Process& process, const Graph& golden, const Samples& sampl
       rethrow(*error);
     } else {
       for (int64_t i = request.at("parts").get<int64_t>(); i > 0; --i) parts.push_back(process.receive());
-      return merge_parts(parts);
+      return parts;
     }
   }
 }
 
 }  // namespace
 
-Calibrator dask_calibrator(std::string address) {
-  return [address = std::move(address)](const Graph& golden, const Samples& samples, Detail detail) {
+ShareOut dask_share_out(std::string address) {
+  const auto process = std::make_shared<std::unique_ptr<Process>>();  // one, for all copies of this function
+  return [address = std::move(address), process](const SharedWork& work, const Samples& samples) {
     // A child that is gone must show as an error of write(), not as the end of this process.
     struct sigaction ignore {
     }, before{};
     ignore.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &ignore, &before);
     const std::shared_ptr<void> restore(nullptr, [&](void*) { sigaction(SIGPIPE, &before, nullptr); });
-    Process process({python_command(), "-m", "openrknn.calibration_process", address});
+    if (*process == nullptr) {
+      *process = std::make_unique<Process>(
+          std::vector<std::string>{python_command(), "-m", "openrknn.share_process", address});
+    }
     try {
-      return converse(process, golden, samples, detail);
+      return converse(**process, work, samples);
     } catch (const nlohmann::json::exception& error) {
-      fail(Code::ProcessFailed,
-           fmt::format("openrknn.calibration_process does not answer as it should: {}", error.what()),
+      fail(Code::ProcessFailed, fmt::format("openrknn.share_process does not answer as it should: {}", error.what()),
            "the command and the Python package must be of one version");
     }
   };

@@ -1,0 +1,74 @@
+// Trials of a search: the outputs of a graph. One sample a share, as there are few of them.
+#include <fmt/format.h>
+
+#include "compiler/search/lift_trials.h"
+#include "core/base/npy.h"
+#include "toolkit/share_kinds.h"
+
+namespace openrknn {
+namespace {
+
+constexpr std::string_view kMagic = "OpenRKNN outputs 1\n";
+
+[[noreturn]] void refuse(const std::string& problem) {
+  fail(Code::InvalidArgument, "serialised outputs: " + problem, "search again with this build");
+}
+
+Tensor take_tensor(std::string_view& rest) {
+  int64_t size = 0;
+  StateReader(rest).get(size);
+  rest.remove_prefix(8);
+  if (size < 0 || static_cast<size_t>(size) > rest.size()) refuse("they are truncated");
+  const std::string_view file = rest.substr(0, static_cast<size_t>(size));
+  rest.remove_prefix(file.size());
+  return parse_npy(std::as_bytes(std::span(file)), "a share's outputs");
+}
+
+/// Of one sample, one for each output of the graph: real numbers come as float32.
+std::vector<Tensor> take(std::string_view bytes, const Graph& graph) {
+  if (!bytes.starts_with(kMagic)) refuse("they do not begin as such");
+  std::string_view rest = bytes.substr(kMagic.size());
+  std::vector<Tensor> outputs;
+  for (const ValueId id : graph.outputs) {
+    const Value& value = graph[id];
+    const DType dtype = value.quant || is_floating(value.dtype) ? DType::Float32 : value.dtype;
+    const Tensor& given = outputs.emplace_back(take_tensor(rest));
+    if (given.dtype() == dtype && given.shape() == value.shape) continue;
+    refuse(fmt::format("'{}' is {} {}, expected {} {}", value.name, name(given.dtype()), to_string(given.shape()),
+                       name(dtype), to_string(value.shape)));
+  }
+  if (!rest.empty()) refuse("other bytes follow them");
+  return outputs;
+}
+
+}  // namespace
+
+std::string run_share(const ShareTask& task, SamplePart part, ThreadPool& pool) {
+  const Graph& graph = task.model.variants.front();
+  require_arrays(graph, part, true);
+  StateWriter state;
+  state.bytes = kMagic;
+  for (const std::vector<Tensor>& outputs : run_trial(graph, task.model.arithmetic, part.samples, pool)) {
+    for (const Tensor& output : outputs) {
+      const std::string file = to_npy(output);
+      state.put(static_cast<int64_t>(file.size()));
+      state.bytes += file;
+    }
+  }
+  return std::move(state.bytes);
+}
+
+TrialRunner trial_runner_of(ShareOut share_out) {
+  if (!share_out) return {};
+  return [share_out = std::move(share_out)](const Graph& graph, const Arithmetic& arithmetic, const Samples& samples) {
+    const SharedWork work{.name = "search", .task = task_of("run", "", graph, arithmetic), .samples_per_share = 1};
+    std::vector<std::vector<Tensor>> outputs;
+    for (const std::string& part : share_out(work, samples)) outputs.push_back(take(part, graph));
+    if (static_cast<int64_t>(outputs.size()) != samples.count()) {
+      refuse(fmt::format("shares of {} samples, expected {}", outputs.size(), samples.count()));
+    }
+    return outputs;
+  };
+}
+
+}  // namespace openrknn
