@@ -147,6 +147,8 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
   search_verb->add_option("--count", searching.count, "judge by so many samples, the first ones of the dataset")
       ->check(CLI::PositiveNumber);
   search_verb->add_option("-o,--output", searching.output, "write the .rknn file found");
+  search_verb->add_option("--report", searching.report,
+                          "write a report of the model found to this HTML file, with the trade-off curve");
   search_verb->add_flag("--json", searching.json, "as JSON");
   add_building(*search_verb, searching.building);
 

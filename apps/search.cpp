@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "apps/build_model.h"
 
@@ -38,6 +39,8 @@ std::string line_of(const SearchPoint& point) {
 int search(const SearchArguments& arguments) {
   const BuildArguments building = with_yaml(arguments.building);
   const std::string dataset = dataset_of(building.build);
+  std::optional<FileSink> report;
+  if (!arguments.report.empty()) report.emplace(arguments.report);  // better refused now than after the work
   ProgressPrinter progress(building.quiet);
   Toolkit toolkit(warnings_to_stderr(building.quiet), progress, building.threads);
   const ShareOut share_out = share_out_of(building);
@@ -49,6 +52,17 @@ int search(const SearchArguments& arguments) {
                               .runner = trial_runner_of(share_out)};
   const SearchResult result = toolkit.search(dataset, options);
   if (!arguments.output.empty()) toolkit.export_rknn(arguments.output);
+  if (report) {
+    const Compiled& compiled = toolkit.compiled();
+    const std::unique_ptr<Samples> samples = samples_for(dataset, compiled.model, compiled.golden, toolkit);
+    BuildFacts facts = facts_of(toolkit, building);
+    facts.search = trade_off_of(result, options);
+    ThreadPool pool(building.threads);
+    write_report(*report,
+                 diagnose_model(
+                     {.model = compiled.model, .golden = compiled.golden, .samples = *samples, .share_out = share_out},
+                     facts, pool, progress));
+  }
   if (arguments.json) {
     nlohmann::ordered_json json{
         {"chosen", json_of(result.chosen)}, {"trials", result.trials}, {"curve", nlohmann::ordered_json::array()}};
@@ -62,6 +76,7 @@ int search(const SearchArguments& arguments) {
   }
   fmt::print("lifted to {}: {}\n", arguments.lift,
              result.chosen.layers.empty() ? "nothing" : fmt::format("{}", fmt::join(result.chosen.layers, ", ")));
+  if (report) fmt::print("\nreport: {}\n", arguments.report);
   return 0;
 }
 

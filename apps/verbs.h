@@ -40,7 +40,7 @@ int analyze(const AnalyzeArguments&);
 struct SearchArguments {
   BuildArguments building;
   double target = 0;
-  std::string output, budget = "ops", lift = "float16";  ///< no output: nothing is written
+  std::string output, report, budget = "ops", lift = "float16";  ///< no output, no report: nothing is written
   int64_t count = 4;
   bool json = false;
 };

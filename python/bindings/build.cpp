@@ -112,7 +112,7 @@ nb::dict dict_of_point(const SearchPoint& point) {
 
 nb::tuple search_graph(const PyGraph& graph, const nb::dict& given, const std::optional<std::string>& dataset,
                        nb::object lists, double target, nb::object metric, bool by_macs, bool to_int16, int64_t samples,
-                       int threads, nb::object executor) {
+                       int threads, const std::optional<std::string>& report, nb::object executor) {
   BuildRequest request = request_of(graph, given, true, dataset, lists, false, false, false, 1, threads);
   if (request.samples == nullptr) {
     fail(Code::DatasetMissing, "search: quantization needs sample data and none was given", "pass a dataset");
@@ -129,11 +129,21 @@ nb::tuple search_graph(const PyGraph& graph, const nb::dict& given, const std::o
   std::unique_ptr<PyModel> model;
   {
     const nb::gil_scoped_release release;
+    std::optional<FileSink> report_file;
+    if (report) report_file.emplace(*report);  // better refused now than after the work
     ThreadPool pool(threads);
     SearchedModel searched =
         search_and_compile(request.shape_sets, request.options, options, *request.samples, pool, until_interrupted());
     found = std::move(searched.search);
     model = model_of(std::move(searched.compiled), request);
+    if (report_file) {
+      BuildFacts facts = model->facts(*report);
+      facts.search = trade_off_of(*found, options);
+      write_report(
+          *report_file,
+          {.model = model->model, .golden = *model->golden, .samples = *request.samples, .share_out = share_out}, facts,
+          pool);
+    }
   }
   nb::list curve;
   for (const SearchPoint& point : found->curve) curve.append(dict_of_point(point));
@@ -148,7 +158,8 @@ void bind_build(nb::module_& module) {
              nb::arg("keep_golden"), nb::arg("batch"), nb::arg("threads"), nb::arg("executor").none());
   module.def("search", &search_graph, nb::arg("graph"), nb::arg("settings"), nb::arg("dataset").none(),
              nb::arg("samples").none(), nb::arg("target"), nb::arg("metric").none(), nb::arg("by_macs"),
-             nb::arg("to_int16"), nb::arg("count"), nb::arg("threads"), nb::arg("executor").none());
+             nb::arg("to_int16"), nb::arg("count"), nb::arg("threads"), nb::arg("report").none(),
+             nb::arg("executor").none());
 }
 
 }  // namespace openrknn::python

@@ -204,6 +204,7 @@ def search(
     bias_correction: bool = False,
     rounding: str = "nearest",
     threads: int = 0,
+    report: PathLike | None = None,
     executor: Executor | None = None,
 ) -> Search:
     """Finds which layers of an int8 build have to be lifted so that the outputs are good enough, and builds so.
@@ -212,8 +213,9 @@ def search(
     (a list of arrays per sample) that gives a number, more is better, and target_metric, what it shall reach. budget:
     "ops", as few layers as possible, or "macs", as few multiplications. lift: "float16" or "int16". samples: trials are
     judged by so many, the first of the dataset. precision: rules that stand whatever is found. bias_correction and
-    rounding are applied to what is found, trials go without. executor: who calibrates and
-    runs the samples of trials. Everything else is as in compile(). Raises openrknn.Error naming the best that can be reached.
+    rounding are applied to what is found, trials go without. report: an HTML file to write, Model.analyze's of what is
+    found over the dataset, with the trade-off curve. executor: who calibrates, runs the samples of trials and analyzes
+    for the report. Everything else is as in compile(). Raises openrknn.Error naming the best that can be reached.
     """
     if (target_sqnr is None) == (metric is None):
         raise ValueError("search: give target_sqnr, or metric and target_metric")
@@ -252,6 +254,7 @@ def search(
             lift == "int16",
             samples,
             threads,
+            None if report is None else os.fspath(report),
             executor,
         )
     )

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/targets/targets.h"
 #include "toolkit/layer_analysis.h"
 
@@ -73,11 +75,29 @@ DiagnosedModel diagnose_model(const AnalysisRequest& request, const BuildFacts& 
                 .seen = seen,
                 .findings = result.findings,
                 .set_findings = result.calibration_set,
-                .warnings = result.warnings};
+                .warnings = result.warnings,
+                .search = facts.search};
   for (int64_t i = 0; i < request.samples.count(); ++i) report.samples.push_back(request.samples.describe(i));
   result.html = report_html(report);
   finish_files(request, result.analysis);
   return result;
+}
+
+TradeOff trade_off_of(const SearchResult& found, const SearchOptions& options) {
+  TradeOff trade_off{.target = options.target,
+                     .is_sqnr = !options.metric,
+                     .lifted_to = std::string(numpy_name(options.lift)),
+                     .trials = found.trials,
+                     .points = {}};
+  const auto add = [&](const SearchPoint& point) {
+    trade_off.points.push_back({.layers = point.layers, .macs_share = point.macs_share, .metric = point.metric});
+  };
+  for (const SearchPoint& point : found.curve) add(point);
+  const auto is_chosen = [&](const SearchPoint& point) { return point.layers == found.chosen.layers; };
+  const auto chosen = std::find_if(found.curve.begin(), found.curve.end(), is_chosen);
+  trade_off.chosen = static_cast<size_t>(chosen - found.curve.begin());
+  if (chosen == found.curve.end()) add(found.chosen);  // something tried on the way may beat it
+  return trade_off;
 }
 
 }  // namespace openrknn

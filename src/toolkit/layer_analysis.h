@@ -42,6 +42,7 @@ struct BuildFacts {
   std::string title;  ///< what the report calls the model
   const QuantizeRecipe* recipe = nullptr;
   const CompileReport* build = nullptr;
+  std::optional<TradeOff> search = {};
 };
 struct DiagnosedModel {
   Analysis analysis;
@@ -52,6 +53,9 @@ struct DiagnosedModel {
 };
 /// analyze_model(), why its worst layers are bad, what is wrong with the calibration set, and the report of it all.
 DiagnosedModel diagnose_model(const AnalysisRequest&, const BuildFacts&, ThreadPool&, const Progress& = {});
+
+/// A search as reports show it.
+TradeOff trade_off_of(const SearchResult&, const SearchOptions&);
 
 /// What users should be told beside the table: where NaN or infinity came up first, and that nothing was resumed.
 std::vector<std::string> analysis_warnings(const Analysis&);

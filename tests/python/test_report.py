@@ -176,6 +176,64 @@ def test_a_browser_shows_it(tmp_path, chromium):
     assert [url for url in chromium.requests if not url.startswith(("file:", "data:"))] == []
 
 
+@pytest.fixture
+def searched(tmp_path):
+    """A net of layers with different needs, in which a search lifts some: its result and the report of it."""
+    nodes, weights = faulty_models.convolutions(*"abcdefghij", channels=8)
+    for name, factor in (("c", 20), ("g", 60)):
+        weights[f"w_{name}"][2] *= factor
+    model = faulty_models.finish(nodes, weights, "j", (1, 8, 16, 16), tmp_path / "net.onnx")
+    path = tmp_path / "report.html"
+    base = openrknn.search(model, dataset=samples(), target_sqnr=0).chosen["metric"]
+    return openrknn.search(model, dataset=samples(), target_sqnr=base + 3, report=path), base + 3, path
+
+
+def test_a_search_reports_its_curve(searched):
+    found, target, path = searched
+    data = data_of(path)
+    curve = data["search"]
+    assert curve["target"] == pytest.approx(target, rel=1e-5)
+    assert [point["layers"] for point in curve["points"]] == [point["layers"] for point in found.curve]
+    assert [point["metric"] for point in curve["points"]] == pytest.approx([p["metric"] for p in found.curve], rel=1e-5)
+    assert curve["points"][curve["chosen"]]["layers"] == found.chosen["layers"] != []
+    assert curve["to"] == "float16"
+    # The rest is the report of the model that was found.
+    assert {layer["tensor"] for layer in data["layers"] if layer.get("dtype") == "float16"} >= {*found.chosen["layers"]}
+    assert data["outputs"][0]["db"] > 0
+
+
+def test_a_model_that_was_not_searched_for_has_no_curve(tmp_path):
+    assert report_of(faulty_models.healthy(tmp_path / "net.onnx"), tmp_path / "report.html")["search"] is None
+
+
+@needs_browser
+def test_a_browser_draws_the_curve(searched, tmp_path, chromium):
+    found, target, path = searched
+    chromium.open(path)
+    count = "document.querySelectorAll('#search svg {}').length"
+    assert chromium.evaluate(count.format("circle")) == 2 * len(found.curve)
+    assert chromium.evaluate(count.format("circle.chosen")) == 2
+    assert chromium.evaluate(count.format("line.target")) == 2
+    # The chosen point lies on or above the target's line, and what lies below it does not reach it.
+    places = chromium.evaluate("""[...document.querySelectorAll('#search svg')].map((svg) => [
+      Number(svg.querySelector('line.target').getAttribute('y1')),
+      [...svg.querySelectorAll('circle')].map((c) => [Number(c.getAttribute('cx')), Number(c.getAttribute('cy'))])])""")
+    for line, circles in places:
+        assert circles[-1][1] <= line  # drawn last
+        reached = sorted(y <= line for _, y in circles)
+        assert reached == sorted(point["metric"] >= target for point in found.curve)
+        assert len({x for x, _ in circles}) > 1
+    titles = chromium.evaluate(
+        "[...document.querySelectorAll('#search circle.chosen title')].map((t) => t.textContent)"
+    )
+    assert all(found.chosen["layers"][0] in title for title in titles)
+    assert f"{len(found.chosen['layers'])} layers" in chromium.evaluate(
+        "document.querySelector('#search b').textContent"
+    )
+    chromium.screenshot(tmp_path / "curve.png")
+    assert chromium.problems == []
+
+
 HOSTILE = "</script><img src=x onerror=document.title='broken'><!--<script>"
 
 

@@ -85,10 +85,23 @@ class Writer {
     return {{"model", report_.model}, {"version", version()}, {"diagnosed", report_.recipe != nullptr},
             {"facts", facts},         {"outputs", outputs()}, {"warnings", report_.warnings},
             {"findings", findings()}, {"set", set()},         {"samples", samples()},
-            {"layers", layers()},     {"graph", graph()}};
+            {"layers", layers()},     {"graph", graph()},     {"search", search()}};
   }
 
  private:
+  Json search() const {
+    if (!report_.search) return nullptr;
+    const TradeOff& found = *report_.search;
+    Json points = Json::array();
+    for (const TradeOff::Point& point : found.points) {
+      points.push_back(
+          {{"layers", point.layers}, {"macs", number(point.macs_share)}, {"metric", decibel(point.metric)}});
+    }
+    return {{"target", number(found.target)}, {"unit", found.is_sqnr ? "dB" : ""},
+            {"to", found.lifted_to},          {"trials", found.trials},
+            {"chosen", found.chosen},         {"points", points}};
+  }
+
   Json outputs() const {
     Json list = Json::array();
     for (const ValueId id : report_.built.outputs) {

@@ -33,6 +33,21 @@ class ReportCollector {
   std::vector<ErrorSums> samples_;
 };
 
+/// What a search to a target tried, for its curve.
+struct TradeOff {
+  struct Point {
+    std::vector<std::string> layers;  ///< lifted
+    double macs_share = 0;            ///< their part of the network's multiplications
+    double metric = 0;
+  };
+  double target = 0;
+  bool is_sqnr = true;    ///< the metric is dB of the worst output; else the user's own
+  std::string lifted_to;  ///< "float16"
+  int64_t trials = 0;
+  std::vector<Point> points;
+  size_t chosen = 0;  ///< of the points
+};
+
 struct Report {
   std::string model;                                       ///< file name, or what the caller calls it
   std::vector<std::pair<std::string, std::string>> facts;  ///< target, scheme, …: shown as they are
@@ -46,6 +61,7 @@ struct Report {
   std::vector<SetFinding> set_findings = {};
   std::vector<std::string> samples = {};   ///< names of those analyzed
   std::vector<std::string> warnings = {};  ///< NaN and infinity, what could not be tried
+  std::optional<TradeOff> search = {};
 };
 
 /// The file. Equal inputs give equal bytes.
