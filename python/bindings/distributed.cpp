@@ -39,9 +39,9 @@ nb::bytes compute_share_from_python(const nb::bytes& task, int64_t first, const 
 
 }  // namespace
 
-const Samples& PySamples::samples() const {
-  if (*lent == nullptr) fail(Code::InvalidArgument, "the samples belong to work that is over");
-  return **lent;
+const PySamples::Lent& PySamples::get() const {
+  if (lent->samples == nullptr) fail(Code::InvalidArgument, "the samples belong to work that is over");
+  return *lent;
 }
 
 // The callable runs on the thread that asks, and its exceptions leave the work.
@@ -53,11 +53,16 @@ ShareOut share_out_to(nb::object executor) {
     const nb::gil_scoped_acquire held;
     Py_DECREF(raw);
   });
-  return [shared](const SharedWork& work, const Samples& samples) {
-    const auto lent = std::make_shared<const Samples*>(&samples);
-    const std::shared_ptr<void> take_back(nullptr, [&](void*) { *lent = nullptr; });
+  return [shared](const SharedWork& work, const Samples& samples, const Progress& progress) {
+    int64_t done = 0;
+    const auto lent = std::make_shared<PySamples::Lent>(PySamples::Lent{&samples, [&](int64_t more) {
+                                                                          done += more;
+                                                                          if (progress)
+                                                                            progress(work.stage, done, samples.count());
+                                                                        }});
+    const std::shared_ptr<void> take_back(nullptr, [&](void*) { *lent = {}; });
     const nb::gil_scoped_acquire held;
-    const nb::object given = nb::handle(shared.get())(work.name, nb::bytes(work.task.data(), work.task.size()),
+    const nb::object given = nb::handle(shared.get())(work.stage, nb::bytes(work.task.data(), work.task.size()),
                                                       PySamples{lent}, work.samples_per_share);
     return strings_of(nb::cast<nb::list>(given));
   };
@@ -65,19 +70,22 @@ ShareOut share_out_to(nb::object executor) {
 
 void bind_distributed(nb::module_& module) {
   nb::class_<PySamples>(module, "Samples", "The samples of work that is shared out, while it lasts. Thread-safe.")
-      .def("__len__", [](const PySamples& self) { return self.samples().count(); })
+      .def("__len__", [](const PySamples& self) { return self.get().samples->count(); })
       .def(
           "get",
           [](const PySamples& self, int64_t index) {
             std::vector<Tensor> tensors;
             {
               const nb::gil_scoped_release release;
-              tensors = self.samples().get(index);
+              tensors = self.get().samples->get(index);
             }
             return arrays_from_tensors(std::move(tensors));
           },
           nb::arg("index"), "the arrays of one sample as they enter the graph, mean and std applied")
-      .def("describe", [](const PySamples& self, int64_t index) { return self.samples().describe(index); });
+      .def("describe", [](const PySamples& self, int64_t index) { return self.get().samples->describe(index); })
+      .def(
+          "finished", [](const PySamples& self, int64_t count) { self.get().finished(count); }, nb::arg("count"),
+          "so many more are done, for whoever is told of progress");
   module.def("compute_share", &compute_share_from_python, nb::arg("task"), nb::arg("first"), nb::arg("samples"),
              nb::arg("descriptions"), nb::arg("threads"));
 }

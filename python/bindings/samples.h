@@ -2,6 +2,7 @@
 
 #include <nanobind/nanobind.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,9 +13,13 @@ namespace openrknn::python {
 
 /// Lent by work that is shared out, and taken back after it.
 struct PySamples {
-  std::shared_ptr<const Samples*> lent;
+  struct Lent {
+    const Samples* samples = nullptr;
+    std::function<void(int64_t)> finished = {};
+  };
+  std::shared_ptr<Lent> lent;
   /// Throws Error (InvalidArgument) once they were taken back.
-  const Samples& samples() const;
+  const Lent& get() const;
 };
 
 /// Shares out to a concurrent.futures.Executor (openrknn.distributed.share_with). Empty for None. Call with the GIL

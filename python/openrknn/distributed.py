@@ -55,20 +55,26 @@ class _Shares:
         self.lost: list[int] = []
         self.reason: BaseException | None = None
 
+    def indices(self, first: int) -> range:
+        return range(first, min(first + self.firsts.step, self.firsts.stop))
+
     def arguments(self, first: int) -> tuple:
-        indices = range(first, min(first + self.firsts.step, self.firsts.stop))
-        both = [(self.samples.get(i), self.samples.describe(i)) for i in indices]
+        both = [(self.samples.get(i), self.samples.describe(i)) for i in self.indices(first)]
         arrays, descriptions = ([pair[k] for pair in both] for k in (0, 1))
         return self.task, first, arrays, descriptions, self.threads
 
     def collect(self, future: Future, first: int) -> None:
         """Takes a finished share's part, or remembers that it is lost."""
         try:
-            self.parts[first] = future.result()
+            self.take(first, future.result())
         except BaseException as error:
             if not _is_loss(error):
                 raise
             self.lose(first, error)
+
+    def take(self, first: int, part: bytes) -> None:
+        self.parts[first] = part
+        self.samples.finished(len(self.indices(first)))
 
     def lose(self, first: int, reason: BaseException) -> None:
         self.lost.append(first)
@@ -79,14 +85,14 @@ class _Shares:
 
 
 def share_with(executor: Executor, threads: int = 1) -> ShareOut:
-    """What `executor=` stands for: called with a work's name, task, samples and how many of them make a share.
+    """What `executor=` stands for: called with a work's stage, task, samples and how many of them make a share.
 
     threads: of one worker; 0 = all of its machine. A share whose worker is lost is computed in this process, with a
     RuntimeWarning; executors that replace their workers (Dask) never get that far. An openrknn.Error of a worker is
     raised here.
     """
 
-    def share_out(name: str, task: bytes, samples: _core.Samples, samples_per_share: int) -> list[bytes]:
+    def share_out(stage: str, task: bytes, samples: _core.Samples, samples_per_share: int) -> list[bytes]:
         shares = _Shares(task, samples, samples_per_share, threads)
         pending: dict[Future, int] = {}
 
@@ -112,13 +118,13 @@ def share_with(executor: Executor, threads: int = 1) -> ShareOut:
                 future.cancel()
         if shares.lost:
             warnings.warn(
-                f"{name}: {len(shares.lost)} of {len(shares.firsts)} shares were lost with their workers "
+                f"{stage}: {len(shares.lost)} of {len(shares.firsts)} shares were lost with their workers "
                 f"({type(shares.reason).__name__}: {shares.reason}); this process computes them",
                 RuntimeWarning,
                 stacklevel=2,
             )
         for first in shares.lost:
-            shares.parts[first] = _core.compute_share(*shares.arguments(first))
+            shares.take(first, _core.compute_share(*shares.arguments(first)))
         return shares.in_order()
 
     return share_out

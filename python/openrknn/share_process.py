@@ -63,6 +63,9 @@ class _Samples:
     def describe(self, index: int) -> str:
         return self._fetch(index)[1]
 
+    def finished(self, count: int) -> None:
+        self.peer.send({"finished": count})
+
 
 def serve(peer: _Peer, executor) -> None:
     """Works until the peer is gone."""
@@ -72,7 +75,7 @@ def serve(peer: _Peer, executor) -> None:
             work = json.loads(peer.receive())
             task = peer.receive()
             samples = _Samples(peer, work["samples"])
-            parts = share_out(work["name"], task, samples, work["samples_per_share"])
+            parts = share_out(work["stage"], task, samples, work["samples_per_share"])
         except Error as error:
             peer.send({"diagnostics": error.diagnostics})
             continue

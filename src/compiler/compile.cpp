@@ -188,7 +188,8 @@ PreparedBuild prepare(std::span<const Graph> shape_sets, const CompileOptions& o
     stages.run("calibrate", golden, [&] {
       const Detail detail = detail_for(options.algorithm);
       if (options.calibrator) {
-        prepared.calibration = options.calibrator(golden, *samples, detail);  // what comes back are statistics alone
+        // What comes back are statistics alone.
+        prepared.calibration = options.calibrator(golden, *samples, detail, progress);
         return;
       }
       SampleRecord record;

@@ -20,7 +20,7 @@
 namespace openrknn {
 
 /// Gives what calibrate() gives for the golden graph, by whatever means.
-using Calibrator = std::function<Calibration(const Graph& golden, const Samples&, Detail)>;
+using Calibrator = std::function<Calibration(const Graph& golden, const Samples&, Detail, const Progress&)>;
 
 struct CompileOptions {
   std::string target = "rk3588";

@@ -49,7 +49,7 @@ DiagnosedModel diagnose_model(const AnalysisRequest& request, const BuildFacts& 
   if (result.analysis.golden_not_finite) {
     result.warnings.push_back("the float model itself gives NaN or infinity, so reasons are not looked for");
   } else if (const Calibrator elsewhere = calibrator_of(request.share_out)) {
-    seen = elsewhere(golden, request.samples, Detail::Histograms);
+    seen = elsewhere(golden, request.samples, Detail::Histograms, progress);
   } else {
     seen = calibrate(golden, request.samples, pool, progress, request.custom, Detail::Histograms);
   }

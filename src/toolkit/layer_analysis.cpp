@@ -57,7 +57,7 @@ Analysis compare_elsewhere(const AnalysisRequest& request, const std::vector<Lay
   const int64_t count = request.samples.count(), here = request.snapshot != nullptr ? 1 : 0;
   if (count == 0) fail(Code::DatasetEmpty, "there are no samples to analyze", "give at least one sample");
   std::vector<SampleSums> sums = sums_in_shares(request.share_out, golden, built, request.model.arithmetic,
-                                                first_samples(request.samples, count - here), collected);
+                                                first_samples(request.samples, count - here), collected, progress);
   if (here > 0) {
     const ChosenSamples last(request.samples, {count - 1});
     for (SampleSums& sample :

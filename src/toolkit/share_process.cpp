@@ -148,12 +148,14 @@ std::string Process::receive() {
   throw Error(list);
 }
 
-std::vector<std::string> converse(Process& process, const SharedWork& work, const Samples& samples) {
+std::vector<std::string> converse(Process& process, const SharedWork& work, const Samples& samples,
+                                  const Progress& progress) {
   process.send(
-      nlohmann::json{{"name", work.name}, {"samples", samples.count()}, {"samples_per_share", work.samples_per_share}}
+      nlohmann::json{{"stage", work.stage}, {"samples", samples.count()}, {"samples_per_share", work.samples_per_share}}
           .dump());
   process.send(work.task);
   std::vector<std::string> parts;
+  int64_t finished = 0;
   while (true) {
     const nlohmann::json request = nlohmann::json::parse(process.receive());
     if (const auto sample = request.find("sample"); sample != request.end()) {
@@ -162,6 +164,9 @@ std::vector<std::string> converse(Process& process, const SharedWork& work, cons
           nlohmann::json{{"description", samples.describe(sample->get<int64_t>())}, {"arrays", arrays.size()}}.dump(
               -1, ' ', false, nlohmann::json::error_handler_t::replace));
       for (const Tensor& array : arrays) process.send(to_npy(array));
+    } else if (const auto more = request.find("finished"); more != request.end()) {
+      finished += more->get<int64_t>();
+      if (progress) progress(work.stage, finished, samples.count());
     } else if (const auto error = request.find("diagnostics"); error != request.end()) {
       rethrow(*error);
     } else {
@@ -175,7 +180,8 @@ std::vector<std::string> converse(Process& process, const SharedWork& work, cons
 
 ShareOut dask_share_out(std::string address) {
   const auto process = std::make_shared<std::unique_ptr<Process>>();  // one, for all copies of this function
-  return [address = std::move(address), process](const SharedWork& work, const Samples& samples) {
+  return [address = std::move(address), process](const SharedWork& work, const Samples& samples,
+                                                 const Progress& progress) {
     // A child that is gone must show as an error of write(), not as the end of this process.
     struct sigaction ignore {
     }, before{};
@@ -187,7 +193,7 @@ ShareOut dask_share_out(std::string address) {
           std::vector<std::string>{python_command(), "-m", "openrknn.share_process", address});
     }
     try {
-      return converse(**process, work, samples);
+      return converse(**process, work, samples, progress);
     } catch (const nlohmann::json::exception& error) {
       fail(Code::ProcessFailed, fmt::format("openrknn.share_process does not answer as it should: {}", error.what()),
            "the command and the Python package must be of one version");

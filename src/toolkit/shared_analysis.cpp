@@ -61,14 +61,14 @@ std::string analyze_share(const ShareTask& task, SamplePart part, ThreadPool& po
 }
 
 std::vector<SampleSums> sums_in_shares(const ShareOut& share_out, const Graph& golden, const Graph& built,
-                                       const Arithmetic& arithmetic, const Samples& samples,
-                                       ReportCollector* collected) {
-  const SharedWork work{.name = "analysis",
+                                       const Arithmetic& arithmetic, const Samples& samples, ReportCollector* collected,
+                                       const Progress& progress) {
+  const SharedWork work{.stage = "analyze",
                         .task = task_of("analyze", collected != nullptr ? kReport : kSums, built, arithmetic, &golden),
                         .samples_per_share = 8};
   const size_t pairs = comparable_values(golden, built).size();
   std::vector<SampleSums> all;
-  for (const std::string& part : share_out(work, samples)) {
+  for (const std::string& part : share_out(work, samples, progress)) {
     const int64_t left = samples.count() - static_cast<int64_t>(all.size());
     take(part, std::min(left, work.samples_per_share), pairs, all, collected);
   }

@@ -19,12 +19,13 @@ std::string calibrate_share(const ShareTask& task, SamplePart part, ThreadPool& 
 
 Calibrator calibrator_of(ShareOut share_out) {
   if (!share_out) return {};
-  return [share_out = std::move(share_out)](const Graph& golden, const Samples& samples, Detail detail) {
-    const SharedWork work{.name = "calibration",
+  return [share_out = std::move(share_out)](const Graph& golden, const Samples& samples, Detail detail,
+                                            const Progress& progress) {
+    const SharedWork work{.stage = "calibrate",
                           .task = task_of("calibrate", detail == Detail::Histograms ? kHistograms : kExtremes, golden),
                           .samples_per_share = 8};
     Calibration all;
-    for (const std::string& part : share_out(work, samples)) merge(all, calibration_from_bytes(part));
+    for (const std::string& part : share_out(work, samples, progress)) merge(all, calibration_from_bytes(part));
     return all;
   };
 }

@@ -61,9 +61,9 @@ std::string run_share(const ShareTask& task, SamplePart part, ThreadPool& pool) 
 TrialRunner trial_runner_of(ShareOut share_out) {
   if (!share_out) return {};
   return [share_out = std::move(share_out)](const Graph& graph, const Arithmetic& arithmetic, const Samples& samples) {
-    const SharedWork work{.name = "search", .task = task_of("run", "", graph, arithmetic), .samples_per_share = 1};
+    const SharedWork work{.stage = "search", .task = task_of("run", "", graph, arithmetic), .samples_per_share = 1};
     std::vector<std::vector<Tensor>> outputs;
-    for (const std::string& part : share_out(work, samples)) outputs.push_back(take(part, graph));
+    for (const std::string& part : share_out(work, samples, {})) outputs.push_back(take(part, graph));
     if (static_cast<int64_t>(outputs.size()) != samples.count()) {
       refuse(fmt::format("shares of {} samples, expected {}", outputs.size(), samples.count()));
     }

@@ -15,13 +15,14 @@ namespace openrknn {
 
 /// What is to be done with every sample.
 struct SharedWork {
-  std::string name;  ///< "calibration", for messages
-  std::string task;  ///< for compute_share(): the graphs with their weights
+  std::string stage;  ///< "calibrate", for progress and messages
+  std::string task;   ///< for compute_share(): the graphs with their weights
   int64_t samples_per_share = 0;
 };
 
 /// Has the samples computed in shares, wherever. Gives what compute_share() made of each, in the order of the samples.
-using ShareOut = std::function<std::vector<std::string>(const SharedWork&, const Samples&)>;
+/// Progress is told on the calling thread, of samples.
+using ShareOut = std::function<std::vector<std::string>(const SharedWork&, const Samples&, const Progress&)>;
 
 /// Some of the samples as they enter the graph, with mean and std applied, so that all machines compute from the same
 /// numbers whatever their image library.
@@ -44,6 +45,6 @@ Calibrator calibrator_of(ShareOut);
 TrialRunner trial_runner_of(ShareOut);
 /// The sums of all samples, for analysis_of(). `collected`, if there is one, sees them all.
 std::vector<SampleSums> sums_in_shares(const ShareOut&, const Graph& golden, const Graph& built, const Arithmetic&,
-                                       const Samples&, ReportCollector* collected);
+                                       const Samples&, ReportCollector* collected, const Progress& = {});
 
 }  // namespace openrknn

@@ -162,6 +162,17 @@ def test_the_command_analyzes_and_searches_on_a_cluster(cnn, dataset, tmp_path, 
 
 
 @needs_command
+def test_the_command_tells_how_far_a_cluster_is(cnn, dataset, scheduler):
+    command = [os.environ["OPENRKNN_COMMAND"], "search", cnn, "-t", "rk3588", "--dataset", dataset]
+    for place in ([], ["--dask", scheduler]):
+        environment = os.environ | {"OPENRKNN_PYTHON": sys.executable}
+        done = subprocess.run(
+            [*command, "--target-sqnr", "45", *place], env=environment, capture_output=True, text=True, timeout=120
+        )
+        assert done.stderr.splitlines() == ["calibrate: 4 of 4", "search: 16 of 16"], done.stderr
+
+
+@needs_command
 def test_the_command_passes_on_what_a_worker_found(cnn, dataset, tmp_path, scheduler):
     bad = np.full([1, 3, 16, 16], np.inf, np.float32)
     np.save(tmp_path / "samples" / "2.npy", bad)

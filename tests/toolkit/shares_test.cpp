@@ -17,7 +17,7 @@ struct Workers {
   std::string (*damage)(std::string) = nullptr;
 
   ShareOut share_out() {
-    return [this](const SharedWork& work, const Samples& samples) {
+    return [this](const SharedWork& work, const Samples& samples, const Progress&) {
       std::vector<std::string> given;
       for (int64_t first = 0; first < samples.count(); first += work.samples_per_share) {
         std::vector<int64_t> indices;
@@ -112,7 +112,7 @@ TEST_P(Shares, MakeTheCalibrationAndTheOutputsOfOnePiece) {
   const ChosenSamples finite(given.samples, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9});
   ThreadPool pool(1);
   Workers workers;
-  EXPECT_EQ(to_bytes(calibrator_of(workers.share_out())(golden, finite, Detail::Histograms)),
+  EXPECT_EQ(to_bytes(calibrator_of(workers.share_out())(golden, finite, Detail::Histograms, {})),
             to_bytes(calibrate(golden, finite, pool, {}, {}, Detail::Histograms)));
   for (const Graph* graph : {&golden, &built}) {
     const auto shared = trial_runner_of(workers.share_out())(*graph, given.arithmetic(), finite);
@@ -142,7 +142,7 @@ bool is_refused(Workers& workers) {
       ++refused;
     }
   };
-  attempt([&] { calibrator_of(workers.share_out())(golden, samples, Detail::Extremes); });
+  attempt([&] { calibrator_of(workers.share_out())(golden, samples, Detail::Extremes, {}); });
   attempt([&] { sums_in_shares(workers.share_out(), golden, built, given.arithmetic(), samples, &collected); });
   attempt([&] { trial_runner_of(workers.share_out())(built, given.arithmetic(), samples); });
   EXPECT_TRUE(refused == 0 || refused == 3) << refused;
@@ -167,8 +167,8 @@ TEST(ShareAnswers, WithCountsThatCannotBeAreRefused) {
   const ChosenSamples samples(given.samples, {0});
   for (const unsigned char byte : {0x7f, 0x80, 0xff}) {
     for (size_t at = 0; at < 400; ++at) {  // the head, and sums of the first layers
-      const ShareOut damaged = [&](const SharedWork& work, const Samples& some) {
-        std::vector<std::string> parts = Workers().share_out()(work, some);
+      const ShareOut damaged = [&](const SharedWork& work, const Samples& some, const Progress&) {
+        std::vector<std::string> parts = Workers().share_out()(work, some, {});
         if (at < parts[0].size()) parts[0][at] = static_cast<char>(byte);
         return parts;
       };
