@@ -182,6 +182,29 @@ TEST(ShareAnswers, WithCountsThatCannotBeAreRefused) {
   }
 }
 
+TEST(ShareTasks, WithOperatorsOfTheUsersOwnAreRefusedByName) {
+  const Graph graph = parse_graph(R"(ir 1
+input %x : f32[1,4]
+%y = Custom(%x) {custom.type="cstMine", custom.outputs=["f32[1,4]"]} as mine
+output %y
+)");
+  test::Dice dice(1);
+  const test::MemorySamples samples = test::uniform_samples(graph, dice, 1);
+  const auto expect_refusal = [](const auto& work) {
+    try {
+      work();
+      ADD_FAILURE();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::ConfigUnsupported);
+      EXPECT_EQ(error.diagnostics.front().where.node, "mine (Custom)");
+    }
+  };
+  Workers workers;
+  expect_refusal([&] { calibrator_of(workers.share_out())(graph, samples, Detail::Extremes, {}); });
+  expect_refusal([&] { sums_in_shares(workers.share_out(), graph, graph, {}, samples, nullptr); });
+  expect_refusal([&] { trial_runner_of(workers.share_out())(graph, {}, samples); });
+}
+
 TEST(ShareTasks, AreReadAsAnythingFromAStranger) {
   Workers workers;
   EXPECT_FALSE(is_refused(workers));
