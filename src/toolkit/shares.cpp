@@ -59,7 +59,7 @@ std::string compute_share(std::string_view task, SamplePart part, ThreadPool& po
     word = rest.substr(0, std::min(rest.find(' '), rest.size()));
     rest.remove_prefix(std::min(word.size() + 1, rest.size()));
   }
-  const auto& [begin, of_version, kind, detail] = words;
+  const std::string_view begin = words[0], of_version = words[1], kind = words[2], detail = words[3];
   if (begin != kBegin || line.size() == task.size()) refuse("this is no share of any work");
   if (of_version != version()) {
     refuse(fmt::format("a share of version {} came to a worker of version {}", of_version, version()));
