@@ -234,6 +234,21 @@ def test_a_browser_draws_the_curve(searched, tmp_path, chromium):
     assert chromium.problems == []
 
 
+@needs_browser
+def test_a_metric_may_be_infinite(tmp_path, chromium):
+    nodes, weights = faulty_models.convolutions(*"abcdefghij", channels=8)
+    model = faulty_models.finish(nodes, weights, "j", (1, 8, 16, 16), tmp_path / "net.onnx")
+    tried = iter([-np.inf, np.inf])  # nothing lifted, all lifted
+    report = tmp_path / "report.html"
+    found = openrknn.search(model, dataset=samples(), metric=lambda _: next(tried, 20), target_metric=10, report=report)
+    chromium.open(report)
+    titles = chromium.evaluate("[...document.querySelectorAll('#search title')].map((t) => t.textContent)")
+    assert len(titles) == 2 * len(found.curve) == 6
+    assert {title.split(":")[0] for title in titles} == {"−∞", "20", "∞"}
+    assert "SQNR" not in chromium.evaluate("document.querySelector('#search h2').textContent")
+    assert chromium.problems == []
+
+
 HOSTILE = "</script><img src=x onerror=document.title='broken'><!--<script>"
 
 
