@@ -41,6 +41,7 @@ int search(const SearchArguments& arguments) {
   Toolkit toolkit(warnings_to_stderr(building.quiet), ProgressPrinter(building.quiet), building.threads);
   load_model(toolkit, building);
   const SearchOptions options{.target = arguments.target,
+                              .max_macs_share = arguments.max_macs,
                               .budget = arguments.budget == "macs" ? SearchBudget::Macs : SearchBudget::Ops,
                               .lift = arguments.lift == "int16" ? DType::Int16 : DType::Float16,
                               .samples = arguments.count};

@@ -42,6 +42,9 @@ LiftTrials::LiftTrials(const PreparedBuild& prepared, const CompileOptions& opti
   }
   for (int64_t i = 0; i < std::min(search.samples, samples.count()); ++i) inputs_.push_back(samples.get(i));
   golden_ = run(golden);
+  if (options.bias_correction && !prepared.brings_parameters) {
+    means_ = golden_means({golden, prepared.calibration, samples, pool, {}, options.custom_code});
+  }
 }
 
 /// Golden and built graphs alike; samples in parallel.
@@ -90,7 +93,7 @@ double LiftTrials::metric(const Lifted& lifted) {
   CompileOptions options = options_;
   const std::vector<PrecisionRule> more = rules(lifted);
   options.precision.insert(options.precision.begin(), more.begin(), more.end());
-  const Graph graph = build_graph(prepared_, options);
+  const Graph graph = build_graph(prepared_, options, means_ ? &*means_ : nullptr);
   const std::vector<std::vector<Tensor>> outputs = run(graph);
   const double found = search_.metric ? search_.metric(outputs) : sqnr(outputs);
   return known_[lifted] = std::isnan(found) ? -std::numeric_limits<double>::infinity() : found;

@@ -42,6 +42,7 @@ class LiftTrials {
   std::vector<LiftableLayer> layers_;
   int64_t products_ = 0;  // of the whole network
   std::vector<std::vector<Tensor>> inputs_, golden_;
+  std::optional<GoldenMeans> means_;  // where the build will have its biases corrected
   std::map<Lifted, double> known_;
 };
 

@@ -1,6 +1,7 @@
-// The fewest layers (or multiplications) that reach the target. Small networks: every subset, cheapest first. Others: a
-// scan of what each layer harms by itself, the shortest head of that ranking that reaches the target, and then every
-// layer of it is put back whose absence the target survives.
+// The fewest layers (or multiplications) that reach the target, or the best that a limit of multiplications allows.
+// Small networks: every subset, cheapest first. Others: a scan of what each layer harms by itself, and then the
+// shortest head of that ranking that reaches the target, of which every layer is put back whose absence the target
+// survives; under a limit, the set that takes the most harm away, and exchanges that better it.
 #include "compiler/search/search.h"
 
 #include <fmt/format.h>
@@ -26,13 +27,17 @@ class Search {
   Lifted find();
 
  private:
-  Lifted first_subset();
+  Lifted best_subset();
   Lifted head_of_ranking();
-  Lifted without_needless(Lifted);
+  Lifted best_within_limit();
+  Lifted most_harmful_within_limit() const;
+  Lifted exchanged(Lifted);
+  Lifted without_needless(Lifted, double least);
   void rank();
   double harm(double without, double best) const;
 
-  bool reaches(const Lifted& lifted) { return trials_.metric(lifted) >= options_.target; }
+  bool reaches(const Lifted& lifted) { return options_.target && trials_.metric(lifted) >= *options_.target; }
+  bool fits(const Lifted& lifted) const { return trials_.macs_share(lifted) <= options_.max_macs_share; }
   /// What the budget counts first, then the other.
   std::pair<double, double> cost(const Lifted& lifted) const {
     const auto ops = static_cast<double>(lifted.size());
@@ -55,31 +60,40 @@ class Search {
   size_t count_;
   Lifted all_;
   std::vector<size_t> ranking_;
+  std::vector<double> harm_;  // of each layer
 };
 
 Lifted Search::find() {
   if (reaches({})) return {};
-  if (count_ <= kExhaustiveLayers) return first_subset();
+  if (count_ <= kExhaustiveLayers) return best_subset();
   rank();
-  return without_needless(head_of_ranking());
+  if (options_.target && fits(all_)) return without_needless(head_of_ranking(), *options_.target);
+  Lifted best = best_within_limit();
+  if (options_.target && !reaches(best)) refuse();
+  return without_needless(std::move(best), options_.target.value_or(trials_.metric(best)));
 }
 
-Lifted Search::first_subset() {
+Lifted Search::best_subset() {
   std::vector<Lifted> subsets;
-  for (size_t mask = 1; mask < size_t{1} << count_; ++mask) {
-    Lifted& subset = subsets.emplace_back();
+  for (size_t mask = 0; mask < size_t{1} << count_; ++mask) {
+    Lifted subset;
     for (size_t i = 0; i < count_; ++i) {
       if ((mask >> i & 1) != 0) subset.insert(i);
     }
+    if (fits(subset)) subsets.push_back(std::move(subset));
   }
   std::stable_sort(subsets.begin(), subsets.end(), [&](const Lifted& a, const Lifted& b) { return cost(a) < cost(b); });
   const auto total = static_cast<int64_t>(subsets.size());
+  Lifted best;
   for (int64_t i = 0; i < total; ++i) {
-    const bool found = reaches(subsets[static_cast<size_t>(i)]);
+    const Lifted& subset = subsets[static_cast<size_t>(i)];
+    const bool found = reaches(subset);
     tell(found ? total : i + 1, total);
-    if (found) return subsets[static_cast<size_t>(i)];
+    if (found) return subset;
+    if (trials_.metric(subset) > trials_.metric(best)) best = subset;
   }
-  refuse();
+  if (options_.target) refuse();
+  return best;
 }
 
 /// What a layer by itself takes away from the quality, everything else lifted. Noise of several layers adds up, in
@@ -93,11 +107,13 @@ double Search::harm(double without, double best) const {
 /// Layers by what they harm for what they cost, the worst first.
 void Search::rank() {
   const double best = trials_.metric(all_);
+  harm_.resize(count_);
   std::vector<double> worth(count_);
   for (size_t i = 0; i < count_; ++i) {
     Lifted others = all_;
     others.erase(i);
-    worth[i] = harm(trials_.metric(others), best) / weight(i);
+    harm_[i] = harm(trials_.metric(others), best);
+    worth[i] = harm_[i] / weight(i);
     tell(static_cast<int64_t>(i + 1), static_cast<int64_t>(count_));
   }
   ranking_.resize(count_);
@@ -123,8 +139,76 @@ Lifted Search::head_of_ranking() {
   return head(works);
 }
 
-/// The least harmful for its cost first, and no more than kMostTrials.
-Lifted Search::without_needless(Lifted lifted) {
+/// As if harms added up: the knapsack, its capacity in thousandths of the limit. Shares are rounded up, so that what it
+/// packs does fit.
+Lifted Search::most_harmful_within_limit() const {
+  constexpr size_t kCapacity = 1000;
+  struct Packed {
+    double harm = 0;
+    Lifted layers;
+  };
+  std::vector<Packed> packed(kCapacity + 1);
+  for (size_t layer = 0; layer < count_; ++layer) {
+    const double parts = std::ceil(trials_.macs_share({layer}) / options_.max_macs_share * kCapacity);
+    if (harm_[layer] <= 0 || std::isnan(parts) || parts > kCapacity) continue;
+    const auto size = static_cast<size_t>(parts);
+    for (size_t room = kCapacity + 1; room-- > size;) {
+      const Packed& rest = packed[room - size];
+      if (rest.layers.contains(layer) || rest.harm + harm_[layer] <= packed[room].harm) continue;
+      Packed more{rest.harm + harm_[layer], rest.layers};
+      more.layers.insert(layer);
+      packed[room] = std::move(more);
+    }
+  }
+  return packed.back().layers;
+}
+
+/// The knapsack believes in sums; so does the order of the ranking, in another way. Trials decide, and better what they
+/// can.
+Lifted Search::best_within_limit() {
+  Lifted by_order;
+  for (const size_t layer : ranking_) {
+    if (harm_[layer] <= 0) continue;
+    Lifted more = by_order;
+    more.insert(layer);
+    if (fits(more)) by_order = std::move(more);
+  }
+  std::vector<Lifted> sets{by_order, most_harmful_within_limit()};
+  // Sums and the like have no multiplications. They showed no harm if they followed their lifted neighbours, and will
+  // between others.
+  for (size_t i = 0; i < 2; ++i) {
+    Lifted more = sets[i];
+    for (size_t layer = 0; layer < count_; ++layer) {
+      if (trials_.macs_share({layer}) == 0) more.insert(layer);
+    }
+    sets.push_back(std::move(more));
+  }
+  Lifted best;
+  for (Lifted& other : sets) {
+    if (trials_.metric(other) > trials_.metric(best)) best = std::move(other);
+  }
+  return exchanged(std::move(best));
+}
+
+/// A layer comes in, and as many of the least harmful go out as have to; or one goes out.
+Lifted Search::exchanged(Lifted lifted) {
+  constexpr size_t kMostTrials = 48;
+  size_t left = std::min(kMostTrials, count_);
+  for (auto layer = ranking_.begin(); layer != ranking_.end() && left > 0; ++layer) {
+    if (!fits({*layer})) continue;
+    Lifted other = lifted;
+    if (other.erase(*layer) == 0) other.insert(*layer);
+    for (auto least = ranking_.rbegin(); least != ranking_.rend() && !fits(other); ++least) {
+      if (*least != *layer) other.erase(*least);
+    }
+    --left;
+    if (trials_.metric(other) > trials_.metric(lifted)) lifted = std::move(other);
+  }
+  return lifted;
+}
+
+/// The least harmful for its cost first, and no more than kMostTrials, as long as the metric is at least this.
+Lifted Search::without_needless(Lifted lifted, double least) {
   constexpr size_t kMostTrials = 48;
   size_t left = kMostTrials;
   for (auto layer = ranking_.rbegin(); layer != ranking_.rend() && lifted.size() > 1 && left > 0; ++layer) {
@@ -132,20 +216,26 @@ Lifted Search::without_needless(Lifted lifted) {
     Lifted fewer = lifted;
     fewer.erase(*layer);
     --left;
-    if (reaches(fewer)) lifted = std::move(fewer);
+    if (trials_.metric(fewer) >= least) lifted = std::move(fewer);
   }
   return lifted;
 }
 
 void Search::refuse() {
-  const auto best = std::max_element(trials_.known().begin(), trials_.known().end(),
-                                     [](const auto& a, const auto& b) { return a.second < b.second; });
-  fail(
-      Code::QuantizeUnsupported,
-      fmt::format("search: the target of {:.6g} cannot be reached by lifting layers to {}: the best is {:.6g}, with {} "
-                  "of {} layers lifted",
-                  options_.target, numpy_name(options_.lift), best->second, best->first.size(), count_),
-      options_.lift == DType::Float16 ? "lower the target, or lift to int16" : "lower the target, or lift to float16");
+  const bool limited = !fits(all_);
+  const std::pair<const Lifted, double>* best = nullptr;
+  for (const auto& tried : trials_.known()) {
+    if (fits(tried.first) && (best == nullptr || tried.second > best->second)) best = &tried;
+  }
+  fail(Code::QuantizeUnsupported,
+       fmt::format("search: the target of {:.6g} cannot be reached by lifting layers to {}{}: the best is {:.6g}, with "
+                   "{} of {} layers lifted",
+                   *options_.target, numpy_name(options_.lift),
+                   limited ? fmt::format(" with at most {:.6g} % of the multiplications", 100 * options_.max_macs_share)
+                           : std::string(),
+                   best->second, best->first.size(), count_),
+       fmt::format("lower the target, {}or lift to {}", limited ? "allow more multiplications, " : "",
+                   options_.lift == DType::Float16 ? "int16" : "float16"));
 }
 
 /// Points that nothing tried beats at no more layers and no more multiplications.
@@ -172,6 +262,15 @@ SearchResult search_precision(const PreparedBuild& prepared, const CompileOption
                               const Samples& samples, ThreadPool& pool, const Progress& progress) {
   if (search.samples < 1 || samples.count() < 1) {
     fail(Code::ConfigBadValue, fmt::format("search: got {} samples to judge by, expected 1 or more", search.samples));
+  }
+  if (!(search.max_macs_share > 0 && search.max_macs_share <= 1)) {
+    fail(Code::ConfigBadValue,
+         fmt::format("search: max_macs is a share of the multiplications, got {}, expected above 0 and at most 1",
+                     search.max_macs_share));
+  }
+  if (!search.target && search.max_macs_share == 1) {
+    fail(Code::ConfigBadValue, "search: got neither a target nor a limit of multiplications, expected one of them",
+         "give a target, or max_macs below 1");
   }
   LiftTrials trials(prepared, options, search, samples, pool);
   const Lifted lifted = Search(trials, search, progress).find();
