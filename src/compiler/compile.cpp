@@ -140,6 +140,7 @@ PreparedBuild prepare(std::span<const Graph> shape_sets, const CompileOptions& o
          "use it with quantized_dtype='w8a8', or do_quantization=False");
   }
   require_samples(options, samples);
+  warn_of_idle_options(options, report);
 
   // Ports before any pass: the outside keeps the names and types of the source model.
   prepared.inputs = input_ports(shape_sets.front(), options);

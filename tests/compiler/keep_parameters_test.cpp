@@ -419,11 +419,12 @@ TEST(KeepParameters, CorrectionsThatChangeNumbersAreLeftOutByName) {
   EXPECT_EQ(test::value_of(graph, "y").quant->scale[0], static_cast<double>(0.0123F));
   EXPECT_FALSE(has_stage(compiled, "equalize"));
   EXPECT_TRUE(has_stage(compiled, "split_concat"));
-  EXPECT_EQ(compiled.report.warnings[0],
+  EXPECT_EQ(compiled.report.warnings[0], "no effect in a w8a8 build: rescue_float16");
+  EXPECT_EQ(compiled.report.warnings[1],
             "left out, because they would change the model's own parameters: equalize, absorb_bias, "
             "activate_before_concat, migrate_scales, bias_correction, gdq");
   const Compiled half = compile_float(source, {.corrections = all});
-  EXPECT_EQ(half.report.warnings[0], "left out, because they would change the model's own parameters: rescue_float16");
+  EXPECT_EQ(half.report.warnings[1], "left out, because they would change the model's own parameters: rescue_float16");
 }
 
 TEST(KeepParameters, AutoHybridLeavesCodesBeyondFloat16Alone) {
