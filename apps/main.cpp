@@ -139,7 +139,10 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
   CLI::App* search_verb = app.add_subcommand(
       "search", "find the fewest layers that have to leave int8 for the outputs to be good enough, and build so");
   search_verb->add_option("model", searching.building.model, "model file (.onnx)")->required();
-  search_verb->add_option("--target-sqnr", searching.target, "what the worst output shall reach, in dB")->required();
+  search_verb->add_option("--target-sqnr", searching.target,
+                          "what the worst output shall reach, in dB; left out: the best within --max-macs");
+  search_verb->add_option("--max-macs", searching.max_macs,
+                          "lift no more than this share of the multiplications, 0 to 1");
   search_verb->add_option("--budget", searching.budget, "what to spare: ops or macs")
       ->check(CLI::IsMember({"ops", "macs"}));
   search_verb->add_option("--lift", searching.lift, "what layers are lifted to: float16 or int16")

@@ -46,6 +46,7 @@ int search(const SearchArguments& arguments) {
   const ShareOut share_out = share_out_of(building);
   load_model(toolkit, building, share_out);
   const SearchOptions options{.target = arguments.target,
+                              .max_macs_share = arguments.max_macs,
                               .budget = arguments.budget == "macs" ? SearchBudget::Macs : SearchBudget::Ops,
                               .lift = arguments.lift == "int16" ? DType::Int16 : DType::Float16,
                               .samples = arguments.count,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,7 +40,8 @@ int analyze(const AnalyzeArguments&);
 
 struct SearchArguments {
   BuildArguments building;
-  double target = 0;
+  std::optional<double> target;
+  double max_macs = 1;
   std::string output, report, budget = "ops", lift = "float16";  ///< no output, no report: nothing is written
   int64_t count = 4;
   bool json = false;

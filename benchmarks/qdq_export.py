@@ -2,6 +2,9 @@
 
 equal   share of output codes that are the same, and how far apart the others are at most; with onnxruntime's graph
         optimizations disabled (Q and DQ are computed as written) and enabled (they are fused into integer kernels)
+itself  the same between these two of onnxruntime's own results
+layers  codes of all layers, each computed by both from the numbers that onnxruntime gave the layer: what is left where no
+        difference is passed on
 
 Inputs are pictures rounded to the codes of the model's input: with mean and std of 127.5 every pixel lies in the middle
 between two of them, and the last bit of a division decides. Cases as in accuracy.py. Output in float16 (what an int8 build does not quantize) counts in steps of 1/1000 of its range.
@@ -51,6 +54,62 @@ def run(path, feeds, level):
     return [session.run(None, {name: feed}) for feed in feeds]
 
 
+def quantized_layers(model):
+    """(numbers before the codes of each input, number the output's codes stand for) of every layer between codes."""
+    makers = {name: node for node in model.graph.node for name in node.output}
+    constants = {i.name for i in model.graph.initializer}
+
+    def codes_before(name):  # what QuantizeLinear reads, if a pair of it and DequantizeLinear made `name`
+        node = makers.get(name)
+        if node is None or node.op_type != "DequantizeLinear" or node.input[0] in constants:
+            return None
+        return makers[node.input[0]].input[0] if makers[node.input[0]].op_type == "QuantizeLinear" else None
+
+    for node in model.graph.node:
+        before = codes_before(node.output[0])
+        if before is None or before not in makers:
+            continue
+        ends, inner, reads_codes = [], [before], True
+        while inner:
+            name = inner.pop()
+            if codes_before(name) is not None:
+                ends.append(name)
+            elif name in makers and makers[name].op_type != "DequantizeLinear":
+                inner += [one for one in makers[name].input if one and one not in constants]
+            elif name not in makers:
+                reads_codes = False
+        if reads_codes and ends and before not in ends:
+            yield {name: codes_before(name) for name in ends}, node.output[0]
+
+
+def compare_layers(path, work, feed):
+    """Codes of every layer from the same inputs."""
+    model = onnx.shape_inference.infer_shapes(onnx.load(path))
+    layers = list(quantized_layers(model))
+    names = sorted({name for ends, output in layers for name in (*ends, output)})
+    shown = onnx.ModelProto()
+    shown.CopyFrom(model)
+    del shown.graph.output[:]
+    infos = {info.name: info for info in (*model.graph.value_info, *model.graph.output)}
+    shown.graph.output.extend(infos[name] for name in names)
+    onnx.save(shown, work / "shown.onnx")
+    values = dict(zip(names, run(work / "shown.onnx", [feed], Level.ORT_DISABLE_ALL)[0], strict=True))
+    constants = {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
+    makers = {name: node for node in model.graph.node for name in node.output}
+    extractor = onnx.utils.Extractor(model)
+    off = []
+    for ends, output in layers:
+        layer = extractor.extract_model(list(ends.values()), [output])
+        onnx.save(layer, work / "layer.onnx")
+        order = {before: name for name, before in ends.items()}
+        ours = openrknn.compile(work / "layer.onnx", quantize=None)
+        got = ours.run([values[order[info.name]] for info in layer.graph.input], ideal=True)[0]
+        scale = float(constants[makers[output].input[1]])
+        off.append(np.rint(np.abs(values[output].astype(np.float64) - got) / scale).ravel())
+    off = np.concatenate(off)
+    return f"{np.mean(off == 0) * 100:.4f} % | {int(off.max())}"
+
+
 def compare(wanted, got, steps):
     off = []
     for ours, peers in zip(wanted, got, strict=True):
@@ -72,11 +131,15 @@ def measure(case, work):
     wanted = [model.run([feed], ideal=True) for feed in feeds]
     laws = [model.run([feed]) for feed in feeds]
     cells = [case.name, compare(wanted, laws, steps)]
+    peers = []
     for level in (Level.ORT_DISABLE_ALL, Level.ORT_ENABLE_ALL):
         try:
-            cells.append(compare(wanted, run(path, feeds, level), steps))
+            peers.append(run(path, feeds, level))
+            cells.append(compare(wanted, peers[-1], steps))
         except Exception as error:  # onnxruntime's own errors have many types
             cells.append(f"{str(error).splitlines()[0][:60]} | ")
+    cells.append(compare(*peers, steps) if len(peers) == 2 else " | ")
+    cells.append(compare_layers(path, work, feeds[0]))
     return cells
 
 
@@ -88,7 +151,8 @@ def main():
     options = parser.parse_args()
     makers = {"ultraface": ultraface_cases, "digits": digits_cases, "bench": lambda: bench_cases(options.models)}
     print(
-        "| network | laws: equal | apart | as written: equal | apart | optimized: equal | apart |\n" + "|---" * 7 + "|"
+        "| network | laws: equal | apart | as written: equal | apart | optimized: equal | apart | itself: equal | apart "
+        "| layers: equal | apart |\n" + "|---" * 11 + "|"
     )
     with tempfile.TemporaryDirectory() as folder:
         for kind in options.cases:

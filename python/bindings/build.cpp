@@ -111,8 +111,9 @@ nb::dict dict_of_point(const SearchPoint& point) {
 }
 
 nb::tuple search_graph(const PyGraph& graph, const nb::dict& given, const std::optional<std::string>& dataset,
-                       nb::object lists, double target, nb::object metric, bool by_macs, bool to_int16, int64_t samples,
-                       int threads, const std::optional<std::string>& report, nb::object executor) {
+                       nb::object lists, std::optional<double> target, double max_macs_share, nb::object metric,
+                       bool by_macs, bool to_int16, int64_t samples, int threads,
+                       const std::optional<std::string>& report, nb::object executor) {
   BuildRequest request = request_of(graph, given, true, dataset, lists, false, false, false, 1, threads);
   if (request.samples == nullptr) {
     fail(Code::DatasetMissing, "search: quantization needs sample data and none was given", "pass a dataset");
@@ -120,6 +121,7 @@ nb::tuple search_graph(const PyGraph& graph, const nb::dict& given, const std::o
   const ShareOut share_out = share_out_to(std::move(executor));
   request.options.calibrator = calibrator_of(share_out);
   const SearchOptions options{.target = target,
+                              .max_macs_share = max_macs_share,
                               .metric = metric_of(std::move(metric)),
                               .budget = by_macs ? SearchBudget::Macs : SearchBudget::Ops,
                               .lift = to_int16 ? DType::Int16 : DType::Float16,
@@ -157,8 +159,8 @@ void bind_build(nb::module_& module) {
              nb::arg("dataset").none(), nb::arg("samples").none(), nb::arg("auto_hybrid"), nb::arg("symmetric_weights"),
              nb::arg("keep_golden"), nb::arg("batch"), nb::arg("threads"), nb::arg("executor").none());
   module.def("search", &search_graph, nb::arg("graph"), nb::arg("settings"), nb::arg("dataset").none(),
-             nb::arg("samples").none(), nb::arg("target"), nb::arg("metric").none(), nb::arg("by_macs"),
-             nb::arg("to_int16"), nb::arg("count"), nb::arg("threads"), nb::arg("report").none(),
+             nb::arg("samples").none(), nb::arg("target").none(), nb::arg("max_macs"), nb::arg("metric").none(),
+             nb::arg("by_macs"), nb::arg("to_int16"), nb::arg("count"), nb::arg("threads"), nb::arg("report").none(),
              nb::arg("executor").none());
 }
 

@@ -188,6 +188,7 @@ def search(
     target_sqnr: float | None = None,
     metric: Callable[[list[list[Any]]], float] | None = None,
     target_metric: float | None = None,
+    max_macs: float | None = None,
     budget: str = "ops",
     lift: str = "float16",
     samples: int = 4,
@@ -210,17 +211,21 @@ def search(
     """Finds which layers of an int8 build have to be lifted so that the outputs are good enough, and builds so.
 
     target_sqnr: what the worst output shall reach beside the float model, in dB. Or metric, a function of the outputs
-    (a list of arrays per sample) that gives a number, more is better, and target_metric, what it shall reach. budget:
-    "ops", as few layers as possible, or "macs", as few multiplications. lift: "float16" or "int16". samples: trials are
+    (a list of arrays per sample) that gives a number, more is better, and target_metric, what it shall reach. max_macs: no
+    more than this share (0 to 1) of the multiplications is lifted; without a target, what makes the outputs best within it.
+    budget: "ops", as few layers as possible, or "macs", as few multiplications. lift: "float16" or "int16". samples: trials are
     judged by so many, the first of the dataset. precision: rules that stand whatever is found. bias_correction and
     rounding are applied to what is found, trials go without. report: an HTML file to write, Model.analyze's of what is
     found over the dataset, with the trade-off curve. executor: who calibrates, runs the samples of trials and analyzes
     for the report. Everything else is as in compile(). Raises openrknn.Error naming the best that can be reached.
     """
-    if (target_sqnr is None) == (metric is None):
-        raise ValueError("search: give target_sqnr, or metric and target_metric")
-    if (metric is None) != (target_metric is None):
-        raise ValueError("search: target_metric is what the metric shall reach: give both or neither")
+    if target_sqnr is not None and metric is not None:
+        raise ValueError("search: target_sqnr is without a metric of your own: give it, or metric and target_metric")
+    if metric is None and target_metric is not None:
+        raise ValueError("search: target_metric is what the metric shall reach: give the metric too")
+    goal = target_sqnr if metric is None else target_metric
+    if goal is None and max_macs is None:
+        raise ValueError("search: give target_sqnr, metric and target_metric, or max_macs")
     for name, value, known in (("budget", budget, ("ops", "macs")), ("lift", lift, ("float16", "int16"))):
         if value not in known:
             raise ValueError(f"search: {name}={value!r} is not known, expected one of {known}")
@@ -248,7 +253,8 @@ def search(
             settings,
             os.fspath(dataset) if is_path else None,
             None if is_path else dataset,
-            float(target_sqnr if metric is None else target_metric),
+            None if goal is None else float(goal),
+            1.0 if max_macs is None else float(max_macs),
             metric,
             budget == "macs",
             lift == "int16",

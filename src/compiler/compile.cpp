@@ -106,11 +106,12 @@ PrecisionRules rules_of(const PreparedBuild& prepared, const CompileOptions& opt
   return rules;
 }
 
-Graph build_graph(const PreparedBuild& prepared, const CompileOptions& options) {
+Graph build_graph(const PreparedBuild& prepared, const CompileOptions& options, const GoldenMeans* means) {
   const Target& target = target_of(options);
   const Graph& golden = prepared.goldens.front();
   Graph graph = quantize(golden, assign_precision(golden, target, rules_of(prepared, options)), prepared.calibration,
                          quantize_options_of(options, prepared), prepared.given.front());
+  if (means != nullptr) correct_biases_of_weights(graph, golden, *means);
   lower(graph, target);
   return graph;
 }
@@ -139,6 +140,7 @@ PreparedBuild prepare(std::span<const Graph> shape_sets, const CompileOptions& o
          "use it with quantized_dtype='w8a8', or do_quantization=False");
   }
   require_samples(options, samples);
+  warn_of_idle_options(options, report);
 
   // Ports before any pass: the outside keeps the names and types of the source model.
   prepared.inputs = input_ports(shape_sets.front(), options);

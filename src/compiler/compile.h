@@ -118,8 +118,9 @@ PreparedBuild prepare(std::span<const Graph> shape_sets, const CompileOptions&, 
 Compiled finish(const PreparedBuild&, const CompileOptions&, const Samples*, ThreadPool&, const Progress& = {});
 /// What assign_precision() goes by for the golden graph of that set of shapes; `prepared` must outlive it.
 PrecisionRules rules_of(const PreparedBuild& prepared, const CompileOptions&, size_t set = 0);
-/// The largest golden graph, quantized and lowered, for those who try.
-Graph build_graph(const PreparedBuild&, const CompileOptions&);
+/// The largest golden graph, quantized and lowered, for those who try. With the means of golden, biases are corrected
+/// as far as these allow.
+Graph build_graph(const PreparedBuild&, const CompileOptions&, const GoldenMeans* = nullptr);
 
 /// `samples` may be null when the build reads none. Throws Error.
 Compiled compile(const Graph& imported, const CompileOptions&, const Samples* samples, ThreadPool&,

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "compiler/quantize/given_precision.h"
 
 namespace openrknn {
@@ -123,6 +125,39 @@ void require_samples(const CompileOptions& options, const Samples* samples) {
   }
   fail(Code::DatasetMissing, "quantization needs sample data and none was given",
        "pass a dataset, or build with do_quantization=False");
+}
+
+void warn_of_idle_options(const CompileOptions& options, CompileReport& report) {
+  struct Row {
+    std::string_view option;
+    bool is_given, serves;
+  };
+  const bool codes = options.quantize, codes_weights = codes || options.quantize_weight;
+  const Row rows[] = {
+      {"quantized_algorithm", options.algorithm != RangeAlgorithm::Normal, codes},
+      {"rounding", options.rounding == Rounding::Adaptive, codes},
+      {"quantized_algorithm", options.rounding == Rounding::ErrorFeedback, codes},
+      {"bias_correction", options.bias_correction, codes},
+      {"symmetric_weights", options.symmetric_weights, codes_weights},
+      {"quantize_weight", options.quantize_weight, !codes},
+  };
+  std::vector<std::string_view> idle;
+  for (const Row& row : rows) {
+    if (row.is_given && !row.serves) idle.push_back(row.option);
+  }
+  for (const std::span<const Correction> corrections : {corrections_of_layers(), corrections_of_fused_graph()}) {
+    for (const Correction& correction : corrections) {
+      const bool is_told = std::ranges::find(idle, correction.option) != idle.end();
+      if (options.corrections.*correction.wanted && !serves(options, correction.use) && !is_told) {
+        idle.push_back(correction.option);
+      }
+    }
+  }
+  if (idle.empty()) return;
+  report.warnings.push_back(
+      fmt::format("no effect {}: {}",
+                  codes ? fmt::format("in a {} build", name(options.scheme)) : std::string("without quantization"),
+                  fmt::join(idle, ", ")));
 }
 
 void warn_of_few_samples(const CompileOptions& options, const Samples& samples, CompileReport& report) {

@@ -17,6 +17,8 @@ void require_float16(const Target&, const Graph&);
 
 /// Throws Error (DatasetMissing) saying what needs them.
 void require_samples(const CompileOptions&, const Samples*);
+/// Warns of options that were given and that this build has no use for.
+void warn_of_idle_options(const CompileOptions&, CompileReport&);
 /// gdq: what the toolkit's manual asks for.
 void warn_of_few_samples(const CompileOptions&, const Samples&, CompileReport&);
 /// Batch, weights and golden of the file to be.

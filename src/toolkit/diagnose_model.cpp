@@ -85,6 +85,7 @@ DiagnosedModel diagnose_model(const AnalysisRequest& request, const BuildFacts& 
 
 TradeOff trade_off_of(const SearchResult& found, const SearchOptions& options) {
   TradeOff trade_off{.target = options.target,
+                     .max_macs_share = options.max_macs_share,
                      .is_sqnr = !options.metric,
                      .lifted_to = std::string(numpy_name(options.lift)),
                      .trials = found.trials,

@@ -1,4 +1,5 @@
 // Bias correction: mean errors go, in every scheme, and nothing but biases changes.
+#include "compiler/compile.h"
 #include "corrections_support.h"
 
 namespace openrknn {
@@ -54,6 +55,20 @@ TEST_P(BiasCorrection, TakesNineTenthsOfTheMeanErrorOfEveryChannel) {
 }
 INSTANTIATE_TEST_SUITE_P(Schemes, BiasCorrection, testing::Values(Scheme::W8A8, Scheme::W4A16),
                          [](const auto& scheme) { return std::string(name(scheme.param)); });
+
+TEST(BiasCorrection, OfWeightsAloneTakesTheGreaterPart) {
+  const Graph imported = parse_graph(kNet);
+  Dice dice(3);
+  const test::MemorySamples samples = test::uniform_samples(imported, dice, 12, 0, 1);
+  ThreadPool pool(2);
+  const PreparedBuild prepared = prepare(std::span(&imported, 1), {}, &samples, pool);
+  const Graph& golden = prepared.goldens.front();
+  const GoldenMeans means = golden_means({golden, prepared.calibration, samples, pool, {}, {}});
+  EXPECT_EQ(means.size(), 4u) << "one a layer";
+  const Graph before = build_graph(prepared, {}), after = build_graph(prepared, {}, &means);
+  const Target& soc = test::target("rk3588");
+  EXPECT_LT(mean_channel_error(golden, after, samples, soc), mean_channel_error(golden, before, samples, soc) / 3);
+}
 
 TEST(BiasCorrection, ChangesBiasesAlone) {
   const Graph golden = parse_graph(kNet);

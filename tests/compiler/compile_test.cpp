@@ -104,6 +104,24 @@ TEST(Compile, RefusesFloat16WhereTheSocHasNoneNamingTheLayers) {
 
 TEST(Compile, AsksForSamplesWhenItQuantizes) { EXPECT_EQ(refusal({}, false).code, Code::DatasetMissing); }
 
+TEST(Compile, NamesOptionsThatTheBuildHasNoUseFor) {
+  const auto warnings = [](const CompileOptions& options) { return compile_network(options).report.warnings; };
+  using Lines = std::vector<std::string>;
+  EXPECT_EQ(warnings({}), Lines{});
+  EXPECT_EQ(warnings({.algorithm = RangeAlgorithm::Mmse, .bias_correction = true, .rounding = Rounding::Adaptive}),
+            Lines{});
+  EXPECT_EQ(warnings({.quantize = false,
+                      .algorithm = RangeAlgorithm::Mmse,
+                      .corrections = {.equalize = true, .split_concat = true, .rescue_float16 = true},
+                      .bias_correction = true,
+                      .rounding = Rounding::Adaptive}),
+            Lines{"no effect without quantization: quantized_algorithm, rounding, bias_correction, equalize, "
+                  "split_concat"});
+  EXPECT_EQ(warnings({.quantize = false, .quantize_weight = true, .corrections = {.rescue_float16 = true}}), Lines{});
+  EXPECT_EQ(warnings({.quantize_weight = true, .corrections = {.rescue_float16 = true}}),
+            Lines{"no effect in a w8a8 build: quantize_weight, rescue_float16"});
+}
+
 TEST(Compile, RefusesMeansThatDoNotFitTheChannels) {
   const Diagnostic found = refusal({.mean = {{1, 2}}});
   EXPECT_EQ(found.code, Code::ConfigBadMeanStd);

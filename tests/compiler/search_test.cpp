@@ -65,7 +65,7 @@ double brute_force(Bench& bench, const SearchOptions& search) {
     }
     const double cost =
         search.budget == SearchBudget::Ops ? static_cast<double>(lifted.size()) : trials.macs_share(lifted);
-    if (cost < least && trials.metric(lifted) >= search.target) least = cost;
+    if (cost < least && trials.metric(lifted) >= *search.target) least = cost;
   }
   return least;
 }
@@ -88,7 +88,7 @@ TEST(Search, EqualsBruteForceOnSmallNets) {
       continue;
     }
     const SearchResult result = bench.search(search);
-    EXPECT_GE(result.chosen.metric, search.target);
+    EXPECT_GE(result.chosen.metric, *search.target);
     const double cost = search.budget == SearchBudget::Ops ? static_cast<double>(result.chosen.layers.size())
                                                            : result.chosen.macs_share;
     EXPECT_EQ(cost, wanted);
@@ -111,7 +111,7 @@ TEST(Search, ReachesTheTargetAndLiftsNothingNeedless) {
       SCOPED_TRACE(fmt::format("net {}, {} dB", net, more));
       search.target = base + more;
       const SearchResult result = bench.search(search);
-      EXPECT_GE(result.chosen.metric, search.target);
+      EXPECT_GE(result.chosen.metric, *search.target);
       EXPECT_FALSE(result.chosen.layers.empty());
       Lifted chosen;
       for (size_t i = 0; i < trials.layers().size(); ++i) {
@@ -122,7 +122,7 @@ TEST(Search, ReachesTheTargetAndLiftsNothingNeedless) {
       for (const size_t layer : chosen) {
         Lifted fewer = chosen;
         fewer.erase(layer);
-        EXPECT_LT(trials.metric(fewer), search.target) << trials.layers()[layer].tensor;
+        EXPECT_LT(trials.metric(fewer), *search.target) << trials.layers()[layer].tensor;
       }
     }
   }
@@ -159,6 +159,79 @@ TEST(Search, TheCurveRisesWithWhatIsLifted) {
       }
     }
   }
+}
+
+/// The best metric of all subsets within the limit.
+double best_within(Bench& bench, const SearchOptions& search) {
+  LiftTrials trials(bench.prepared, bench.options, search, bench.samples, bench.pool);
+  double best = trials.metric({});
+  for (size_t mask = 0; mask < size_t{1} << trials.layers().size(); ++mask) {
+    Lifted lifted;
+    for (size_t i = 0; i < trials.layers().size(); ++i) {
+      if ((mask >> i & 1) != 0) lifted.insert(i);
+    }
+    if (trials.macs_share(lifted) <= search.max_macs_share) best = std::max(best, trials.metric(lifted));
+  }
+  return best;
+}
+
+TEST(Search, WithinALimitEqualsBruteForceOnSmallNets) {
+  const uint32_t seed = std::random_device{}();
+  SCOPED_TRACE(fmt::format("seed {}", seed));
+  test::Dice dice(seed);
+  for (int round = 0; round < 8; ++round) {
+    const std::string text = random_net(dice, dice.between(2, 7));
+    SCOPED_TRACE(text);
+    Bench bench(text, seed);
+    const SearchOptions search{.max_macs_share = 0.1 * static_cast<double>(dice.between(1, 9))};
+    const SearchResult result = bench.search(search);
+    EXPECT_LE(result.chosen.macs_share, search.max_macs_share);
+    EXPECT_EQ(result.chosen.metric, best_within(bench, search));
+  }
+}
+
+TEST(Search, ALimitIsKeptAndUsedWell) {
+  test::Dice dice(7);
+  for (const uint32_t net : {9u, 10u, 11u, 12u}) {
+    Bench bench(long_net(net), 1);
+    for (const double share : {0.1, 0.3}) {
+      SCOPED_TRACE(fmt::format("net {}, {} of the multiplications", net, share));
+      const SearchOptions search{.max_macs_share = share};
+      const SearchResult result = bench.search(search);
+      EXPECT_LE(result.chosen.macs_share, share);
+      LiftTrials trials(bench.prepared, bench.options, search, bench.samples, bench.pool);
+      double best = trials.metric({});
+      for (int round = 0; round < 100; ++round) {
+        Lifted lifted;
+        for (int tries = 0; tries < 12; ++tries) {
+          Lifted more = lifted;
+          more.insert(static_cast<size_t>(dice.between(0, static_cast<int>(trials.layers().size()) - 1)));
+          if (trials.macs_share(more) <= share) lifted = std::move(more);
+        }
+        best = std::max(best, trials.metric(lifted));
+      }
+      EXPECT_GE(result.chosen.metric, best - 0.3) << "a random set is better";
+    }
+  }
+}
+
+TEST(Search, ATargetBeyondTheLimitSaysWhatTheLimitAllows) {
+  Bench bench(long_net(), 3);
+  SearchOptions search{.max_macs_share = 0.1};
+  const SearchResult best = bench.search(search);
+  search.target = best.chosen.metric + 10;
+  try {
+    bench.search(search);
+    FAIL() << "reached " << *search.target;
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("with at most 10 % of the multiplications: the best is"),
+              std::string::npos)
+        << error.what();
+  }
+  search.target = best.chosen.metric;
+  const SearchResult reached = bench.search(search);
+  EXPECT_GE(reached.chosen.metric, *search.target);
+  EXPECT_LE(reached.chosen.macs_share, search.max_macs_share);
 }
 
 TEST(Search, AnUnreachableTargetNamesTheBest) {

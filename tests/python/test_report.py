@@ -235,6 +235,24 @@ def test_a_browser_draws_the_curve(searched, tmp_path, chromium):
 
 
 @needs_browser
+def test_a_limit_of_multiplications_is_drawn(tmp_path, chromium):
+    nodes, weights = faulty_models.convolutions(*"abcdefghij", channels=8)
+    model = faulty_models.finish(nodes, weights, "j", (1, 8, 16, 16), tmp_path / "net.onnx")
+    report = tmp_path / "report.html"
+    found = openrknn.search(model, dataset=samples(), max_macs=0.3, report=report)
+    assert 0 < found.chosen["macs_share"] <= 0.3
+    assert (data_of(report)["search"]["target"], data_of(report)["search"]["limit"]) == (None, 0.3)
+    chromium.open(report)
+    limit, chosen = chromium.evaluate("""(() => {
+      const number = (e, key) => Number(document.querySelector(e).getAttribute(key));
+      return [number('#search line.limit', 'x1'), number('#search figure:last-child circle.chosen', 'cx')];
+    })()""")
+    assert chosen <= limit
+    assert chromium.evaluate("document.querySelectorAll('#search line.target').length") == 0
+    assert chromium.problems == []
+
+
+@needs_browser
 def test_a_metric_may_be_infinite(tmp_path, chromium):
     nodes, weights = faulty_models.convolutions(*"abcdefghij", channels=8)
     model = faulty_models.finish(nodes, weights, "j", (1, 8, 16, 16), tmp_path / "net.onnx")

@@ -115,10 +115,36 @@ def test_a_target_out_of_reach_names_the_best(net):
         openrknn.search(net, dataset=samples(), target_sqnr=300)
 
 
+def test_within_a_limit_of_multiplications_the_outputs_are_as_good_as_it_allows(net):
+    graph = openrknn.import_model(net)
+    base = sqnr(openrknn.compile(graph, target="rk3588", dataset=samples()), graph)
+    reached = []
+    for share in (0.1, 0.4, 0.9):
+        found = openrknn.search(graph, dataset=samples(), max_macs=share)
+        assert found.chosen["macs_share"] <= share
+        assert sqnr(found.model, graph) == pytest.approx(found.chosen["metric"], abs=1e-3)
+        reached.append(found.chosen["metric"])
+    assert base < reached[0] < reached[1] < reached[2]
+    with pytest.raises(openrknn.Error, match=r"with at most 10 % of the multiplications: the best is \d+"):
+        openrknn.search(graph, dataset=samples(), max_macs=0.1, target_sqnr=reached[0] + 5)
+
+
+def test_biases_that_will_be_corrected_are_not_what_is_searched_for(net):
+    """The metric of trials is near that of the build, whose biases are corrected."""
+    graph = openrknn.import_model(net)
+    found = openrknn.search(graph, dataset=samples(), max_macs=0.4, bias_correction=True)
+    plain = openrknn.search(graph, dataset=samples(), max_macs=0.4)
+    assert abs(sqnr(found.model, graph) - found.chosen["metric"]) < 1
+    assert found.curve[0]["metric"] > plain.curve[0]["metric"]
+
+
 def test_wrong_arguments(net):
     for options in ({}, {"metric": len}, {"target_sqnr": 1, "target_metric": 2}, {"target_sqnr": 1, "budget": "time"}):
         with pytest.raises(ValueError, match="search"):
             openrknn.search(net, dataset=samples(), **options)
+    for share in (0, -1, 1.5, float("nan")):
+        with pytest.raises(openrknn.Error, match="max_macs is a share"):
+            openrknn.search(net, dataset=samples(), target_sqnr=1, max_macs=share)
 
 
 def test_command_line(net, tmp_path):
@@ -139,6 +165,13 @@ def test_command_line(net, tmp_path):
     assert (tmp_path / "out.rknn").read_bytes() == wanted.model.to_bytes()
     table = subprocess.run([*command, "-q"], capture_output=True, text=True, check=True).stdout
     assert "<- chosen" in table
+    limited = subprocess.run(
+        [*command[:-2], "--max-macs", "0.2", "--json", "-q"], capture_output=True, text=True, check=True
+    )
+    assert 0 < json.loads(limited.stdout)["chosen"]["macs_share"] <= 0.2
+    nothing = subprocess.run(command[:-2], capture_output=True, text=True)
+    assert nothing.returncode == 1
+    assert "neither a target nor a limit" in nothing.stderr
     refused = subprocess.run([*command, "--float"], capture_output=True, text=True)
     assert refused.returncode == 1
     assert "does not go with a search" in refused.stderr

@@ -5,6 +5,7 @@
 // A mean result is weights · mean input + bias, so what is watched is what layers read, before any activation.
 #include <algorithm>
 #include <cmath>
+#include <memory>
 
 #include "compiler/corrections/corrections.h"
 #include "compiler/corrections/input_moments.h"
@@ -126,38 +127,96 @@ bool depends_on(const Graph& golden, std::span<const NodeId> order, NodeId id, c
   return false;
 }
 
+/// What the node's bias is without quantization; zeros where it has none.
+std::vector<double> golden_bias(const Graph& golden, NodeId id, const ProductLayer& layer) {
+  const Node& node = golden[id];
+  if (!has_bias(node)) return std::vector<double>(static_cast<size_t>(layer.results()));
+  return to_doubles(*golden[node.inputs[2]].constant);
+}
+
+/// The layer has quantized weights here and a bias that can be another.
+std::optional<ProductLayer> correctable_layer(const Graph& golden, const Graph& quantized, NodeId id) {
+  std::optional<ProductLayer> layer = product_layer(golden, id);
+  const bool counts = layer && quantized[quantized[id].inputs[1]].quant && has_constant_bias(golden, id);
+  return counts ? layer : std::nullopt;
+}
+
+double largest_input(const ProductLayer& layer, const CorrectionData& data) {
+  const auto seen = data.ranges.find(data.golden[layer.input].name);
+  if (seen == data.ranges.end()) {
+    fail(Code::QuantizeNoStatistics, Location{.tensor = data.golden[layer.input].name}, "was not calibrated");
+  }
+  return std::max(std::abs(static_cast<double>(seen->second.lowest)),
+                  std::abs(static_cast<double>(seen->second.highest)));
+}
+
+/// Of so many runs over the samples, golden's included: one bar.
+Observation observation_of(const CorrectionData& data, size_t runs) {
+  Observation how{data.samples, data.pool, {}, data.custom, kMostSamples};
+  if (!data.progress) return how;
+  how.progress = [&progress = data.progress, done = std::make_shared<int64_t>(0),
+                  total = static_cast<int64_t>(runs) * how.count()](int64_t) {
+    progress("correct biases", ++*done, total);
+  };
+  return how;
+}
+
+void take_golden_means(std::vector<Correctable>& layers, std::span<const double> largest, const CorrectionData& data,
+                       const Observation& how) {
+  std::vector<ValueId> inputs;
+  for (const Correctable& layer : layers) inputs.push_back(layer.layer.input);
+  Weights weights;
+  std::vector<std::vector<double>> means =
+      mean_inputs(data.golden, layers, inputs, {largest.begin(), largest.end()}, how, weights);
+  for (size_t i = 0; i < layers.size(); ++i) layers[i].golden_mean = std::move(means[i]);
+}
+
 }  // namespace
+
+GoldenMeans golden_means(const CorrectionData& data) {
+  std::vector<Correctable> layers;
+  std::vector<double> largest;
+  for (const NodeId id : data.golden.order()) {
+    const std::optional<ProductLayer> layer = product_layer(data.golden, id);
+    if (!layer || !data.ranges.contains(data.golden[layer->input].name)) continue;
+    largest.push_back(largest_input(*layer, data));
+    layers.push_back({*layer, {}});
+  }
+  take_golden_means(layers, largest, data, observation_of(data, 1));
+  GoldenMeans means;
+  for (Correctable& layer : layers) means.emplace(layer.layer.node, std::move(layer.golden_mean));
+  return means;
+}
+
+void correct_biases_of_weights(Graph& quantized, const Graph& golden, const GoldenMeans& means) {
+  for (const auto& [id, mean] : means) {
+    const std::optional<ProductLayer> layer = correctable_layer(golden, quantized, id);
+    if (!layer) continue;
+    std::vector<double> bias = golden_bias(golden, id, *layer);
+    const std::vector<double> real = mean_products(*layer, to_doubles(*golden[golden[id].inputs[1]].constant), mean);
+    const std::vector<double> coded = mean_products(*layer, real_values(quantized[quantized[id].inputs[1]]), mean);
+    for (size_t c = 0; c < bias.size(); ++c) bias[c] += real[c] - coded[c];
+    set_bias(quantized, id, bias);
+  }
+}
 
 void correct_biases(Graph& quantized, const Target& target, const CorrectionData& data) {
   const Graph& golden = data.golden;
   std::vector<Correctable> layers;
-  std::vector<ValueId> inputs;
   std::vector<double> largest;
   const std::vector<NodeId> order = golden.order();
   for (const NodeId id : order) {
-    const std::optional<ProductLayer> layer = product_layer(golden, id);
-    if (!layer || !quantized[quantized[id].inputs[1]].quant) continue;
-    if (!has_constant_bias(golden, id)) continue;
-    const auto seen = data.ranges.find(golden[layer->input].name);
-    if (seen == data.ranges.end()) {
-      fail(Code::QuantizeNoStatistics, Location{.tensor = golden[layer->input].name}, "was not calibrated");
-    }
-    largest.push_back(std::max(std::abs(static_cast<double>(seen->second.lowest)),
-                               std::abs(static_cast<double>(seen->second.highest))));
-    inputs.push_back(layer->input);
+    const std::optional<ProductLayer> layer = correctable_layer(golden, quantized, id);
+    if (!layer) continue;
+    largest.push_back(largest_input(*layer, data));
     layers.push_back({*layer, {}});
   }
-  Observation how{data.samples, data.pool, {}, data.custom, kMostSamples};
   const size_t runs = std::min(kMostRuns, layers.size());
-  int64_t observed = 0;  // samples of all runs; golden's comes first
-  how.progress = [&](int64_t) {
-    if (data.progress) data.progress("correct biases", ++observed, static_cast<int64_t>(1 + runs) * how.count());
-  };
-  Weights golden_weights, weights;
-  std::vector<std::vector<double>> means = mean_inputs(golden, layers, inputs, largest, how, golden_weights);
-  for (size_t i = 0; i < layers.size(); ++i) layers[i].golden_mean = std::move(means[i]);
+  Observation how = observation_of(data, 1 + runs);
+  take_golden_means(layers, largest, data, how);
 
   how.arithmetic = arithmetic_of(target);
+  Weights weights;
   for (size_t run = 0; run < runs; ++run) {
     const size_t first = run * layers.size() / runs, end = (run + 1) * layers.size() / runs;
     const std::span<const Correctable> now(layers.data() + first, end - first);
@@ -175,17 +234,13 @@ void correct_biases(Graph& quantized, const Target& target, const CorrectionData
     std::set<NodeId> corrected;
     for (size_t i = 0; i < now.size(); ++i) {
       const NodeId id = now[i].layer.node;
-      const Node& node = golden[id];
-      const std::vector<double> real = to_doubles(*golden[node.inputs[1]].constant);
+      const std::vector<double> real = to_doubles(*golden[golden[id].inputs[1]].constant);
       const std::vector<double> coded = real_values(quantized[quantized[id].inputs[1]]);
       const bool follows = depends_on(golden, order, id, corrected);
       std::vector<double> bias = mean_products(now[i].layer, real, follows ? seen[i] : now[i].golden_mean);
       const std::vector<double> given = mean_products(now[i].layer, coded, seen[i]);
-      for (size_t c = 0; c < bias.size(); ++c) bias[c] -= given[c];
-      if (has_bias(node)) {
-        const std::vector<double> own = to_doubles(*golden[node.inputs[2]].constant);
-        for (size_t c = 0; c < bias.size(); ++c) bias[c] += own[c];
-      }
+      const std::vector<double> own = golden_bias(golden, id, now[i].layer);
+      for (size_t c = 0; c < bias.size(); ++c) bias[c] += own[c] - given[c];
       set_bias(quantized, id, bias);
       corrected.insert(id);
     }

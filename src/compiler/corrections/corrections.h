@@ -2,6 +2,9 @@
 // constants of the quantized graph and nothing else; golden's ids are valid in it.
 #pragma once
 
+#include <map>
+#include <vector>
+
 #include "compiler/dataset/samples.h"
 #include "compiler/quantize/quantize.h"
 
@@ -28,6 +31,12 @@ void round_weights(Graph& quantized, Rounding, bool bias_follows, const Correcti
 
 /// Takes the mean error of every output channel over the samples out of the layers' biases, layer after layer.
 void correct_biases(Graph& quantized, const Target&, const CorrectionData&);
+
+/// Mean inputs of golden's layers over the samples, [groups][depth]: taken once for any number of builds.
+using GoldenMeans = std::map<NodeId, std::vector<double>>;
+GoldenMeans golden_means(const CorrectionData&);
+/// The greater part of correct_biases() without running the quantized graph: mean errors by codes of weights alone.
+void correct_biases_of_weights(Graph& quantized, const Graph& golden, const GoldenMeans&);
 
 /// Gives the layers of another set of input shapes the codes and biases of `corrected`, by name. Throws Error
 /// (QuantizeUnsupported) naming layers it has no counterpart of.

@@ -26,7 +26,7 @@ Tensor real_of(const Tensor& tensor, const Value& value) {
 }  // namespace
 
 LiftTrials::LiftTrials(const PreparedBuild& prepared, const CompileOptions& options, const SearchOptions& search,
-                       const Samples& samples, ThreadPool& pool)
+                       const Samples& samples, ThreadPool& pool, const Progress& progress)
     : prepared_(prepared),
       options_(options),
       search_(search),
@@ -45,6 +45,9 @@ LiftTrials::LiftTrials(const PreparedBuild& prepared, const CompileOptions& opti
     layers_.push_back({golden[node.outputs[0]].name, products_of(golden, node)});
   }
   golden_ = run(golden);
+  if (options.bias_correction && !prepared.brings_parameters) {
+    means_ = golden_means({golden, prepared.calibration, samples, pool, progress, options.custom_code});
+  }
 }
 
 /// Golden and built graphs alike.
@@ -99,7 +102,7 @@ double LiftTrials::metric(const Lifted& lifted) {
   CompileOptions options = options_;
   const std::vector<PrecisionRule> more = rules(lifted);
   options.precision.insert(options.precision.begin(), more.begin(), more.end());
-  const Graph graph = build_graph(prepared_, options);
+  const Graph graph = build_graph(prepared_, options, means_ ? &*means_ : nullptr);
   const std::vector<std::vector<Tensor>> outputs = run(graph);
   const double found = search_.metric ? search_.metric(outputs) : sqnr(outputs);
   return known_[lifted] = std::isnan(found) ? -std::numeric_limits<double>::infinity() : found;

@@ -22,7 +22,8 @@ std::vector<std::vector<Tensor>> run_trial(const Graph&, const Arithmetic&, cons
 
 class LiftTrials {
  public:
-  LiftTrials(const PreparedBuild&, const CompileOptions&, const SearchOptions&, const Samples&, ThreadPool&);
+  LiftTrials(const PreparedBuild&, const CompileOptions&, const SearchOptions&, const Samples&, ThreadPool&,
+             const Progress& = {});
 
   /// Layers with arithmetic of their own that compute in another type than the one to lift to, without a rule of the
   /// user's, in the order of computation. Moves follow their neighbours by themselves.
@@ -47,6 +48,7 @@ class LiftTrials {
   int64_t products_ = 0;  // of the whole network
   HeldSamples samples_;
   std::vector<std::vector<Tensor>> golden_;  // outputs
+  std::optional<GoldenMeans> means_;         // where the build will have its biases corrected
   std::map<Lifted, double> known_;
 };
 

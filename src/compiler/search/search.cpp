@@ -1,6 +1,7 @@
-// The fewest layers (or multiplications) that reach the target. Small networks: every subset, cheapest first. Others: a
-// scan of what each layer harms by itself, the shortest head of that ranking that reaches the target, and then every
-// layer of it is put back whose absence the target survives.
+// The fewest layers (or multiplications) that reach the target, or the best that a limit of multiplications allows.
+// Small networks: every subset, cheapest first. Others: a scan of what each layer harms by itself, and then the
+// shortest head of that ranking that reaches the target, of which every layer is put back whose absence the target
+// survives; under a limit, the set that takes the most harm away, and exchanges that better it.
 #include "compiler/search/search.h"
 
 #include <fmt/format.h>
@@ -17,14 +18,15 @@
 namespace openrknn {
 namespace {
 
-/// Layers that are put back, one trial each.
-constexpr size_t kMostPutBack = 48;
+/// Layers that are put back, or come in for others: one trial each.
+constexpr size_t kMostPutBack = 48, kMostExchanges = 48;
 
-/// Nothing and all lifted, each layer's harm, the head of the ranking by doubling and halving, what is put back.
-int64_t most_trials(size_t layers) {
+/// Nothing and all lifted, each layer's harm, then the head of the ranking by doubling and halving or, under a limit,
+/// four sets and exchanges, then what is put back.
+int64_t most_trials(size_t layers, bool limited) {
   if (layers <= kExhaustiveLayers) return int64_t{1} << layers;
-  return static_cast<int64_t>(2 + layers + 2 * static_cast<size_t>(std::bit_width(layers)) +
-                              std::min(layers, kMostPutBack));
+  const size_t sets = limited ? 4 + std::min(layers, kMostExchanges) : 2 * static_cast<size_t>(std::bit_width(layers));
+  return static_cast<int64_t>(2 + layers + sets + std::min(layers, kMostPutBack));
 }
 
 class Search {
@@ -34,16 +36,20 @@ class Search {
         options_(options),
         progress_(progress),
         count_(trials.layers().size()),
-        most_trials_(most_trials(count_)) {
+        most_trials_(most_trials(count_, options.max_macs_share < 1)) {
     for (size_t i = 0; i < count_; ++i) all_.insert(i);
   }
 
   Lifted find();
 
  private:
-  Lifted first_subset();
+  Lifted find_lifted();
+  Lifted best_subset();
   Lifted head_of_ranking();
-  Lifted without_needless(Lifted);
+  Lifted best_within_limit();
+  Lifted most_harmful_within_limit() const;
+  Lifted exchanged(Lifted);
+  Lifted without_needless(Lifted, double least);
   void rank();
   double harm(double without, double best) const;
 
@@ -52,7 +58,8 @@ class Search {
     tell(std::min(trials_.count(), most_trials_ - 1));
     return found;
   }
-  bool reaches(const Lifted& lifted) { return metric(lifted) >= options_.target; }
+  bool reaches(const Lifted& lifted) { return options_.target && metric(lifted) >= *options_.target; }
+  bool fits(const Lifted& lifted) const { return trials_.macs_share(lifted) <= options_.max_macs_share; }
   /// What the budget counts first, then the other.
   std::pair<double, double> cost(const Lifted& lifted) const {
     const auto ops = static_cast<double>(lifted.size());
@@ -76,35 +83,42 @@ class Search {
   int64_t most_trials_;
   Lifted all_;
   std::vector<size_t> ranking_;
+  std::vector<double> harm_;  // of each layer
 };
 
 Lifted Search::find() {
-  Lifted found;
-  if (!reaches({})) {
-    if (count_ <= kExhaustiveLayers) {
-      found = first_subset();
-    } else {
-      rank();
-      found = without_needless(head_of_ranking());
-    }
-  }
+  Lifted found = find_lifted();
   tell(most_trials_);
   return found;
 }
 
-Lifted Search::first_subset() {
+Lifted Search::find_lifted() {
+  if (reaches({})) return {};
+  if (count_ <= kExhaustiveLayers) return best_subset();
+  rank();
+  if (options_.target && fits(all_)) return without_needless(head_of_ranking(), *options_.target);
+  Lifted best = best_within_limit();
+  if (options_.target && !reaches(best)) refuse();
+  return without_needless(std::move(best), options_.target.value_or(metric(best)));
+}
+
+Lifted Search::best_subset() {
   std::vector<Lifted> subsets;
-  for (size_t mask = 1; mask < size_t{1} << count_; ++mask) {
-    Lifted& subset = subsets.emplace_back();
+  for (size_t mask = 0; mask < size_t{1} << count_; ++mask) {
+    Lifted subset;
     for (size_t i = 0; i < count_; ++i) {
       if ((mask >> i & 1) != 0) subset.insert(i);
     }
+    if (fits(subset)) subsets.push_back(std::move(subset));
   }
   std::stable_sort(subsets.begin(), subsets.end(), [&](const Lifted& a, const Lifted& b) { return cost(a) < cost(b); });
+  Lifted best;
   for (const Lifted& subset : subsets) {
     if (reaches(subset)) return subset;
+    if (metric(subset) > metric(best)) best = subset;
   }
-  refuse();
+  if (options_.target) refuse();
+  return best;
 }
 
 /// What a layer by itself takes away from the quality, everything else lifted. Noise of several layers adds up, in
@@ -118,11 +132,13 @@ double Search::harm(double without, double best) const {
 /// Layers by what they harm for what they cost, the worst first.
 void Search::rank() {
   const double best = metric(all_);
+  harm_.resize(count_);
   std::vector<double> worth(count_);
   for (size_t i = 0; i < count_; ++i) {
     Lifted others = all_;
     others.erase(i);
-    worth[i] = harm(metric(others), best) / weight(i);
+    harm_[i] = harm(metric(others), best);
+    worth[i] = harm_[i] / weight(i);
   }
   ranking_.resize(count_);
   std::iota(ranking_.begin(), ranking_.end(), size_t{0});
@@ -147,28 +163,101 @@ Lifted Search::head_of_ranking() {
   return head(works);
 }
 
-/// The least harmful for its cost first, and no more than kMostPutBack.
-Lifted Search::without_needless(Lifted lifted) {
+/// As if harms added up: the knapsack, its capacity in thousandths of the limit. Shares are rounded up, so that what it
+/// packs does fit.
+Lifted Search::most_harmful_within_limit() const {
+  constexpr size_t kCapacity = 1000;
+  struct Packed {
+    double harm = 0;
+    Lifted layers;
+  };
+  std::vector<Packed> packed(kCapacity + 1);
+  for (size_t layer = 0; layer < count_; ++layer) {
+    const double parts = std::ceil(trials_.macs_share({layer}) / options_.max_macs_share * kCapacity);
+    if (harm_[layer] <= 0 || std::isnan(parts) || parts > kCapacity) continue;
+    const auto size = static_cast<size_t>(parts);
+    for (size_t room = kCapacity + 1; room-- > size;) {
+      const Packed& rest = packed[room - size];
+      if (rest.layers.contains(layer) || rest.harm + harm_[layer] <= packed[room].harm) continue;
+      Packed more{rest.harm + harm_[layer], rest.layers};
+      more.layers.insert(layer);
+      packed[room] = std::move(more);
+    }
+  }
+  return packed.back().layers;
+}
+
+/// The knapsack believes in sums; so does the order of the ranking, in another way. Trials decide, and better what they
+/// can.
+Lifted Search::best_within_limit() {
+  Lifted by_order;
+  for (const size_t layer : ranking_) {
+    if (harm_[layer] <= 0) continue;
+    Lifted more = by_order;
+    more.insert(layer);
+    if (fits(more)) by_order = std::move(more);
+  }
+  std::vector<Lifted> sets{by_order, most_harmful_within_limit()};
+  // Sums and the like have no multiplications. They showed no harm if they followed their lifted neighbours, and will
+  // between others.
+  for (size_t i = 0; i < 2; ++i) {
+    Lifted more = sets[i];
+    for (size_t layer = 0; layer < count_; ++layer) {
+      if (trials_.macs_share({layer}) == 0) more.insert(layer);
+    }
+    sets.push_back(std::move(more));
+  }
+  Lifted best;
+  for (Lifted& other : sets) {
+    if (metric(other) > metric(best)) best = std::move(other);
+  }
+  return exchanged(std::move(best));
+}
+
+/// A layer comes in, and as many of the least harmful go out as have to; or one goes out.
+Lifted Search::exchanged(Lifted lifted) {
+  size_t left = std::min(kMostExchanges, count_);
+  for (auto layer = ranking_.begin(); layer != ranking_.end() && left > 0; ++layer) {
+    if (!fits({*layer})) continue;
+    Lifted other = lifted;
+    if (other.erase(*layer) == 0) other.insert(*layer);
+    for (auto least = ranking_.rbegin(); least != ranking_.rend() && !fits(other); ++least) {
+      if (*least != *layer) other.erase(*least);
+    }
+    --left;
+    if (metric(other) > metric(lifted)) lifted = std::move(other);
+  }
+  return lifted;
+}
+
+/// The least harmful for its cost first, and no more than kMostPutBack, as long as the metric is at least this.
+Lifted Search::without_needless(Lifted lifted, double least) {
   size_t left = kMostPutBack;
   for (auto layer = ranking_.rbegin(); layer != ranking_.rend() && lifted.size() > 1 && left > 0; ++layer) {
     if (!lifted.contains(*layer)) continue;
     Lifted fewer = lifted;
     fewer.erase(*layer);
     --left;
-    if (reaches(fewer)) lifted = std::move(fewer);
+    if (metric(fewer) >= least) lifted = std::move(fewer);
   }
   return lifted;
 }
 
 void Search::refuse() {
-  const auto best = std::max_element(trials_.known().begin(), trials_.known().end(),
-                                     [](const auto& a, const auto& b) { return a.second < b.second; });
-  fail(
-      Code::QuantizeUnsupported,
-      fmt::format("search: the target of {:.6g} cannot be reached by lifting layers to {}: the best is {:.6g}, with {} "
-                  "of {} layers lifted",
-                  options_.target, numpy_name(options_.lift), best->second, best->first.size(), count_),
-      options_.lift == DType::Float16 ? "lower the target, or lift to int16" : "lower the target, or lift to float16");
+  const bool limited = !fits(all_);
+  const std::pair<const Lifted, double>* best = nullptr;
+  for (const auto& tried : trials_.known()) {
+    if (fits(tried.first) && (best == nullptr || tried.second > best->second)) best = &tried;
+  }
+  fail(Code::QuantizeUnsupported,
+       fmt::format("search: the target of {:.6g} cannot be reached by lifting layers to {}{}: the best is {:.6g}, with "
+                   "{} of {} layers lifted",
+                   *options_.target, numpy_name(options_.lift),
+                   limited ? fmt::format(" with at most {:.6g} % of the multiplications", 100 * options_.max_macs_share)
+                           : std::string(),
+                   best->second, best->first.size(), count_),
+       fmt::format("lower the target, {}or lift to {}", limited ? "allow more multiplications, " : "",
+                   options_.lift == DType::Float16 ? "int16" : "float16"));
 }
 
 /// Points that nothing tried beats at no more layers and no more multiplications.
@@ -196,7 +285,16 @@ SearchResult search_precision(const PreparedBuild& prepared, const CompileOption
   if (search.samples < 1 || samples.count() < 1) {
     fail(Code::ConfigBadValue, fmt::format("search: got {} samples to judge by, expected 1 or more", search.samples));
   }
-  LiftTrials trials(prepared, options, search, samples, pool);
+  if (!(search.max_macs_share > 0 && search.max_macs_share <= 1)) {
+    fail(Code::ConfigBadValue,
+         fmt::format("search: max_macs is a share of the multiplications, got {}, expected above 0 and at most 1",
+                     search.max_macs_share));
+  }
+  if (!search.target && search.max_macs_share == 1) {
+    fail(Code::ConfigBadValue, "search: got neither a target nor a limit of multiplications, expected one of them",
+         "give a target, or max_macs below 1");
+  }
+  LiftTrials trials(prepared, options, search, samples, pool, progress);
   const Lifted lifted = Search(trials, search, progress).find();
   SearchResult result{.chosen = trials.point(lifted), .curve = curve_of(trials), .trials = trials.count()};
   result.rules = trials.rules(lifted);

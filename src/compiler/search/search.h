@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,9 @@ enum class SearchBudget : uint8_t {
 };
 
 struct SearchOptions {
-  double target = 0;  ///< what the metric shall reach
+  /// What the metric shall reach; empty: as much as max_macs_share allows.
+  std::optional<double> target = {};
+  double max_macs_share = 1;  ///< of the network's multiplications; no more of them are lifted
   /// Empty: SQNR in dB against golden, over all samples, of the output where it is least.
   OutputMetric metric = {};
   SearchBudget budget = SearchBudget::Ops;

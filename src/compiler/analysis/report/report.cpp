@@ -97,9 +97,13 @@ class Writer {
       points.push_back(
           {{"layers", point.layers}, {"macs", number(point.macs_share)}, {"metric", decibel(point.metric)}});
     }
-    return {{"target", number(found.target)}, {"unit", found.is_sqnr ? "dB" : ""},
-            {"to", found.lifted_to},          {"trials", found.trials},
-            {"chosen", found.chosen},         {"points", points}};
+    return {{"target", found.target ? number(*found.target) : Json(nullptr)},
+            {"limit", found.max_macs_share < 1 ? number(found.max_macs_share) : Json(nullptr)},
+            {"unit", found.is_sqnr ? "dB" : ""},
+            {"to", found.lifted_to},
+            {"trials", found.trials},
+            {"chosen", found.chosen},
+            {"points", points}};
   }
 
   Json outputs() const {

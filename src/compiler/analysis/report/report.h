@@ -40,9 +40,10 @@ struct TradeOff {
     double macs_share = 0;            ///< their part of the network's multiplications
     double metric = 0;
   };
-  double target = 0;
-  bool is_sqnr = true;    ///< the metric is dB of the worst output; else the user's own
-  std::string lifted_to;  ///< "float16"
+  std::optional<double> target = {};
+  double max_macs_share = 1;  ///< no point chosen has more
+  bool is_sqnr = true;        ///< the metric is dB of the worst output; else the user's own
+  std::string lifted_to;      ///< "float16"
   int64_t trials = 0;
   std::vector<Point> points;
   size_t chosen = 0;  ///< of the points
