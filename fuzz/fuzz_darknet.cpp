@@ -1,5 +1,5 @@
-// DarkNet networks: any text and any bytes are a graph that verifies, or an Error. The text ends at the first zero byte,
-// the weights follow it.
+// DarkNet networks: any text and any bytes are a graph that verifies, or an Error. The text ends at the first zero
+// byte, the weights follow it.
 #include <cstddef>
 #include <cstdint>
 #include <span>

@@ -158,7 +158,7 @@ constexpr Option kOptions[] = {
 
 // Methods of the class that are not built yet: refused by name (the API reference, chapters after the ones above).
 constexpr UnbuiltMethod kUnbuiltMethods[] = {
-    {"load_caffe", true},    {"load_tensorflow", true},
+    {"load_caffe", true},       {"load_tensorflow", true},
     {"load_tflite", true},      {"load_pytorch", true},
     {"eval_perf", false},       {"eval_memory", false},
     {"get_sdk_version", false}, {"list_devices", false},

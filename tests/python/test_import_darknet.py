@@ -261,7 +261,9 @@ def test_everything_wrong_is_told_with_its_line(tmp_path):
     cfg.write_text("[net]\nwidth=8\nheight=8\nchannels=3\n[lstm]\n[convolutional]\n[lstm]\n[wonder]\n")
     text = refused(cfg)
     assert "net.cfg:5" in text
-    assert "[lstm] is not supported, 2 times, in lines 5, 7" in text
+    assert (
+        "[lstm]: sections that keep a state from picture to picture are not supported, 2 times, in lines 5, 7" in text
+    )
     assert "[wonder] is no known section" in text
     cfg.write_text(
         "[net]\nwidth=8\nheight=8\nchannels=3\n[convolutional]\nfilters=many\n[maxpool]\nsize=0\n[route]\nlayers=9\n"
@@ -292,6 +294,9 @@ def test_declared_sizes_are_not_believed(tmp_path):
         "activation=linear\n"
     )
     assert "too few" in refused(cfg)
+    upsample = "[upsample]\nstride=1000\n"
+    cfg.write_text("[net]\nwidth=8\nheight=8\nchannels=3\n" + 12 * upsample)
+    assert "which is beyond any network" in refused(cfg)
 
 
 def test_crops_name_layers(tmp_path):
@@ -352,5 +357,7 @@ def test_command_line(tmp_path):
     command = [*command_line(), "convert", renamed, "-t", "rk3588", "--float", "-o", tmp_path / "net.rknn", "--json"]
     done = subprocess.run([*command, "--weights", tmp_path / "net.weights"], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)
-    shown = subprocess.run([*command_line(), "inspect", tmp_path / "net.rknn"], capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        [*command_line(), "inspect", tmp_path / "net.rknn"], capture_output=True, text=True, check=True
+    )
     assert "DarkNet" in shown.stdout

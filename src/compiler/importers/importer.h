@@ -58,7 +58,9 @@ struct Importer {
 };
 std::span<const Importer> importers();
 inline constexpr size_t kHeadBytes = 4096;
-/// By content, else by extension. Throws Error (ImportBadFile).
+/// By content, else by extension; null if no importer knows it.
+const Importer* find_importer(const std::filesystem::path&);
+/// The same. Throws Error (ImportBadFile).
 const Importer& importer_for(const std::filesystem::path&);
 
 /// The ONNX importer: opset 6 to 28, external data, files over 2 GiB; reads from the mapped file.

@@ -43,18 +43,24 @@ constexpr Planned kPlanned[] = {
 
 std::span<const Importer> importers() { return kImporters; }
 
+const Importer* find_importer(const std::filesystem::path& path) {
+  const std::string head = head_of(path), extension = lower_extension(path);
+  for (const Importer& importer : kImporters) {
+    if (importer.recognises(head)) return &importer;
+  }
+  for (const Importer& importer : kImporters) {
+    if (std::ranges::find(importer.extensions, extension) != importer.extensions.end()) return &importer;
+  }
+  return nullptr;
+}
+
 const Importer& importer_for(const std::filesystem::path& path) {
   std::error_code error;
   Location where;
   where.file = path.string();
   if (!std::filesystem::exists(path, error)) fail(Code::FileNotFound, where, "no such file", "check the path");
-  const std::string head = head_of(path), extension = lower_extension(path);
-  for (const Importer& importer : kImporters) {
-    if (importer.recognises(head)) return importer;
-  }
-  for (const Importer& importer : kImporters) {
-    if (std::ranges::find(importer.extensions, extension) != importer.extensions.end()) return importer;
-  }
+  if (const Importer* importer = find_importer(path)) return *importer;
+  const std::string extension = lower_extension(path);
   const auto planned = std::find_if(std::begin(kPlanned), std::end(kPlanned),
                                     [&](const Planned& row) { return row.extension == extension; });
   if (planned != std::end(kPlanned)) {

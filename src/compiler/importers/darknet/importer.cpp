@@ -24,18 +24,17 @@ void check_types(std::span<const Section> sections, Diagnostics& problems) {
   std::map<std::string, std::vector<int64_t>> lines;
   for (const Section& section : sections) {
     const SectionRow* row = row_of(section.type);
-    if (row == nullptr || row->role == Role::Refused) lines[section.type].push_back(section.line);
+    if (row == nullptr || !row->refused.empty()) lines[section.type].push_back(section.line);
   }
   for (const auto& [type, at] : lines) {
-    Location where{.file = sections.front().file, .line = at.front()};
-    problems.add(
-        Code::ImportUnsupportedOp, where,
-        fmt::format("[{}] is {}, {} time{}{}", type, row_of(type) == nullptr ? "no known section" : "not supported",
-                    at.size(), at.size() == 1 ? "" : "s",
-                    at.size() == 1 ? std::string()
-                                   : fmt::format(", in lines {}",
-                                                 fmt::join(std::span(at).first(std::min<size_t>(at.size(), 8)), ", "))),
-        "train the network without it, or cut it off before");
+    const SectionRow* row = row_of(type);
+    const std::string times = at.size() == 1
+                                  ? std::string()
+                                  : fmt::format(", {} times, in lines {}", at.size(),
+                                                fmt::join(std::span(at).first(std::min<size_t>(at.size(), 8)), ", "));
+    problems.add(Code::ImportUnsupportedOp, Location{.file = sections.front().file, .line = at.front()},
+                 row == nullptr ? fmt::format("[{}] is no known section{}", type, times)
+                                : fmt::format("[{}]: {}{}", type, row->refused, times));
   }
 }
 
@@ -124,7 +123,14 @@ Graph import_network(std::string_view cfg, const std::string& cfg_name, std::spa
     std::vector<ValueId> reads;
     if (row.reads_previous) reads.push_back(previous);
     ValueId result = previous;
-    const auto translate = [&] { return row.translate == nullptr ? previous : row.translate(layer); };
+    const auto translate = [&] {
+      const ValueId given = row.translate == nullptr ? previous : row.translate(layer);
+      const Shape& shape = builder.shape(given);
+      if (std::ranges::any_of(shape, [](int64_t extent) { return extent > kMostExtent; })) {
+        layer.refuse(fmt::format("the layer gives {}, which is beyond any network", to_string(shape)));
+      }
+      return given;
+    };
     const Origin origin{.op = section.type, .node = name, .tensor = name, .where = section.where()};
     try {
       if (row.reads != nullptr) {
@@ -171,7 +177,7 @@ bool looks_like_darknet(std::string_view head) { return darknet::looks_like_cfg(
 std::vector<SourceOperator> darknet_operators() {
   std::vector<SourceOperator> operators;
   for (const darknet::SectionRow& row : darknet::section_rows()) {
-    operators.push_back({.op = row.type, .refused = row.role == darknet::Role::Refused ? "not supported" : ""});
+    operators.push_back({.op = row.type, .refused = row.refused});
   }
   std::ranges::sort(operators, {}, &SourceOperator::op);
   return operators;

@@ -6,6 +6,8 @@
 namespace openrknn::darknet {
 namespace {
 
+constexpr std::string_view kKeepsState = "sections that keep a state from picture to picture are not supported";
+
 const SectionRow kRows[] = {
     {.type = "activation", .translate = [](const Layer& layer) { return activate(layer, layer.input); }},
     {.type = "avgpool", .translate = translate_avgpool},
@@ -31,15 +33,15 @@ const SectionRow kRows[] = {
     {.type = "cost", .role = Role::Removed},
     {.type = "dropout", .role = Role::Removed},
     {.type = "silence", .role = Role::Removed},
-    {.type = "conv_lstm", .role = Role::Refused},
-    {.type = "crnn", .role = Role::Refused},
-    {.type = "crop", .role = Role::Refused},
-    {.type = "gru", .role = Role::Refused},
-    {.type = "history", .role = Role::Refused},
-    {.type = "implicit", .role = Role::Refused},
-    {.type = "local", .role = Role::Refused},
-    {.type = "lstm", .role = Role::Refused},
-    {.type = "rnn", .role = Role::Refused},
+    {.type = "conv_lstm", .refused = kKeepsState},
+    {.type = "crnn", .refused = kKeepsState},
+    {.type = "crop", .refused = "pictures are cut before the model runs; give it the size it takes"},
+    {.type = "gru", .refused = kKeepsState},
+    {.type = "history", .refused = kKeepsState},
+    {.type = "implicit", .refused = "learned constants of yolor are not supported"},
+    {.type = "local", .refused = "convolutions with weights of their own at every place are not supported"},
+    {.type = "lstm", .refused = kKeepsState},
+    {.type = "rnn", .refused = kKeepsState},
 };
 
 }  // namespace

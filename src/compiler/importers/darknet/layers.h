@@ -51,7 +51,6 @@ enum class Role : uint8_t {
   Layer,
   Head,     ///< decodes boxes: its input is an output of the graph
   Removed,  ///< of training: passes its input on
-  Refused,
 };
 struct SectionRow {
   std::string_view type;
@@ -60,6 +59,7 @@ struct SectionRow {
   /// Layers it reads beside the one before it, or in place of it.
   std::vector<int64_t> (*reads)(const Layer&) = nullptr;
   bool reads_previous = true;
+  std::string_view refused = {};  ///< why it is not read; empty: it is
 };
 std::span<const SectionRow> section_rows();
 
