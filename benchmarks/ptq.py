@@ -89,11 +89,7 @@ def measure(case: Case, work: pathlib.Path, macs: float, wants: Callable[[str], 
     def ours(model: openrknn.Model) -> list[Outputs]:
         return [model.run({feed: pixels}) for pixels in case.evaluation]
 
-    for how, more in (
-        ("normal", {}),
-        ("accurate", ACCURATE),
-        ("accurate, normal ranges", ACCURATE | {"algorithm": "normal"}),
-    ):
+    for how, more in (("normal", {}), ("accurate", ACCURATE)):
         if wants(how):
             model = openrknn.compile(graph, **options, **more)
             yield from rows_of(case, names, how, "0 %", wanted, ours(model))

@@ -151,9 +151,6 @@ void Toolkit::build(const ArgumentValues& given) {
   if (ignores_dataset && !dataset.is_none()) {
     warnings.push_back(fmt::format("The dataset={} is ignored because do_quantization = False!", to_string(dataset)));
   }
-  if (quantize && state_->settings.compile.quantize_weight) {
-    warnings.emplace_back("quantize_weight has no effect because do_quantization = True!");
-  }
   state_->warn("build", warnings);
   compile.batch = batch_of(values["rknn_batch_size"], "build");
   build(quantize, !ignores_dataset && !dataset.is_none() ? std::get<std::string>(dataset.data) : "", {});

@@ -234,4 +234,4 @@ def test_quantize_weight_says_when_it_has_no_effect(rknn, cnn, dataset, capfd):
     each.config(target_platform="rk3588", quantize_weight=True)
     each.load_onnx(str(cnn))
     assert each.build(dataset=str(dataset)) == 0
-    assert "quantize_weight has no effect because do_quantization = True!" in capfd.readouterr().err
+    assert "no effect in a w8a8 build: quantize_weight" in capfd.readouterr().err
