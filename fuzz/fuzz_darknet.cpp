@@ -1,5 +1,6 @@
 // DarkNet networks: any text and any bytes are a graph that verifies, or an Error. The text ends at the first zero
 // byte, the weights follow it.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>

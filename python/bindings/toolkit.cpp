@@ -99,6 +99,12 @@ void bind_toolkit(nb::module_& module) {
           "load_darknet",
           [](Toolkit& self, const std::string& path, const std::string& weights) { self.load_darknet(path, weights); },
           Unlocked())
+      .def(
+          "load_caffe",
+          [](Toolkit& self, const std::string& path, const std::string& blobs, std::vector<std::string> inputs) {
+            self.load_caffe(path, blobs, std::move(inputs));
+          },
+          Unlocked())
       .def("build",
            [](Toolkit& self, const nb::dict& values) {
              const ArgumentValues options = arguments_from_dict(values);

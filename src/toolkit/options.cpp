@@ -105,6 +105,9 @@ constexpr Option kOptions[] = {
 
     {"load_darknet", "model", "", "path", "the .cfg file"},
     {"load_darknet", "weight", "", "path", "the .weights file"},
+    {"load_caffe", "model", "", "path", "the .prototxt file"},
+    {"load_caffe", "blobs", "None", "path", "the .caffemodel file; None: beside the .prototxt, under its name"},
+    {"load_caffe", "input_name", "None", "list of names", "the order of the inputs"},
 
     {"build", "do_quantization", "True", "bool", "quantize, or build in float16"},
     {"build", "dataset", "None", "path of a dataset file", "samples for calibration"},
@@ -158,11 +161,9 @@ constexpr Option kOptions[] = {
 
 // Methods of the class that are not built yet: refused by name (the API reference, chapters after the ones above).
 constexpr UnbuiltMethod kUnbuiltMethods[] = {
-    {"load_caffe", true},       {"load_tensorflow", true},
-    {"load_tflite", true},      {"load_pytorch", true},
-    {"eval_perf", false},       {"eval_memory", false},
-    {"get_sdk_version", false}, {"list_devices", false},
-    {"reg_custom_op", true},    {"export_encrypted_rknn_model", true},
+    {"load_tensorflow", true}, {"load_tflite", true},   {"load_pytorch", true},
+    {"eval_perf", false},      {"eval_memory", false},  {"get_sdk_version", false},
+    {"list_devices", false},   {"reg_custom_op", true}, {"export_encrypted_rknn_model", true},
     {"codegen", true},
 };
 

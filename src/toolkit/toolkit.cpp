@@ -94,6 +94,11 @@ void Toolkit::load_darknet(const std::filesystem::path& path, const std::filesys
   load_as("load_darknet", "DarkNet", path, {.weights = weights});
 }
 
+void Toolkit::load_caffe(const std::filesystem::path& path, const std::filesystem::path& blobs,
+                         std::vector<std::string> inputs) {
+  load_as("load_caffe", "Caffe", path, {.inputs = std::move(inputs), .weights = blobs});
+}
+
 void Toolkit::load_as(std::string_view method, std::string_view framework, const std::filesystem::path& path,
                       const ImportOptions& options) {
   state_->require(state_->stage != Stage::New, method, "config has not been called",

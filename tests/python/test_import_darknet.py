@@ -10,10 +10,10 @@ import pytest
 
 pytest.importorskip("openrknn._core")
 from darknet_writer import DarknetWriter  # noqa: E402
-from rknn.api import RKNN  # noqa: E402
 from tools_of_the_build import command_line  # noqa: E402
 
 import openrknn  # noqa: E402
+from rknn.api import RKNN  # noqa: E402
 
 
 def writer(seed=0, channels=3, height=16, width=20):

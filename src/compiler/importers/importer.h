@@ -73,4 +73,9 @@ Graph import_darknet(const std::filesystem::path&, const ImportOptions&);
 bool looks_like_darknet(std::string_view head);
 std::vector<SourceOperator> darknet_operators();
 
+/// The Caffe importer: a .prototxt and its .caffemodel; either may be named.
+Graph import_caffe(const std::filesystem::path&, const ImportOptions&);
+bool looks_like_caffe(std::string_view head);
+std::vector<SourceOperator> caffe_operators();
+
 }  // namespace openrknn

@@ -18,33 +18,26 @@ ValueId LayerBuilder::add_input(std::string name, DType dtype, Shape shape) {
 }
 
 ValueId LayerBuilder::layer(Origin origin, std::span<const ValueId> reads, const std::function<ValueId()>& translate) {
-  if (std::ranges::find(reads, ValueId::None) != reads.end()) return ValueId::None;
+  const std::string tensor = origin.tensor;
+  return layer(std::move(origin), std::span(&tensor, 1), reads, [&] { return std::vector{translate()}; }).front();
+}
+
+std::vector<ValueId> LayerBuilder::layer(Origin origin, std::span<const std::string> tensors,
+                                         std::span<const ValueId> reads,
+                                         const std::function<std::vector<ValueId>()>& translate) {
+  std::vector<ValueId> named(tensors.size(), ValueId::None);
+  if (std::ranges::find(reads, ValueId::None) != reads.end()) return named;
   origin.where.file = file_;
   origin.where.node = origin.node;
   where_ = origin.where;
   layer_name_ = origin.node;
   origin_ = static_cast<int32_t>(graph.origins.size());
   has_node_ = false;
-  const std::string tensor = origin.tensor;
   graph.origins.push_back(std::move(origin));
   try {
-    const ValueId result = translate();
-    const NodeId maker = graph[result].producer;
-    if (has_node_ && maker != NodeId::None && graph.users(result).empty()) {
-      // The node takes the tensor the source names, in place of the one it was added with.
-      const ValueId named =
-          graph.add(Value{.name = tensor, .dtype = graph[result].dtype, .shape = graph[result].shape});
-      graph[named].constant = graph[result].constant;
-      const std::vector<ValueId>& outputs = graph[maker].outputs;
-      graph.set_output(maker, static_cast<size_t>(std::ranges::find(outputs, result) - outputs.begin()), named);
-      place(origin_, named);
-      return named;
-    }
-    // The same numbers under another name.
-    const ValueId alias = graph.add(Value{.name = tensor, .dtype = graph[result].dtype, .shape = graph[result].shape});
-    graph.redirect(alias, result);
-    place(origin_, result);
-    return result;
+    const std::vector<ValueId> results = translate();
+    for (size_t i = 0; i < tensors.size(); ++i) named[i] = give_name(results.at(i), tensors[i]);
+    place(named.front());
   } catch (const Error& error) {
     for (Diagnostic diagnostic : error.diagnostics) {
       if (diagnostic.where.file.empty()) diagnostic.where.file = where_.file;
@@ -52,8 +45,24 @@ ValueId LayerBuilder::layer(Origin origin, std::span<const ValueId> reads, const
       if (diagnostic.where.line == 0) diagnostic.where.line = where_.line;
       problems.add(std::move(diagnostic));
     }
-    return ValueId::None;
+    named.assign(tensors.size(), ValueId::None);
   }
+  return named;
+}
+
+ValueId LayerBuilder::give_name(ValueId result, const std::string& tensor) {
+  const NodeId maker = graph[result].producer;
+  const ValueId named = graph.add(Value{.name = tensor, .dtype = graph[result].dtype, .shape = graph[result].shape});
+  const bool is_own = maker != NodeId::None && std::ranges::count(graph[maker].origins, origin_) > 0;
+  if (is_own && graph.users(result).empty()) {
+    // The node takes the tensor the source names, in place of the one it was added with.
+    graph[named].constant = graph[result].constant;
+    const std::vector<ValueId>& outputs = graph[maker].outputs;
+    graph.set_output(maker, static_cast<size_t>(std::ranges::find(outputs, result) - outputs.begin()), named);
+    return named;
+  }
+  graph.redirect(named, result);  // the same numbers under another name
+  return result;
 }
 
 ValueId LayerBuilder::add(std::string_view op, std::vector<ValueId> inputs, Attributes attributes) {
@@ -88,11 +97,12 @@ ValueId LayerBuilder::per_channel(std::string_view part, std::vector<float> numb
   return constant(part, Tensor::from<float>({1, count, 1, 1}, std::move(numbers)));
 }
 
-void LayerBuilder::place(int32_t origin, ValueId result) {
+/// A layer that adds no node is computed by whoever made what it passes on.
+void LayerBuilder::place(ValueId result) {
   if (has_node_) return;
   const NodeId maker = graph[result].producer;
   std::vector<int32_t>& list = maker == NodeId::None ? graph.unplaced_origins : graph[maker].origins;
-  list.insert(std::ranges::lower_bound(list, origin), origin);
+  list.insert(std::ranges::lower_bound(list, origin_), origin_);
 }
 
 }  // namespace openrknn

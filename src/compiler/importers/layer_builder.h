@@ -24,6 +24,9 @@ class LayerBuilder {
 
   /// Translates one layer and names what it gives. None if it failed, or if one of `reads` did.
   ValueId layer(Origin, std::span<const ValueId> reads, const std::function<ValueId()>& translate);
+  /// Of several results, `tensors` their names; all None if it failed.
+  std::vector<ValueId> layer(Origin, std::span<const std::string> tensors, std::span<const ValueId> reads,
+                             const std::function<std::vector<ValueId>()>& translate);
 
   // Within a layer. Each throws Error as infer() does.
   ValueId add(std::string_view op, std::vector<ValueId> inputs, Attributes = {});
@@ -42,7 +45,8 @@ class LayerBuilder {
   void finish() { problems.throw_if_any(); }
 
  private:
-  void place(int32_t origin, ValueId result);
+  ValueId give_name(ValueId result, const std::string& tensor);
+  void place(ValueId result);
 
   std::string file_;
   Location where_;
