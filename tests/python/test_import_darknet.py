@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("openrknn._core")
 from darknet_writer import DarknetWriter  # noqa: E402
+from digits import int8_accuracy  # noqa: E402
 from tools_of_the_build import command_line  # noqa: E402
 
 import openrknn  # noqa: E402
@@ -93,15 +94,7 @@ def test_real_networks_give_the_recorded_outputs(shared, cfg, outputs):
 
 def test_int8_digits_are_all_but_as_right_as_float(shared):
     digits = shared / "models" / "digits"
-    train, test = np.load(digits / "train.npz"), np.load(digits / "test.npz")
-    model = openrknn.compile(
-        digits / "resdigits.cfg",
-        dataset=[image.reshape(1, 1, 32, 32).astype(np.float32) for image in train["images"][:50]],
-        mean=[[127.5]],
-        std=[[127.5]],
-    )
-    found = [model.run([image.reshape(1, 1, 32, 32)])[0].argmax() for image in test["images"]]
-    assert np.mean(found == test["labels"]) >= 0.994
+    assert int8_accuracy(digits, digits / "resdigits.cfg") >= 0.994
 
 
 def activation_of(name, x):

@@ -97,6 +97,13 @@ ValueId LayerBuilder::per_channel(std::string_view part, std::vector<float> numb
   return constant(part, Tensor::from<float>({1, count, 1, 1}, std::move(numbers)));
 }
 
+ValueId LayerBuilder::reorg(ValueId x, int64_t block) {
+  const int64_t n = shape(x)[0], c = shape(x)[1], h = shape(x)[2], w = shape(x)[3], area = block * block;
+  const auto reshape = [&](ValueId from, Shape to) { return add("Reshape", {from}, {{"shape", std::move(to)}}); };
+  const ValueId view = reshape(x, {n, c / area, h * block, w * block});
+  return reshape(add("SpaceToDepth", {view}, {{"blocksize", block}}), {n, c * area, h / block, w / block});
+}
+
 /// A layer that adds no node is computed by whoever made what it passes on.
 void LayerBuilder::place(ValueId result) {
   if (has_node_) return;

@@ -37,6 +37,10 @@ class LayerBuilder {
   ValueId scalar(std::string_view part, float);
   ValueId per_channel(std::string_view part, std::vector<float>);
 
+  /// The reorganisation of YOLOv2 as it was trained: reorg_cpu() of DarkNet is called with the sizes of the input where
+  /// those of the result are meant, so blocks are taken from another view of the same numbers. The block divides all.
+  ValueId reorg(ValueId x, int64_t block);
+
   const Shape& shape(ValueId id) const { return graph[id].shape; }
   /// The layer at work, for messages.
   const Location& where() const { return where_; }

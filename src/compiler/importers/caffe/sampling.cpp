@@ -95,18 +95,16 @@ Results upsample(const Layer& layer) {
   return {resize(layer, layer.inputs[0], layer.shape()[2] * scale, layer.shape()[3] * scale, "nearest", "asymmetric")};
 }
 
-// DarkNet's: blocks of another view of the same numbers (docs/frameworks.md).
 Results reorg(const Layer& layer) {
   require_planes(layer);
   const Message& options = layer.options("reorg_param");
-  const int64_t s = options.integer("stride", 2, 1, 1024);
-  const Shape shape = layer.shape();
+  const int64_t block = options.integer("stride", 2, 1, 1024);
+  const Shape& shape = layer.shape();
   if (options.boolean("reverse", false)) layer.refuse("reverse is not supported");
-  if (shape[1] % (s * s) != 0 || shape[2] % s != 0 || shape[3] % s != 0)
-    layer.refuse(fmt::format("stride={} does not divide {}", s, to_string(shape)));
-  const ValueId view = layer.reshape(layer.inputs[0], {shape[0], shape[1] / (s * s), shape[2] * s, shape[3] * s});
-  return {layer.reshape(layer.add("SpaceToDepth", {view}, {{"blocksize", s}}),
-                        {shape[0], shape[1] * s * s, shape[2] / s, shape[3] / s})};
+  if (shape[1] % (block * block) != 0 || shape[2] % block != 0 || shape[3] % block != 0) {
+    layer.refuse(fmt::format("stride={} does not divide {}", block, to_string(shape)));
+  }
+  return {layer.builder.reorg(layer.inputs[0], block)};
 }
 
 constexpr LayerRow kRows[] = {

@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <optional>
+
+#include "compiler/importers/text_numbers.h"
 
 namespace openrknn::caffe {
 namespace {
@@ -135,18 +136,6 @@ class Parser {
   size_t fields_ = 0;
 };
 
-template <class T>
-std::optional<T> parse_number(std::string_view text) {
-  if (text.starts_with('+')) text.remove_prefix(1);
-  if (text.ends_with('f') || text.ends_with('F')) {
-    if constexpr (std::is_floating_point_v<T>) text.remove_suffix(1);
-  }
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 [[noreturn]] void refuse(const Message& message, const Field& field, std::string_view expected) {
   fail(Code::ImportBadFile, message.where(field.name),
        fmt::format("{}: got {}, expected {}", field.name,
@@ -160,7 +149,7 @@ int64_t integer_of(const Message& message, const Field& field) {
 
 double number_of(const Message& message, const Field& field) {
   const auto value = field.message == nullptr ? parse_number<double>(field.text) : std::nullopt;
-  return value && std::isfinite(*value) ? *value : (refuse(message, field, "a number"), 0);
+  return value ? *value : (refuse(message, field, "a number"), 0);
 }
 
 }  // namespace

@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <optional>
+
+#include "compiler/importers/text_numbers.h"
 
 namespace openrknn::darknet {
 namespace {
@@ -31,20 +32,10 @@ std::string without_blanks(std::string_view line) {
   return out;
 }
 
-/// All of `text` is one number.
-template <class T>
-std::optional<T> parse(std::string_view text) {
-  if (text.starts_with('+')) text.remove_prefix(1);
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 /// DarkNet reads integers with atoi(): "1.0" and "3x" have been seen to work, so a fraction of zero is let pass.
 std::optional<int64_t> parse_integer(std::string_view text) {
-  if (const auto whole = parse<int64_t>(text)) return whole;
-  const auto number = parse<double>(text);
+  if (const auto whole = parse_number<int64_t>(text)) return whole;
+  const auto number = parse_number<double>(text);
   constexpr double kMost = 1LL << 53;
   if (!number || *number != std::trunc(*number) || std::abs(*number) > kMost) return std::nullopt;
   return static_cast<int64_t>(*number);
@@ -89,8 +80,8 @@ int64_t Section::integer(std::string_view key, int64_t fallback, int64_t low, in
 double Section::number(std::string_view key, double fallback) const {
   const auto found = options.find(key);
   if (found == options.end()) return fallback;
-  const auto value = parse<double>(found->second.text);
-  if (value && std::isfinite(*value)) return *value;
+  const auto value = parse_number<double>(found->second.text);
+  if (value) return *value;
   fail(Code::ImportBadFile, where(key), fmt::format("{}: got '{}', expected a number", key, found->second.text));
 }
 

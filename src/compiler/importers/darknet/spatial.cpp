@@ -76,15 +76,11 @@ ValueId translate_upsample(const Layer& layer) {
   return layer.builder().add("Mul", {x, layer.builder().scalar("scale", static_cast<float>(scale))});
 }
 
-// reorg_cpu() is called with the sizes of the input where those of the result are meant, so blocks are taken from
-// another view of the same numbers. Networks were trained with it.
 ValueId translate_reorg(const Layer& layer) {
-  const int64_t s = block_of(layer, 1), c = layer.channels(), h = layer.height(), w = layer.width();
+  const int64_t block = block_of(layer, 1);
   if (layer.section.integer("reverse", 0) != 0) layer.refuse("reverse is not supported in [reorg]", "reverse");
-  require_divisible(layer, s, s * s);
-  const ValueId view = reshape(layer, layer.input, {1, c / (s * s), h * s, w * s});
-  const ValueId moved = layer.builder().add("SpaceToDepth", {view}, {{"blocksize", s}});
-  return reshape(layer, moved, {1, c * s * s, h / s, w / s});
+  require_divisible(layer, block, block * block);
+  return layer.builder().reorg(layer.input, block);
 }
 
 ValueId translate_reorg3d(const Layer& layer) {
