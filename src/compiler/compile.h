@@ -119,7 +119,7 @@ Compiled finish(const PreparedBuild&, const CompileOptions&, const Samples*, Thr
 /// What assign_precision() goes by for the golden graph of that set of shapes; `prepared` must outlive it.
 PrecisionRules rules_of(const PreparedBuild& prepared, const CompileOptions&, size_t set = 0);
 /// The largest golden graph, quantized and lowered, for those who try.
-Graph build_graph(const PreparedBuild&, const CompileOptions&);
+Graph build_graph(const PreparedBuild&, const CompileOptions&, ThreadPool&);
 
 /// `samples` may be null when the build reads none. Throws Error.
 Compiled compile(const Graph& imported, const CompileOptions&, const Samples* samples, ThreadPool&,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -35,8 +36,8 @@ CodedLayer given_layer(const GivenCodes& weights, const Tensor* bias, const Give
                        double input_scale, DType codes);
 
 /// Layers that were quantized before, by content: builds that differ in the precision of some layers share the others.
-/// Not thread-safe.
 struct LayerCache {
+  std::mutex mutex;
   std::map<std::string, CodedLayer> layers;
 };
 

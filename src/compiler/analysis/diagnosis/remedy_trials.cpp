@@ -44,7 +44,8 @@ Graph RemedyTrials::changed(const Remedy& remedy) const {
   if (remedy.method) options.method = *remedy.method;
   // A float16 build has seen no samples: ranges come from those at hand.
   const bool recalibrates = remedy.recalibrates || recipe.calibration.empty();
-  Graph graph = quantize(subject_.golden, precision, recalibrates ? seen_ : recipe.calibration, options, recipe.given);
+  Graph graph = quantize(subject_.golden, precision, recalibrates ? seen_ : recipe.calibration, options, recipe.given,
+                         nullptr, &subject_.pool);
   lower(graph, subject_.target);
   return graph;
 }
