@@ -1,6 +1,8 @@
 // Reading and writing runs of elements whatever their type is. For core/model's own files.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <limits>
 
@@ -66,12 +68,22 @@ void encode_elements(const Real* real, int64_t count, double scale, double zero_
   constexpr double kLow = std::numeric_limits<Code>::lowest(), kHigh = std::numeric_limits<Code>::max();
   // Above 2^52 a double has no fraction: the addition rounds half to even, in vector registers on every CPU.
   constexpr double kRound = 0x1.8p52;
-  for (int64_t i = 0; i < count; ++i) {
-    const double x = static_cast<double>(real[i]);
-    double code = (x == x ? x : 0.0) / scale + zero_point;
-    code = code > kLow ? code : kLow;
-    code = code < kHigh ? code : kHigh;
-    codes[i] = static_cast<Code>(static_cast<int64_t>((code + kRound) - kRound));
+  using Whole = std::conditional_t<(sizeof(Code) < 4), int32_t, int64_t>;
+  // Blocks of fixed size, one operation after another, are what compilers turn into vectors; with codes that saturate
+  // often, branches would cost more than all else.
+  constexpr size_t kBlock = 64;
+  std::array<double, kBlock> x{};
+  std::array<Whole, kBlock> whole;
+  std::array<Code, kBlock> block;
+  for (int64_t first = 0; first < count; first += kBlock) {
+    const auto length = static_cast<size_t>(std::min<int64_t>(kBlock, count - first));
+    for (size_t i = 0; i < length; ++i) x[i] = static_cast<double>(real[static_cast<size_t>(first) + i]);
+    for (double& v : x) v = (v == v ? v : 0.0) / scale + zero_point;
+    for (double& v : x) v = v > kLow ? v : kLow;
+    for (double& v : x) v = v < kHigh ? v : kHigh;
+    for (size_t i = 0; i < kBlock; ++i) whole[i] = static_cast<Whole>((x[i] + kRound) - kRound);
+    for (size_t i = 0; i < kBlock; ++i) block[i] = static_cast<Code>(whole[i]);
+    std::copy_n(block.begin(), length, codes + first);
   }
 }
 

@@ -61,7 +61,7 @@ Outcome RemedyTrials::measure(const Graph& built) const {
   const std::shared_ptr<const Plan> shared = plan(built, arithmetic_of(subject_.target), options, weights);
   GraphStream entire(built, shared, subject_.pool), single(built, shared, subject_.pool);
   const Candidate candidates[] = {{entire, false}, {single, true}};
-  const StreamComparison compared = compare_streams(reference, candidates, pairs, samples_);
+  const StreamComparison compared = compare_streams(reference, candidates, pairs, samples_, subject_.pool);
   std::set<std::string, std::less<>> outputs;
   for (const ValueId id : built.outputs) outputs.insert(built[id].name);
   Outcome outcome{.single = {}, .output = std::numeric_limits<double>::infinity()};
