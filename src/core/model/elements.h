@@ -69,21 +69,27 @@ void encode_elements(const Real* real, int64_t count, double scale, double zero_
   // Above 2^52 a double has no fraction: the addition rounds half to even, in vector registers on every CPU.
   constexpr double kRound = 0x1.8p52;
   using Whole = std::conditional_t<(sizeof(Code) < 4), int32_t, int64_t>;
+  const auto scaled = [&](double x) { return (x == x ? x : 0.0) / scale + zero_point; };
+  const auto at_least = [](double x) { return x > kLow ? x : kLow; };
+  const auto at_most = [](double x) { return x < kHigh ? x : kHigh; };
+  const auto whole = [](double x) { return static_cast<Whole>((x + kRound) - kRound); };
   // Blocks of fixed size, one operation after another, are what compilers turn into vectors; with codes that saturate
   // often, branches would cost more than all else.
-  constexpr size_t kBlock = 64;
-  std::array<double, kBlock> x{};
-  std::array<Whole, kBlock> whole;
-  std::array<Code, kBlock> block;
-  for (int64_t first = 0; first < count; first += kBlock) {
-    const auto length = static_cast<size_t>(std::min<int64_t>(kBlock, count - first));
-    for (size_t i = 0; i < length; ++i) x[i] = static_cast<double>(real[static_cast<size_t>(first) + i]);
-    for (double& v : x) v = (v == v ? v : 0.0) / scale + zero_point;
-    for (double& v : x) v = v > kLow ? v : kLow;
-    for (double& v : x) v = v < kHigh ? v : kHigh;
-    for (size_t i = 0; i < kBlock; ++i) whole[i] = static_cast<Whole>((x[i] + kRound) - kRound);
-    for (size_t i = 0; i < kBlock; ++i) block[i] = static_cast<Code>(whole[i]);
-    std::copy_n(block.begin(), length, codes + first);
+  constexpr int64_t kBlock = 64;
+  std::array<double, kBlock> x;
+  std::array<Whole, kBlock> codes_of_block;
+  int64_t first = 0;
+  for (; first + kBlock <= count; first += kBlock) {
+    const Real* const in = real + first;
+    for (size_t i = 0; i < kBlock; ++i) x[i] = static_cast<double>(in[i]);
+    for (double& v : x) v = scaled(v);
+    for (double& v : x) v = at_least(v);
+    for (double& v : x) v = at_most(v);
+    for (size_t i = 0; i < kBlock; ++i) codes_of_block[i] = whole(x[i]);
+    for (size_t i = 0; i < kBlock; ++i) codes[static_cast<size_t>(first) + i] = static_cast<Code>(codes_of_block[i]);
+  }
+  for (; first < count; ++first) {
+    codes[first] = static_cast<Code>(whole(at_most(at_least(scaled(static_cast<double>(real[first]))))));
   }
 }
 
