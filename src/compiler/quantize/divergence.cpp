@@ -102,12 +102,17 @@ double Divergence::of(int64_t first, int64_t last) const {
 
   double divergence = information_[end - 1] - information_[begin + 1] + self_information((first_bin + under) / total_) +
                       self_information((last_bin + over) / total_);
-  const int64_t bins = last - first;
+  // The codes' bins end at ceil((level + 1) · bins / levels), counted on without a division.
+  const int64_t bins = last - first, whole = bins / levels_, rest = bins % levels_;
+  int64_t ends = 0, left = levels_ - 1;
   Numbers parts, logarithms;  // by code that has any numbers
   logarithms.fill(1);
   size_t count = 0, from = begin;
   for (int64_t level = 0; level < levels_; ++level) {
-    const size_t to = begin + static_cast<size_t>(((level + 1) * bins + levels_ - 1) / levels_);
+    const bool carries = left + rest >= levels_;
+    ends += whole + (carries ? 1 : 0);
+    left += rest - (carries ? levels_ : 0);
+    const size_t to = begin + static_cast<size_t>(ends);
     const double mass = below_[to] - below_[from];
     double filled = static_cast<double>(filled_[to] - filled_[from]), folded = 0;
     const auto fold = [&](double numbers, double bin) {

@@ -30,6 +30,17 @@ int64_t take_count(std::string_view& in, int64_t most) {
   return static_cast<int64_t>(value);
 }
 
+/// The histogram of a tensor lies there since the last sample, far from the cache.
+void fetch(const Histogram::Block& block) {
+  constexpr size_t kLine = 64;
+  const char* const bytes = reinterpret_cast<const char*>(&block);
+  for (size_t line = 0; line < sizeof(block); line += kLine) __builtin_prefetch(bytes + line, 1);
+}
+
+void add(const std::array<uint32_t, Histogram::kBlockSize>& counts, Histogram::Block& to) {
+  for (size_t i = 0; i < counts.size(); ++i) to.counts[i] += counts[i];
+}
+
 int64_t sum_of(const Histogram::Block& block) {
   return std::accumulate(block.counts.begin(), block.counts.end(), int64_t{0});
 }
@@ -114,8 +125,8 @@ namespace {
 
 // Not a whole number of pages: equal places of all tables would have to share one set of the cache.
 constexpr size_t kTable = Histogram::kBuckets + 288;
-/// No count of 16 bits overflows, nor does a sum of two.
-constexpr size_t kPiece = 4 * 32764;
+/// No count of 16 bits overflows.
+constexpr size_t kPiece = 4 * 65532;
 
 }  // namespace
 
@@ -149,15 +160,15 @@ int64_t BucketCounter::take_block(uint32_t index, Counts& counts) {
   // Every loop is one that compilers turn into vectors; most blocks are looked at and found empty.
   constexpr size_t kSize = Histogram::kBlockSize;
   uint16_t* const lanes = table_.data() + size_t{index} * kSize;
-  std::array<uint16_t, kSize> even, odd;
-  for (size_t i = 0; i < kSize; ++i) even[i] = static_cast<uint16_t>(lanes[i] + lanes[2 * kTable + i]);
-  for (size_t i = 0; i < kSize; ++i) odd[i] = static_cast<uint16_t>(lanes[kTable + i] + lanes[3 * kTable + i]);
+  const uint16_t *const a = lanes, *const b = a + kTable, *const c = b + kTable, *const d = c + kTable;
+  std::array<uint16_t, kSize> present;
+  for (size_t i = 0; i < kSize; ++i) present[i] = static_cast<uint16_t>((a[i] | b[i]) | (c[i] | d[i]));
   uint16_t any = 0;
-  for (size_t i = 0; i < kSize; ++i) any |= even[i] | odd[i];
+  for (size_t i = 0; i < kSize; ++i) any |= present[i];
   if (any == 0) return 0;
-  for (size_t lane = 0; lane < kLanes; ++lane) std::fill_n(lanes + lane * kTable, kSize, uint16_t{0});
+  for (size_t i = 0; i < kSize; ++i) counts[i] = (uint32_t{a[i]} + b[i]) + (uint32_t{c[i]} + d[i]);
+  for (size_t lane = 0; lane < kLanes; ++lane) std::memset(lanes + lane * kTable, 0, kSize * sizeof(uint16_t));
   uint32_t sum = 0;
-  for (size_t i = 0; i < kSize; ++i) counts[i] = uint32_t{even[i]} + odd[i];
   for (size_t i = 0; i < kSize; ++i) sum += counts[i];
   return sum;
 }
@@ -165,10 +176,6 @@ int64_t BucketCounter::take_block(uint32_t index, Counts& counts) {
 void BucketCounter::move_into(Histogram& all, int64_t numbers, float largest) {
   all.unshare();
   fresh_.clear();
-  std::array<Histogram::Block*, Histogram::kBlocks> known{};
-  if (all.blocks_) {
-    for (Histogram::Block& block : *all.blocks_) known[block.index] = &block;
-  }
   constexpr uint32_t kNegative = Histogram::kBlocks / 2;
   Counts counts;
   int64_t left = numbers;
@@ -180,17 +187,25 @@ void BucketCounter::move_into(Histogram& all, int64_t numbers, float largest) {
     all.total_ += zeros;
   }
   all.total_ += left;
+  // What other samples had, this one most likely has as well: mostly nothing else is left to be looked for.
+  std::array<bool, Histogram::kBlocks> is_known{};
+  for (size_t i = all.blocks().size(); i-- > 0 && left > 0;) {
+    Histogram::Block& block = (*all.blocks_)[i];
+    if (i > 0) fetch((*all.blocks_)[i - 1]);
+    is_known[block.index] = true;
+    const int64_t sum = take_block(block.index, counts);
+    left -= sum;
+    if (sum != 0) add(counts, block);
+  }
   // From the largest exponent down, no further than there is something to be found.
   const uint32_t top = std::bit_cast<uint32_t>(largest) >> Histogram::kDroppedBits;
   for (int64_t exponent = top / Histogram::kBlockSize; exponent >= 0 && left > 0; --exponent) {
     for (const uint32_t sign : {0u, kNegative}) {
       const uint32_t index = sign + static_cast<uint32_t>(exponent);
+      if (is_known[index]) continue;
       const int64_t sum = take_block(index, counts);
-      if (sum == 0) continue;
       left -= sum;
-      Histogram::Block* block = known[index];
-      if (block == nullptr) block = &fresh_.emplace_back(Histogram::Block{index, {}});
-      for (size_t i = 0; i < counts.size(); ++i) block->counts[i] += counts[i];
+      if (sum != 0) add(counts, fresh_.emplace_back(Histogram::Block{index, {}}));
     }
   }
   if (left != 0) fail(Code::Internal, "numbers of a tensor are missing in its histogram");

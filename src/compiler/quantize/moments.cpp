@@ -26,7 +26,7 @@ OneSided::OneSided(const Histogram& histogram, bool negative, double largest) : 
   for (const Histogram::Block& block : histogram.blocks()) {
     if ((block.index < Histogram::kBlocks / 2) == (sign == 0)) mine.push_back(&block);
   }
-  buckets_.emplace_back();
+  buckets_.resize(1);
   if (mine.empty()) return;
   const uint32_t first = mine.front()->index, last = mine.back()->index;
   first_bucket_ = (first - sign) * Histogram::kBlockSize;
@@ -37,25 +37,26 @@ OneSided::OneSided(const Histogram& histogram, bool negative, double largest) : 
   const auto& top = mine.back()->counts;
   const auto last_filled = static_cast<uint32_t>(
       top.rend() - 1 - std::find_if(top.rbegin(), top.rend(), [](int64_t count) { return count != 0; }));
-  buckets_.reserve(size_t{last - first + 1} * Histogram::kBlockSize + 1);
-  buckets_.front().begin = begin_of(first_bucket_);
-  uint32_t bucket = first_bucket_;
+  buckets_.resize(size_t{last - first + 1} * Histogram::kBlockSize + 1);
+  double begin = begin_of(first_bucket_), count = 0, sum = 0, squares = 0;
+  Bucket* bucket = buckets_.data();
   size_t at = 0;
   for (uint32_t index = first; index <= last; ++index) {
     const Histogram::Block* block = mine[at]->index == index ? mine[at++] : nullptr;
     for (uint32_t i = 0; i < Histogram::kBlockSize; ++i) {
-      const double begin = buckets_.back().begin, end = begin_of(++bucket);
-      Sums sums = buckets_.back().below;
+      const double end = begin_of((index - sign) * Histogram::kBlockSize + i + 1);
+      *bucket++ = {.below = {count, sum, squares}, .begin = begin};
       if (block != nullptr && block->counts[i] != 0) {
         const bool extreme = index == last && i == last_filled;
-        const double count = static_cast<double>(block->counts[i] - (extreme ? 1 : 0));
-        sums.count += count;
-        sums.first += count * (begin + end) / 2;
-        sums.second += count * (begin * begin + begin * end + end * end) / 3;
+        const double more = static_cast<double>(block->counts[i] - (extreme ? 1 : 0));
+        count += more;
+        sum += more * (begin + end) / 2;
+        squares += more * (begin * begin + begin * end + end * end) / 3;
       }
-      buckets_.push_back({.below = sums, .begin = end});
+      begin = end;
     }
   }
+  *bucket = {.below = {count, sum, squares}, .begin = begin};
   all_ = buckets_.back().below;
   all_.count += 1;
   all_.first += largest_;
