@@ -27,11 +27,13 @@ def timed(work):
     stop, peak = threading.Event(), [0.0]
     watcher = threading.Thread(target=peak_anonymous, args=(stop, peak))
     watcher.start()
-    started = time.perf_counter()
-    work()
-    elapsed = time.perf_counter() - started
-    stop.set()
-    watcher.join()
+    try:
+        started = time.perf_counter()
+        work()
+        elapsed = time.perf_counter() - started
+    finally:  # or a failure would be waited for, and never told
+        stop.set()
+        watcher.join()
     return {"seconds": elapsed, "peak_mb": peak[0]}
 
 
