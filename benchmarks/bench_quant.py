@@ -87,8 +87,11 @@ def ask(name: str, *arguments) -> dict:
 
 def bench_quant(models: list[pathlib.Path], work: pathlib.Path, rounds: int = 5) -> None:
     goals = ", ".join(f"{name} {goal:g}" for name, goal in GOALS.items() if goal)
-    print(f"\nquant: build with 20 pictures by range algorithm, in times that of normal (goals: {goals}); peak MB")
-    print(f"{'model':<14} {'normal':>8} {'MB':>5}" + "".join(f" {name:>20} {'MB':>5}" for name in GOALS), flush=True)
+    print(
+        f"\nquant: build with 20 pictures by range algorithm, in times that of normal (goals: {goals}); the same of"
+        " processor time; peak MB"
+    )
+    print(f"{'model':<14} {'normal':>8} {'MB':>5}" + "".join(f" {name:>19} {'MB':>5}" for name in GOALS), flush=True)
     for model in models:
         dataset = dataset_for(model, work, 20)
         runs: dict[str, list[dict]] = {name: [] for name in ("normal", *GOALS)}
@@ -99,10 +102,13 @@ def bench_quant(models: list[pathlib.Path], work: pathlib.Path, rounds: int = 5)
         cells = ""
         for name, goal in GOALS.items():
             # Round by round: a machine that is busy for a while is so for both.
-            ratio = statistics.median(
-                one["seconds"] / normal["seconds"] for one, normal in zip(runs[name], runs["normal"], strict=True)
+            ratio, processor = (
+                statistics.median(
+                    one[kind] / normal[kind] for one, normal in zip(runs[name], runs["normal"], strict=True)
+                )
+                for kind in ("seconds", "processor")
             )
-            cells += f" {ratio:>13.2f} {verdict(ratio, goal):>6} {peak[name]:>5.0f}"
+            cells += f" {ratio:>6.2f} {processor:>5.2f} {verdict(ratio, goal):>6} {peak[name]:>5.0f}"
         normal = statistics.median(one["seconds"] for one in runs["normal"])
         print(f"{model.stem:<14} {normal:>6.2f} s {peak['normal']:>5.0f}{cells}", flush=True)
 

@@ -68,6 +68,7 @@ class Quantizer {
   ValueId code_form(ValueId, DType codes, const QuantParams&);
   ValueId float_form(ValueId, DType);
   ValueId convert(ValueId, std::string name, DType, std::optional<QuantParams>);
+  HalfConstant half_of(const Tensor&, bool saturate) const;
   ValueId half_constant(NodeId, ValueId);
   const GivenCodes* given(ValueId) const;
   void note_coarse_channels(NodeId, const QuantParams& weights);
@@ -294,9 +295,19 @@ void Quantizer::connect_float(NodeId id) {
   }
 }
 
+HalfConstant Quantizer::half_of(const Tensor& content, bool saturate) const {
+  if (options_.cache == nullptr) return to_half(content, saturate);
+  const std::string key =
+      fmt::format("{} {} {} {}", hash64(content.bytes()), name(content.dtype()), to_string(content.shape()), saturate);
+  const std::scoped_lock lock(options_.cache->mutex);
+  std::map<std::string, HalfConstant>& known = options_.cache->halves;
+  const auto found = known.find(key);
+  return found != known.end() ? found->second : known.emplace(key, to_half(content, saturate)).first->second;
+}
+
 ValueId Quantizer::half_constant(NodeId id, ValueId constant) {
   const bool saturate = tolerates_saturation(golden_[id]);
-  const HalfConstant half = to_half(*golden_[constant].constant, saturate);
+  const HalfConstant half = half_of(*golden_[constant].constant, saturate);
   if (half.overflowing > 0) {
     Location where = golden_.where(id);
     where.tensor = golden_[constant].name;
