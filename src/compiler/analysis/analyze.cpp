@@ -45,7 +45,7 @@ Analysis analyze(const Graph& golden, const Graph& built, const Arithmetic& arit
     };
   }
   const StreamComparison compared =
-      compare_streams(reference, candidates, pairs, samples, progress, visit_rows, resumption);
+      compare_streams(reference, candidates, pairs, samples, pool, progress, visit_rows, resumption);
 
   Analysis analysis{
       .layers = {}, .samples = samples.count(), .golden_not_finite = {}, .built_not_finite = {}, .not_resumed = {}};

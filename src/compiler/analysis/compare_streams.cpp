@@ -5,6 +5,9 @@
 namespace openrknn {
 namespace {
 
+/// Fewer elements are compared before another thread is awake.
+constexpr int64_t kWorthWaking = 20000;
+
 /// All that a comparison knows between two samples.
 struct Sums {
   StreamComparison result;
@@ -50,8 +53,8 @@ struct Sums {
 }  // namespace
 
 StreamComparison compare_streams(LayerStream& reference, std::span<const Candidate> candidates,
-                                 std::span<const LayerPair> pairs, const Samples& samples, const Progress& progress,
-                                 const LayerVisitor& visit, const Resumption* resumption) {
+                                 std::span<const LayerPair> pairs, const Samples& samples, ThreadPool& pool,
+                                 const Progress& progress, const LayerVisitor& visit, const Resumption* resumption) {
   const int64_t count = samples.count();
   if (count == 0) fail(Code::DatasetEmpty, "there are no samples to analyze", "give at least one sample");
   Sums all;
@@ -87,8 +90,18 @@ StreamComparison compare_streams(LayerStream& reference, std::span<const Candida
       for (size_t c = 0; c < candidates.size(); ++c) {
         candidates[c].stream.advance(pairs[p].layer);
         seen.push_back(candidates[c].stream.values(pairs[p].layer));
-        ErrorSums sums;
-        sums.add(wanted, seen.back());
+      }
+      std::vector<ErrorSums> errors(candidates.size());
+      const auto add = [&](int64_t c, int) {
+        errors[static_cast<size_t>(c)].add(wanted, seen[static_cast<size_t>(c)]);
+      };
+      if (element_count(wanted.shape) >= kWorthWaking) {
+        pool.parallel_for(static_cast<int64_t>(candidates.size()), add);
+      } else {
+        for (size_t c = 0; c < candidates.size(); ++c) add(static_cast<int64_t>(c), 0);
+      }
+      for (size_t c = 0; c < candidates.size(); ++c) {
+        const ErrorSums& sums = errors[c];
         const auto note = [&](std::optional<FirstNotFinite>& place, int64_t elements) {
           if (!place && elements > 0) place = FirstNotFinite{p, sample, elements, sums.elements()};
         };

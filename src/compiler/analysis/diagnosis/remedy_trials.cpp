@@ -44,7 +44,8 @@ Graph RemedyTrials::changed(const Remedy& remedy) const {
   if (remedy.method) options.method = *remedy.method;
   // A float16 build has seen no samples: ranges come from those at hand.
   const bool recalibrates = remedy.recalibrates || recipe.calibration.empty();
-  Graph graph = quantize(subject_.golden, precision, recalibrates ? seen_ : recipe.calibration, options, recipe.given);
+  Graph graph = quantize(subject_.golden, precision, recalibrates ? seen_ : recipe.calibration, options, recipe.given,
+                         nullptr, &subject_.pool);
   lower(graph, subject_.target);
   return graph;
 }
@@ -60,7 +61,7 @@ Outcome RemedyTrials::measure(const Graph& built) const {
   const std::shared_ptr<const Plan> shared = plan(built, arithmetic_of(subject_.target), options, weights);
   GraphStream entire(built, shared, subject_.pool), single(built, shared, subject_.pool);
   const Candidate candidates[] = {{entire, false}, {single, true}};
-  const StreamComparison compared = compare_streams(reference, candidates, pairs, samples_);
+  const StreamComparison compared = compare_streams(reference, candidates, pairs, samples_, subject_.pool);
   std::set<std::string, std::less<>> outputs;
   for (const ValueId id : built.outputs) outputs.insert(built[id].name);
   Outcome outcome{.single = {}, .output = std::numeric_limits<double>::infinity()};
