@@ -139,7 +139,7 @@ namespace {
 class Search {
  public:
   Search(const Divergence& divergence, int64_t below, int64_t above, bool centred)
-      : divergence_(divergence), below_(below), above_(above), centred_(centred) {
+      : divergence_(divergence), below_(below), above_(above) {
     constexpr int kOctaves = 4;
     constexpr double kStep = 0.70710678118654752;
     double lower = 1;
@@ -180,7 +180,6 @@ class Search {
 
   const Divergence& divergence_;
   const int64_t below_, above_;
-  const bool centred_;
   int64_t best_below_ = 0, best_above_ = 0;
   double least_ = kUnbounded;
 };

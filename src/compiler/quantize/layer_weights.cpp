@@ -115,11 +115,14 @@ HalfLayer LayerWeights::half_layer(NodeId id) const {
 bool LayerWeights::is_worth_coding(const Tensor& real, const Coded& coded) const {
   if (real.size() < options_.fewest_coded) return false;
   if (!options_.most_coding_error) return true;
-  const std::vector<double> wanted = to_doubles(real), kept = to_doubles(dequantize_tensor(coded.codes, coded.quant));
+  const Tensor all = real.dtype() == DType::Float32 ? real : cast(real, DType::Float32);
+  const Tensor read = dequantize_tensor(coded.codes, coded.quant);
+  const std::span<const float> wanted = all.values<float>(), kept = read.values<float>();
   double square = 0, error = 0;
   for (size_t i = 0; i < wanted.size(); ++i) {
-    square += wanted[i] * wanted[i];
-    error += (wanted[i] - kept[i]) * (wanted[i] - kept[i]);
+    const double number = static_cast<double>(wanted[i]), difference = number - static_cast<double>(kept[i]);
+    square += number * number;
+    error += difference * difference;
   }
   return error <= *options_.most_coding_error * square;
 }
