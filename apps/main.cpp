@@ -78,6 +78,8 @@ void add_building(CLI::App& app, BuildArguments& building) {
   app.add_option("--dask", building.dask, "compute samples on the Dask cluster of this scheduler (tcp://host:8786)");
   app.add_flag("-q,--quiet", building.quiet, "no progress");
   add_dimensions(app, building.dimensions);
+  app.add_option("--weights", building.weights,
+                 "the second file of frameworks that have two (.weights); default: beside the model, of its name");
   add_flags(app, "config", building.config, {"precision"});
   app.add_option_function<std::vector<std::string>>(
          "--precision",
@@ -105,7 +107,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
 
   ConvertArguments converting;
   CLI::App* convert_verb = app.add_subcommand("convert", "turn a model file into a .rknn file");
-  convert_verb->add_option("model", converting.building.model, "model file (.onnx)")->required();
+  convert_verb->add_option("model", converting.building.model, "model file (.onnx, .cfg)")->required();
   convert_verb->add_option("-o,--output", converting.output, "the .rknn file; default: beside the model");
   convert_verb->add_flag("--keep-golden", converting.building.keep_golden,
                          "keep the float model in the file, to compare with later");
@@ -118,7 +120,8 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
   AnalyzeArguments analyzing;
   CLI::App* analyze_verb = app.add_subcommand(
       "analyze", "build a model and compare each of its layers with the float model: where accuracy is lost");
-  analyze_verb->add_option("model", analyzing.building.model, "model file (.onnx), or a .rknn file with a golden model")
+  analyze_verb
+      ->add_option("model", analyzing.building.model, "model file (.onnx, .cfg), or a .rknn file with a golden model")
       ->required();
   analyze_verb->add_option("--samples", analyzing.samples,
                            "dataset file of what is run; default: the dataset of the calibration");
@@ -138,7 +141,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
   SearchArguments searching;
   CLI::App* search_verb = app.add_subcommand(
       "search", "find the fewest layers that have to leave int8 for the outputs to be good enough, and build so");
-  search_verb->add_option("model", searching.building.model, "model file (.onnx)")->required();
+  search_verb->add_option("model", searching.building.model, "model file (.onnx, .cfg)")->required();
   search_verb->add_option("--target-sqnr", searching.target,
                           "what the worst output shall reach, in dB; left out: the best within --max-macs");
   search_verb->add_option("--max-macs", searching.max_macs,
@@ -191,11 +194,14 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
   export_verb->add_option("-o,--output", exporting.output, "default: beside the model, .qdq.onnx or .float.onnx");
   add_dimensions(*export_verb, exporting.dimensions);
 
-  std::string inspected;
+  InspectArguments inspecting;
   bool json = false, compatibility = false;
-  CLI::App* inspect_verb = app.add_subcommand("inspect", "print what a .rknn file holds");
-  inspect_verb->add_option("file", inspected, ".rknn file, ours or vendor-made")->required();
-  inspect_verb->add_flag("--json", json, "as JSON");
+  CLI::App* inspect_verb = app.add_subcommand("inspect", "print what a .rknn or a model file holds");
+  inspect_verb->add_option("file", inspecting.path, ".rknn file, ours or vendor-made, or a model file of a framework")
+      ->required();
+  add_dimensions(*inspect_verb, inspecting.options.dimensions);
+  inspect_verb->add_option("--weights", inspecting.options.weights, "the second file of frameworks that have two");
+  inspect_verb->add_flag("--json", inspecting.json, "as JSON");
   CLI::App* doctor_verb = app.add_subcommand("doctor", "look at this machine and installation");
   doctor_verb->add_flag("--json", json, "as JSON");
   doctor_verb->add_flag("--compatibility", compatibility, "print docs/compatibility.md");
@@ -210,7 +216,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
     if (*run_verb) return run(running);
     if (*profile_verb) return profile(profiling);
     if (*export_verb) return export_onnx(exporting);
-    if (*inspect_verb) return inspect(inspected, json);
+    if (*inspect_verb) return inspect(inspecting);
     if (*operators_verb) {
       fmt::print("{}", operator_markdown());
       return 0;

@@ -15,7 +15,7 @@ namespace openrknn {
 
 /// How a model file becomes a Model.
 struct BuildArguments {
-  std::string model, yaml, preset, dump_after, dask;
+  std::string model, weights, yaml, preset, dump_after, dask;
   ArgumentValues config, load, build;  ///< only what was given
   std::map<std::string, int64_t> dimensions;
   bool keep_golden = false, check = false, symmetric_weights = false, quiet = false;

@@ -1,4 +1,4 @@
-"""Ratios beside onnxruntime, in one run on one machine: python bench.py [infer|build|quant|growth|import|size]...
+"""Ratios beside onnxruntime, in one run on one machine: python bench.py [TABLE]...
 
 infer   latency of float golden beside onnxruntime fp32, of the int8 simulator beside onnxruntime's int8 (QDQ, QUInt8
         activations, QInt8 weights) and fp32, 1 and 2 threads; how two threads scale, beside pure multiply-adds. Where
@@ -6,7 +6,9 @@ infer   latency of float golden beside onnxruntime fp32, of the int8 simulator b
         an optional peer, which script/bootstrap does not install)
 build   build(do_quantization=True), loading included, beside onnxruntime merely running the same pictures in fp32 and
         beside its quantize_static alone, and whether the goal was met; peak memory of all three
-quant   build by range algorithm, in times that of normal
+quant   build by range algorithm, in times that of normal; peak memory by number of pictures
+analysis  layer analysis in times the two passes over the same pictures alone; its files apart
+search  how long the search for layers to lift takes
 growth  build over ever more pictures, one convolution over ever more multiplications: times that grow linearly, with
         the line fitted to them (least squares) and how well it fits (R²)
 import  time and memory of `import rknn.api`
@@ -24,8 +26,9 @@ import subprocess
 import sys
 import tempfile
 
-from bench_build import bench_build, bench_growth, bench_quant
+from bench_build import bench_build, bench_growth
 from bench_infer import bench_infer
+from bench_quant import bench_analysis, bench_memory, bench_quant, bench_search
 from real_networks import Network, real_networks
 
 
@@ -56,7 +59,8 @@ def bench_size() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tables", nargs="*", default=["infer", "build", "quant", "growth", "import", "size"])
+    every = ["infer", "build", "quant", "analysis", "search", "growth", "import", "size"]
+    parser.add_argument("tables", nargs="*", default=every, metavar="TABLE", help=", ".join(every))
     parser.add_argument(
         "--models",
         type=pathlib.Path,
@@ -67,25 +71,42 @@ def main() -> None:
     parser.add_argument("--only", help="names of models, comma-separated")
     parser.add_argument("--rounds", type=int, default=6, help="of infer")
     options = parser.parse_args()
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    if unknown := set(options.tables) - set(every):
+        parser.error(f"there is no table {', '.join(sorted(unknown))}; expected {', '.join(every)}")
+    machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+    print(f"{machine}, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
         networks: list[Network] = []
-        if {"infer", "build", "quant", "growth"} & set(options.tables):
-            from networks import write_all
+        if set(options.tables) - {"import", "size"}:
+            from networks import NETWORKS, write
 
-            generated = sorted(write_all(work / "models").glob("*.onnx"))
-            networks = [Network(model.stem, model) for model in generated] + real_networks(options.models)
-            if options.only:
-                networks = [network for network in networks if network.name in options.only.split(",")]
+            wanted = options.only.split(",") if options.only else None
+            print("networks:", end="", flush=True)
+            for name in sorted(NETWORKS):
+                # One is what the tables of a single network show.
+                if wanted is None or name in wanted or name == "mobilenet_v2":
+                    print(f" {name}", end="", flush=True)
+                    networks.append(Network(name, write(work / "models", name)))
+            print(flush=True)
+            networks += real_networks(options.models)
+            mobilenet = next(network.file for network in networks if network.name == "mobilenet_v2")
+            if wanted:
+                networks = [network for network in networks if network.name in wanted]
+        made = [network.file for network in networks if network.file.parent == work / "models"]
         if "infer" in options.tables:
             bench_infer(networks, work, options.rounds)
         if "build" in options.tables:
-            bench_build([network.file for network in networks if network.file.parent == work / "models"], work)
+            bench_build(made, work)
         if "quant" in options.tables:
-            bench_quant([network.file for network in networks if network.file.parent == work / "models"], work)
+            bench_quant(made, work)
+            bench_memory(mobilenet, work)
+        if "analysis" in options.tables:
+            bench_analysis(made, work)
+        if "search" in options.tables:
+            bench_search(mobilenet, work)
         if "growth" in options.tables:
-            bench_growth(next(network.file for network in networks if network.name == "mobilenet_v2"), work)
+            bench_growth(mobilenet, work)
         if "import" in options.tables:
             bench_import()
         if "size" in options.tables:

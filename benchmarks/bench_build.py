@@ -27,12 +27,14 @@ def timed(work):
     stop, peak = threading.Event(), [0.0]
     watcher = threading.Thread(target=peak_anonymous, args=(stop, peak))
     watcher.start()
-    started = time.perf_counter()
-    work()
-    elapsed = time.perf_counter() - started
-    stop.set()
-    watcher.join()
-    return {"seconds": elapsed, "peak_mb": peak[0]}
+    try:
+        started, used = time.perf_counter(), time.process_time()
+        work()
+        elapsed, used = time.perf_counter() - started, time.process_time() - used
+    finally:  # or a failure would be waited for, and never told
+        stop.set()
+        watcher.join()
+    return {"seconds": elapsed, "processor": used, "peak_mb": peak[0]}
 
 
 def child_build(model: str, dataset: str, algorithm: str = "normal") -> dict:
@@ -90,8 +92,8 @@ CHILDREN = {
 }
 
 
-def in_child(name: str, *arguments) -> dict:
-    command = [sys.executable, __file__, name, *map(str, arguments)]
+def in_child(name: str, *arguments, program: str = __file__) -> dict:
+    command = [sys.executable, program, name, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)}\n{done.stdout}\n{done.stderr}")
@@ -136,27 +138,6 @@ def bench_build(models: list[pathlib.Path], work: pathlib.Path, rounds: int = 3)
             f" {at_200['seconds']:>7.2f} {static:>16.2f} {memory[0]:>8.0f} {memory[1]:>6.0f} {memory[2]:>7.0f}",
             flush=True,
         )
-
-
-def bench_quant(models: list[pathlib.Path], work: pathlib.Path, rounds: int = 3) -> None:
-    goals = {"kl_divergence": 1.5, "mmse": 3.0, "auto": 3.0}
-    print(
-        "\nquant: build with 20 pictures by range algorithm, in times that of normal (goals: kl 1.5, mmse 3); peak MB"
-    )
-    print(f"{'model':<16} {'normal':>8} {'MB':>6}" + "".join(f" {name:>20} {'MB':>6}" for name in goals))
-    for model in models:
-        dataset = dataset_for(model, work, 20)
-        runs: dict[str, list[dict]] = {name: [] for name in ("normal", *goals)}
-        for _ in range(rounds):
-            for name, done in runs.items():
-                done.append(in_child("child-build", model, dataset, name))
-        seconds = {name: min(one["seconds"] for one in done) for name, done in runs.items()}
-        peak = {name: max(one["peak_mb"] for one in done) * 1.048576 for name, done in runs.items()}
-        cells = ""
-        for name, goal in goals.items():
-            ratio = seconds[name] / seconds["normal"]
-            cells += f" {ratio:>13.2f} {'met' if ratio <= goal else 'MISSED':>6} {peak[name]:>6.0f}"
-        print(f"{model.stem:<16} {seconds['normal']:>6.2f} s {peak['normal']:>6.0f}{cells}", flush=True)
 
 
 def one_convolution(file: pathlib.Path, size: int, channels: int) -> pathlib.Path:

@@ -214,15 +214,26 @@ def vit_tiny(folder, layers=6, width=192, heads=3, patch=16, size=224):
     b.save(folder, {"pixels": [1, 3, size, size]}, {"output": [1, 1000]})
 
 
-def write_all(folder) -> pathlib.Path:
+NETWORKS = {
+    "resnet18_bn": lambda folder: resnet(folder, "resnet18_bn", (2, 2, 2, 2), bottleneck=False, norm=True),
+    "resnet50": lambda folder: resnet(folder, "resnet50", (3, 4, 6, 3), bottleneck=True, norm=False),
+    "mobilenet_v2": mobilenet_v2,
+    "yolov8n_like": yolov8n_like,
+    "vit_tiny": vit_tiny,
+}
+
+
+def write(folder, name: str) -> pathlib.Path:
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    resnet(folder, "resnet18_bn", (2, 2, 2, 2), bottleneck=False, norm=True)
-    resnet(folder, "resnet50", (3, 4, 6, 3), bottleneck=True, norm=False)
-    mobilenet_v2(folder)
-    yolov8n_like(folder)
-    vit_tiny(folder)
-    return folder
+    NETWORKS[name](folder)
+    return folder / f"{name}.onnx"
+
+
+def write_all(folder) -> pathlib.Path:
+    for name in NETWORKS:
+        write(folder, name)
+    return pathlib.Path(folder)
 
 
 if __name__ == "__main__":

@@ -147,12 +147,14 @@ void bind_graph(nb::module_& module) {
   module.def(
       "import_model",
       [](const std::string& path, std::vector<std::string> inputs, std::vector<std::string> outputs,
-         std::vector<Shape> input_shapes, std::map<std::string, int64_t> dimensions, nb::dict constants) {
+         std::vector<Shape> input_shapes, std::map<std::string, int64_t> dimensions, nb::dict constants,
+         const std::string& weights) {
         ImportOptions options;
         options.inputs = std::move(inputs);
         options.outputs = std::move(outputs);
         options.input_shapes = std::move(input_shapes);
         options.dimensions = std::move(dimensions);
+        options.weights = weights;
         for (const auto [key, value] : constants) {
           const std::string name = nb::cast<std::string>(key);
           options.constants.emplace(name, tensor_from_array(value, "initial_values['" + name + "']"));
@@ -161,7 +163,7 @@ void bind_graph(nb::module_& module) {
         return PyGraph(path, options);
       },
       nb::arg("path"), nb::arg("inputs"), nb::arg("outputs"), nb::arg("input_shapes"), nb::arg("dimensions"),
-      nb::arg("constants"));
+      nb::arg("constants"), nb::arg("weights"));
 }
 
 }  // namespace openrknn::python

@@ -97,6 +97,16 @@ void bind_toolkit(nb::module_& module) {
              const nb::gil_scoped_release release;
              self.load_onnx(path, options, std::move(tensors));
            })
+      .def(
+          "load_darknet",
+          [](Toolkit& self, const std::string& path, const std::string& weights) { self.load_darknet(path, weights); },
+          Unlocked())
+      .def(
+          "load_caffe",
+          [](Toolkit& self, const std::string& path, const std::string& blobs, std::vector<std::string> inputs) {
+            self.load_caffe(path, blobs, std::move(inputs));
+          },
+          Unlocked())
       .def("build",
            [](Toolkit& self, const nb::dict& values) {
              const ArgumentValues options = arguments_from_dict(values);

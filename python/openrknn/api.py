@@ -20,13 +20,15 @@ def import_model(
     input_shapes: Mapping[str, Sequence[int]] | Sequence[Sequence[int]] | None = None,
     dimensions: Mapping[str, int] | None = None,
     initial_values: Mapping[str, Any] | None = None,
+    weights: PathLike | None = None,
 ) -> _core.Graph:
-    """Reads a model file of any supported framework.
+    """Reads a model file of any supported framework, which is known by its content.
 
     inputs, outputs: crop the model at these tensors. input_shapes: one shape per input, in order, or by name (then the
     names are the inputs, unless `inputs` says otherwise). dimensions: values for symbolic dimensions by name.
     initial_values: arrays by input name; such an input becomes a constant of the graph, as shapes, axes and the like
-    must be. Raises openrknn.Error listing every problem found.
+    must be. weights: the second file of frameworks that have two (DarkNet's .weights); by default the one beside the model
+    that has its name. Raises openrknn.Error listing every problem found.
     """
     if isinstance(input_shapes, Mapping):
         inputs = list(input_shapes) if inputs is None else inputs
@@ -43,6 +45,7 @@ def import_model(
         [list(shape) for shape in input_shapes or []],
         dict(dimensions or {}),
         dict(initial_values or {}),
+        "" if weights is None else os.fspath(weights),
     )
 
 

@@ -17,7 +17,7 @@ std::vector<PrecisionRule> lift_inaccurate(const PreparedBuild& prepared, const 
                                            const Samples& samples, ThreadPool& pool, const Progress& progress) {
   const Graph& golden = prepared.goldens.front();
   const Target& target = *find_target(options.target);
-  const Graph built = build_graph(prepared, options);
+  const Graph built = build_graph(prepared, options, pool);
   const DType lift = target.float16 ? DType::Float16 : DType::Int16;
   const Analysis analysis =
       analyze(golden, built, arithmetic_of(target), layer_rows(golden, built),

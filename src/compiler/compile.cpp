@@ -106,11 +106,12 @@ PrecisionRules rules_of(const PreparedBuild& prepared, const CompileOptions& opt
   return rules;
 }
 
-Graph build_graph(const PreparedBuild& prepared, const CompileOptions& options, const GoldenMeans* means) {
+Graph build_graph(const PreparedBuild& prepared, const CompileOptions& options, ThreadPool& pool,
+                  const GoldenMeans* means) {
   const Target& target = target_of(options);
   const Graph& golden = prepared.goldens.front();
   Graph graph = quantize(golden, assign_precision(golden, target, rules_of(prepared, options)), prepared.calibration,
-                         quantize_options_of(options, prepared), prepared.given.front());
+                         quantize_options_of(options, prepared), prepared.given.front(), nullptr, &pool);
   if (means != nullptr) correct_biases_of_weights(graph, golden, *means);
   lower(graph, target);
   return graph;
@@ -226,8 +227,9 @@ Compiled finish(const PreparedBuild& prepared, const CompileOptions& options, co
     Graph graph = golden;
     const PrecisionMap precision = assign_precision(golden, target, rules_of(prepared, options, set));
     std::vector<std::string>* notes = is_largest ? &report.warnings : nullptr;
-    stages.run("quantize", graph,
-               [&] { graph = quantize(golden, precision, prepared.calibration, quantize_options, given, notes); });
+    stages.run("quantize", graph, [&] {
+      graph = quantize(golden, precision, prepared.calibration, quantize_options, given, notes, &pool);
+    });
     require_float16(target, graph);
     // Codes, then biases that know them: nothing after this changes what the layers compute.
     if (corrects && !is_largest) carry_corrections_over(model.variants.front(), golden, graph);

@@ -120,7 +120,7 @@ Compiled finish(const PreparedBuild&, const CompileOptions&, const Samples*, Thr
 PrecisionRules rules_of(const PreparedBuild& prepared, const CompileOptions&, size_t set = 0);
 /// The largest golden graph, quantized and lowered, for those who try. With the means of golden, biases are corrected
 /// as far as these allow.
-Graph build_graph(const PreparedBuild&, const CompileOptions&, const GoldenMeans* = nullptr);
+Graph build_graph(const PreparedBuild&, const CompileOptions&, ThreadPool&, const GoldenMeans* = nullptr);
 
 /// `samples` may be null when the build reads none. Throws Error.
 Compiled compile(const Graph& imported, const CompileOptions&, const Samples* samples, ThreadPool&,

@@ -228,7 +228,9 @@ void add_placement(std::string& text) {
 
 void add_importer(std::string& text, const Importer& importer) {
   const std::vector<SourceOperator> operators = importer.operators();
-  text += fmt::format("\n## {}\nRead, with the versions whose forms are known:\n\n", importer.framework);
+  const bool has_versions = std::ranges::any_of(operators, [](const SourceOperator& row) { return row.until != 0; });
+  text += fmt::format("\n## {}\nRead{}:\n\n", importer.framework,
+                      has_versions ? ", with the versions whose forms are known" : "");
   std::map<std::string_view, std::pair<int, int>> read;
   std::map<std::string_view, std::set<std::string_view>> refused;
   for (const SourceOperator& row : operators) {
@@ -242,7 +244,8 @@ void add_importer(std::string& text, const Importer& importer) {
   }
   std::string line;
   for (const auto& [op, versions] : read) {
-    const std::string item = fmt::format("{} {}–{}", op, versions.first, versions.second);
+    const std::string item =
+        versions.second == 0 ? std::string(op) : fmt::format("{} {}–{}", op, versions.first, versions.second);
     if (!line.empty() && line.size() + item.size() > 116) {
       text += line + ",\n";
       line.clear();

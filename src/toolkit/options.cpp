@@ -103,6 +103,12 @@ constexpr Option kOptions[] = {
     {"load_onnx", "input_initial_val", "None", "list of arrays or None", "freeze an input to a constant"},
     {"load_onnx", "outputs", "None", "list of tensor names", "crop: end the model at these tensors"},
 
+    {"load_darknet", "model", "", "path", "the .cfg file"},
+    {"load_darknet", "weight", "", "path", "the .weights file"},
+    {"load_caffe", "model", "", "path", "the .prototxt file"},
+    {"load_caffe", "blobs", "None", "path", "the .caffemodel file; None: beside the .prototxt, under its name"},
+    {"load_caffe", "input_name", "None", "list of names", "the order of the inputs"},
+
     {"build", "do_quantization", "True", "bool", "quantize, or build in float16"},
     {"build", "dataset", "None", "path of a dataset file", "samples for calibration"},
     {"build", "rknn_batch_size", "None", "int, 1 or more", "batch of the built model", OptionStatus::Works,
@@ -155,12 +161,10 @@ constexpr Option kOptions[] = {
 
 // Methods of the class that are not built yet: refused by name (the API reference, chapters after the ones above).
 constexpr UnbuiltMethod kUnbuiltMethods[] = {
-    {"load_caffe", true},    {"load_tensorflow", true},
-    {"load_tflite", true},   {"load_darknet", true},
-    {"load_pytorch", true},  {"eval_perf", false},
-    {"eval_memory", false},  {"get_sdk_version", false},
-    {"list_devices", false}, {"export_encrypted_rknn_model", true},
-    {"reg_custom_op", true}, {"codegen", true},
+    {"load_tensorflow", true}, {"load_tflite", true},   {"load_pytorch", true},
+    {"eval_perf", false},      {"eval_memory", false},  {"get_sdk_version", false},
+    {"list_devices", false},   {"reg_custom_op", true}, {"export_encrypted_rknn_model", true},
+    {"codegen", true},
 };
 
 std::string accepted_names(std::string_view method) {

@@ -84,19 +84,38 @@ void Toolkit::config(const ArgumentValues& given) {
 
 void Toolkit::load_onnx(const std::filesystem::path& path, const ArgumentValues& given,
                         std::vector<std::optional<Tensor>> initial_values) {
-  state_->require(state_->stage != Stage::New, "load_onnx", "config has not been called",
-                  "call config(target_platform=...) first");
   std::vector<std::string> warnings;
   const ImportOptions options = make_import_options(given, std::move(initial_values), warnings);
   state_->warn("load_onnx", warnings);
+  load_as("load_onnx", "ONNX", path, options);
+}
+
+void Toolkit::load_darknet(const std::filesystem::path& path, const std::filesystem::path& weights) {
+  load_as("load_darknet", "DarkNet", path, {.weights = weights});
+}
+
+void Toolkit::load_caffe(const std::filesystem::path& path, const std::filesystem::path& blobs,
+                         std::vector<std::string> inputs) {
+  load_as("load_caffe", "Caffe", path, {.inputs = std::move(inputs), .weights = blobs});
+}
+
+void Toolkit::load_as(std::string_view method, std::string_view framework, const std::filesystem::path& path,
+                      const ImportOptions& options) {
+  state_->require(state_->stage != Stage::New, method, "config has not been called",
+                  "call config(target_platform=...) first");
+  if (const Importer& importer = importer_for(path); importer.framework != framework) {
+    fail(Code::ImportBadFile, Location{.file = path.string()},
+         fmt::format("{}: this is a model of {}, expected one of {}", method, importer.framework, framework),
+         "load it with the method of its framework");
+  }
   load_model(path, options);
   for (size_t i = 0; i < imported().inputs.size(); ++i) {
     const CompileOptions& compile = state_->settings.compile;
     if (compile.mean.empty())
-      state_->say(LogLevel::Warning, "load_onnx",
+      state_->say(LogLevel::Warning, method,
                   fmt::format("The config.mean_values is None, zeros will be set for input {}!", i));
     if (compile.std.empty())
-      state_->say(LogLevel::Warning, "load_onnx",
+      state_->say(LogLevel::Warning, method,
                   fmt::format("The config.std_values is None, ones will be set for input {}!", i));
   }
 }

@@ -36,6 +36,10 @@ class Toolkit {
   void config(const ArgumentValues&);
   void load_onnx(const std::filesystem::path&, const ArgumentValues&,
                  std::vector<std::optional<Tensor>> initial_values = {});
+  /// A network (.cfg) and its weights.
+  void load_darknet(const std::filesystem::path&, const std::filesystem::path& weights);
+  /// A net (.prototxt) and its numbers; `inputs` is the order of its inputs, empty: the net's.
+  void load_caffe(const std::filesystem::path&, const std::filesystem::path& blobs, std::vector<std::string> inputs);
   /// Any framework there is an importer for, with options the native API and the command line have.
   void load_model(const std::filesystem::path&, const ImportOptions&);
   /// Reads the dataset file, if quantizing. Or samples already in memory: one vector of arrays per sample.
@@ -66,6 +70,8 @@ class Toolkit {
   bool is_built() const;
 
  private:
+  void load_as(std::string_view method, std::string_view framework, const std::filesystem::path&, const ImportOptions&);
+
   struct State;
   std::unique_ptr<State> state_;
 };

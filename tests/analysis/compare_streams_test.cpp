@@ -50,10 +50,11 @@ constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 const std::vector<LayerPair> kPairs = {{"a_int8", "a"}, {"b", "b"}};
 
 TEST(CompareStreams, PairsByNameAndFeedsOnlyWhoIsFed) {
+  ThreadPool pool(2);
   Recited reference({{{"a", {7, 1}}, {"b", {8, 1}}}});
   Recited entire({{{"a_int8", {7, 1}}, {"b", {8, 3}}}}), single({{{"a_int8", {7, 2}}, {"b", {8, 1}}}});
   const Candidate candidates[] = {{entire, false}, {single, true}};
-  const StreamComparison result = compare_streams(reference, candidates, kPairs, Numbers(1));
+  const StreamComparison result = compare_streams(reference, candidates, kPairs, Numbers(1), pool);
   EXPECT_EQ(reference.calls, "start a b ");
   EXPECT_EQ(entire.calls, "start a_int8 b ");
   EXPECT_EQ(single.calls, "start a_int8 a_int8=7 b b=8 ");
@@ -64,13 +65,14 @@ TEST(CompareStreams, PairsByNameAndFeedsOnlyWhoIsFed) {
 }
 
 TEST(CompareStreams, NamesTheWorstSampleAndTheFirstNotFiniteLayer) {
+  ThreadPool pool(2);
   Recited reference(
       {{{"a", {1, 1}}, {"b", {1, 1}}}, {{"a", {1, 1}}, {"b", {1, 1}}}, {{"a", {1, 1}}, {"b", {kNan, 1}}}});
   Recited other({{{"a_int8", {1, 1}}, {"b", {1, 1}}},
                  {{"a_int8", {1, 0}}, {"b", {kNan, kNan}}},
                  {{"a_int8", {1, 0.5F}}, {"b", {kNan, kNan}}}});
   const Candidate candidates[] = {{other, false}};
-  const StreamComparison result = compare_streams(reference, candidates, kPairs, Numbers(3));
+  const StreamComparison result = compare_streams(reference, candidates, kPairs, Numbers(3), pool);
   EXPECT_EQ(result.worst_sample, (std::vector<int64_t>{1, 1}));
   ASSERT_TRUE(result.candidate_not_finite[0]);
   EXPECT_EQ(result.candidate_not_finite[0]->pair, 1U);
@@ -82,11 +84,12 @@ TEST(CompareStreams, NamesTheWorstSampleAndTheFirstNotFiniteLayer) {
 }
 
 TEST(CompareStreams, TellsProgressAndShowsEachLayerBeforeItGoes) {
+  ThreadPool pool(2);
   Recited reference({{{"a", {1}}, {"b", {2}}}}), other({{{"a_int8", {3}}, {"b", {4}}}});
   const Candidate candidates[] = {{other, true}};
   std::string told, shown;
   compare_streams(
-      reference, candidates, kPairs, Numbers(1),
+      reference, candidates, kPairs, Numbers(1), pool,
       [&](std::string_view, int64_t done, int64_t total) { told += std::to_string(done * 10 + total) + ' '; },
       [&](size_t pair, const LayerValues& wanted, std::span<const LayerValues> got) {
         shown += std::to_string(pair) + std::to_string(static_cast<int>(real_numbers(wanted, 0, 1)[0])) +
@@ -97,8 +100,9 @@ TEST(CompareStreams, TellsProgressAndShowsEachLayerBeforeItGoes) {
 }
 
 TEST(CompareStreams, NeedsASample) {
+  ThreadPool pool(2);
   Recited reference({});
-  EXPECT_THROW(compare_streams(reference, {}, kPairs, Numbers(0)), Error);
+  EXPECT_THROW(compare_streams(reference, {}, kPairs, Numbers(0), pool), Error);
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <vector>
 
+#include "core/model/ports.h"
+
 namespace openrknn {
 namespace {
 
@@ -105,6 +107,37 @@ TEST(LayerError, OrdersInMemoryDoNotMatter) {
   sums.add(layer(logical), other);
   EXPECT_EQ(sums.error().euclidean, 0);
   EXPECT_TRUE(identical(logical_tensor(other), logical));
+}
+
+TEST(LayerError, LongLayersAreAddedNumberByNumber) {
+  const int64_t count = 10000;
+  const QuantParams quant{.scale = {0.02}, .zero_point = {-3}};
+  Tensor wanted(DType::Float32, {count});
+  for (int64_t i = 0; i < count; ++i) {
+    wanted.mutable_values<float>()[static_cast<size_t>(i)] = 3 * std::sin(0.37F * static_cast<float>(i));
+  }
+  const Tensor codes = quantize_tensor(wanted, quant, DType::Int8);
+  for (const bool has_nan : {false, true}) {
+    if (has_nan) wanted.mutable_values<float>()[5000] = kNan;
+    double squares = 0;
+    int64_t beyond = 0;
+    for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
+      const double a = static_cast<double>(wanted.values<float>()[i]);
+      const double difference = a - (codes.values<int8_t>()[i] + 3) * 0.02;
+      if (!std::isnan(a)) squares += difference * difference;
+      beyond += a < (-128.5 + 3) * 0.02 || a > (127.5 + 3) * 0.02;
+    }
+    ErrorSums sums;
+    sums.add(layer(wanted), layer(codes, &quant));
+    EXPECT_EQ(sums.elements(), count);
+    EXPECT_EQ(sums.wanted_not_finite(), has_nan ? 1 : 0);
+    EXPECT_EQ(sums.clipped(), static_cast<double>(beyond) / static_cast<double>(count));
+    if (has_nan) {
+      EXPECT_TRUE(std::isnan(sums.error().euclidean));
+    } else {
+      EXPECT_EQ(sums.error().euclidean, std::sqrt(squares));
+    }
+  }
 }
 
 TEST(LayerError, OtherShapesAreRefused) {

@@ -65,7 +65,7 @@ TEST(BiasCorrection, OfWeightsAloneTakesTheGreaterPart) {
   const Graph& golden = prepared.goldens.front();
   const GoldenMeans means = golden_means({golden, prepared.calibration, samples, pool, {}, {}});
   EXPECT_EQ(means.size(), 4u) << "one a layer";
-  const Graph before = build_graph(prepared, {}), after = build_graph(prepared, {}, &means);
+  const Graph before = build_graph(prepared, {}, pool), after = build_graph(prepared, {}, pool, &means);
   const Target& soc = test::target("rk3588");
   EXPECT_LT(mean_channel_error(golden, after, samples, soc), mean_channel_error(golden, before, samples, soc) / 3);
 }

@@ -112,7 +112,7 @@ TEST(KeepParameters, ASearchJudgesTheModelsOwnParametersAndLiftsLayers) {
   ThreadPool pool(1);
   const CompileOptions options;
   const PreparedBuild prepared = prepare(std::span(&source, 1), options, &samples, pool);
-  EXPECT_EQ(test::value_of(build_graph(prepared, options), "y").quant->scale[0], static_cast<double>(0.0123F));
+  EXPECT_EQ(test::value_of(build_graph(prepared, options, pool), "y").quant->scale[0], static_cast<double>(0.0123F));
   const SearchOptions search{.target = 45};
   const SearchResult found = search_precision(prepared, options, search, samples, pool);
   EXPECT_EQ(found.chosen.layers.size(), 2U);

@@ -293,9 +293,24 @@ def test_inspect_describes_files_of_the_vendor(shared):
         assert "E0505" in refused.stderr
 
 
-def test_inspect_refuses_what_is_no_rknn_file(cnn, quantized, tmp_path):
+def test_inspect_tells_what_a_model_file_holds(cnn):
+    text = succeed("inspect", cnn).stdout
+    assert text.startswith(f"{cnn.name}: a model of ONNX\n")
+    for word in ("input   ", "output  ", "layers  ", "weights "):
+        assert f"\n{word}" in text
+    found = json.loads(succeed("inspect", cnn, "--json").stdout)
+    graph = openrknn.import_model(cnn)
+    assert [(i["name"], i["shape"]) for i in found["inputs"]] == [(name, shape) for name, shape, _ in graph.inputs]
+    assert sum(found["operators"].values()) == len(found["layers"])
+    assert found["weights"]["f32"]["bytes"] == 4 * found["weights"]["f32"]["numbers"] > 0
+
+
+def test_inspect_refuses_what_is_no_model(quantized, tmp_path):
     (tmp_path / "cut.rknn").write_bytes(quantized.read_bytes()[:100])
-    for path in (cnn, tmp_path / "cut.rknn", tmp_path / "nowhere.rknn", tmp_path):
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG")
+    (tmp_path / "text.rknn").write_bytes(b"no model")
+    names = ("cut.rknn", "nowhere.rknn", "picture.png", "text.rknn", ".")
+    for path in (tmp_path / name for name in names):
         done = call("inspect", path)
         assert done.returncode == 1
         assert str(path) in done.stderr

@@ -105,6 +105,45 @@ TEST(EndToEnd, WorkersAndOrderDoNotShowInTheParameters) {
   for (size_t i = 0; i < first_data.size(); ++i) EXPECT_TRUE(identical(first_data[i], second_data[i]));
 }
 
+TEST(EndToEnd, WhatIsSearchedInParallelIsTheSame) {
+  const Graph golden = parse_graph(R"(ir 1
+input %x : f32[1,4,16,16]
+%w : f32[8,4,3,3] = random(1)
+%a = Conv(%x, %w) {pads=[1,1,1,1]}
+%s = SiLU(%a)
+%v : f32[8,8,1,1] = random(2)
+%b = Conv(%s, %v)
+%n = Neg(%b)
+%c = Concat(%s, %b, %n) {axis=1}
+%u : f32[4,24,1,1] = random(3)
+%d = Conv(%c, %u)
+%e = Mul(%s, %b)
+output %d
+output %e
+)");
+  Dice dice(25);
+  const test::MemorySamples samples = test::uniform_samples(golden, dice, 3);
+  ThreadPool pool(3);
+  const Calibration seen = calibrate(golden, samples, pool, {}, {}, Detail::Histograms);
+  const auto text_of = [&](const PrecisionMap& precision, const QuantizeOptions& options, ThreadPool* threads) {
+    Graph graph = quantize(golden, precision, seen, options, {}, nullptr, threads);
+    std::vector<Tensor> data;
+    std::string text = to_text(graph, {}, &data);
+    for (const Tensor& tensor : data)
+      text.append(reinterpret_cast<const char*>(tensor.bytes().data()), tensor.bytes().size());
+    return text;
+  };
+  for (int algorithm = 0; algorithm < 5; ++algorithm) {
+    QuantizeOptions options;
+    options.activations.algorithm = static_cast<RangeAlgorithm>(algorithm);
+    options.clip_weights = uses_weight_search(options.activations.algorithm);
+    const PrecisionMap precision = assign_precision(golden, test::target(), {});
+    EXPECT_EQ(text_of(precision, options, nullptr), text_of(precision, options, &pool)) << algorithm;
+  }
+  const PrecisionMap half = assign_precision(golden, test::target("rk3576"), {.scheme = Scheme::W4A16});
+  EXPECT_EQ(text_of(half, options_of(Scheme::W4A16), nullptr), text_of(half, options_of(Scheme::W4A16), &pool));
+}
+
 TEST(Calibrate, SeesWhatTheGraphComputes) {
   const Graph golden = parse_graph(R"(ir 1
 input %x : f32[1,1,2,2]

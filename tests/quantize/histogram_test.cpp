@@ -64,6 +64,14 @@ TEST(Histogram, HoldsEveryFiniteNumberOfAnySizeOfTensor) {
   }
 }
 
+TEST(Histogram, CountsAnyNumberOfEqualNumbers) {
+  std::vector<float> values(3 * (size_t{1} << 18) + 5, 0.0f);
+  std::fill(values.begin() + 9, values.begin() + 300010, 1.5f);
+  const Histogram h = seen(values).histogram;
+  EXPECT_EQ(count_at(h, 1.5f), 300001);
+  EXPECT_EQ(h.zeros(), static_cast<int64_t>(values.size()) - 300001);
+}
+
 TEST(Histogram, LeavesOutWhatIsNotFinite) {
   const Statistics s = seen(std::vector<float>{kInfinity, 2.0f, std::nanf(""), -kInfinity});
   EXPECT_EQ(s.histogram.total(), 1);

@@ -331,6 +331,28 @@ output %s
   EXPECT_THROW(quantize(golden, assign_precision(golden, test::target(), {}), extremes, options), Error);
 }
 
+TEST(Moments, StopsOnlyWhereTheErrorIsKnownToBeEnough) {
+  int stopped = 0;
+  for (const test::Distribution& d : test::distributions()) {
+    const Moments moments(test::statistics_of(d.values));
+    for (const double share : {1.0, 0.5, 0.1, 0.01}) {
+      const QuantParams params = params_of_range(-share * 3, share * 4, DType::Int8, false);
+      const double error = moments.quantization_error(params, DType::Int8);
+      if (error == 0) continue;  // any part of it is enough
+      for (const double part : {0.5, 0.99, 1.01, 2.0}) {
+        const double found = moments.quantization_error(params, DType::Int8, part * error);
+        if (part > 1) {
+          EXPECT_EQ(found, error) << d.name << ", " << part;
+        } else {
+          EXPECT_TRUE(found == error || std::isinf(found)) << d.name << ", " << part;
+          stopped += std::isinf(found);
+        }
+      }
+    }
+  }
+  EXPECT_GT(stopped, 50);
+}
+
 TEST(Quantize, ConstantsAndFillsOfAClassAreCountedToo) {
   const Graph golden = parse_graph(R"(ir 1
 input %x : f32[1,2,16,16]

@@ -143,6 +143,16 @@ class RKNN:
         self._core.load_onnx(os.fspath(model), values, list(input_initial_val or []))
 
     @_status
+    def load_darknet(self, model, weight):
+        """Loads a DarkNet network: its .cfg and .weights files. Returns 0 or -1."""
+        self._core.load_darknet(os.fspath(model), os.fspath(weight))
+
+    @_status
+    def load_caffe(self, model, blobs=None, input_name=None):
+        """Loads a Caffe net: its .prototxt and .caffemodel files; input_name orders the inputs. Returns 0 or -1."""
+        self._core.load_caffe(os.fspath(model), "" if blobs is None else os.fspath(blobs), list(input_name or []))
+
+    @_status
     def build(self, do_quantization=True, dataset=None, rknn_batch_size=None, auto_hybrid=False):
         """Builds the model, quantized with `dataset` (one sample a line) or in float16. Returns 0 or -1."""
         self._core.build(

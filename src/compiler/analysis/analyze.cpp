@@ -94,8 +94,8 @@ Analysis analyze(const Graph& golden, const Graph& built, const Arithmetic& arit
   const std::vector<LayerPair> pairs = pairs_of(golden, built);
   const std::vector<std::vector<size_t>> shown = rows_by_pair(rows, pairs);
   Streams streams(golden, built, arithmetic, pool, custom);
-  Analysis analysis = analysis_from(compare_streams(streams.reference, streams.candidates, pairs, samples, progress,
-                                                    visitor_of_pairs(visit, rows, shown), resumption),
+  Analysis analysis = analysis_from(compare_streams(streams.reference, streams.candidates, pairs, samples, pool,
+                                                    progress, visitor_of_pairs(visit, rows, shown), resumption),
                                     rows, shown, samples);
   if (resumption != nullptr) analysis.not_resumed = resumption->checkpoint.refusal();
   return analysis;
@@ -110,7 +110,7 @@ std::vector<SampleSums> sums_of_samples(const Graph& golden, const Graph& built,
   Streams streams(golden, built, arithmetic, pool, custom);
   std::vector<SampleSums> sums;
   for (int64_t i = 0; i < samples.count(); ++i) {
-    sums.push_back(compare_sample(streams.reference, streams.candidates, pairs, samples.get(i), visit_pairs));
+    sums.push_back(compare_sample(streams.reference, streams.candidates, pairs, samples.get(i), pool, visit_pairs));
     if (progress) progress("analyze", i + 1, samples.count());
   }
   return sums;

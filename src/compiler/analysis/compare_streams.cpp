@@ -3,6 +3,12 @@
 #include <cmath>
 
 namespace openrknn {
+namespace {
+
+/// Fewer elements are compared before another thread is awake.
+constexpr int64_t kWorthWaking = 20000;
+
+}  // namespace
 
 ComparisonTotals::ComparisonTotals(size_t candidates, size_t pairs)
     : least_cosine_(pairs, std::numeric_limits<double>::infinity()) {
@@ -69,8 +75,8 @@ void ComparisonTotals::read(StateReader& state, int64_t samples) {
 }
 
 SampleSums compare_sample(LayerStream& reference, std::span<const Candidate> candidates,
-                          std::span<const LayerPair> pairs, std::vector<Tensor> inputs, const LayerVisitor& visit,
-                          const std::function<void()>& computed) {
+                          std::span<const LayerPair> pairs, std::vector<Tensor> inputs, ThreadPool& pool,
+                          const LayerVisitor& visit, const std::function<void()>& computed) {
   SampleSums sums(candidates.size(), std::vector<ErrorSums>(pairs.size()));
   reference.start(inputs);
   for (const Candidate& candidate : candidates) candidate.stream.start(inputs);
@@ -82,7 +88,12 @@ SampleSums compare_sample(LayerStream& reference, std::span<const Candidate> can
     for (size_t c = 0; c < candidates.size(); ++c) {
       candidates[c].stream.advance(pairs[p].layer);
       seen.push_back(candidates[c].stream.values(pairs[p].layer));
-      sums[c][p].add(wanted, seen.back());
+    }
+    const auto add = [&](int64_t c, int) { sums[static_cast<size_t>(c)][p].add(wanted, seen[static_cast<size_t>(c)]); };
+    if (element_count(wanted.shape) >= kWorthWaking) {
+      pool.parallel_for(static_cast<int64_t>(candidates.size()), add);
+    } else {
+      for (size_t c = 0; c < candidates.size(); ++c) add(static_cast<int64_t>(c), 0);
     }
     if (visit) visit(p, wanted, seen);
     for (const Candidate& candidate : candidates) {
@@ -94,8 +105,8 @@ SampleSums compare_sample(LayerStream& reference, std::span<const Candidate> can
 }
 
 StreamComparison compare_streams(LayerStream& reference, std::span<const Candidate> candidates,
-                                 std::span<const LayerPair> pairs, const Samples& samples, const Progress& progress,
-                                 const LayerVisitor& visit, const Resumption* resumption) {
+                                 std::span<const LayerPair> pairs, const Samples& samples, ThreadPool& pool,
+                                 const Progress& progress, const LayerVisitor& visit, const Resumption* resumption) {
   const int64_t count = samples.count();
   if (count == 0) fail(Code::DatasetEmpty, "there are no samples to analyze", "give at least one sample");
   ComparisonTotals totals(candidates.size(), pairs.size());
@@ -113,7 +124,7 @@ StreamComparison compare_streams(LayerStream& reference, std::span<const Candida
     if (progress) progress("analyze", ++done, total);
   };
   for (int64_t sample = totals.samples(); sample < count; ++sample) {
-    totals.add(compare_sample(reference, candidates, pairs, samples.get(sample), visit, tell));
+    totals.add(compare_sample(reference, candidates, pairs, samples.get(sample), pool, visit, tell));
     if (resumption == nullptr) continue;
     StateWriter state;
     totals.write(state);

@@ -10,6 +10,7 @@
 #include "compiler/analysis/layer_error.h"
 #include "compiler/dataset/samples.h"
 #include "core/base/log.h"
+#include "core/base/thread_pool.h"
 
 namespace openrknn {
 
@@ -68,14 +69,14 @@ using LayerVisitor =
 
 /// One sample. `computed` is called after each pair.
 SampleSums compare_sample(LayerStream& reference, std::span<const Candidate>, std::span<const LayerPair>,
-                          std::vector<Tensor> inputs, const LayerVisitor& visit = {},
+                          std::vector<Tensor> inputs, ThreadPool&, const LayerVisitor& visit = {},
                           const std::function<void()>& computed = {});
 
 /// `pairs` in the order of computation, of which all streams keep the one they have in common. The streams see the same
-/// inputs. Progress is told as "analyze". With a resumption, samples that are in it are not run again: equal results,
-/// whether it was interrupted or not.
+/// inputs. Candidates are compared in parallel. Progress is told as "analyze". With a resumption, samples that are in
+/// it are not run again: equal results, whether it was interrupted or not.
 StreamComparison compare_streams(LayerStream& reference, std::span<const Candidate>, std::span<const LayerPair>,
-                                 const Samples&, const Progress& = {}, const LayerVisitor& = {},
+                                 const Samples&, ThreadPool&, const Progress& = {}, const LayerVisitor& = {},
                                  const Resumption* = nullptr);
 
 }  // namespace openrknn

@@ -17,7 +17,7 @@ Tensor represented(const Tensor& real, const Value& value) {
 }  // namespace
 
 GraphStream::GraphStream(const Graph& graph, std::shared_ptr<const Plan> plan, ThreadPool& pool)
-    : graph_(graph), run_(std::move(plan), pool) {}
+    : graph_(graph), pool_(pool), run_(std::move(plan), pool) {}
 
 ValueId GraphStream::id_of(std::string_view layer) const {
   const ValueId id = graph_.find(layer);
@@ -72,12 +72,12 @@ Tensor GraphStream::represented_here(const Tensor& real, const Value& value) {
     buffer_.resize(static_cast<size_t>(largest));
   }
   const int64_t element = bit_width(value.dtype) / 8, real_element = bit_width(real.dtype()) / 8;
-  for (int64_t first = 0; first < real.size(); first += kChunk) {
-    const int64_t count = std::min(kChunk, real.size() - first);
+  pool_.parallel_for((real.size() + kChunk - 1) / kChunk, [&](int64_t chunk, int) {
+    const int64_t first = chunk * kChunk, count = std::min(kChunk, real.size() - first);
     const auto part = real.bytes().subspan(static_cast<size_t>(first * real_element));
     const Tensor codes = represented(Tensor::view(real.dtype(), {count}, part, nullptr), value);
     std::copy(codes.bytes().begin(), codes.bytes().end(), buffer_.begin() + first * element);
-  }
+  });
   return Tensor::view(value.dtype, real.shape(), buffer_, nullptr);
 }
 

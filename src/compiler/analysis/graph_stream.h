@@ -23,6 +23,7 @@ class GraphStream : public LayerStream {
   /// As the value holds them, in buffer_.
   Tensor represented_here(const Tensor& real, const Value&);
   const Graph& graph_;
+  ThreadPool& pool_;
   Run run_;
   std::vector<bool> is_there_;  // by value: given or computed in this sample
   // One for all layers, of the largest's size: allocations that come and go would cost several times as much, because

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <utility>
 
@@ -26,6 +27,49 @@ std::pair<double, double> representable(const LayerValues& values) {
 /// NaN once is NaN for good.
 double larger(double a, double b) { return std::isnan(a) || b <= a ? a : b; }
 
+// Elements as real numbers, each type by its short way.
+struct Floats {
+  const float* values;
+  double operator()(size_t i) const { return static_cast<double>(values[i]); }
+};
+struct Codes {
+  const std::byte* codes;
+  const std::array<double, 256>& numbers;
+  double operator()(size_t i) const { return numbers[static_cast<size_t>(codes[i])]; }
+};
+struct Doubles {
+  std::vector<double> values;
+  double operator()(size_t i) const { return values[i]; }
+};
+
+class NumberReader {
+ public:
+  explicit NumberReader(const LayerValues& values)
+      : values_(values), is_coded_(values.dtype == DType::Int8 && values.quant != nullptr) {
+    if (!is_coded_) return;
+    std::array<int8_t, 256> codes;
+    for (int code = -128; code < 128; ++code) codes[static_cast<uint8_t>(code)] = static_cast<int8_t>(code);
+    LayerValues each = values;
+    each.bytes = std::as_bytes(std::span(codes));
+    const std::vector<double> numbers = real_numbers(each, 0, 256);
+    std::copy(numbers.begin(), numbers.end(), by_code_.begin());
+  }
+
+  /// Calls visit with what gives element first + i.
+  template <class Visit>
+  void visit(int64_t first, int64_t count, const Visit& visit) const {
+    if (values_.dtype == DType::Float32)
+      return visit(Floats{reinterpret_cast<const float*>(values_.bytes.data()) + first});
+    if (is_coded_) return visit(Codes{values_.bytes.data() + first, by_code_});
+    visit(Doubles{real_numbers(values_, first, count)});
+  }
+
+ private:
+  const LayerValues& values_;
+  const bool is_coded_;
+  std::array<double, 256> by_code_{};
+};
+
 LayerValues view_of(const LayerValues& values, const Tensor& logical) {
   return {.dtype = values.dtype,
           .quant = values.quant,
@@ -45,21 +89,56 @@ void ErrorSums::add(const LayerValues& wanted, const LayerValues& got) {
     const Tensor a = logical_tensor(wanted), b = logical_tensor(got);
     return add(view_of(wanted, a), view_of(got, b));
   }
+  const std::pair<double, double> ends = representable(got);
+  const double low = ends.first, high = ends.second;
+  const NumberReader wanted_numbers(wanted), got_numbers(got);
   constexpr int64_t kChunk = 4096;
-  const auto [low, high] = representable(got);
   const int64_t count = element_count(wanted.shape);
   for (int64_t first = 0; first < count; first += kChunk) {
     const int64_t length = std::min(kChunk, count - first);
-    const std::vector<double> a = real_numbers(wanted, first, length), b = real_numbers(got, first, length);
-    clipped_ += std::count_if(a.begin(), a.end(), [low = low, high = high](double v) { return v < low || v > high; });
-    add_numbers(a, b);
+    wanted_numbers.visit(first, length, [&](const auto& a) {
+      got_numbers.visit(first, length, [&](const auto& b) {
+        const auto size = static_cast<size_t>(length);
+        if (!add_finite(a, b, size, low, high)) add_any(a, b, size, low, high);
+      });
+    });
   }
   elements_ += count;
 }
 
-void ErrorSums::add_numbers(const std::vector<double>& wanted, const std::vector<double>& got) {
-  for (size_t i = 0; i < wanted.size(); ++i) {
-    const double a = wanted[i], b = got[i];
+/// False, and nothing is added, where a number is NaN or infinite.
+template <class Wanted, class Got>
+bool ErrorSums::add_finite(const Wanted& wanted, const Got& got, size_t count, double low, double high) {
+  double wanted_squares = wanted_squares_, got_squares = got_squares_, products = products_, errors = error_squares_;
+  double largest = 0, least = 0, most = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const double a = wanted(i), b = got(i), difference = a - b, distance = std::abs(difference);
+    wanted_squares += a * a;
+    got_squares += b * b;
+    products += a * b;
+    errors += difference * difference;
+    largest = distance > largest ? distance : largest;
+    least = a < least ? a : least;
+    most = a > most ? a : most;
+  }
+  // What is not finite shows in these: the largest float squared is far from the largest double.
+  if (!std::isfinite(wanted_squares) || !std::isfinite(got_squares)) return false;
+  wanted_squares_ = wanted_squares;
+  got_squares_ = got_squares;
+  products_ = products;
+  error_squares_ = errors;
+  largest_ = larger(largest_, largest);
+  if (least < low || most > high) {
+    for (size_t i = 0; i < count; ++i) clipped_ += wanted(i) < low || wanted(i) > high;
+  }
+  return true;
+}
+
+template <class Wanted, class Got>
+void ErrorSums::add_any(const Wanted& wanted, const Got& got, size_t count, double low, double high) {
+  for (size_t i = 0; i < count; ++i) {
+    const double a = wanted(i), b = got(i);
+    clipped_ += a < low || a > high;
     if (!std::isfinite(a) || !std::isfinite(b)) {
       wanted_not_finite_ += !std::isfinite(a);
       got_not_finite_ += !std::isfinite(b);

@@ -1,6 +1,7 @@
 // How far two versions of a layer are apart, as sums that add up over samples.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 
@@ -33,7 +34,10 @@ class ErrorSums {
   void read(StateReader&);
 
  private:
-  void add_numbers(const std::vector<double>& wanted, const std::vector<double>& got);
+  template <class Wanted, class Got>
+  bool add_finite(const Wanted&, const Got&, size_t count, double low, double high);
+  template <class Wanted, class Got>
+  void add_any(const Wanted&, const Got&, size_t count, double low, double high);
   int64_t elements_ = 0, wanted_not_finite_ = 0, got_not_finite_ = 0, clipped_ = 0;
   double wanted_squares_ = 0, got_squares_ = 0, products_ = 0, error_squares_ = 0, largest_ = 0;
 };

@@ -34,6 +34,8 @@ struct ImportOptions {
   std::vector<std::optional<Tensor>> initial_values;  ///< aligned likewise: a value freezes that input to a constant
   std::map<std::string, Tensor> constants;            ///< by name: inputs frozen likewise
   std::vector<CustomDeclaration> custom_ops;
+  /// The second file of frameworks that have two; empty: beside the model, under its name.
+  std::filesystem::path weights;
 };
 
 /// An operator of a framework, as docs/operators.md lists it.
@@ -45,19 +47,35 @@ struct SourceOperator {
 
 /// One framework. Rows of importers(); no importer includes another.
 struct Importer {
-  std::string_view framework;  ///< "ONNX"
-  bool (*recognises)(const std::filesystem::path&);
+  std::string_view framework;                ///< "ONNX"
+  std::vector<std::string_view> extensions;  ///< lower case
+  /// By the file's first bytes (kHeadBytes, or all there are), whatever it is called.
+  bool (*recognises)(std::string_view head);
   /// Throws Error with every problem found (unsupported nodes with type, location and count).
   Graph (*import)(const std::filesystem::path&, const ImportOptions&);
   /// Sorted by name; one row for each range of versions.
   std::vector<SourceOperator> (*operators)();
 };
 std::span<const Importer> importers();
-/// By extension and content. Throws Error (ImportBadFile).
+inline constexpr size_t kHeadBytes = 4096;
+/// By content, else by extension; null if no importer knows it.
+const Importer* find_importer(const std::filesystem::path&);
+/// The same. Throws Error (ImportBadFile).
 const Importer& importer_for(const std::filesystem::path&);
 
 /// The ONNX importer: opset 6 to 28, external data, files over 2 GiB; reads from the mapped file.
 Graph import_onnx(const std::filesystem::path&, const ImportOptions&);
+bool looks_like_onnx(std::string_view head);
 std::vector<SourceOperator> onnx_operators();
+
+/// The DarkNet importer: a .cfg and its .weights; either may be named.
+Graph import_darknet(const std::filesystem::path&, const ImportOptions&);
+bool looks_like_darknet(std::string_view head);
+std::vector<SourceOperator> darknet_operators();
+
+/// The Caffe importer: a .prototxt and its .caffemodel; either may be named.
+Graph import_caffe(const std::filesystem::path&, const ImportOptions&);
+bool looks_like_caffe(std::string_view head);
+std::vector<SourceOperator> caffe_operators();
 
 }  // namespace openrknn

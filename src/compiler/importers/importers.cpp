@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <fstream>
 
@@ -18,19 +17,18 @@ std::string lower_extension(const std::filesystem::path& path) {
   return extension;
 }
 
-/// A ModelProto begins with field 1 (IR version, a small number) and goes on with one of its first fields.
-bool looks_like_onnx(const std::filesystem::path& path) {
-  std::array<char, 3> head{};
-  std::ifstream(path, std::ios::binary).read(head.data(), head.size());
-  const bool field_follows =
-      head[2] != 0 && std::string_view("\x12\x1a\x22\x28\x32\x3a\x42").find(head[2]) != std::string_view::npos;
-  return head[0] == 0x08 && head[1] > 0 && head[1] < 32 && field_follows;
+std::string head_of(const std::filesystem::path& path) {
+  std::string head(kHeadBytes, '\0');
+  std::ifstream file(path, std::ios::binary);
+  file.read(head.data(), static_cast<std::streamsize>(head.size()));
+  head.resize(static_cast<size_t>(file.gcount()));
+  return head;
 }
 
-bool is_onnx(const std::filesystem::path& path) { return lower_extension(path) == ".onnx" || looks_like_onnx(path); }
-
-constexpr Importer kImporters[] = {
-    {"ONNX", is_onnx, import_onnx, onnx_operators},
+const Importer kImporters[] = {
+    {"ONNX", {".onnx"}, looks_like_onnx, import_onnx, onnx_operators},
+    {"DarkNet", {".cfg", ".weights"}, looks_like_darknet, import_darknet, darknet_operators},
+    {"Caffe", {".prototxt", ".caffemodel"}, looks_like_caffe, import_caffe, caffe_operators},
 };
 
 /// Formats that are known by name and not read yet.
@@ -40,10 +38,6 @@ struct Planned {
 constexpr Planned kPlanned[] = {
     {".tflite", "TensorFlow Lite"},
     {".pb", "TensorFlow"},
-    {".caffemodel", "Caffe"},
-    {".prototxt", "Caffe"},
-    {".cfg", "DarkNet"},
-    {".weights", "DarkNet"},
     {".pt", "TorchScript"},
     {".torchscript", "TorchScript"},
 };
@@ -52,11 +46,23 @@ constexpr Planned kPlanned[] = {
 
 std::span<const Importer> importers() { return kImporters; }
 
+const Importer* find_importer(const std::filesystem::path& path) {
+  const std::string head = head_of(path), extension = lower_extension(path);
+  for (const Importer& importer : kImporters) {
+    if (importer.recognises(head)) return &importer;
+  }
+  for (const Importer& importer : kImporters) {
+    if (std::ranges::find(importer.extensions, extension) != importer.extensions.end()) return &importer;
+  }
+  return nullptr;
+}
+
 const Importer& importer_for(const std::filesystem::path& path) {
   std::error_code error;
   Location where;
   where.file = path.string();
   if (!std::filesystem::exists(path, error)) fail(Code::FileNotFound, where, "no such file", "check the path");
+  if (const Importer* importer = find_importer(path)) return *importer;
   const std::string extension = lower_extension(path);
   const auto planned = std::find_if(std::begin(kPlanned), std::end(kPlanned),
                                     [&](const Planned& row) { return row.extension == extension; });
@@ -64,14 +70,12 @@ const Importer& importer_for(const std::filesystem::path& path) {
     fail(Code::NotBuilt, where, fmt::format("reading {} models is not built yet", planned->framework),
          "convert the model to ONNX");
   }
-  for (const Importer& importer : kImporters) {
-    if (importer.recognises(path)) return importer;
-  }
   if (extension == ".rknn") {
     fail(Code::ImportBadFile, where, "a .rknn file is converted already",
          "run it (openrknn run, openrknn.load, load_rknn), or convert the model it was made from");
   }
-  fail(Code::ImportBadFile, where, "this is no model file that can be read", "give an ONNX file (.onnx)");
+  fail(Code::ImportBadFile, where, "this is no model file that can be read",
+       "give an ONNX (.onnx), DarkNet (.cfg) or Caffe (.prototxt) file");
 }
 
 }  // namespace openrknn

@@ -116,11 +116,10 @@ void note(const Job& job, int64_t sample, const std::vector<Tensor>& inputs, con
 Statistics observe(const Job& job, Worker& worker, int64_t sample, ValueId id, std::span<const float> values, Code code,
                    Location where) {
   Statistics seen;
-  seen.observe(sample, values, worker.counter ? &*worker.counter : nullptr);
-  if (worker.counter) {
-    SharedHistogram& all = job.histograms[static_cast<size_t>(id)];
-    const std::scoped_lock lock(all.mutex);
-    all.histogram.merge(std::exchange(seen.histogram, {}));
+  seen.observe(sample, values);
+  if (worker.counter && seen.has_range()) {
+    auto& [mutex, histogram] = job.histograms[static_cast<size_t>(id)];
+    worker.counter->count_into(histogram, mutex, values, std::max(-seen.lowest, seen.highest));
   }
   if (seen.not_finite == 0) return seen;
   const bool has_nan = std::any_of(values.begin(), values.end(), [](float v) { return std::isnan(v); });

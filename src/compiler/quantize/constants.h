@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -34,10 +35,17 @@ CodedLayer quantize_layer(const Tensor& weights, const Tensor* bias, int axis, d
 CodedLayer given_layer(const GivenCodes& weights, const Tensor* bias, const GivenCodes* given_bias, int axis,
                        double input_scale, DType codes);
 
-/// Layers that were quantized before, by content: builds that differ in the precision of some layers share the others.
-/// Not thread-safe.
+struct HalfConstant {
+  Tensor values;
+  int64_t overflowing = 0;  ///< finite numbers that became infinite
+  double worst = 0;         ///< the largest of them by magnitude
+};
+
+/// What was made of constants before, by content: builds that differ in the precision of some layers share the others.
 struct LayerCache {
+  std::mutex mutex;
   std::map<std::string, CodedLayer> layers;
+  std::map<std::string, HalfConstant> halves;
 };
 
 /// Weights that float16 layers read. Throws Error (QuantizeNotFinite).
@@ -50,11 +58,6 @@ struct CodedNormalization {
 CodedNormalization quantize_normalization(std::span<const Tensor> parameters, double epsilon, double input_scale,
                                           const RangeSpec& activations, const Location& where);
 
-struct HalfConstant {
-  Tensor values;
-  int64_t overflowing = 0;  ///< finite numbers that became infinite
-  double worst = 0;         ///< the largest of them by magnitude
-};
 /// Float16, rounded to nearest even; with `saturate` overflowing numbers become ±65504.
 HalfConstant to_half(const Tensor&, bool saturate);
 

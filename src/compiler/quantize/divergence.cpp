@@ -9,6 +9,8 @@
 //   KL  Σ P·log(P / Q), both divided by their sums.
 // A wide range loses what differs within a code, a narrow one what it piles up at its ends.
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -26,18 +28,32 @@ constexpr int64_t kFewestBins = 256;
 constexpr double kNothing = 1e-6;
 constexpr double kHalfANumber = 0.5;
 
-/// Natural logarithm of a positive number, the same bits everywhere.
-double logarithm(double x) {
-  int exponent = 0;
-  double mantissa = std::frexp(x, &exponent);
-  if (mantissa < 0.70710678118654752) {
-    mantissa *= 2;
-    --exponent;
-  }
+/// Natural logarithm of a positive number that is not subnormal, the same bits everywhere. Without a branch, so that
+/// vector units take several at a time.
+inline double logarithm(double x) {
+  constexpr uint64_t kFraction = 0x000fffffffffffff, kOneHalf = 0x3fe0000000000000, kTwo52 = 0x4330000000000000;
+  const uint64_t bits = std::bit_cast<uint64_t>(x);
+  const double half = std::bit_cast<double>((bits & kFraction) | kOneHalf);  // x = half · 2^(exponent - 1022)
+  const double exponent = std::bit_cast<double>((bits >> 52) | kTwo52) - (0x1p52 + 1022);
+  const bool is_small = half < 0.70710678118654752;
+  const double mantissa = is_small ? half * 2 : half, power = is_small ? exponent - 1 : exponent;
   const double t = (mantissa - 1) / (mantissa + 1), u = t * t;  // ln m = 2·atanh(t), |t| < 0.172
-  double series = 0;
-  for (const double odd : {17.0, 15.0, 13.0, 11.0, 9.0, 7.0, 5.0, 3.0, 1.0}) series = series * u + 1 / odd;
-  return exponent * 0.69314718055994531 + 2 * t * series;
+  double series = 1.0 / 17;
+  series = series * u + 1.0 / 15;
+  series = series * u + 1.0 / 13;
+  series = series * u + 1.0 / 11;
+  series = series * u + 1.0 / 9;
+  series = series * u + 1.0 / 7;
+  series = series * u + 1.0 / 5;
+  series = series * u + 1.0 / 3;
+  series = series * u + 1.0;
+  return power * 0.69314718055994531 + 2 * t * series;
+}
+
+constexpr size_t kTogether = 256;
+using Numbers = std::array<double, kTogether>;
+void take_logarithms(Numbers& numbers) {
+  for (double& number : numbers) number = logarithm(number);
 }
 
 double self_information(double part) { return part > 0 ? part * logarithm(part) : 0; }
@@ -50,18 +66,31 @@ Divergence::Divergence(const Moments& moments, double bin_width, int64_t levels)
       below_(2 * kReach + 1),
       filled_(2 * kReach + 1),
       information_(2 * kReach + 1) {
-  const double negative = moments.negative.all().count;
   std::vector<double> mass(2 * kReach);
-  for (int64_t i = 0; i < kReach; ++i) {
-    const double from = static_cast<double>(i) * bin_width, to = static_cast<double>(i + 1) * bin_width;
-    mass[static_cast<size_t>(kReach - 1 - i)] = moments.negative.up_to(to).count - moments.negative.up_to(from).count;
-    mass[static_cast<size_t>(kReach + i)] = moments.positive.up_to(to).count - moments.positive.up_to(from).count;
-  }
-  below_[0] = negative - moments.negative.up_to(static_cast<double>(kReach) * bin_width).count;
+  // Per side from 0 outwards; beyond the largest number there is nothing.
+  const auto fill = [&](const OneSided& side, auto place) {
+    double up_to_here = 0;
+    for (int64_t i = 0; i < kReach && up_to_here < side.all().count; ++i) {
+      const double up_to_end = side.up_to(static_cast<double>(i + 1) * bin_width).count;
+      mass[static_cast<size_t>(place(i))] = up_to_end - up_to_here;
+      up_to_here = up_to_end;
+    }
+    return side.all().count - up_to_here;
+  };
+  below_[0] = fill(moments.negative, [](int64_t i) { return kReach - 1 - i; });
+  fill(moments.positive, [](int64_t i) { return kReach + i; });
   for (size_t i = 0; i < mass.size(); ++i) {
     below_[i + 1] = below_[i] + mass[i];
     filled_[i + 1] = filled_[i] + (mass[i] > kNothing ? 1 : 0);
-    information_[i + 1] = information_[i] + self_information(mass[i] / total_);
+  }
+  for (size_t first = 0; first < mass.size(); first += kTogether) {
+    Numbers parts, logarithms;
+    for (size_t i = 0; i < kTogether; ++i) parts[i] = std::max(mass[first + i] / total_, 0.0);
+    for (size_t i = 0; i < kTogether; ++i) logarithms[i] = parts[i] > 0 ? parts[i] : 1;
+    take_logarithms(logarithms);
+    for (size_t i = 0; i < kTogether; ++i) {
+      information_[first + i + 1] = information_[first + i] + parts[i] * logarithms[i];
+    }
   }
 }
 
@@ -73,10 +102,17 @@ double Divergence::of(int64_t first, int64_t last) const {
 
   double divergence = information_[end - 1] - information_[begin + 1] + self_information((first_bin + under) / total_) +
                       self_information((last_bin + over) / total_);
-  const int64_t bins = last - first;
-  size_t from = begin;
+  // The codes' bins end at ceil((level + 1) · bins / levels), counted on without a division.
+  const int64_t bins = last - first, whole = bins / levels_, rest = bins % levels_;
+  int64_t ends = 0, left = levels_ - 1;
+  Numbers parts, logarithms;  // by code that has any numbers
+  logarithms.fill(1);
+  size_t count = 0, from = begin;
   for (int64_t level = 0; level < levels_; ++level) {
-    const size_t to = begin + static_cast<size_t>(((level + 1) * bins + levels_ - 1) / levels_);
+    const bool carries = left + rest >= levels_;
+    ends += whole + (carries ? 1 : 0);
+    left += rest - (carries ? levels_ : 0);
+    const size_t to = begin + static_cast<size_t>(ends);
     const double mass = below_[to] - below_[from];
     double filled = static_cast<double>(filled_[to] - filled_[from]), folded = 0;
     const auto fold = [&](double numbers, double bin) {
@@ -88,8 +124,11 @@ double Divergence::of(int64_t first, int64_t last) const {
     if (level == levels_ - 1) fold(over, last_bin);
     from = to;
     if (filled == 0) continue;
-    divergence -= (mass + folded) / total_ * logarithm((mass > kNothing ? mass : kHalfANumber) / (filled * inside));
+    parts[count] = (mass + folded) / total_;
+    logarithms[count++] = (mass > kNothing ? mass : kHalfANumber) / (filled * inside);
   }
+  take_logarithms(logarithms);
+  for (size_t i = 0; i < count; ++i) divergence -= parts[i] * logarithms[i];
   return divergence;
 }
 
@@ -100,7 +139,7 @@ namespace {
 class Search {
  public:
   Search(const Divergence& divergence, int64_t below, int64_t above, bool centred)
-      : divergence_(divergence), below_(below), above_(above), centred_(centred) {
+      : divergence_(divergence), below_(below), above_(above) {
     constexpr int kOctaves = 4;
     constexpr double kStep = 0.70710678118654752;
     double lower = 1;
@@ -141,7 +180,6 @@ class Search {
 
   const Divergence& divergence_;
   const int64_t below_, above_;
-  const bool centred_;
   int64_t best_below_ = 0, best_above_ = 0;
   double least_ = kUnbounded;
 };

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -41,6 +42,7 @@ class Histogram {
  private:
   friend class BucketCounter;
   void append(const Block&);
+  void unshare();
 
   int64_t zeros_ = 0, total_ = 0;
   std::shared_ptr<std::vector<Block>> blocks_;  // by index; none is empty
@@ -52,15 +54,22 @@ class BucketCounter {
   BucketCounter();
   /// `largest`: the largest finite magnitude among the numbers. What is not finite is left out.
   Histogram count(std::span<const float>, float largest);
+  /// The same, added to what others add to as well: `mutex` is held while counts move, not while numbers are read.
+  void count_into(Histogram& all, std::mutex& mutex, std::span<const float>, float largest);
 
  private:
   void count_piece(std::span<const float>);
-  int64_t drain(uint32_t block, Histogram::Block& into);  // their sum; the table is left empty
+  void move_into(Histogram& all, int64_t numbers, float largest);
+  using Counts = std::array<uint32_t, Histogram::kBlockSize>;
+  int64_t take_block(uint32_t block, Counts&);  // their sum; where it is 0, they are left as they are
+  int64_t take_bucket(uint32_t bucket);
 
   // Neighbouring elements are often equal (zeros above all), and an addition must wait for the one before it to the
-  // same address. So each bucket has four counts, side by side, that take turns.
+  // same address: so there are four tables that take turns. Their counts have 16 bits, for what a tensor touches to
+  // stay in the innermost cache.
   static constexpr size_t kLanes = 4;
-  std::vector<uint32_t> table_;
+  std::vector<uint16_t> table_;
+  std::vector<Histogram::Block> fresh_;  // blocks the histogram does not have yet
 };
 
 }  // namespace openrknn

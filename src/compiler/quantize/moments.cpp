@@ -26,43 +26,41 @@ OneSided::OneSided(const Histogram& histogram, bool negative, double largest) : 
   for (const Histogram::Block& block : histogram.blocks()) {
     if ((block.index < Histogram::kBlocks / 2) == (sign == 0)) mine.push_back(&block);
   }
-  below_.emplace_back();
+  buckets_.resize(1);
   if (mine.empty()) return;
   const uint32_t first = mine.front()->index, last = mine.back()->index;
   first_bucket_ = (first - sign) * Histogram::kBlockSize;
+  const auto begin_of = [&](uint32_t bucket) {
+    const float value = std::bit_cast<float>(bucket << Histogram::kDroppedBits);
+    return std::min(std::isinf(value) ? 0x1p128 : static_cast<double>(value), largest_);
+  };
   const auto& top = mine.back()->counts;
   const auto last_filled = static_cast<uint32_t>(
       top.rend() - 1 - std::find_if(top.rbegin(), top.rend(), [](int64_t count) { return count != 0; }));
-  below_.reserve(size_t{last - first + 1} * Histogram::kBlockSize + 1);
+  buckets_.resize(size_t{last - first + 1} * Histogram::kBlockSize + 1);
+  double begin = begin_of(first_bucket_), count = 0, sum = 0, squares = 0;
+  Bucket* bucket = buckets_.data();
   size_t at = 0;
   for (uint32_t index = first; index <= last; ++index) {
     const Histogram::Block* block = mine[at]->index == index ? mine[at++] : nullptr;
     for (uint32_t i = 0; i < Histogram::kBlockSize; ++i) {
-      Sums sums = below_.back();
+      const double end = begin_of((index - sign) * Histogram::kBlockSize + i + 1);
+      *bucket++ = {.below = {count, sum, squares}, .begin = begin};
       if (block != nullptr && block->counts[i] != 0) {
-        const auto [begin, end] = edges(below_.size() - 1);
         const bool extreme = index == last && i == last_filled;
-        const double count = static_cast<double>(block->counts[i] - (extreme ? 1 : 0));
-        sums.count += count;
-        sums.first += count * (begin + end) / 2;
-        sums.second += count * (begin * begin + begin * end + end * end) / 3;
+        const double more = static_cast<double>(block->counts[i] - (extreme ? 1 : 0));
+        count += more;
+        sum += more * (begin + end) / 2;
+        squares += more * (begin * begin + begin * end + end * end) / 3;
       }
-      below_.push_back(sums);
+      begin = end;
     }
   }
-  all_ = below_.back();
+  *bucket = {.below = {count, sum, squares}, .begin = begin};
+  all_ = buckets_.back().below;
   all_.count += 1;
   all_.first += largest_;
   all_.second += largest_ * largest_;
-}
-
-OneSided::Edges OneSided::edges(size_t i) const {
-  const auto edge = [](uint32_t bucket) {
-    const float value = std::bit_cast<float>(bucket << Histogram::kDroppedBits);
-    return std::isinf(value) ? 0x1p128 : static_cast<double>(value);
-  };
-  const uint32_t bucket = first_bucket_ + static_cast<uint32_t>(i);
-  return {std::min(edge(bucket), largest_), std::min(edge(bucket + 1), largest_)};
 }
 
 OneSided::Sums OneSided::up_to(double magnitude) const {
@@ -70,30 +68,29 @@ OneSided::Sums OneSided::up_to(double magnitude) const {
   const uint32_t bucket = bucket_of(magnitude);
   if (bucket < first_bucket_) return {};
   const size_t i = bucket - first_bucket_;
-  if (i + 1 >= below_.size()) return below_.back();
-  const Sums &from = below_[i], &to = below_[i + 1];
-  const auto [begin, end] = edges(i);
-  const double x = std::clamp(magnitude, begin, end);
-  if (to.count == from.count || !(x > begin)) return from;
-  const double density = (to.count - from.count) / (end - begin);
-  Sums sums = from;
-  sums.count += density * (x - begin);
-  sums.first += density * (x - begin) * (x + begin) / 2;
-  sums.second += density * (x - begin) * (x * x + x * begin + begin * begin) / 3;
+  if (i + 1 >= buckets_.size()) return buckets_.back().below;
+  const auto& [below, begin] = buckets_[i];
+  const auto& [below_next, end] = buckets_[i + 1];
+  const double x = std::min(magnitude, end), width = x - begin;
+  if (below_next.count == below.count || !(width > 0)) return below;
+  const double density = (below_next.count - below.count) / (end - begin);
+  Sums sums = below;
+  sums.count += density * width;
+  sums.first += density * width * (x + begin) / 2;
+  sums.second += density * width * (x * x + x * begin + begin * begin) / 3;
   return sums;
 }
 
 double OneSided::where(double count) const {
-  const auto above = std::upper_bound(below_.begin(), below_.end(), count,
-                                      [](double wanted, const Sums& sums) { return wanted < sums.count; });
-  if (above == below_.begin()) return 0;
-  if (above == below_.end()) return largest_;
-  const size_t i = static_cast<size_t>(above - below_.begin()) - 1;
-  const auto [begin, end] = edges(i);
-  return begin + (end - begin) * (count - below_[i].count) / (below_[i + 1].count - below_[i].count);
+  const auto above = std::upper_bound(buckets_.begin(), buckets_.end(), count,
+                                      [](double wanted, const Bucket& bucket) { return wanted < bucket.below.count; });
+  if (above == buckets_.begin()) return 0;
+  if (above == buckets_.end()) return largest_;
+  const Bucket &from = *(above - 1), &to = *above;
+  return from.begin + (to.begin - from.begin) * (count - from.below.count) / (to.below.count - from.below.count);
 }
 
-double OneSided::quantization_error(double scale, int64_t steps) const {
+double OneSided::quantization_error(double scale, int64_t steps, double enough) const {
   if (empty()) return 0;
   // Beyond so many steps a bucket is wider than a step: what lies in it is off by scale²/12 on average.
   constexpr int64_t kResolved = 512;
@@ -106,6 +103,7 @@ double OneSided::quantization_error(double scale, int64_t steps) const {
     error += spread_around(static_cast<double>(step) * scale, from, to);
     from = to;
     if (end >= largest_) return error;
+    if (error >= enough) return kUnbounded;
   }
   if (step < steps) {
     const Sums to = up_to((static_cast<double>(steps) - 0.5) * scale);
@@ -125,11 +123,21 @@ Moments::Moments(const Statistics& s)
       positive(s.histogram, false, static_cast<double>(s.highest)),
       zeros(static_cast<double>(s.histogram.zeros())) {}
 
-double Moments::quantization_error(const QuantParams& params, DType codes) const {
+double Moments::quantization_error(const QuantParams& params, DType codes, double enough) const {
   const double scale = params.scale[0];
-  const int64_t zero_point = params.zero_point[0];
-  return negative.quantization_error(scale, zero_point - lowest_code(codes)) +
-         positive.quantization_error(scale, highest_code(codes) - zero_point);
+  const int64_t below = params.zero_point[0] - lowest_code(codes), above = highest_code(codes) - params.zero_point[0];
+  // What is clipped counts from the start. The sums have it in their last terms, rounded in another way: by far less
+  // than the part of the squares that is allowed for here.
+  const double clipped_below = negative.clipping_error(scale, below),
+               clipped_above = positive.clipping_error(scale, above);
+  const double most = enough + 1e-12 * (negative.all().second + positive.all().second) - clipped_above;
+  const double error = negative.quantization_error(scale, below, most - clipped_below);
+  return error >= most ? OneSided::kUnbounded : error + positive.quantization_error(scale, above, most - error);
+}
+
+double Moments::clipping_error(const QuantParams& params, DType codes) const {
+  return negative.clipping_error(params.scale[0], params.zero_point[0] - lowest_code(codes)) +
+         positive.clipping_error(params.scale[0], highest_code(codes) - params.zero_point[0]);
 }
 
 }  // namespace openrknn

@@ -1,6 +1,8 @@
 // What a range costs, computed from a histogram: sums over any interval, and the error of quantized codes.
 #pragma once
 
+#include <limits>
+
 #include "compiler/quantize/quantize.h"
 
 namespace openrknn {
@@ -12,6 +14,7 @@ class OneSided {
   struct Sums {
     double count = 0, first = 0, second = 0;  ///< of 1, x and x^2
   };
+  static constexpr double kUnbounded = std::numeric_limits<double>::infinity();
 
   OneSided(const Histogram&, bool negative, double largest);
 
@@ -19,21 +22,21 @@ class OneSided {
   const Sums& all() const { return all_; }
   /// Magnitude with `count` numbers below it.
   double where(double count) const;
-  /// Σ (x − x')² where x' is the nearest of 0, scale, … steps·scale.
-  double quantization_error(double scale, int64_t steps) const;
+  /// Σ (x − x')² where x' is the nearest of 0, scale, … steps·scale; infinite as soon as a part of it is `enough`.
+  double quantization_error(double scale, int64_t steps, double enough = kUnbounded) const;
   /// The part of it that comes from numbers beyond the last step.
   double clipping_error(double scale, int64_t steps) const;
   bool empty() const { return all().count == 0; }
 
  private:
-  struct Edges {
-    double begin = 0, end = 0;
+  struct Bucket {
+    Sums below;        // what is smaller than any number of the bucket
+    double begin = 0;  // the next one's is its end
   };
-  Edges edges(size_t i) const;
 
   double largest_ = 0;
   uint32_t first_bucket_ = 0;
-  std::vector<Sums> below_;  // below bucket i, and below the extreme
+  std::vector<Bucket> buckets_;  // the last is where the extreme lies, and none itself
   Sums all_;
 };
 
@@ -44,8 +47,10 @@ struct Moments {
 
   explicit Moments(const Statistics&);
   double count() const { return zeros + negative.all().count + positive.all().count; }
-  /// Σ (x − x')² over all elements.
-  double quantization_error(const QuantParams&, DType codes) const;
+  /// Σ (x − x')² over all elements; it may be infinite instead where it is `enough` or more.
+  double quantization_error(const QuantParams&, DType codes, double enough = OneSided::kUnbounded) const;
+  /// Σ (x − x')² over numbers beyond the outermost codes.
+  double clipping_error(const QuantParams&, DType codes) const;
 };
 
 }  // namespace openrknn

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "compiler/quantize/constants.h"
+#include "compiler/quantize/layer_weights.h"
 #include "compiler/quantize/precision_rules.h"
 #include "compiler/quantize/range_classes.h"
 #include "core/base/hash.h"
@@ -35,17 +35,21 @@ bool tolerates_saturation(const Node& node) {
 class Quantizer {
  public:
   Quantizer(const Graph& golden, const PrecisionMap& precision, const Calibration& calibration,
-            const QuantizeOptions& options, const GivenParameters& given, std::vector<std::string>* notes)
+            const QuantizeOptions& options, const GivenParameters& given, std::vector<std::string>* notes,
+            ThreadPool* pool)
       : golden_(golden),
         precision_(precision),
         options_(options),
         given_(given),
         notes_(notes),
-        classes_(golden, precision, calibration, options.activations, options.ranges, given),
+        pool_(pool),
+        classes_(golden, precision, calibration, options.activations, options.ranges, given, pool),
+        weights_(golden, precision, options),
         graph_(golden) {}
 
   Graph run() {
     store_values();
+    if (pool_ != nullptr) weights_.search(classes_, given_, *pool_);
     for (const NodeId id : golden_.order()) connect(id);
     problems_.throw_if_any();
     return std::move(graph_);
@@ -58,19 +62,16 @@ class Quantizer {
   void connect_float(NodeId);
   void connect_layer(NodeId);
   CodedLayer coded_layer(NodeId, double input_scale);
-  CodedLayer cached_layer(const Tensor& weights, const Tensor* bias, int axis, double input_scale, const WeightSpec&,
-                          const Location&);
   void connect_normalization(NodeId);
   void multiply_instead_of_divide(NodeId);
 
   ValueId code_form(ValueId, DType codes, const QuantParams&);
   ValueId float_form(ValueId, DType);
   ValueId convert(ValueId, std::string name, DType, std::optional<QuantParams>);
+  HalfConstant half_of(const Tensor&, bool saturate) const;
   ValueId half_constant(NodeId, ValueId);
   const GivenCodes* given(ValueId) const;
   void note_coarse_channels(NodeId, const QuantParams& weights);
-  Coded coded_weights(NodeId, ValueId);
-  bool is_worth_coding(const Tensor& real, const Coded&) const;
   template <class Make>
   ValueId constant_form(ValueId, std::string key, const std::string& suffix, Make make);
 
@@ -79,7 +80,9 @@ class Quantizer {
   const QuantizeOptions& options_;
   const GivenParameters& given_;
   std::vector<std::string>* notes_;
+  ThreadPool* pool_;
   RangeClasses classes_;
+  LayerWeights weights_;
   Graph graph_;
   Diagnostics problems_;
   std::map<std::pair<ValueId, std::string>, ValueId> forms_;  // what a value or constant became, by key
@@ -192,7 +195,6 @@ CodedLayer Quantizer::coded_layer(NodeId id, double input_scale) {
   const ValueId weights = golden.inputs[1];
   const ValueId bias = golden.inputs.size() > 2 ? golden.inputs[2] : ValueId::None;
   const Tensor* bias_content = bias == ValueId::None ? nullptr : &*golden_[bias].constant;
-  const Location where{.file = {}, .node = golden.name, .tensor = golden_[weights].name};
   const DType codes = precision_.at(id).dtype;
   const int axis = weight_axis(golden_, id);
   const GivenCodes* own = given(weights);
@@ -204,14 +206,7 @@ CodedLayer Quantizer::coded_layer(NodeId id, double input_scale) {
     note_coarse_channels(id, layer.weights.quant);
     return layer;
   }
-  // A vector of weights is one column: it has one output channel.
-  const bool column = golden_[weights].shape.size() == 1;
-  const WeightSpec spec{.method = column ? QuantizedMethod::Layer : options_.method,
-                        .dtype = codes,
-                        .symmetric = options_.symmetric_weights,
-                        .power_of_two = options_.activations.power_of_two,
-                        .clip = options_.clip_weights};
-  return cached_layer(*golden_[weights].constant, bias_content, axis, input_scale, spec, where);
+  return weights_.take(id, input_scale);
 }
 
 /// The NPU multiplies a channel by a whole number of 2^-14 of the largest scale. Our own scales are chosen so; given
@@ -232,19 +227,6 @@ void Quantizer::note_coarse_channels(NodeId id, const QuantParams& weights) {
       "'{}': {} of {} channels have weight scales so far below the layer's largest that the hardware's multiplier of "
       "2^-14 steps is off by up to {:.1f} %; their results are scaled by as much",
       golden_[id].name, coarse, weights.scale.size(), 100 * worst));
-}
-
-CodedLayer Quantizer::cached_layer(const Tensor& weights, const Tensor* bias, int axis, double input_scale,
-                                   const WeightSpec& spec, const Location& where) {
-  if (options_.cache == nullptr) return quantize_layer(weights, bias, axis, input_scale, spec, where);
-  const std::string key =
-      fmt::format("{} {} {} {} {:a} {} {} {} {} {}", hash64(weights.bytes()), to_string(weights.shape()),
-                  bias == nullptr ? 0 : hash64(bias->bytes()), axis, input_scale, static_cast<int>(spec.method),
-                  name(spec.dtype), spec.symmetric, spec.power_of_two, spec.clip);
-  std::map<std::string, CodedLayer>& known = options_.cache->layers;
-  const auto found = known.find(key);
-  if (found != known.end()) return found->second;
-  return known.emplace(key, quantize_layer(weights, bias, axis, input_scale, spec, where)).first->second;
 }
 
 /// Brings BatchNormalization to x · slope + bias: mean 0, variance 1, epsilon 0.
@@ -286,12 +268,20 @@ void Quantizer::connect_float(NodeId id) {
     }
     // Added to a float32 accumulator: a bias or a variance loses by rounding and gains nothing. A scale may be tiny.
     const InputRole role = role_of(golden_, id, i);
-    // A weight-only build's layer that a rule asks to be float16 keeps its weights so as well.
-    if (role == InputRole::Weights && options_.coded_weights && !precision_.at(id).asked) {
-      const Coded coded = coded_weights(id, input);
-      if (is_worth_coding(*golden_[input].constant, coded)) {
+    if (role == InputRole::Weights && weights_.may_code_half(id)) {
+      const HalfLayer half = weights_.take_half(id);
+      if (half.overflowing > 0) {
+        Location where = golden_.where(id);
+        where.tensor = golden_[input].name;
+        problems_.add(Code::QuantizeHalfOverflow, where,
+                      fmt::format("{} of {} weights exceed float16, the largest is {}", half.overflowing,
+                                  half.weights.codes.size(), half.worst),
+                      "rescale the layer, or quantize it to int8");
+      }
+      if (half.is_worth_coding) {
         const std::string key = fmt::format("coded weights {}", weight_axis(golden_, id));
-        graph_.set_input(id, i, constant_form(input, key, suffix_of(coded.codes.dtype()), [&] { return coded; }));
+        const std::string suffix = suffix_of(half.weights.codes.dtype());
+        graph_.set_input(id, i, constant_form(input, key, suffix, [&] { return half.weights; }));
         continue;
       }
     }
@@ -305,42 +295,19 @@ void Quantizer::connect_float(NodeId id) {
   }
 }
 
-/// Weights of a float16 layer, kept as codes: the executor reads them as float16 (docs/arithmetic.md).
-Coded Quantizer::coded_weights(NodeId id, ValueId weights) {
-  Location where = golden_.where(id);
-  where.tensor = golden_[weights].name;
-  const bool column = golden_[weights].shape.size() == 1;
-  const WeightOnlySpec spec{.method = column ? QuantizedMethod::Layer : options_.method,
-                            .dtype = *options_.coded_weights,
-                            .symmetric = options_.symmetric_weights,
-                            .group = column ? 0 : options_.group,
-                            .clip = options_.clip_weights};
-  Coded coded = quantize_weights(*golden_[weights].constant, weight_axis(golden_, id), spec, where);
-  const HalfConstant read = to_half(dequantize_tensor(coded.codes, coded.quant), false);
-  if (read.overflowing > 0) {
-    problems_.add(Code::QuantizeHalfOverflow, where,
-                  fmt::format("{} of {} weights exceed float16, the largest is {}", read.overflowing,
-                              read.values.size(), read.worst),
-                  "rescale the layer, or quantize it to int8");
-  }
-  return coded;
-}
-
-bool Quantizer::is_worth_coding(const Tensor& real, const Coded& coded) const {
-  if (real.size() < options_.fewest_coded) return false;
-  if (!options_.most_coding_error) return true;
-  const std::vector<double> wanted = to_doubles(real), kept = to_doubles(dequantize_tensor(coded.codes, coded.quant));
-  double square = 0, error = 0;
-  for (size_t i = 0; i < wanted.size(); ++i) {
-    square += wanted[i] * wanted[i];
-    error += (wanted[i] - kept[i]) * (wanted[i] - kept[i]);
-  }
-  return error <= *options_.most_coding_error * square;
+HalfConstant Quantizer::half_of(const Tensor& content, bool saturate) const {
+  if (options_.cache == nullptr) return to_half(content, saturate);
+  const std::string key =
+      fmt::format("{} {} {} {}", hash64(content.bytes()), name(content.dtype()), to_string(content.shape()), saturate);
+  const std::scoped_lock lock(options_.cache->mutex);
+  std::map<std::string, HalfConstant>& known = options_.cache->halves;
+  const auto found = known.find(key);
+  return found != known.end() ? found->second : known.emplace(key, to_half(content, saturate)).first->second;
 }
 
 ValueId Quantizer::half_constant(NodeId id, ValueId constant) {
   const bool saturate = tolerates_saturation(golden_[id]);
-  const HalfConstant half = to_half(*golden_[constant].constant, saturate);
+  const HalfConstant half = half_of(*golden_[constant].constant, saturate);
   if (half.overflowing > 0) {
     Location where = golden_.where(id);
     where.tensor = golden_[constant].name;
@@ -414,8 +381,9 @@ ValueId Quantizer::convert(ValueId from, std::string name, DType dtype, std::opt
 }  // namespace
 
 Graph quantize(const Graph& golden, const PrecisionMap& precision, const Calibration& calibration,
-               const QuantizeOptions& options, const GivenParameters& given, std::vector<std::string>* notes) {
-  return Quantizer(golden, precision, calibration, options, given, notes).run();
+               const QuantizeOptions& options, const GivenParameters& given, std::vector<std::string>* notes,
+               ThreadPool* pool) {
+  return Quantizer(golden, precision, calibration, options, given, notes, pool).run();
 }
 
 }  // namespace openrknn

@@ -53,8 +53,8 @@ std::string to_bytes(const Calibration&);
 /// Trusts nothing. Throws Error (InvalidArgument).
 Calibration calibration_from_bytes(std::string_view);
 
-/// What calibrate() collects. Extremes cost next to nothing; histograms a third of a nanosecond an element, and some
-/// 100 kB a tensor.
+/// What calibrate() collects. Extremes cost next to nothing; histograms half a nanosecond an element, and some 100 kB a
+/// tensor.
 enum class Detail : uint8_t { Extremes, Histograms };
 
 /// Runs the golden graph over all samples, in parallel over samples, and watches every float value. Memory does not
@@ -152,9 +152,11 @@ QuantizeOptions options_of(Scheme);
 /// Golden's ids stay valid: values change dtype and get QuantParams, Convert nodes are added at borders. With every
 /// node Float16 this is the fp16 build. Throws Error (QuantizeNoStatistics, QuantizeHalfOverflow naming the constant,
 /// …).
-/// Tensors and weights that have given parameters keep them; `notes` tells where a given scale does not fit.
+/// Tensors and weights that have given parameters keep them; `notes` tells where a given scale does not fit. `pool`:
+/// ranges and weights are searched in parallel; nothing of the result depends on it.
 Graph quantize(const Graph& golden, const PrecisionMap&, const Calibration&, const QuantizeOptions&,
-               const GivenParameters& given = {}, std::vector<std::string>* notes = nullptr);
+               const GivenParameters& given = {}, std::vector<std::string>* notes = nullptr,
+               ThreadPool* pool = nullptr);
 
 /// What a graph was quantized with: enough to do it again with one thing changed.
 struct QuantizeRecipe {

@@ -26,6 +26,11 @@ double width_of(const Statistics& s) {
   return std::max(static_cast<double>(s.highest), 0.0) - std::min(static_cast<double>(s.lowest), 0.0);
 }
 
+/// How wide a range these parameters span.
+double width_of_codes(const QuantParams& params, DType codes) {
+  return params.scale[0] * static_cast<double>(highest_code(codes) - lowest_code(codes));
+}
+
 Statistics clamped(Statistics s, const std::optional<std::pair<double, double>>& natural) {
   if (!natural || !s.has_range()) return s;
   s.lowest = std::clamp(s.lowest, static_cast<float>(natural->first), static_cast<float>(natural->second));
@@ -60,7 +65,8 @@ bool reads_as_stored(const Graph& golden, NodeId id) {
 }
 
 RangeClasses::RangeClasses(const Graph& golden, const PrecisionMap& precision, const Calibration& calibration,
-                           const RangeSpec& spec, const AskedRanges& asked, const GivenParameters& given)
+                           const RangeSpec& spec, const AskedRanges& asked, const GivenParameters& given,
+                           ThreadPool* pool)
     : golden_(golden), precision_(precision), asked_(asked), narrow_spec_(spec), wide_spec_(spec) {
   narrow_spec_.dtype = DType::Int8;
   wide_spec_.dtype = DType::Int16;
@@ -70,7 +76,7 @@ RangeClasses::RangeClasses(const Graph& golden, const PrecisionMap& precision, c
   range_.resize(count);
   given_.resize(count);
   params_.resize(count);
-  own_width_.resize(count);
+  own_params_.resize(count);
   for (size_t i = 0; i < count; ++i) parent_.push_back(i);
   add_members(given);
 
@@ -98,9 +104,11 @@ RangeClasses::RangeClasses(const Graph& golden, const PrecisionMap& precision, c
   problems.throw_if_any();
 
   join_moves();
+  if (pool != nullptr) search_own_ranges(*pool);
   for (const NodeId id : golden.order()) {
     if (computes_codes(precision, id) && schema_of(golden[id]).quant == QuantRule::Unify) join_choices(id);
   }
+  if (pool != nullptr) choose_all(*pool);
 }
 
 void RangeClasses::add_members(const GivenParameters& given) {
@@ -186,11 +194,55 @@ Statistics RangeClasses::seen_in(const Tensor& constant) {
   return seen;
 }
 
+bool RangeClasses::is_searched(const Statistics& s) const {
+  return narrow_spec_.algorithm != RangeAlgorithm::Normal && width_of(s) != 0;
+}
+
 /// How wide a range the codes would span.
 double RangeClasses::chosen_width(const Statistics& s, DType codes) const {
-  if (narrow_spec_.algorithm == RangeAlgorithm::Normal || !s.has_range()) return width_of(s);
-  const auto steps = static_cast<double>(highest_code(codes) - lowest_code(codes));
-  return width_of(s) == 0 ? 0 : choose(s, spec(codes)).scale[0] * steps;
+  return is_searched(s) ? width_of_codes(choose(s, spec(codes)), codes) : width_of(s);
+}
+
+double RangeClasses::own_width(Form form) {
+  const size_t at = index_of(form);
+  if (!is_searched(own_[at])) return width_of(own_[at]);
+  if (!own_params_[at]) own_params_[at] = choose(own_[at], spec(form.codes));
+  return width_of_codes(*own_params_[at], form.codes);
+}
+
+/// What join_choices() is going to ask for.
+void RangeClasses::search_own_ranges(ThreadPool& pool) {
+  std::set<size_t> asked;
+  for (const NodeId id : golden_.order()) {
+    const Node& node = golden_[id];
+    if (!computes_codes(precision_, id) || schema_of(node).quant != QuantRule::Unify) continue;
+    const auto ask = [&](Form form) {
+      for (const Form member : list_[root(form)]) {
+        if (is_searched(own_[index_of(member)]) && is_read_besides(member, id)) asked.insert(index_of(member));
+      }
+    };
+    ask({node.outputs[0], codes_of(id)});
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      const Form input{node.inputs[i], codes_of(id)};
+      if (role_of(golden_, id, i) == InputRole::Data && is_member(input)) ask(input);
+    }
+  }
+  const std::vector<size_t> list(asked.begin(), asked.end());
+  pool.parallel_for(static_cast<int64_t>(list.size()), [&](int64_t i, int) {
+    const size_t at = list[static_cast<size_t>(i)];
+    own_params_[at] = choose(own_[at], spec(form_of(at).codes));
+  });
+}
+
+void RangeClasses::choose_all(ThreadPool& pool) {
+  std::vector<size_t> open;
+  for (size_t at = 0; at < list_.size(); ++at) {
+    if (!list_[at].empty() && given_[at] == nullptr) open.push_back(at);
+  }
+  pool.parallel_for(static_cast<int64_t>(open.size()), [&](int64_t i, int) {
+    const size_t at = open[static_cast<size_t>(i)];
+    params_[at] = chosen(at);
+  });
 }
 
 void RangeClasses::join_choices(NodeId id) {
@@ -232,19 +284,21 @@ bool RangeClasses::joins_given(Form output, Form input) const {
   return !range_[root(open)].has_range() || (golden_.users(open.value).size() <= 1 && !golden_.is_output(open.value));
 }
 
+/// By something that is neither `choice` nor a mere move.
+bool RangeClasses::is_read_besides(Form form, NodeId choice) const {
+  const std::span<const NodeId> users = golden_.users(form.value);
+  return golden_.is_output(form.value) || std::any_of(users.begin(), users.end(), [&](NodeId user) {
+           return user != choice && !keeps_params(user, form.codes);
+         });
+}
+
 /// How wide the value's class may become: bounded by each member that something besides `choice` and mere moves reads.
-double RangeClasses::tolerated_width(Form form, NodeId choice) const {
+double RangeClasses::tolerated_width(Form form, NodeId choice) {
   double most = std::numeric_limits<double>::infinity();
   for (const Form member : list_[root(form)]) {
-    const std::span<const NodeId> users = golden_.users(member.value);
-    const bool read_elsewhere =
-        golden_.is_output(member.value) || std::any_of(users.begin(), users.end(), [&](NodeId user) {
-          return user != choice && !keeps_params(user, form.codes);
-        });
-    if (!read_elsewhere) continue;
-    std::optional<double>& width = own_width_[index_of(member)];
-    if (!width) width = chosen_width(own_[index_of(member)], form.codes);
-    if (*width > 0) most = std::min(most, kToleratedWidening * *width);
+    if (!is_read_besides(member, choice)) continue;
+    const double width = own_width(member);
+    if (width > 0) most = std::min(most, kToleratedWidening * width);
   }
   return most;
 }
@@ -280,20 +334,23 @@ std::optional<std::pair<double, double>> RangeClasses::asked_range(size_t root) 
 const QuantParams& RangeClasses::params(ValueId id, DType codes) const {
   const size_t at = root({id, codes});
   if (given_[at] != nullptr) return *given_[at];
-  if (const auto asked = asked_range(at); asked && !params_[at]) {
-    const RangeSpec& wanted = spec(codes);
-    params_[at] = wanted.power_of_two ? power_of_two_params(asked->first, asked->second, codes)
-                                      : params_of_range(asked->first, asked->second, codes, wanted.symmetric);
-  }
-  if (!params_[at]) {
-    // What the caller feeds is often codes already, pixels above all: their whole range holds them exactly.
-    const bool fed =
-        std::any_of(list_[at].begin(), list_[at].end(), [&](Form member) { return golden_.is_input(member.value); });
-    RangeSpec chosen = spec(codes);
-    if (fed) chosen.algorithm = RangeAlgorithm::Normal;
-    params_[at] = choose(range_[at], chosen);
-  }
+  if (!params_[at]) params_[at] = chosen(at);
   return *params_[at];
+}
+
+QuantParams RangeClasses::chosen(size_t root) const {
+  const DType codes = form_of(root).codes;
+  RangeSpec wanted = spec(codes);
+  if (const auto asked = asked_range(root)) {
+    return wanted.power_of_two ? power_of_two_params(asked->first, asked->second, codes)
+                               : params_of_range(asked->first, asked->second, codes, wanted.symmetric);
+  }
+  // What the caller feeds is often codes already, pixels above all: their whole range holds them exactly.
+  const bool fed =
+      std::any_of(list_[root].begin(), list_[root].end(), [&](Form member) { return golden_.is_input(member.value); });
+  if (fed) wanted.algorithm = RangeAlgorithm::Normal;
+  if (!fed && own_params_[root] && range_[root] == own_[root]) return *own_params_[root];
+  return choose(range_[root], wanted);
 }
 
 }  // namespace openrknn

@@ -30,8 +30,9 @@ class RangeClasses {
   /// Throws Error (QuantizeNoStatistics) listing every tensor calibration did not see.
   /// `given` must outlive it: what a model that comes quantized says of a tensor goes before what was seen, for the
   /// form of the type it says it of.
+  /// With a pool ranges are searched in parallel.
   RangeClasses(const Graph& golden, const PrecisionMap&, const Calibration&, const RangeSpec&, const AskedRanges&,
-               const GivenParameters& given = {});
+               const GivenParameters& given = {}, ThreadPool* pool = nullptr);
 
   /// Parameters of the value's form in codes of this type.
   const QuantParams& params(ValueId, DType codes) const;
@@ -65,9 +66,15 @@ class RangeClasses {
   bool adds_to_range(Form) const;
   /// A node of this type whose output has the parameters of its input.
   bool keeps_params(NodeId, DType codes) const;
-  double tolerated_width(Form, NodeId choice) const;
+  bool is_read_besides(Form, NodeId choice) const;
+  double tolerated_width(Form, NodeId choice);
   std::optional<std::pair<double, double>> asked_range(size_t root) const;
+  bool is_searched(const Statistics&) const;
   double chosen_width(const Statistics&, DType codes) const;
+  double own_width(Form);
+  void search_own_ranges(ThreadPool&);
+  void choose_all(ThreadPool&);
+  QuantParams chosen(size_t root) const;
 
   const Graph& golden_;
   const PrecisionMap& precision_;
@@ -76,10 +83,10 @@ class RangeClasses {
   std::vector<bool> member_;     // by form, like all that follows
   std::vector<Statistics> own_;  // what it contributes; natural range applied
   mutable std::vector<size_t> parent_;
-  mutable std::vector<std::optional<double>> own_width_;
-  std::vector<Statistics> range_;          // by root
-  std::vector<const QuantParams*> given_;  // by root; null: none
-  std::vector<std::vector<Form>> list_;    // by root
+  std::vector<std::optional<QuantParams>> own_params_;  // of own_, where they have been asked for
+  std::vector<Statistics> range_;                       // by root
+  std::vector<const QuantParams*> given_;               // by root; null: none
+  std::vector<std::vector<Form>> list_;                 // by root
   std::set<std::pair<NodeId, size_t>> requantized_;
   std::unique_ptr<BucketCounter> counter_;                  // of constants
   mutable std::vector<std::optional<QuantParams>> params_;  // by root, once all classes stand

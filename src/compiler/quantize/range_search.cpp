@@ -60,17 +60,12 @@ class LeastError {
   }
 
  private:
-  /// Infinite if it is at least `most`.
+  /// It may be infinite if it is at least `most`.
   double error(const Bounds& bounds, double most) const {
     const QuantParams params = params_of_bounds(bounds, spec_);
-    return clipping(params) < most ? moments_.quantization_error(params, spec_.dtype) : kUnbounded;
+    return clipping(params) < most ? moments_.quantization_error(params, spec_.dtype, most) : kUnbounded;
   }
-  double clipping(const QuantParams& params) const {
-    const int64_t below = params.zero_point[0] - lowest_code(spec_.dtype);
-    const int64_t above = highest_code(spec_.dtype) - params.zero_point[0];
-    return moments_.negative.clipping_error(params.scale[0], below) +
-           moments_.positive.clipping_error(params.scale[0], above);
-  }
+  double clipping(const QuantParams& params) const { return moments_.clipping_error(params, spec_.dtype); }
   bool try_out(const Bounds& bounds) {
     const double found = error(bounds, least_);
     if (!(found < least_)) return false;

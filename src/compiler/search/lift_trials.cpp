@@ -102,7 +102,7 @@ double LiftTrials::metric(const Lifted& lifted) {
   CompileOptions options = options_;
   const std::vector<PrecisionRule> more = rules(lifted);
   options.precision.insert(options.precision.begin(), more.begin(), more.end());
-  const Graph graph = build_graph(prepared_, options, means_ ? &*means_ : nullptr);
+  const Graph graph = build_graph(prepared_, options, pool_, means_ ? &*means_ : nullptr);
   const std::vector<std::vector<Tensor>> outputs = run(graph);
   const double found = search_.metric ? search_.metric(outputs) : sqnr(outputs);
   return known_[lifted] = std::isnan(found) ? -std::numeric_limits<double>::infinity() : found;

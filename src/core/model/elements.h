@@ -1,6 +1,8 @@
 // Reading and writing runs of elements whatever their type is. For core/model's own files.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <limits>
 
@@ -66,12 +68,28 @@ void encode_elements(const Real* real, int64_t count, double scale, double zero_
   constexpr double kLow = std::numeric_limits<Code>::lowest(), kHigh = std::numeric_limits<Code>::max();
   // Above 2^52 a double has no fraction: the addition rounds half to even, in vector registers on every CPU.
   constexpr double kRound = 0x1.8p52;
-  for (int64_t i = 0; i < count; ++i) {
-    const double x = static_cast<double>(real[i]);
-    double code = (x == x ? x : 0.0) / scale + zero_point;
-    code = code > kLow ? code : kLow;
-    code = code < kHigh ? code : kHigh;
-    codes[i] = static_cast<Code>(static_cast<int64_t>((code + kRound) - kRound));
+  using Whole = std::conditional_t<(sizeof(Code) < 4), int32_t, int64_t>;
+  const auto scaled = [&](double x) { return (x == x ? x : 0.0) / scale + zero_point; };
+  const auto at_least = [](double x) { return x > kLow ? x : kLow; };
+  const auto at_most = [](double x) { return x < kHigh ? x : kHigh; };
+  const auto whole = [](double x) { return static_cast<Whole>((x + kRound) - kRound); };
+  // Blocks of fixed size, one operation after another, are what compilers turn into vectors; with codes that saturate
+  // often, branches would cost more than all else.
+  constexpr int64_t kBlock = 64;
+  std::array<double, kBlock> x;
+  std::array<Whole, kBlock> codes_of_block;
+  int64_t first = 0;
+  for (; first + kBlock <= count; first += kBlock) {
+    const Real* const in = real + first;
+    for (size_t i = 0; i < kBlock; ++i) x[i] = static_cast<double>(in[i]);
+    for (double& v : x) v = scaled(v);
+    for (double& v : x) v = at_least(v);
+    for (double& v : x) v = at_most(v);
+    for (size_t i = 0; i < kBlock; ++i) codes_of_block[i] = whole(x[i]);
+    for (size_t i = 0; i < kBlock; ++i) codes[static_cast<size_t>(first) + i] = static_cast<Code>(codes_of_block[i]);
+  }
+  for (; first < count; ++first) {
+    codes[first] = static_cast<Code>(whole(at_most(at_least(scaled(static_cast<double>(real[first]))))));
   }
 }
 

@@ -44,7 +44,8 @@ Graph RemedyTrials::changed(const Remedy& remedy) const {
   if (remedy.method) options.method = *remedy.method;
   // A float16 build has seen no samples: ranges come from those at hand.
   const bool recalibrates = remedy.recalibrates || recipe.calibration.empty();
-  Graph graph = quantize(subject_.golden, precision, recalibrates ? seen_ : recipe.calibration, options, recipe.given);
+  Graph graph = quantize(subject_.golden, precision, recalibrates ? seen_ : recipe.calibration, options, recipe.given,
+                         nullptr, &subject_.pool);
   lower(graph, subject_.target);
   return graph;
 }
@@ -63,7 +64,7 @@ Outcome RemedyTrials::measure(const Graph& built) const {
   const auto goes_on = [&](std::string_view, int64_t, int64_t) {
     if (subject_.progress) subject_.progress("diagnose", 0, 0);
   };
-  const StreamComparison compared = compare_streams(reference, candidates, pairs, samples_, goes_on);
+  const StreamComparison compared = compare_streams(reference, candidates, pairs, samples_, subject_.pool, goes_on);
   std::set<std::string, std::less<>> outputs;
   for (const ValueId id : built.outputs) outputs.insert(built[id].name);
   Outcome outcome{.single = {}, .output = std::numeric_limits<double>::infinity()};

@@ -257,6 +257,13 @@ Graph import_graph(const ModelProto& model, TensorFiles& files, const std::strin
 }  // namespace
 }  // namespace onnx
 
+/// A ModelProto begins with field 1 (IR version, a small number) and goes on with one of its first fields.
+bool looks_like_onnx(std::string_view head) {
+  constexpr std::string_view kNextFields("\x12\x1a\x22\x28\x32\x3a\x42");
+  return head.size() >= 3 && head[0] == 0x08 && head[1] > 0 && head[1] < 32 &&
+         kNextFields.find(head[2]) != std::string_view::npos;
+}
+
 Graph import_onnx(const std::filesystem::path& path, const ImportOptions& options) {
   const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
   const onnx::ModelProto model = onnx::parse_model(*file);

@@ -1,0 +1,62 @@
+// The graph of a source model whose layers are translated in order: what importers share that need no scopes of names.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/graph/graph.h"
+
+namespace openrknn {
+
+/// Nodes are added layer by layer. The first node of a layer bears its name, the others "name/Op"; what the layer gives
+/// bears the name of the source's tensor. Problems are collected: a layer that cannot be translated is None for those
+/// that read it, which are skipped.
+class LayerBuilder {
+ public:
+  explicit LayerBuilder(std::string file);
+
+  Graph graph;
+  Diagnostics problems;
+
+  ValueId add_input(std::string name, DType, Shape);
+
+  /// Translates one layer and names what it gives. None if it failed, or if one of `reads` did.
+  ValueId layer(Origin, std::span<const ValueId> reads, const std::function<ValueId()>& translate);
+  /// Of several results, `tensors` their names; all None if it failed.
+  std::vector<ValueId> layer(Origin, std::span<const std::string> tensors, std::span<const ValueId> reads,
+                             const std::function<std::vector<ValueId>()>& translate);
+
+  // Within a layer. Each throws Error as infer() does.
+  ValueId add(std::string_view op, std::vector<ValueId> inputs, Attributes = {});
+  std::vector<ValueId> add_many(std::string_view op, std::vector<ValueId> inputs, Attributes, size_t outputs);
+  /// Called "layer/part".
+  ValueId constant(std::string_view part, Tensor);
+  /// Float32 numbers: a scalar, or one number a channel of a 4-D tensor ([1, n, 1, 1]).
+  ValueId scalar(std::string_view part, float);
+  ValueId per_channel(std::string_view part, std::vector<float>);
+
+  /// The reorganisation of YOLOv2 as it was trained: reorg_cpu() of DarkNet is called with the sizes of the input where
+  /// those of the result are meant, so blocks are taken from another view of the same numbers. The block divides all.
+  ValueId reorg(ValueId x, int64_t block);
+
+  const Shape& shape(ValueId id) const { return graph[id].shape; }
+  /// The layer at work, for messages.
+  const Location& where() const { return where_; }
+
+  /// Throws if there are problems.
+  void finish() { problems.throw_if_any(); }
+
+ private:
+  ValueId give_name(ValueId result, const std::string& tensor);
+  void place(ValueId result);
+
+  std::string file_;
+  Location where_;
+  std::string layer_name_;
+  int32_t origin_ = 0;
+  bool has_node_ = false;  // of this layer
+};
+
+}  // namespace openrknn

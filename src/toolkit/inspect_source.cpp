@@ -1,0 +1,97 @@
+#include "toolkit/inspect_source.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "core/graph/products.h"
+
+namespace openrknn {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Weights {
+  int64_t numbers = 0, bytes = 0;
+};
+
+struct SourceFacts {
+  std::string_view framework;
+  Graph graph;
+  std::map<std::string, int64_t> layers;   ///< by operator of the source
+  std::map<std::string, Weights> weights;  ///< by type
+  int64_t products = 0;
+};
+
+SourceFacts look(const std::filesystem::path& path, const ImportOptions& options) {
+  const Importer& importer = importer_for(path);
+  SourceFacts facts{.framework = importer.framework, .graph = importer.import(path, options)};
+  const Graph& graph = facts.graph;
+  for (const Origin& origin : graph.origins) ++facts.layers[origin.op];
+  for (const NodeId id : graph.order()) facts.products += products_of(graph, graph[id]);
+  for (int64_t i = 0; i < graph.value_count(); ++i) {
+    const ValueId id{static_cast<int32_t>(i)};
+    const Value& value = graph[id];
+    if (!value.constant || value.producer != NodeId::None || graph.users(id).empty()) continue;
+    Weights& row = facts.weights[std::string(name(value.dtype))];
+    row.numbers += value.constant->size();
+    row.bytes += static_cast<int64_t>(value.constant->bytes().size());
+  }
+  return facts;
+}
+
+std::string value_line(const Graph& graph, ValueId id) {
+  const Value& value = graph[id];
+  return fmt::format("{} {}{}", value.name, name(value.dtype), to_string(value.shape));
+}
+
+}  // namespace
+
+std::string inspect_source_text(const std::filesystem::path& path, const ImportOptions& options) {
+  const SourceFacts facts = look(path, options);
+  const Graph& graph = facts.graph;
+  std::string text = fmt::format("{}: a model of {}\n", path.filename().string(), facts.framework);
+  for (const ValueId id : graph.inputs) text += fmt::format("input   {}\n", value_line(graph, id));
+  for (const ValueId id : graph.outputs) text += fmt::format("output  {}\n", value_line(graph, id));
+  std::vector<std::pair<std::string, int64_t>> layers(facts.layers.begin(), facts.layers.end());
+  std::ranges::stable_sort(layers, [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::vector<std::string> items;
+  for (const auto& [op, count] : layers) items.push_back(fmt::format("{} {}", op, count));
+  text += fmt::format("layers  {}: {}\n", graph.origins.size(), fmt::join(items, ", "));
+  text += fmt::format("work    {:.3f} million multiplications\n", static_cast<double>(facts.products) / 1e6);
+  for (const auto& [type, row] : facts.weights) {
+    text += fmt::format("weights {} {}, {:.2f} MB\n", row.numbers, type, static_cast<double>(row.bytes) / 1e6);
+  }
+  for (const auto& [key, value] : graph.metadata) text += fmt::format("about   {}: {}\n", key, value);
+  text.pop_back();
+  return text;
+}
+
+std::string inspect_source_json(const std::filesystem::path& path, const ImportOptions& options) {
+  const SourceFacts facts = look(path, options);
+  const Graph& graph = facts.graph;
+  Json json{{"framework", std::string(facts.framework)}};
+  for (const auto& [key, ids] : {std::pair{"inputs", &graph.inputs}, std::pair{"outputs", &graph.outputs}}) {
+    json[key] = Json::array();
+    for (const ValueId id : *ids) {
+      const Value& value = graph[id];
+      json[key].push_back({{"name", value.name}, {"dtype", std::string(name(value.dtype))}, {"shape", value.shape}});
+    }
+  }
+  json["operators"] = facts.layers;
+  json["layers"] = Json::array();
+  for (const Origin& origin : graph.origins) {
+    json["layers"].push_back({{"op", origin.op}, {"name", origin.node}, {"tensor", origin.tensor}});
+  }
+  json["multiplications"] = facts.products;
+  json["weights"] = Json::object();
+  for (const auto& [type, row] : facts.weights)
+    json["weights"][type] = {{"numbers", row.numbers}, {"bytes", row.bytes}};
+  json["metadata"] = graph.metadata;
+  return json.dump(2);
+}
+
+}  // namespace openrknn
