@@ -6,7 +6,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -15,6 +14,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "core/base/byte_string.h"
 #include "core/base/npy.h"
 
 extern char** environ;
@@ -103,9 +103,9 @@ void Process::ended() {
 }
 
 void Process::send(std::string_view message) {
-  std::array<char, 8> length;
-  for (size_t i = 0; i < length.size(); ++i) length[i] = static_cast<char>(message.size() >> (8 * i));
-  for (std::string_view rest : {std::string_view(length.data(), length.size()), message}) {
+  std::string length;
+  append_number(length, uint64_t{message.size()});
+  for (std::string_view rest : {std::string_view(length), message}) {
     while (!rest.empty()) {
       const ssize_t written = write(to_, rest.data(), rest.size());
       if (written < 0 && errno == EINTR) continue;
@@ -129,10 +129,9 @@ std::string Process::receive() {
     }
     return bytes;
   };
-  const std::string length = read_exactly(8);
-  uint64_t size = 0;
-  for (size_t i = 0; i < 8; ++i) size |= static_cast<uint64_t>(static_cast<unsigned char>(length[i])) << (8 * i);
-  return read_exactly(size);
+  const std::string length = read_exactly(sizeof(uint64_t));
+  std::string_view bytes = length;
+  return read_exactly(*take_number<uint64_t>(bytes));
 }
 
 /// A worker's Error, as it was.

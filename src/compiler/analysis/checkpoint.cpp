@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <bit>
 #include <system_error>
 
 #include "compiler/quantize/sample_record.h"
+#include "core/base/byte_string.h"
 #include "core/base/error.h"
 #include "core/base/file.h"
 #include "core/base/hash.h"
@@ -17,24 +17,19 @@ constexpr std::string_view kMagic = "openrknn analysis 1\n";
 
 uint64_t hash_of(std::string_view bytes) { return hash64(std::as_bytes(std::span(bytes.data(), bytes.size()))); }
 
-void put_bits(std::string& out, uint64_t bits) {
-  for (int shift = 0; shift < 64; shift += 8) out.push_back(static_cast<char>(bits >> shift));
-}
-
 }  // namespace
 
-void StateWriter::put(int64_t value) { put_bits(bytes, static_cast<uint64_t>(value)); }
-void StateWriter::put(double value) { put_bits(bytes, std::bit_cast<uint64_t>(value)); }
+void StateWriter::put(int64_t value) { append_number(bytes, value); }
+void StateWriter::put(double value) { append_number(bytes, value); }
 
-uint64_t StateReader::take() {
-  if (rest_.size() < 8) fail(Code::InvalidArgument, "serialised analysis: it is truncated", "start it again");
-  uint64_t bits = 0;
-  for (size_t i = 0; i < 8; ++i) bits |= uint64_t{static_cast<unsigned char>(rest_[i])} << (8 * i);
-  rest_.remove_prefix(8);
-  return bits;
+template <class T>
+T StateReader::take() {
+  const std::optional<T> number = take_number<T>(rest_);
+  if (!number) fail(Code::InvalidArgument, "serialised analysis: it is truncated", "start it again");
+  return *number;
 }
-void StateReader::get(int64_t& value) { value = static_cast<int64_t>(take()); }
-void StateReader::get(double& value) { value = std::bit_cast<double>(take()); }
+void StateReader::get(int64_t& value) { value = take<int64_t>(); }
+void StateReader::get(double& value) { value = take<double>(); }
 void StateReader::end() const {
   if (!rest_.empty()) fail(Code::InvalidArgument, "serialised analysis: other bytes follow it", "start it again");
 }

@@ -30,7 +30,8 @@ class StateReader {
   void end() const;
 
  private:
-  uint64_t take();
+  template <class T>
+  T take();
   std::string_view rest_;
 };
 

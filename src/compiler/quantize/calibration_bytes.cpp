@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "compiler/quantize/quantize.h"
+#include "core/base/byte_string.h"
 
 namespace openrknn {
 namespace {
@@ -9,12 +10,8 @@ namespace {
 // "calibration", version 1: count of tensors; then name and statistics of each, with their lengths in front.
 constexpr std::string_view kMagic = "OpenRKNN calibration 1\n";
 
-void append_length(std::string& out, uint64_t length) {
-  for (int shift = 0; shift < 64; shift += 8) out.push_back(static_cast<char>(length >> shift));
-}
-
 void append_text(std::string& out, std::string_view text) {
-  append_length(out, text.size());
+  append_number(out, uint64_t{text.size()});
   out += text;
 }
 
@@ -23,11 +20,9 @@ void append_text(std::string& out, std::string_view text) {
 }
 
 uint64_t take_length(std::string_view& in) {
-  if (in.size() < 8) refuse("it is truncated");
-  uint64_t length = 0;
-  for (size_t i = 0; i < 8; ++i) length |= static_cast<uint64_t>(static_cast<unsigned char>(in[i])) << (8 * i);
-  in.remove_prefix(8);
-  return length;
+  const std::optional<uint64_t> length = take_number<uint64_t>(in);
+  if (!length) refuse("it is truncated");
+  return *length;
 }
 
 std::string_view take_text(std::string_view& in) {
@@ -50,7 +45,7 @@ void shift_samples(Calibration& calibration, int64_t by) {
 
 std::string to_bytes(const Calibration& calibration) {
   std::string out(kMagic);
-  append_length(out, calibration.size());
+  append_number(out, uint64_t{calibration.size()});
   for (const auto& [name, statistics] : calibration) {
     append_text(out, name);
     append_text(out, statistics.bytes());

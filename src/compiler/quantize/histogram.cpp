@@ -6,6 +6,7 @@
 #include <numeric>
 #include <utility>
 
+#include "core/base/byte_string.h"
 #include "core/base/error.h"
 
 namespace openrknn {
@@ -13,21 +14,11 @@ namespace {
 
 constexpr uint32_t kInfiniteExponent = 255;
 
-void put(std::string& out, uint64_t value) {
-  for (int shift = 0; shift < 64; shift += 8) out.push_back(static_cast<char>(value >> shift));
-}
 [[noreturn]] void refuse() { fail(Code::InvalidArgument, "serialised statistics are damaged", "calibrate again"); }
-uint64_t take(std::string_view& in) {
-  if (in.size() < 8) refuse();
-  uint64_t value = 0;
-  for (size_t i = 0; i < 8; ++i) value |= uint64_t{static_cast<unsigned char>(in[i])} << (8 * i);
-  in.remove_prefix(8);
-  return value;
-}
 int64_t take_count(std::string_view& in, int64_t most) {
-  const uint64_t value = take(in);
-  if (value > static_cast<uint64_t>(most)) refuse();
-  return static_cast<int64_t>(value);
+  const std::optional<int64_t> count = take_number<int64_t>(in);
+  if (!count || *count < 0 || *count > most) refuse();
+  return *count;
 }
 
 /// The histogram of a tensor lies there since the last sample, far from the cache.
@@ -93,11 +84,11 @@ bool Histogram::operator==(const Histogram& other) const {
 }
 
 void Histogram::append_bytes(std::string& out) const {
-  put(out, static_cast<uint64_t>(zeros_));
-  put(out, blocks().size());
+  append_number(out, zeros_);
+  append_number(out, uint64_t{blocks().size()});
   for (const Block& block : blocks()) {
-    put(out, block.index);
-    for (const int64_t count : block.counts) put(out, static_cast<uint64_t>(count));
+    append_number(out, uint64_t{block.index});
+    for (const int64_t count : block.counts) append_number(out, count);
   }
 }
 

@@ -1,11 +1,12 @@
 // What a tensor held over the samples. Every field is a minimum, a maximum or a sum of integers, so neither the order
 // of the samples nor the number of workers can show in it.
 #include <array>
-#include <bit>
 #include <cmath>
 #include <limits>
 
 #include "compiler/quantize/quantize.h"
+
+#include "core/base/byte_string.h"
 
 namespace openrknn {
 namespace {
@@ -70,19 +71,10 @@ Extent scan(std::span<const float> values) {
 int64_t first_sample(int64_t a, int64_t b) { return a < 0 ? b : b < 0 ? a : std::min(a, b); }
 
 template <class T>
-void append(std::string& out, T value) {
-  using Bits = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
-  const Bits bits = std::bit_cast<Bits>(value);
-  for (size_t i = 0; i < sizeof(T); ++i) out.push_back(static_cast<char>(bits >> (8 * i)));
-}
-template <class T>
 T take(std::string_view& in) {
-  using Bits = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
-  if (in.size() < sizeof(T)) fail(Code::InvalidArgument, "serialised statistics are truncated", "calibrate again");
-  Bits bits = 0;
-  for (size_t i = 0; i < sizeof(T); ++i) bits |= static_cast<Bits>(static_cast<unsigned char>(in[i])) << (8 * i);
-  in.remove_prefix(sizeof(T));
-  return std::bit_cast<T>(bits);
+  const std::optional<T> number = take_number<T>(in);
+  if (!number) fail(Code::InvalidArgument, "serialised statistics are truncated", "calibrate again");
+  return *number;
 }
 
 }  // namespace
@@ -138,11 +130,11 @@ void Statistics::shift_samples(int64_t by) {
 
 std::string Statistics::bytes() const {
   std::string out;
-  append(out, kVersion);
-  append(out, lowest);
-  append(out, highest);
+  append_number(out, kVersion);
+  append_number(out, lowest);
+  append_number(out, highest);
   for (const int64_t field : {samples, elements, not_finite, lowest_sample, highest_sample, not_finite_sample}) {
-    append(out, field);
+    append_number(out, field);
   }
   histogram.append_bytes(out);
   return out;
