@@ -6,18 +6,11 @@
 
 #include "toolkit/doctor.h"
 #include "toolkit/inspect.h"
-#include "toolkit/inspect_source.h"
 
 namespace openrknn {
 
-int inspect(const InspectArguments& arguments) {
-  const auto& [path, options, json] = arguments;
-  // What nobody reads is told of by the importers, unless it calls itself a .rknn file.
-  if (find_importer(path) == nullptr && path.extension() == ".rknn") {
-    fmt::print("{}\n", json ? inspect_json(path) : inspect_text(path));
-  } else {
-    fmt::print("{}\n", json ? inspect_source_json(path, options) : inspect_source_text(path, options));
-  }
+int inspect_rknn(const std::filesystem::path& path, bool json) {
+  fmt::print("{}\n", json ? inspect_json(path) : inspect_text(path));
   return 0;
 }
 

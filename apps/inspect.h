@@ -1,18 +1,11 @@
-// The verbs that look at a file and at a machine. Return exit codes.
+// The verbs that look at a .rknn file and at a machine, on a PC and on a board. Return exit codes.
 #pragma once
 
 #include <filesystem>
 
-#include "compiler/importers/importer.h"
-
 namespace openrknn {
 
-struct InspectArguments {
-  std::filesystem::path path;
-  ImportOptions options;  ///< of model files of frameworks
-  bool json = false;
-};
-int inspect(const InspectArguments&);
+int inspect_rknn(const std::filesystem::path&, bool json);
 int doctor(bool json);
 
 }  // namespace openrknn

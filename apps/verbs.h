@@ -2,12 +2,14 @@
 // 0 done, 1 the input was refused or something failed, 2 wrong usage (CLI11 prints that).
 #pragma once
 
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "apps/inspect.h"
+#include "compiler/importers/importer.h"
 #include "toolkit/argument_value.h"
 #include "toolkit/run_model.h"
 
@@ -68,5 +70,13 @@ struct ExportOnnxArguments {
   std::map<std::string, int64_t> dimensions;
 };
 int export_onnx(const ExportOnnxArguments&);
+
+/// A .rknn file, or a model file of a framework.
+struct InspectArguments {
+  std::filesystem::path path;
+  ImportOptions options;
+  bool json = false;
+};
+int inspect(const InspectArguments&);
 
 }  // namespace openrknn

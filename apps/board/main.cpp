@@ -35,7 +35,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
   try {
     app.parse(argc, argv);
     if (*run_verb) return run(request);
-    if (*inspect_verb) return inspect(file, json);
+    if (*inspect_verb) return inspect_rknn(file, json);
     return doctor(json);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;

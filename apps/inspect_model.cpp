@@ -1,0 +1,16 @@
+#include <fmt/format.h>
+
+#include "apps/verbs.h"
+#include "toolkit/inspect_source.h"
+
+namespace openrknn {
+
+int inspect(const InspectArguments& arguments) {
+  const auto& [path, options, json] = arguments;
+  // What nobody reads is told of by the importers, unless it calls itself a .rknn file.
+  if (find_importer(path) == nullptr && path.extension() == ".rknn") return inspect_rknn(path, json);
+  fmt::print("{}\n", json ? inspect_source_json(path, options) : inspect_source_text(path, options));
+  return 0;
+}
+
+}  // namespace openrknn
