@@ -16,6 +16,8 @@ import onnxruntime
 
 import openrknn
 
+onnxruntime.set_default_logger_severity(4)
+
 HERE = pathlib.Path(__file__).resolve().parent
 SHARED = pathlib.Path(os.environ.get("OPENRKNN_SHARED", HERE.parents[1] / "shared")) / "models"
 
