@@ -278,10 +278,8 @@ std::vector<SearchPoint> curve_of(LiftTrials& trials) {
   return curve;
 }
 
-}  // namespace
-
-SearchResult search_precision(const PreparedBuild& prepared, const CompileOptions& options, const SearchOptions& search,
-                              const Samples& samples, ThreadPool& pool, const Progress& progress) {
+/// Told before the long part.
+void require_goal(const SearchOptions& search, const Samples& samples) {
   if (search.samples < 1 || samples.count() < 1) {
     fail(Code::ConfigBadValue, fmt::format("search: got {} samples to judge by, expected 1 or more", search.samples));
   }
@@ -294,6 +292,13 @@ SearchResult search_precision(const PreparedBuild& prepared, const CompileOption
     fail(Code::ConfigBadValue, "search: got neither a target nor a limit of multiplications, expected one of them",
          "give a target, or max_macs below 1");
   }
+}
+
+}  // namespace
+
+SearchResult search_precision(const PreparedBuild& prepared, const CompileOptions& options, const SearchOptions& search,
+                              const Samples& samples, ThreadPool& pool, const Progress& progress) {
+  require_goal(search, samples);
   LiftTrials trials(prepared, options, search, samples, pool, progress);
   const Lifted lifted = Search(trials, search, progress).find();
   SearchResult result{.chosen = trials.point(lifted), .curve = curve_of(trials), .trials = trials.count()};
@@ -304,6 +309,7 @@ SearchResult search_precision(const PreparedBuild& prepared, const CompileOption
 SearchedModel search_and_compile(std::span<const Graph> shape_sets, const CompileOptions& options,
                                  const SearchOptions& search, const Samples& samples, ThreadPool& pool,
                                  const Progress& progress) {
+  require_goal(search, samples);
   const PreparedBuild prepared = prepare(shape_sets, options, &samples, pool, progress);
   SearchResult found = search_precision(prepared, options, search, samples, pool, progress);
   CompileOptions lifted = options;
