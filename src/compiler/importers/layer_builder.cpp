@@ -112,4 +112,23 @@ void LayerBuilder::place(ValueId result) {
   list.insert(std::ranges::lower_bound(list, origin_), origin_);
 }
 
+void take_outputs(Graph& graph, std::span<const std::string> names,
+                  const std::function<ValueId(const std::string&)>& find, const std::string& file,
+                  std::string_view problem, std::string_view fix) {
+  Diagnostics problems;
+  for (const std::string& name : names) {
+    const ValueId id = find(name);
+    const Location where{.file = file, .tensor = name};
+    if (id == ValueId::None || graph.is_input(id)) {
+      problems.add(Code::ImportBadCrop, where, fmt::format("outputs names '{}', which {}", name, problem),
+                   std::string(fix));
+    } else if (graph.is_output(id)) {
+      problems.add(Code::ImportBadCrop, where, fmt::format("outputs names '{}' twice", name));
+    } else {
+      graph.outputs.push_back(id);
+    }
+  }
+  problems.throw_if_any();
+}
+
 }  // namespace openrknn

@@ -59,4 +59,9 @@ class LayerBuilder {
   bool has_node_ = false;  // of this layer
 };
 
+/// The tensors of these names become outputs, after those there are. Throws Error (ImportBadCrop) with every name that
+/// `find` gives None for ("outputs names 'x', which {problem}"), that is an input, or that comes twice.
+void take_outputs(Graph&, std::span<const std::string> names, const std::function<ValueId(const std::string&)>& find,
+                  const std::string& file, std::string_view problem, std::string_view fix);
+
 }  // namespace openrknn

@@ -7,6 +7,10 @@
 #include <string_view>
 #include <type_traits>
 
+#include <fmt/format.h>
+
+#include "core/base/error.h"
+
 namespace openrknn {
 
 /// All of `text` is one number of this type, finite; a plus in front is let pass, so is the f of C behind a fraction.
@@ -23,6 +27,12 @@ std::optional<T> parse_number(std::string_view text) {
     if (!std::isfinite(value)) return std::nullopt;
   }
   return value;
+}
+
+/// The number, which has to lie in [low, high]. Throws Error (ImportBadFile) that names what it is of.
+inline int64_t require_range(int64_t value, int64_t low, int64_t high, std::string_view name, const Location& where) {
+  if (value >= low && value <= high) return value;
+  fail(Code::ImportBadFile, where, fmt::format("{}: got {}, expected {} to {}", name, value, low, high));
 }
 
 }  // namespace openrknn

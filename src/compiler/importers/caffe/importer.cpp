@@ -9,6 +9,7 @@
 #include <set>
 
 #include "compiler/importers/caffe/layers.h"
+#include "compiler/importers/two_files.h"
 
 namespace openrknn {
 namespace caffe {
@@ -122,21 +123,11 @@ void select_outputs(Graph& graph, const Net& net, const ImportOptions& options,
       if (open.contains(name)) wanted.push_back(name);
     }
   }
-  Diagnostics problems;
-  for (const std::string& name : wanted) {
+  const auto find = [&](const std::string& name) {
     const auto blob = blobs.find(name);
-    const ValueId id = blob == blobs.end() ? graph.find(name) : blob->second;
-    const Location where{.file = net.file, .tensor = name};
-    if (id == ValueId::None || graph.is_input(id)) {
-      problems.add(Code::ImportBadCrop, where, fmt::format("outputs names '{}', which no layer gives", name),
-                   "give names of blobs, as the layers' tops have them");
-    } else if (graph.is_output(id)) {
-      problems.add(Code::ImportBadCrop, where, fmt::format("outputs names '{}' twice", name));
-    } else {
-      graph.outputs.push_back(id);
-    }
-  }
-  problems.throw_if_any();
+    return blob == blobs.end() ? graph.find(name) : blob->second;
+  };
+  take_outputs(graph, wanted, find, net.file, "no layer gives", "give names of blobs, as the layers' tops have them");
 }
 
 }  // namespace
@@ -201,14 +192,9 @@ Graph import_net(std::string_view prototxt, const std::string& name, const Mappe
 }  // namespace caffe
 
 Graph import_caffe(const std::filesystem::path& path, const ImportOptions& options) {
-  const bool is_binary = path.extension() == ".caffemodel";
-  const std::filesystem::path text = is_binary ? std::filesystem::path(path).replace_extension(".prototxt") : path;
-  const std::filesystem::path model = is_binary ? path
-                                      : options.weights.empty()
-                                          ? std::filesystem::path(path).replace_extension(".caffemodel")
-                                          : options.weights;
-  const std::string prototxt = read_text_file(text);
-  return caffe::import_net(prototxt, text.string(), *MappedFile::open(model), options);
+  const TwoFiles files = two_files(path, ".prototxt", ".caffemodel", options);
+  const std::string prototxt = read_text_file(files.text);
+  return caffe::import_net(prototxt, files.text.string(), *MappedFile::open(files.weights), options);
 }
 
 bool looks_like_caffe(std::string_view head) { return caffe::looks_like_prototxt(head); }

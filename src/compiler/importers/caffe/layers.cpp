@@ -55,17 +55,21 @@ const Blob* find_blob(const Layer& layer, size_t n, std::string_view part, int64
 
 }  // namespace
 
-ValueId Layer::weights(size_t n, std::string_view part, Shape wanted) const {
+ValueId Layer::weights(size_t n, std::string_view part, Shape wanted, float factor) const {
   int64_t count = 1;
   for (const int64_t extent : wanted) count *= extent;
   const Blob* blob = find_blob(*this, n, part, count, to_string(wanted));
   if (blob == nullptr) return builder.graph.add(Value{.name = std::string(part), .shape = std::move(wanted)});
-  return builder.constant(part, Tensor::from<float>(std::move(wanted), blob->numbers));
+  Tensor content = Tensor::from<float>(std::move(wanted), blob->numbers);
+  if (factor != 1) {
+    for (float& number : content.mutable_values<float>()) number *= factor;
+  }
+  return builder.constant(part, std::move(content));
 }
 
-std::vector<float> Layer::numbers(size_t n, std::string_view part, int64_t count) const {
-  const Blob* blob = find_blob(*this, n, part, count, fmt::format("{}", count));
-  return blob == nullptr ? std::vector<float>(static_cast<size_t>(std::min<int64_t>(count, 1)), 1.0F) : blob->numbers;
+float Layer::number(size_t n, std::string_view part) const {
+  const Blob* blob = find_blob(*this, n, part, 1, "1");
+  return blob == nullptr ? 1 : blob->numbers.front();
 }
 
 int64_t Layer::axis(int64_t given, std::string_view field, bool end_is_meant) const {

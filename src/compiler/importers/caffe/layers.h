@@ -40,11 +40,11 @@ struct Layer {
     return builder.scalar(part, static_cast<float>(number));
   }
 
-  /// The n-th blob of the layer in this shape, whatever shape the file gives it. Without content if the file has none
-  /// of the layer. Throws Error (ImportShapeMismatch) for another number of elements.
-  ValueId weights(size_t n, std::string_view part, Shape) const;
-  /// The same as numbers; ones if the file has none.
-  std::vector<float> numbers(size_t n, std::string_view part, int64_t count) const;
+  /// The n-th blob of the layer in this shape, whatever shape the file gives it, its numbers times a factor. Without
+  /// content if the file has none of the layer. Throws Error (ImportShapeMismatch) for another number of elements.
+  ValueId weights(size_t n, std::string_view part, Shape, float factor = 1) const;
+  /// The one number of the n-th blob; 1 if the file has none.
+  float number(size_t n, std::string_view part) const;
   /// 0..rank-1 (or ..rank, where the end is meant); negative ones count from the end. Throws Error.
   int64_t axis(int64_t given, std::string_view field, bool end_is_meant = false) const;
   void require_inputs(size_t least, size_t most) const;

@@ -16,20 +16,14 @@ Results batch_norm(const Layer& layer) {
     layer.refuse("use_global_stats=false normalises by the batch, which is for training");
   if (layer.rank() < 2) layer.refuse("the input has no channels");
   const int64_t channels = layer.shape()[1];
-  const float count = layer.numbers(2, "factor", 1)[0], factor = count == 0 ? 0 : 1 / count;
-  const auto scaled = [&](size_t n, std::string_view part) {
-    const ValueId stored = layer.weights(n, part, {channels});
-    if (factor == 1 || !layer.builder.graph[stored].constant) return stored;
-    std::vector<float> numbers = layer.numbers(n, part, channels);
-    for (float& number : numbers) number *= factor;
-    return layer.builder.constant(part, Tensor::from<float>({channels}, numbers));
-  };
+  const float count = layer.number(2, "factor"), factor = count == 0 ? 0 : 1 / count;
   const auto all = [&](std::string_view part, float number) {
     return layer.builder.constant(
         part, Tensor::from<float>({channels}, std::vector<float>(static_cast<size_t>(channels), number)));
   };
   return {layer.add("BatchNormalization",
-                    {layer.inputs[0], all("ones", 1), all("zeros", 0), scaled(0, "mean"), scaled(1, "variance")},
+                    {layer.inputs[0], all("ones", 1), all("zeros", 0), layer.weights(0, "mean", {channels}, factor),
+                     layer.weights(1, "variance", {channels}, factor)},
                     {{"epsilon", options.number("eps", 1e-5)}})};
 }
 

@@ -178,11 +178,7 @@ int64_t Message::integer(std::string_view name, int64_t fallback) const {
 }
 
 int64_t Message::integer(std::string_view name, int64_t fallback, int64_t low, int64_t high) const {
-  const int64_t value = integer(name, fallback);
-  if (value < low || value > high) {
-    fail(Code::ImportBadFile, where(name), fmt::format("{}: got {}, expected {} to {}", name, value, low, high));
-  }
-  return value;
+  return require_range(integer(name, fallback), low, high, name, where(name));
 }
 
 double Message::number(std::string_view name, double fallback) const {

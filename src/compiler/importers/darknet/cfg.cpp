@@ -70,11 +70,7 @@ int64_t Section::integer(std::string_view key, int64_t fallback) const {
 }
 
 int64_t Section::integer(std::string_view key, int64_t fallback, int64_t low, int64_t high) const {
-  const int64_t value = integer(key, fallback);
-  if (value < low || value > high) {
-    fail(Code::ImportBadFile, where(key), fmt::format("{}: got {}, expected {} to {}", key, value, low, high));
-  }
-  return value;
+  return require_range(integer(key, fallback), low, high, key, where(key));
 }
 
 double Section::number(std::string_view key, double fallback) const {

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "compiler/importers/darknet/layers.h"
+#include "compiler/importers/two_files.h"
 #include "core/base/file.h"
 
 namespace openrknn {
@@ -81,22 +82,13 @@ void crop(Graph& graph, const ImportOptions& options, const std::string& file) {
          fmt::format("inputs: got '{}', and the network's one input is 'data'", fmt::join(options.inputs, "', '")));
   }
   if (options.outputs.empty()) return;
-  Diagnostics problems;
   graph.outputs.clear();
-  for (const std::string& name : options.outputs) {
+  const auto find = [&](const std::string& name) {
     const ValueId id = graph.find(name);
-    if (id == ValueId::None || graph[id].producer == NodeId::None) {
-      problems.add(Code::ImportBadCrop, Location{.file = file, .tensor = name},
-                   fmt::format("outputs names '{}', which is no layer of the network", name),
-                   "layers are called by section and number: convolutional_0, maxpool_1, …");
-    } else if (graph.is_output(id)) {
-      problems.add(Code::ImportBadCrop, Location{.file = file, .tensor = name},
-                   fmt::format("outputs names '{}' twice", name));
-    } else {
-      graph.outputs.push_back(id);
-    }
-  }
-  problems.throw_if_any();
+    return id != ValueId::None && graph[id].producer == NodeId::None ? ValueId::None : id;
+  };
+  take_outputs(graph, options.outputs, find, file, "is no layer of the network",
+               "layers are called by section and number: convolutional_0, maxpool_1, …");
 }
 
 }  // namespace
@@ -163,13 +155,10 @@ Graph import_network(std::string_view cfg, const std::string& cfg_name, std::spa
 }  // namespace darknet
 
 Graph import_darknet(const std::filesystem::path& path, const ImportOptions& options) {
-  const std::filesystem::path cfg =
-      path.extension() == ".weights" ? std::filesystem::path(path).replace_extension(".cfg") : path;
-  const std::filesystem::path weights =
-      options.weights.empty() ? std::filesystem::path(cfg).replace_extension(".weights") : options.weights;
-  const std::string text = read_text_file(cfg);
-  const std::shared_ptr<const MappedFile> mapped = MappedFile::open(weights);
-  return darknet::import_network(text, cfg.string(), mapped->bytes(), weights.string(), options);
+  const TwoFiles files = two_files(path, ".cfg", ".weights", options);
+  const std::string text = read_text_file(files.text);
+  const std::shared_ptr<const MappedFile> mapped = MappedFile::open(files.weights);
+  return darknet::import_network(text, files.text.string(), mapped->bytes(), files.weights.string(), options);
 }
 
 bool looks_like_darknet(std::string_view head) { return darknet::looks_like_cfg(head); }
