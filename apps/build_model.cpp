@@ -99,17 +99,8 @@ std::unique_ptr<Samples> samples_for(const std::string& list, const Model& model
 }
 
 BuildFacts facts_of(const Toolkit& toolkit, const BuildArguments& arguments) {
-  BuildFacts facts{.title = std::filesystem::path(arguments.model).filename().string()};
-  if (toolkit.is_built()) {
-    facts.recipe = &toolkit.compiled().recipe;
-    facts.build = &toolkit.compiled().report;
-  }
-  return facts;
-}
-
-void write_report(FileSink& file, const DiagnosedModel& diagnosed) {
-  file.write(std::as_bytes(std::span(diagnosed.html)));
-  file.commit();
+  return build_facts(std::filesystem::path(arguments.model).filename().string(),
+                     toolkit.is_built() ? &toolkit.compiled() : nullptr);
 }
 
 }  // namespace openrknn

@@ -41,6 +41,5 @@ void build_model(Toolkit&, const BuildArguments&, const ShareOut&);
 std::unique_ptr<Samples> samples_for(const std::string& list, const Model&, const Graph& golden, Toolkit&);
 /// Of a model that was built here, or of a file.
 BuildFacts facts_of(const Toolkit&, const BuildArguments&);
-void write_report(FileSink&, const DiagnosedModel&);
 
 }  // namespace openrknn

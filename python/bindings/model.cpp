@@ -164,8 +164,7 @@ nb::list analyze(const PyModel& self, nb::object given, int threads, const nb::o
 
 Analysis write_report(FileSink& file, const AnalysisRequest& request, const BuildFacts& facts, ThreadPool& pool) {
   DiagnosedModel diagnosed = diagnose_model(request, facts, pool, until_interrupted());
-  file.write(std::as_bytes(std::span(diagnosed.html)));
-  file.commit();
+  openrknn::write_report(file, diagnosed);
   return std::move(diagnosed.analysis);
 }
 

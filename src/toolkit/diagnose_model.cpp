@@ -101,4 +101,18 @@ TradeOff trade_off_of(const SearchResult& found, const SearchOptions& options) {
   return trade_off;
 }
 
+BuildFacts build_facts(std::string title, const Compiled* compiled) {
+  BuildFacts facts{.title = std::move(title)};
+  if (compiled != nullptr) {
+    facts.recipe = &compiled->recipe;
+    facts.build = &compiled->report;
+  }
+  return facts;
+}
+
+void write_report(FileSink& file, const DiagnosedModel& diagnosed) {
+  file.write(std::as_bytes(std::span(diagnosed.html)));
+  file.commit();
+}
+
 }  // namespace openrknn

@@ -4,6 +4,7 @@
 #include "compiler/analysis/report/report.h"
 #include "compiler/analysis/snapshot.h"
 #include "compiler/compile.h"
+#include "core/base/file.h"
 #include "core/model/model.h"
 #include "toolkit/shares.h"
 
@@ -44,6 +45,8 @@ struct BuildFacts {
   const CompileReport* build = nullptr;
   std::optional<TradeOff> search = {};
 };
+/// `compiled` is null for a model from a file, and must outlive what is given.
+BuildFacts build_facts(std::string title, const Compiled* compiled);
 struct DiagnosedModel {
   Analysis analysis;
   std::vector<LayerFinding> findings;
@@ -53,6 +56,9 @@ struct DiagnosedModel {
 };
 /// analyze_model(), why its worst layers are bad, what is wrong with the calibration set, and the report of it all.
 DiagnosedModel diagnose_model(const AnalysisRequest&, const BuildFacts&, ThreadPool&, const Progress& = {});
+
+/// Whole or not at all.
+void write_report(FileSink&, const DiagnosedModel&);
 
 /// A search as reports show it.
 TradeOff trade_off_of(const SearchResult&, const SearchOptions&);

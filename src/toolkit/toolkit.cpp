@@ -103,12 +103,13 @@ void Toolkit::load_as(std::string_view method, std::string_view framework, const
                       const ImportOptions& options) {
   state_->require(state_->stage != Stage::New, method, "config has not been called",
                   "call config(target_platform=...) first");
-  if (const Importer& importer = importer_for(path); importer.framework != framework) {
+  const Importer& importer = importer_for(path);
+  if (importer.framework != framework) {
     fail(Code::ImportBadFile, Location{.file = path.string()},
          fmt::format("{}: this is a model of {}, expected one of {}", method, importer.framework, framework),
          "load it with the method of its framework");
   }
-  load_model(path, options);
+  load_with(importer, path, options);
   for (size_t i = 0; i < imported().inputs.size(); ++i) {
     const CompileOptions& compile = state_->settings.compile;
     if (compile.mean.empty())
@@ -121,7 +122,10 @@ void Toolkit::load_as(std::string_view method, std::string_view framework, const
 }
 
 void Toolkit::load_model(const std::filesystem::path& path, const ImportOptions& options) {
-  const Importer& importer = importer_for(path);
+  load_with(importer_for(path), path, options);
+}
+
+void Toolkit::load_with(const Importer& importer, const std::filesystem::path& path, const ImportOptions& options) {
   const std::vector<ShapeSet>& sets = state_->settings.dynamic_input;
   std::vector<Graph> graphs;
   if (sets.empty()) {
@@ -382,11 +386,7 @@ Analysis Toolkit::accuracy_analysis(const ArgumentValues& given) {
     state.warn("accuracy_analysis", analysis_warnings(analysis));
     return analysis;
   }
-  BuildFacts facts{.title = state.source.filename().string()};
-  if (state.compiled) {
-    facts.recipe = &state.compiled->recipe;
-    facts.build = &state.compiled->report;
-  }
+  const BuildFacts facts = build_facts(state.source.filename().string(), state.compiled ? &*state.compiled : nullptr);
   DiagnosedModel diagnosed = diagnose_model(request, facts, state.pool, state.progress);
   write_file(snapshot->report_path(), diagnosed.html);
   state.warn("accuracy_analysis", diagnosed.warnings);

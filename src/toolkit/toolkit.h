@@ -71,6 +71,7 @@ class Toolkit {
 
  private:
   void load_as(std::string_view method, std::string_view framework, const std::filesystem::path&, const ImportOptions&);
+  void load_with(const Importer&, const std::filesystem::path&, const ImportOptions&);
 
   struct State;
   std::unique_ptr<State> state_;
