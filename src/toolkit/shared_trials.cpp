@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "compiler/search/lift_trials.h"
+#include "core/base/byte_string.h"
 #include "core/base/npy.h"
 #include "toolkit/share_kinds.h"
 
@@ -15,11 +16,9 @@ constexpr std::string_view kMagic = "OpenRKNN outputs 1\n";
 }
 
 Tensor take_tensor(std::string_view& rest) {
-  int64_t size = 0;
-  StateReader(rest).get(size);
-  rest.remove_prefix(8);
-  if (size < 0 || static_cast<size_t>(size) > rest.size()) refuse("they are truncated");
-  const std::string_view file = rest.substr(0, static_cast<size_t>(size));
+  const std::optional<uint64_t> size = take_number<uint64_t>(rest);
+  if (!size || *size > rest.size()) refuse("they are truncated");
+  const std::string_view file = rest.substr(0, *size);
   rest.remove_prefix(file.size());
   return parse_npy(std::as_bytes(std::span(file)), "a share's outputs");
 }
@@ -46,16 +45,15 @@ std::vector<Tensor> take(std::string_view bytes, const Graph& graph) {
 std::string run_share(const ShareTask& task, SamplePart part, ThreadPool& pool) {
   const Graph& graph = task.model.variants.front();
   require_arrays(graph, part, true);
-  StateWriter state;
-  state.bytes = kMagic;
+  std::string bytes(kMagic);
   for (const std::vector<Tensor>& outputs : run_trial(graph, task.model.arithmetic, part.samples, pool)) {
     for (const Tensor& output : outputs) {
       const std::string file = to_npy(output);
-      state.put(static_cast<int64_t>(file.size()));
-      state.bytes += file;
+      append_number(bytes, uint64_t{file.size()});
+      bytes += file;
     }
   }
-  return std::move(state.bytes);
+  return bytes;
 }
 
 TrialRunner trial_runner_of(ShareOut share_out) {
