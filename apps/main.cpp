@@ -78,8 +78,9 @@ void add_building(CLI::App& app, BuildArguments& building) {
   app.add_option("--dask", building.dask, "compute samples on the Dask cluster of this scheduler (tcp://host:8786)");
   app.add_flag("-q,--quiet", building.quiet, "no progress");
   add_dimensions(app, building.dimensions);
-  app.add_option("--weights", building.weights,
-                 "the second file of frameworks that have two (.weights); default: beside the model, of its name");
+  app.add_option(
+      "--weights", building.weights,
+      "the second file of frameworks that have two (.caffemodel, .weights); default: beside the model, of its name");
   add_flags(app, "config", building.config, {"precision"});
   app.add_option_function<std::vector<std::string>>(
          "--precision",
@@ -107,7 +108,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
 
   ConvertArguments converting;
   CLI::App* convert_verb = app.add_subcommand("convert", "turn a model file into a .rknn file");
-  convert_verb->add_option("model", converting.building.model, "model file (.onnx, .cfg)")->required();
+  convert_verb->add_option("model", converting.building.model, "model file (.onnx, .prototxt, .cfg)")->required();
   convert_verb->add_option("-o,--output", converting.output, "the .rknn file; default: beside the model");
   convert_verb->add_flag("--keep-golden", converting.building.keep_golden,
                          "keep the float model in the file, to compare with later");
@@ -121,7 +122,8 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
   CLI::App* analyze_verb = app.add_subcommand(
       "analyze", "build a model and compare each of its layers with the float model: where accuracy is lost");
   analyze_verb
-      ->add_option("model", analyzing.building.model, "model file (.onnx, .cfg), or a .rknn file with a golden model")
+      ->add_option("model", analyzing.building.model,
+                   "model file (.onnx, .prototxt, .cfg), or a .rknn file with a golden model")
       ->required();
   analyze_verb->add_option("--samples", analyzing.samples,
                            "dataset file of what is run; default: the dataset of the calibration");
@@ -141,7 +143,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
   SearchArguments searching;
   CLI::App* search_verb = app.add_subcommand(
       "search", "find the fewest layers that have to leave int8 for the outputs to be good enough, and build so");
-  search_verb->add_option("model", searching.building.model, "model file (.onnx, .cfg)")->required();
+  search_verb->add_option("model", searching.building.model, "model file (.onnx, .prototxt, .cfg)")->required();
   search_verb->add_option("--target-sqnr", searching.target,
                           "what the worst output shall reach, in dB; left out: the best within --max-macs");
   search_verb->add_option("--max-macs", searching.max_macs,
