@@ -54,15 +54,21 @@ struct Bench {
   }
 };
 
+std::vector<Lifted> subsets(size_t layers) {
+  std::vector<Lifted> all(size_t{1} << layers);
+  for (size_t mask = 0; mask < all.size(); ++mask) {
+    for (size_t i = 0; i < layers; ++i) {
+      if ((mask >> i & 1) != 0) all[mask].insert(i);
+    }
+  }
+  return all;
+}
+
 /// Least cost over all subsets that reach the target.
 double brute_force(Bench& bench, const SearchOptions& search) {
   LiftTrials trials(bench.prepared, bench.options, search, bench.samples, bench.pool);
   double least = std::numeric_limits<double>::infinity();
-  for (size_t mask = 0; mask < size_t{1} << trials.layers().size(); ++mask) {
-    Lifted lifted;
-    for (size_t i = 0; i < trials.layers().size(); ++i) {
-      if ((mask >> i & 1) != 0) lifted.insert(i);
-    }
+  for (const Lifted& lifted : subsets(trials.layers().size())) {
     const double cost =
         search.budget == SearchBudget::Ops ? static_cast<double>(lifted.size()) : trials.macs_share(lifted);
     if (cost < least && trials.metric(lifted) >= *search.target) least = cost;
@@ -165,11 +171,7 @@ TEST(Search, TheCurveRisesWithWhatIsLifted) {
 double best_within(Bench& bench, const SearchOptions& search) {
   LiftTrials trials(bench.prepared, bench.options, search, bench.samples, bench.pool);
   double best = trials.metric({});
-  for (size_t mask = 0; mask < size_t{1} << trials.layers().size(); ++mask) {
-    Lifted lifted;
-    for (size_t i = 0; i < trials.layers().size(); ++i) {
-      if ((mask >> i & 1) != 0) lifted.insert(i);
-    }
+  for (const Lifted& lifted : subsets(trials.layers().size())) {
     if (trials.macs_share(lifted) <= search.max_macs_share) best = std::max(best, trials.metric(lifted));
   }
   return best;

@@ -1,59 +1,24 @@
 // Caffe: what a reader may be given. Results are held to OpenCV and to Caffe's definitions in
 // tests/python/test_import_caffe.py.
-#include <gtest/gtest.h>
-
-#include <filesystem>
-#include <string>
-
 #include "compiler/importers/caffe/importer.h"
 #include "compiler/importers/caffe/text_format.h"
+#include "importers/two_files.h"
 
 namespace openrknn::caffe {
 namespace {
 
-/// A .prototxt, a zero byte, the .caffemodel: the seeds of the fuzz target.
-struct Files {
-  std::string prototxt, model;
-};
-std::vector<Files> nets() {
-  std::vector<Files> all;
-  for (const auto& entry : std::filesystem::directory_iterator(OPENRKNN_SOURCE_DIR "/fuzz/seeds/fuzz_caffe")) {
-    const std::string text = read_text_file(entry.path());
-    const size_t end = text.find('\0');
-    all.push_back({text.substr(0, end), text.substr(end + 1)});
-  }
-  return all;
-}
-
-Graph import(const Files& files) {
-  const auto model = MappedFile::copy_of(std::as_bytes(std::span(files.model)), "net.caffemodel");
-  return import_net(files.prototxt, "net.prototxt", *model, {});
+Graph import(const test::NetworkFiles& files) {
+  const auto model = MappedFile::copy_of(std::as_bytes(std::span(files.weights)), "net.caffemodel");
+  return import_net(files.text, "net.prototxt", *model, {});
 }
 
 TEST(Caffe, NetsAreGraphsThatVerify) {
-  ASSERT_GE(nets().size(), 4u);
-  for (const Files& files : nets()) {
-    SCOPED_TRACE(files.prototxt);
-    const Graph graph = import(files);
-    EXPECT_NO_THROW(verify(graph));
-    EXPECT_FALSE(graph.outputs.empty());
-  }
+  const auto nets = test::seeds_of("fuzz_caffe");
+  ASSERT_GE(nets.size(), 4u);
+  test::expect_graphs_that_verify(nets, import);
 }
 
-TEST(Caffe, EveryCutIsAnErrorOrAnotherNet) {
-  for (const Files& files : nets()) {
-    for (size_t size = 0; size < files.model.size(); ++size) {
-      EXPECT_THROW(import({files.prototxt, files.model.substr(0, size)}), Error) << size;
-    }
-    for (size_t size = 0; size < files.prototxt.size(); ++size) {
-      try {
-        verify(import({files.prototxt.substr(0, size), files.model}));
-      } catch (const Error& error) {
-        EXPECT_FALSE(error.diagnostics.empty());
-      }
-    }
-  }
-}
+TEST(Caffe, EveryCutIsAnErrorOrAnotherNet) { test::expect_cuts_are_errors(test::seeds_of("fuzz_caffe"), import); }
 
 TEST(Caffe, TheTextFormIsReadAsProtobufReadsIt) {
   const Message message = parse_text(

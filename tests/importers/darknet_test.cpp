@@ -1,58 +1,23 @@
 // DarkNet: what a reader may be given. Results are held to OpenCV in tests/python/test_import_darknet.py.
-#include <gtest/gtest.h>
-
-#include <filesystem>
-#include <string>
-
 #include "compiler/importers/darknet/cfg.h"
 #include "compiler/importers/darknet/importer.h"
-#include "core/base/file.h"
+#include "importers/two_files.h"
 
 namespace openrknn::darknet {
 namespace {
 
-/// A .cfg, a zero byte, the .weights: the seeds of the fuzz target.
-struct Network {
-  std::string cfg, weights;
-};
-std::vector<Network> networks() {
-  std::vector<Network> all;
-  for (const auto& entry : std::filesystem::directory_iterator(OPENRKNN_SOURCE_DIR "/fuzz/seeds/fuzz_darknet")) {
-    const std::string text = read_text_file(entry.path());
-    const size_t end = text.find('\0');
-    all.push_back({text.substr(0, end), text.substr(end + 1)});
-  }
-  return all;
-}
-
-Graph import(const Network& network) {
-  return import_network(network.cfg, "net.cfg", std::as_bytes(std::span(network.weights)), "net.weights", {});
+Graph import(const test::NetworkFiles& files) {
+  return import_network(files.text, "net.cfg", std::as_bytes(std::span(files.weights)), "net.weights", {});
 }
 
 TEST(Darknet, NetworksAreGraphsThatVerify) {
-  ASSERT_GE(networks().size(), 3u);
-  for (const Network& network : networks()) {
-    SCOPED_TRACE(network.cfg);
-    const Graph graph = import(network);
-    EXPECT_NO_THROW(verify(graph));
-    EXPECT_FALSE(graph.outputs.empty());
-  }
+  const auto networks = test::seeds_of("fuzz_darknet");
+  ASSERT_GE(networks.size(), 3u);
+  test::expect_graphs_that_verify(networks, import);
 }
 
-TEST(Darknet, EveryCutIsAnError) {
-  for (const Network& network : networks()) {
-    for (size_t size = 0; size < network.weights.size(); ++size) {
-      EXPECT_THROW(import({network.cfg, network.weights.substr(0, size)}), Error) << size;
-    }
-    // A text may be whole at the end of a section: what matters is that nothing else comes out of it.
-    for (size_t size = 0; size < network.cfg.size(); ++size) {
-      try {
-        verify(import({network.cfg.substr(0, size), network.weights}));
-      } catch (const Error& error) {
-        EXPECT_FALSE(error.diagnostics.empty());
-      }
-    }
-  }
+TEST(Darknet, EveryCutIsAnErrorOrAnotherNetwork) {
+  test::expect_cuts_are_errors(test::seeds_of("fuzz_darknet"), import);
 }
 
 TEST(Darknet, OptionsAreReadAsDarknetReadsThem) {
