@@ -92,6 +92,26 @@ def bench_cases(folder: pathlib.Path):
         yield Case(model.stem, model, MEAN, STD, images[:20], images[20:])
 
 
+def chosen_cases(kinds, only: str, work: pathlib.Path, models=None, ocr=None, more=None):
+    """Cases of these kinds whose names hold `only`. Bench networks are generated unless they lie in `models`; more: further
+    kinds and who makes them."""
+
+    def generated():
+        from networks import write_all
+
+        return bench_cases(models if models is not None else write_all(work / "models"))
+
+    makers = {
+        "ultraface": ultraface_cases,
+        "digits": digits_cases,
+        "ocr": lambda: ocr_cases(ocr) if ocr else (),
+        "bench": generated,
+        **(more or {}),
+    }
+    for kind in kinds:
+        yield from (case for case in makers[kind]() if only in case.name)
+
+
 def decibel(wanted: list[np.ndarray], got: list[np.ndarray]) -> float:
     wanted, got = np.stack(wanted).astype(np.float64), np.stack(got).astype(np.float64)
     noise = ((wanted - got) ** 2).sum()
@@ -172,22 +192,9 @@ def main() -> None:
     print("| " + " | ".join(HEADER) + " |\n|" + "---|" * len(HEADER))
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
-        if "bench" in options.cases and options.models is None:
-            from networks import write_all
-
-            options.models = work / "models"
-            write_all(options.models)
-        makers = {
-            "ultraface": ultraface_cases,
-            "digits": digits_cases,
-            "ocr": lambda: ocr_cases(options.ocr) if options.ocr else (),
-            "bench": lambda: bench_cases(options.models),
-        }
-        for kind in options.cases:
-            for case in makers[kind]():
-                if options.only in case.name:
-                    for row in measure(case, work):
-                        print("| " + " | ".join(row) + " |", flush=True)
+        for case in chosen_cases(options.cases, options.only, work, options.models, options.ocr):
+            for row in measure(case, work):
+                print("| " + " | ".join(row) + " |", flush=True)
 
 
 if __name__ == "__main__":

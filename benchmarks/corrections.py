@@ -10,8 +10,8 @@ import pathlib
 import tempfile
 
 import numpy as np
-from accuracy import MEAN, STD, Case, bench_cases, digits_cases, ultraface_cases
-from networks import write_all, yolov8n_like
+from accuracy import MEAN, STD, Case, chosen_cases
+from networks import yolov8n_like
 from pictures import picture
 
 import openrknn
@@ -80,20 +80,11 @@ def main() -> None:
     print("| " + " | ".join(header) + " |\n|" + "---|" * len(header))
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
-        if "bench" in options.cases and options.models is None:
-            options.models = write_all(work / "models")
-        makers = {
-            "ultraface": ultraface_cases,
-            "digits": digits_cases,
-            "bench": lambda: bench_cases(options.models),
-            "joined": lambda: joined_cases(work),
-        }
-        for kind in options.cases:
-            for case in makers[kind]():
-                if options.only in case.name:
-                    for method in options.method.split(","):
-                        for row in measure(case, method, sets):
-                            print("| " + " | ".join(row) + " |", flush=True)
+        more = {"joined": lambda: joined_cases(work)}
+        for case in chosen_cases(options.cases, options.only, work, options.models, more=more):
+            for method in options.method.split(","):
+                for row in measure(case, method, sets):
+                    print("| " + " | ".join(row) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import peers
-from accuracy import Case, bench_cases, ocr_cases, ultraface_cases
+from accuracy import Case, chosen_cases
+from corrections import decibel
 from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
 import openrknn
@@ -33,12 +34,6 @@ METHODS = {
     "Percentile": (CalibrationMethod.Percentile, QuantType.QUInt8),
     "Entropy": (CalibrationMethod.Entropy, QuantType.QUInt8),
 }
-
-
-def decibel(wanted: np.ndarray, got: np.ndarray) -> float:
-    wanted, got = wanted.astype(np.float64), got.astype(np.float64)
-    noise = ((wanted - got) ** 2).sum()
-    return 200.0 if noise == 0 else 10 * np.log10((wanted**2).sum() / noise)
 
 
 def cosine(wanted: np.ndarray, got: np.ndarray) -> float:
@@ -114,21 +109,10 @@ def main() -> None:
     print("| " + " | ".join(HEADER) + " |\n|" + "---|" * len(HEADER), flush=True)
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
-        if "bench" in options.cases and options.models is None:
-            from networks import write_all
-
-            options.models = write_all(work / "models")
-        makers = {
-            "ultraface": ultraface_cases,
-            "ocr": lambda: ocr_cases(options.ocr) if options.ocr else (),
-            "bench": lambda: bench_cases(options.models),
-        }
         builds = options.builds.split(";")
-        for kind in options.cases:
-            for case in makers[kind]():
-                if options.only in case.name:
-                    for row in measure(case, work, options.macs, lambda name: any(part in name for part in builds)):
-                        print("| " + " | ".join(row) + " |", flush=True)
+        for case in chosen_cases(options.cases, options.only, work, options.models, options.ocr):
+            for row in measure(case, work, options.macs, lambda name: any(part in name for part in builds)):
+                print("| " + " | ".join(row) + " |", flush=True)
 
 
 if __name__ == "__main__":
