@@ -20,6 +20,38 @@ TEST(Caffe, NetsAreGraphsThatVerify) {
 
 TEST(Caffe, EveryCutIsAnErrorOrAnotherNet) { test::expect_cuts_are_errors(test::seeds_of("fuzz_caffe"), import); }
 
+std::string problems_of(const std::string& net) {
+  try {
+    import({.text = net, .weights = test::seeds_of("fuzz_caffe").front().weights});
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "imported";
+}
+
+TEST(Caffe, LayersOfPlanesRefuseOtherInputs) {
+  for (const std::string layer :
+       {"'Pooling' pooling_param { kernel_size: 1 }", "'Interp' interp_param { zoom_factor: 2 }", "'Resize'",
+        "'Upsample'", "'Reorg'", "'bn'", "'Normalize'",
+        "'Convolution' convolution_param { num_output: 1 kernel_size: 1 }",
+        "'PriorBox' bottom: 'x' prior_box_param { min_size: 1 }"}) {
+    const std::string problem = problems_of(
+        "layer { name: 'x' type: 'Input' top: 'x' input_param { shape { dim: 3 } } }"
+        "layer { name: 'y' bottom: 'x' top: 'y' type: " +
+        layer + " }");
+    EXPECT_NE(problem.find("4 dimensions"), std::string::npos) << layer << ": " << problem;
+  }
+}
+
+TEST(Caffe, WeightsBeyondAllMemoryAreRefused) {
+  const std::string problem = problems_of(
+      "layer { name: 'x' type: 'Input' top: 'x' input_param { shape { dim: [1, 1000000, 1, 1] } } }"
+      "layer { name: 'y' bottom: 'x' top: 'y' type: 'Convolution'"
+      " convolution_param { num_output: 1000000 kernel_h: 1000000 kernel_w: 1000000 } }");
+  EXPECT_NE(problem.find("y"), std::string::npos) << problem;
+  EXPECT_NE(problem, "imported");
+}
+
 TEST(Caffe, TheTextFormIsReadAsProtobufReadsIt) {
   const Message message = parse_text(
       "# a comment\n"

@@ -59,7 +59,7 @@ Results bias(const Layer& layer) {
 // SegNet's batch normalisation with its statistics folded: scale and shift by channel.
 Results folded_normalization(const Layer& layer) {
   layer.require_inputs(1, 1);
-  if (layer.rank() != 4) layer.refuse("the input has no 4 dimensions");
+  layer.require_four_dimensions();
   const Shape shape{1, layer.shape()[1], 1, 1};
   const ValueId x = layer.add("Mul", {layer.inputs[0], layer.weights(0, "scale", shape)});
   return {layer.add("Add", {x, layer.weights(1, "shift", shape)})};

@@ -56,9 +56,7 @@ const Blob* find_blob(const Layer& layer, size_t n, std::string_view part, int64
 }  // namespace
 
 ValueId Layer::weights(size_t n, std::string_view part, Shape wanted, float factor) const {
-  int64_t count = 1;
-  for (const int64_t extent : wanted) count *= extent;
-  const Blob* blob = find_blob(*this, n, part, count, to_string(wanted));
+  const Blob* blob = find_blob(*this, n, part, element_count(wanted), to_string(wanted));
   if (blob == nullptr) return builder.graph.add(Value{.name = std::string(part), .shape = std::move(wanted)});
   Tensor content = Tensor::from<float>(std::move(wanted), blob->numbers);
   if (factor != 1) {
@@ -88,6 +86,11 @@ void Layer::require_inputs(size_t least, size_t most) const {
       Code::ImportBadFile, Location{.line = source.line},
       fmt::format("a {} layer with {} bottom{}, expected {}", source.type, inputs.size(), inputs.size() == 1 ? "" : "s",
                   least == most ? fmt::format("{}", least) : fmt::format("{} to {}", least, most)));
+}
+
+void Layer::require_four_dimensions(size_t input) const {
+  if (shape(input).size() != 4)
+    refuse(fmt::format("bottom {} is {}, expected 4 dimensions", input + 1, to_string(shape(input))));
 }
 
 void Layer::refuse(std::string problem, std::string fix) const {

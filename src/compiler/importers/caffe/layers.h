@@ -48,6 +48,7 @@ struct Layer {
   /// 0..rank-1 (or ..rank, where the end is meant); negative ones count from the end. Throws Error.
   int64_t axis(int64_t given, std::string_view field, bool end_is_meant = false) const;
   void require_inputs(size_t least, size_t most) const;
+  void require_four_dimensions(size_t input = 0) const;
   [[noreturn]] void refuse(std::string problem, std::string fix = {}) const;
 };
 

@@ -53,7 +53,7 @@ Results lrn(const Layer& layer) {
 Results mvn(const Layer& layer) {
   layer.require_inputs(1, 1);
   const Message& options = layer.options("mvn_param");
-  if (layer.rank() != 4) layer.refuse("the input has no 4 dimensions");
+  layer.require_four_dimensions();
   const Ints axes = options.boolean("across_channels", false) ? Ints{1, 2, 3} : Ints{2, 3};
   const ValueId x = layer.add("Sub", {layer.inputs[0], layer.add("ReduceMean", {layer.inputs[0]}, over(axes))});
   if (!options.boolean("normalize_variance", true)) return {x};
@@ -67,7 +67,7 @@ Results mvn(const Layer& layer) {
 Results normalize(const Layer& layer) {
   layer.require_inputs(1, 1);
   const Message& options = layer.options("norm_param");
-  if (layer.rank() != 4) layer.refuse("the input has no 4 dimensions");
+  layer.require_four_dimensions();
   const Ints axes = options.boolean("across_spatial", true) ? Ints{1, 2, 3} : Ints{1};
   const ValueId x = layer.inputs[0];
   const ValueId sum = layer.add(

@@ -8,7 +8,7 @@ namespace {
 
 void require_planes(const Layer& layer) {
   layer.require_inputs(1, 1);
-  if (layer.rank() != 4) layer.refuse(fmt::format("the input is {}, expected 4 dimensions", to_string(layer.shape())));
+  layer.require_four_dimensions();
 }
 
 int64_t size_of(const Message& options, const std::string& both, const std::string& one, int64_t fallback,
@@ -55,13 +55,14 @@ ValueId resize(const Layer& layer, ValueId x, int64_t height, int64_t width, con
 // DeepLab and PSPNet: bilinear with aligned corners, to a size or by factors of the distances between corners.
 Results interp(const Layer& layer) {
   layer.require_inputs(1, 2);
+  for (size_t input = 0; input < layer.inputs.size(); ++input) layer.require_four_dimensions(input);
   const Message& options = layer.options("interp_param");
   if (options.integer("pad_beg", 0) != 0 || options.integer("pad_end", 0) != 0)
     layer.refuse("pad_beg and pad_end are not supported");
   int64_t height = layer.shape()[2], width = layer.shape()[3];
   if (layer.inputs.size() == 2) {
-    height = layer.shape(1).at(2);
-    width = layer.shape(1).at(3);
+    height = layer.shape(1)[2];
+    width = layer.shape(1)[3];
   } else if (options.has("height") || options.has("width")) {
     height = options.integer("height", 0);
     width = options.integer("width", 0);
