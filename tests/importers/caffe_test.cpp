@@ -43,6 +43,16 @@ TEST(Caffe, LayersOfPlanesRefuseOtherInputs) {
   }
 }
 
+TEST(Caffe, LayersWithoutBottomsAreRefused) {
+  for (const std::string type : {"Dropout", "ReLU", "Eltwise", "Concat", "Split", "Softmax"}) {
+    const std::string problem = problems_of(
+        "layer { name: 'x' type: 'Input' top: 'x' input_param { shape { dim: 3 } } }"
+        "layer { name: 'y' top: 'y' type: '" +
+        type + "' }");
+    EXPECT_NE(problem.find("0 bottoms"), std::string::npos) << type << ": " << problem;
+  }
+}
+
 TEST(Caffe, WeightsBeyondAllMemoryAreRefused) {
   const std::string problem = problems_of(
       "layer { name: 'x' type: 'Input' top: 'x' input_param { shape { dim: [1, 1000000, 1, 1] } } }"

@@ -66,7 +66,6 @@ Results folded_normalization(const Layer& layer) {
 }
 
 Results eltwise(const Layer& layer) {
-  if (layer.inputs.empty()) layer.require_inputs(1, 1);
   const Message& options = layer.options("eltwise_param");
   const std::string kind = options.text("operation", "SUM");
   const std::vector<double> factors = options.numbers("coeff");

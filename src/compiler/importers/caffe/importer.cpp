@@ -166,6 +166,8 @@ Graph import_net(std::string_view prototxt, const std::string& name, const Mappe
     const Origin origin{
         .op = source.type, .node = source.name, .tensor = names[i].front(), .where = {.line = source.line}};
     const auto translate = [&] {
+      if (layer.inputs.empty())
+        layer.require_inputs(1, 1);  // each layer counts those it has; inputs are no layers here
       Results results = row->translate(layer);
       if (results.size() < source.tops.size())
         layer.refuse(fmt::format("{} tops, expected {}", source.tops.size(), results.size()));

@@ -22,7 +22,6 @@ ValueId slice(const Layer& layer, ValueId x, int64_t axis, int64_t begin, int64_
 }
 
 Results concat(const Layer& layer) {
-  if (layer.inputs.empty()) layer.require_inputs(1, 1);
   const Message& options = layer.options("concat_param");
   const int64_t axis = layer.axis(options.integer("axis", options.integer("concat_dim", 1)), "axis");
   return {layer.inputs.size() == 1 ? layer.inputs[0] : layer.add("Concat", layer.inputs, {{"axis", axis}})};
