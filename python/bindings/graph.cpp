@@ -20,14 +20,13 @@
 namespace openrknn::python {
 namespace {
 
-nb::tuple describe_value(const Graph& graph, ValueId id) {
-  const Value& value = graph[id];
-  return nb::make_tuple(value.name, nb::cast(value.shape), std::string(numpy_name(value.dtype)));
-}
-
-nb::list describe_values(const Graph& graph, const std::vector<ValueId>& ids) {
+/// As the source has them: names, shapes, dtypes.
+nb::list describe_ports(const Graph& graph, const std::vector<ValueId>& ids, const std::vector<Port>& ports) {
   nb::list list;
-  for (const ValueId id : ids) list.append(describe_value(graph, id));
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const Shape shape = expected_shape(ports[i], graph[ids[i]].shape, PortLayout::Source);
+    list.append(nb::make_tuple(ports[i].name, nb::cast(shape), std::string(numpy_name(ports[i].dtype))));
+  }
   return list;
 }
 
@@ -89,10 +88,10 @@ void bind_graph(nb::module_& module) {
   nb::class_<PyGraph>(module, "Graph",
                       "What a model computes, in float32. Not thread-safe: one run at a time per object.")
       .def_prop_ro(
-          "inputs", [](const PyGraph& self) { return describe_values(self.graph, self.graph.inputs); },
+          "inputs", [](const PyGraph& self) { return describe_ports(self.graph, self.graph.inputs, source_inputs(self.graph)); },
           "list of (name, shape, dtype)")
       .def_prop_ro(
-          "outputs", [](const PyGraph& self) { return describe_values(self.graph, self.graph.outputs); },
+          "outputs", [](const PyGraph& self) { return describe_ports(self.graph, self.graph.outputs, source_outputs(self.graph)); },
           "list of (name, shape, dtype)")
       .def_prop_ro(
           "nodes", [](const PyGraph& self) { return describe_nodes(self.graph); },

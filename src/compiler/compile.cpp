@@ -15,6 +15,7 @@
 #include "compiler/stages.h"
 #include "core/base/version.h"
 #include "core/executor/segments.h"
+#include "core/model/ports.h"
 #include "core/model/precision_notes.h"
 
 namespace openrknn {
@@ -143,9 +144,9 @@ PreparedBuild prepare(std::span<const Graph> shape_sets, const CompileOptions& o
   require_samples(options, samples);
   warn_of_idle_options(options, report);
 
-  // Ports before any pass: the outside keeps the names and types of the source model.
+  // Ports before any pass: the outside keeps the names, types and layouts of the source model.
   prepared.inputs = input_ports(shape_sets.front(), options);
-  prepared.outputs = output_ports(shape_sets.front());
+  prepared.outputs = source_outputs(shape_sets.front());
   report.nodes_imported = static_cast<int64_t>(shape_sets.front().origins.size());
 
   std::optional<Observations> observations;
@@ -158,6 +159,8 @@ PreparedBuild prepare(std::span<const Graph> shape_sets, const CompileOptions& o
   };
   for (const Graph& imported : shape_sets) {
     Graph graph = imported;
+    graph.input_orders.clear();  // the ports have them
+    graph.output_orders.clear();
     KeptParameters kept;
     if (options.calibration == nullptr) {
       // First: quantize-dequantize pairs stand between everything the passes look for.

@@ -101,7 +101,6 @@ bool needs_samples(const CompileOptions&);
 
 /// Ports of an imported graph: names, dtypes, mean and std checked against its inputs (Error ConfigBadMeanStd).
 std::vector<Port> input_ports(const Graph& imported, const CompileOptions&);
-std::vector<Port> output_ports(const Graph& imported);
 std::vector<SampleSpec> sample_specs(const Graph& imported, const CompileOptions&);
 
 /// The build is calibrated: it has layers whose inputs and results are codes.

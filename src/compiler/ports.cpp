@@ -6,12 +6,13 @@
 #include <cmath>
 
 #include "compiler/compile.h"
+#include "core/model/ports.h"
 
 namespace openrknn {
 
 std::vector<Port> input_ports(const Graph& graph, const CompileOptions& options) {
   Diagnostics problems;
-  std::vector<Port> ports;
+  std::vector<Port> ports = source_inputs(graph);
   const auto values_for = [&](const std::vector<std::vector<float>>& all, size_t input, std::string_view what,
                               int64_t channels) -> std::vector<float> {
     if (input >= all.size() || all[input].empty()) return {};
@@ -30,7 +31,7 @@ std::vector<Port> input_ports(const Graph& graph, const CompileOptions& options)
     // "Channels" of an input that is not an image: its last dimension (toolkit: shape 1x32 expects 32 values).
     const Shape& shape = value.shape;
     const int64_t channels = shape.empty() ? 1 : shape.size() == 4 ? shape[1] : shape.back();
-    Port port{.name = value.name, .dtype = value.dtype};
+    Port& port = ports[i];
     port.mean = values_for(options.mean, i, "mean", channels);
     port.std = values_for(options.std, i, "std", channels);
     for (const float deviation : port.std) {
@@ -51,7 +52,6 @@ std::vector<Port> input_ports(const Graph& graph, const CompileOptions& options)
       port.mean.clear();
       port.std.clear();
     }
-    ports.push_back(std::move(port));
   }
   const size_t most = std::max(options.mean.size(), options.std.size());
   if (most > graph.inputs.size()) {
@@ -61,12 +61,6 @@ std::vector<Port> input_ports(const Graph& graph, const CompileOptions& options)
         "give one list per input, in the model's order");
   }
   problems.throw_if_any();
-  return ports;
-}
-
-std::vector<Port> output_ports(const Graph& graph) {
-  std::vector<Port> ports;
-  for (const ValueId id : graph.outputs) ports.push_back({.name = graph[id].name, .dtype = graph[id].dtype});
   return ports;
 }
 

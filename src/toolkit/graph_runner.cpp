@@ -5,7 +5,7 @@
 namespace openrknn {
 
 GraphRunner::GraphRunner(Graph graph, int threads, PlanOptions options, const Arithmetic& arithmetic)
-    : graph_(std::move(graph)), pool_(threads) {
+    : graph_(std::move(graph)), inputs_(source_inputs(graph_)), outputs_(source_outputs(graph_)), pool_(threads) {
   if (needs_segments(graph_)) {
     parts_.emplace(graph_, arithmetic, options, pool_);
   } else {
@@ -21,18 +21,31 @@ std::vector<Tensor> GraphRunner::run(const std::vector<Tensor>& inputs) {
     fail(Code::RuntimeBadInput, fmt::format("got {} inputs, the model has {}", inputs.size(), graph_.inputs.size()));
   }
   for (size_t i = 0; i < inputs.size(); ++i) {
-    const Value& value = graph_[graph_.inputs[i]];
-    if (inputs[i].shape() != value.shape) {
+    const Shape expected = expected_shape(inputs_[i], graph_[graph_.inputs[i]].shape, PortLayout::Source);
+    if (inputs[i].shape() != expected) {
       problems.add(
-          Code::RuntimeBadInput, Location{.tensor = value.name},
-          fmt::format("input {} has shape {}, expected {}", i, to_string(inputs[i].shape()), to_string(value.shape)));
+          Code::RuntimeBadInput, Location{.tensor = inputs_[i].name},
+          fmt::format("input {} has shape {}, expected {}", i, to_string(inputs[i].shape()), to_string(expected)));
     }
   }
   problems.throw_if_any();
   std::vector<Tensor> given;
-  for (size_t i = 0; i < inputs.size(); ++i) given.push_back(cast(inputs[i], graph_[graph_.inputs[i]].dtype));
-  if (parts_) return parts_->run(given);
-  for (size_t i = 0; i < given.size(); ++i) run_->set(graph_.inputs[i], given[i]);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Value& value = graph_[graph_.inputs[i]];
+    given.push_back(
+        to_graph(inputs_[i], value, cast(inputs[i], value.dtype), PortLayout::Source, true, Layout::Logical));
+  }
+  std::vector<Tensor> outputs = run_logical(given);
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (!outputs_[i].source_order.empty())
+      outputs[i] = from_graph(outputs_[i], graph_[graph_.outputs[i]], outputs[i], false);
+  }
+  return outputs;
+}
+
+std::vector<Tensor> GraphRunner::run_logical(const std::vector<Tensor>& inputs) {
+  if (parts_) return parts_->run(inputs);
+  for (size_t i = 0; i < inputs.size(); ++i) run_->set(graph_.inputs[i], inputs[i]);
   run_->run();
   std::vector<Tensor> outputs;
   for (const ValueId id : graph_.outputs) outputs.push_back(run_->get(id));

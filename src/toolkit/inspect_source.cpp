@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/graph/products.h"
+#include "core/model/ports.h"
 
 namespace openrknn {
 namespace {
@@ -43,9 +44,26 @@ SourceFacts look(const std::filesystem::path& path, const ImportOptions& options
   return facts;
 }
 
-std::string value_line(const Graph& graph, ValueId id) {
-  const Value& value = graph[id];
-  return fmt::format("{} {}{}", value.name, name(value.dtype), to_string(value.shape));
+/// An input or output as the source has it.
+struct SourcePort {
+  std::string name;
+  DType dtype;
+  Shape shape;
+};
+
+std::vector<SourcePort> described(const Graph& graph, const std::vector<ValueId>& ids, const std::vector<Port>& ports) {
+  std::vector<SourcePort> all;
+  for (size_t i = 0; i < ids.size(); ++i)
+    all.push_back({ports[i].name, ports[i].dtype, expected_shape(ports[i], graph[ids[i]].shape, PortLayout::Source)});
+  return all;
+}
+std::vector<SourcePort> inputs_of(const Graph& graph) { return described(graph, graph.inputs, source_inputs(graph)); }
+std::vector<SourcePort> outputs_of(const Graph& graph) {
+  return described(graph, graph.outputs, source_outputs(graph));
+}
+
+std::string line_of(const SourcePort& port) {
+  return fmt::format("{} {}{}", port.name, name(port.dtype), to_string(port.shape));
 }
 
 }  // namespace
@@ -54,8 +72,8 @@ std::string inspect_source_text(const std::filesystem::path& path, const ImportO
   const SourceFacts facts = look(path, options);
   const Graph& graph = facts.graph;
   std::string text = fmt::format("{}: a model of {}\n", path.filename().string(), facts.framework);
-  for (const ValueId id : graph.inputs) text += fmt::format("input   {}\n", value_line(graph, id));
-  for (const ValueId id : graph.outputs) text += fmt::format("output  {}\n", value_line(graph, id));
+  for (const SourcePort& port : inputs_of(graph)) text += fmt::format("input   {}\n", line_of(port));
+  for (const SourcePort& port : outputs_of(graph)) text += fmt::format("output  {}\n", line_of(port));
   std::vector<std::pair<std::string, int64_t>> layers(facts.layers.begin(), facts.layers.end());
   std::ranges::stable_sort(layers, [](const auto& a, const auto& b) { return a.second > b.second; });
   std::vector<std::string> items;
@@ -74,12 +92,10 @@ std::string inspect_source_json(const std::filesystem::path& path, const ImportO
   const SourceFacts facts = look(path, options);
   const Graph& graph = facts.graph;
   Json json{{"framework", std::string(facts.framework)}};
-  for (const auto& [key, ids] : {std::pair{"inputs", &graph.inputs}, std::pair{"outputs", &graph.outputs}}) {
+  for (const auto& [key, ports] : {std::pair{"inputs", inputs_of(graph)}, std::pair{"outputs", outputs_of(graph)}}) {
     json[key] = Json::array();
-    for (const ValueId id : *ids) {
-      const Value& value = graph[id];
-      json[key].push_back({{"name", value.name}, {"dtype", std::string(name(value.dtype))}, {"shape", value.shape}});
-    }
+    for (const SourcePort& port : ports)
+      json[key].push_back({{"name", port.name}, {"dtype", std::string(name(port.dtype))}, {"shape", port.shape}});
   }
   json["operators"] = facts.layers;
   json["layers"] = Json::array();

@@ -30,22 +30,19 @@ Runnable from_graph(Graph graph, std::vector<Port> inputs, std::vector<Port> out
   Runnable runnable{.inputs = std::move(inputs), .outputs = std::move(outputs), .values = {}, .run = {}};
   for (const ValueId id : graph.inputs) runnable.values.push_back(graph[id]);
   auto runner = std::make_shared<GraphRunner>(std::move(graph), threads);
-  const std::vector<Port> ports = runnable.inputs;
-  const std::vector<Value> values = runnable.values;
-  runnable.run = [runner, ports, values](const std::vector<SimulatorInput>& arrays) {
+  runnable.run = [runner, ports = runnable.inputs, values = runnable.values,
+                  given = runnable.outputs](const std::vector<SimulatorInput>& arrays) {
     std::vector<Tensor> fed;
     for (size_t i = 0; i < arrays.size(); ++i) {
       fed.push_back(to_graph(ports[i], values[i], arrays[i].array, arrays[i].layout, false, Layout::Logical));
     }
-    return runner->run(fed);
+    std::vector<Tensor> outputs = runner->run(fed);
+    const Graph& computed = runner->graph();
+    for (size_t i = 0; i < outputs.size(); ++i)
+      outputs[i] = openrknn::from_graph(given[i], computed[computed.outputs[i]], outputs[i], false);
+    return outputs;
   };
   return runnable;
-}
-
-std::vector<Port> plain_ports(const Graph& graph, const std::vector<ValueId>& ids) {
-  std::vector<Port> ports;
-  for (const ValueId id : ids) ports.push_back({.name = graph[id].name, .dtype = graph[id].dtype});
-  return ports;
 }
 
 bool is_rknn(const std::filesystem::path& path) { return path.extension() == ".rknn"; }
@@ -84,14 +81,17 @@ Runnable open_source(const std::filesystem::path& path, const RunRequest& reques
   ImportOptions options;
   options.dimensions = request.dimensions;
   if (like != nullptr) {
-    for (const Value& value : like->values) options.input_shapes.push_back(value.shape);
+    for (size_t i = 0; i < like->values.size(); ++i)
+      options.input_shapes.push_back(expected_shape(like->inputs[i], like->values[i].shape, PortLayout::Source));
   }
   Graph graph = importer_for(path).import(path, options);
-  std::vector<Port> inputs = plain_ports(graph, graph.inputs), outputs = plain_ports(graph, graph.outputs);
+  std::vector<Port> inputs = source_inputs(graph), outputs = source_outputs(graph);
   for (size_t i = 0; like != nullptr && i < inputs.size() && i < like->inputs.size(); ++i) {
     inputs[i].mean = like->inputs[i].mean;
     inputs[i].std = like->inputs[i].std;
   }
+  graph.input_orders.clear();  // the ports have them
+  graph.output_orders.clear();
   return from_graph(optimize(graph), std::move(inputs), std::move(outputs), request.threads);
 }
 

@@ -71,14 +71,24 @@ ValueId LayerBuilder::add(std::string_view op, std::vector<ValueId> inputs, Attr
 
 std::vector<ValueId> LayerBuilder::add_many(std::string_view op, std::vector<ValueId> inputs, Attributes attributes,
                                             size_t outputs) {
-  Node node{.name = has_node_ ? fmt::format("{}/{}", layer_name_, op) : layer_name_, .op = std::string(op)};
+  const std::string name = has_node_ ? fmt::format("{}/{}", layer_name_, op) : layer_name_;
+  has_node_ = true;
+  return add_node(name, op, std::move(inputs), std::move(attributes), outputs);
+}
+
+ValueId LayerBuilder::add_beside(std::string_view op, std::vector<ValueId> inputs, Attributes attributes) {
+  return add_node(fmt::format("{}/{}", layer_name_, op), op, std::move(inputs), std::move(attributes), 1).front();
+}
+
+std::vector<ValueId> LayerBuilder::add_node(std::string name, std::string_view op, std::vector<ValueId> inputs,
+                                            Attributes attributes, size_t outputs) {
+  Node node{.name = std::move(name), .op = std::string(op)};
   node.inputs = std::move(inputs);
   node.attributes = std::move(attributes);
   node.origins = {origin_};
   for (size_t i = 0; i < outputs; ++i) {
     node.outputs.push_back(graph.add(Value{.name = fmt::format("{}/{}_output", layer_name_, op)}));
   }
-  has_node_ = true;
   const NodeId id = graph.add(std::move(node));
   infer(graph, id, evaluate);
   return graph[id].outputs;

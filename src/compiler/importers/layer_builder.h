@@ -31,6 +31,8 @@ class LayerBuilder {
   // Within a layer. Each throws Error as infer() does.
   ValueId add(std::string_view op, std::vector<ValueId> inputs, Attributes = {});
   std::vector<ValueId> add_many(std::string_view op, std::vector<ValueId> inputs, Attributes, size_t outputs);
+  /// Glue in front of the layer, which leaves its name to the node that is the layer.
+  ValueId add_beside(std::string_view op, std::vector<ValueId> inputs, Attributes = {});
   /// Called "layer/part".
   ValueId constant(std::string_view part, Tensor);
   /// Float32 numbers: a scalar, or one number a channel of a 4-D tensor ([1, n, 1, 1]).
@@ -49,6 +51,8 @@ class LayerBuilder {
   void finish() { problems.throw_if_any(); }
 
  private:
+  std::vector<ValueId> add_node(std::string name, std::string_view op, std::vector<ValueId> inputs, Attributes,
+                                size_t outputs);
   ValueId give_name(ValueId result, const std::string& tensor);
   void place(ValueId result);
 

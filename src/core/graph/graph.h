@@ -84,6 +84,9 @@ struct Node {
 class Graph {
  public:
   std::vector<ValueId> inputs, outputs;
+  /// How the source lays out an input or output whose dimensions stand in another order here: its dims[i] = dims here
+  /// [order[i]] (NHWC: 0, 2, 3, 1). By position; empty or missing: as here. Import says so, ports take it over.
+  std::vector<std::vector<int>> input_orders, output_orders;
   std::vector<Origin> origins;
   std::vector<int32_t> unplaced_origins;        ///< source layers whose result nothing needs any more
   std::map<std::string, std::string> metadata;  ///< the source file's own properties

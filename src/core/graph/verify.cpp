@@ -1,6 +1,8 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 #include "core/graph/graph.h"
@@ -25,6 +27,21 @@ class Verifier {
     }
     for (const ValueId id : graph_.outputs) {
       if (known(id, "graph output") && !available(id)) add(tensor(id), "is a graph output that nothing computes");
+    }
+    check_orders(graph_.inputs, graph_.input_orders, "inputs");
+    check_orders(graph_.outputs, graph_.output_orders, "outputs");
+  }
+
+  void check_orders(const std::vector<ValueId>& ids, const std::vector<std::vector<int>>& orders, const char* side) {
+    if (orders.size() > ids.size())
+      add({}, fmt::format("has {} orders of {}, and {} of them", orders.size(), side, ids.size()));
+    for (size_t i = 0; i < std::min(ids.size(), orders.size()); ++i) {
+      std::vector<int> sorted = orders[i], all(graph_[ids[i]].shape.size());
+      std::iota(all.begin(), all.end(), 0);
+      std::ranges::sort(sorted);
+      if (!sorted.empty() && sorted != all)
+        add(tensor(ids[i]), fmt::format("has the order [{}] of its {} dimensions in the source",
+                                        fmt::join(orders[i], ", "), all.size()));
     }
   }
 

@@ -254,7 +254,21 @@ void require_shape(const Port& port, const Shape& logical, const Tensor& array, 
          fix);
 }
 
+std::vector<Port> source_ports(const Graph& graph, const std::vector<ValueId>& ids,
+                               const std::vector<std::vector<int>>& orders) {
+  std::vector<Port> ports;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const Value& value = graph[ids[i]];
+    ports.push_back({.name = value.name, .dtype = value.dtype});
+    if (i < orders.size()) ports.back().source_order = orders[i];
+  }
+  return ports;
+}
+
 }  // namespace
+
+std::vector<Port> source_inputs(const Graph& graph) { return source_ports(graph, graph.inputs, graph.input_orders); }
+std::vector<Port> source_outputs(const Graph& graph) { return source_ports(graph, graph.outputs, graph.output_orders); }
 
 Shape expected_shape(const Port& port, const Shape& logical, PortLayout layout) {
   return permute(logical, caller_order(port, logical.size(), layout));

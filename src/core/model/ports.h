@@ -13,6 +13,10 @@ namespace openrknn {
 /// How a caller lays out an array of a 4-D port (the C API's fmt); other ranks are always in source order.
 enum class PortLayout : uint8_t { Source, Nchw, Nhwc };
 
+/// Inputs and outputs of an imported graph as its source has them: names, dtypes, orders.
+std::vector<Port> source_inputs(const Graph&);
+std::vector<Port> source_outputs(const Graph&);
+
 /// Shape the caller's array must have for a graph value of `logical` shape.
 Shape expected_shape(const Port&, const Shape& logical, PortLayout);
 
