@@ -54,6 +54,7 @@ Call3 make(const Layer& layer, const Sizes& s, const Options& o, DType dtype, ui
                        {"activation_beta", std::vector<double>(functions.size(), 0.5)},
                        {"activations", functions}};
   if (o.clip) c.node.attributes["clip"] = 0.4;
+  if (o.clip && layer.op == "LSTM") c.node.attributes["cell_clip"] = 0.2;
   if (o.flag && layer.op == "LSTM") c.node.attributes["input_forget"] = int64_t{1};
   if (o.flag && layer.op == "GRU") c.node.attributes["linear_before_reset"] = int64_t{1};
   c.inputs.push_back(random.reals(dtype, {s.steps, s.batch, s.input}));

@@ -78,4 +78,9 @@ Graph import_caffe(const std::filesystem::path&, const ImportOptions&);
 bool looks_like_caffe(std::string_view head);
 std::vector<SourceOperator> caffe_operators();
 
+/// The TFLite importer: schema 3.
+Graph import_tflite(const std::filesystem::path&, const ImportOptions&);
+bool looks_like_tflite(std::string_view head);
+std::vector<SourceOperator> tflite_operators();
+
 }  // namespace openrknn

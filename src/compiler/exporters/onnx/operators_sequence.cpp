@@ -19,6 +19,7 @@ constexpr FunctionRow kParameterised[] = {
 
 /// Results nobody reads may be left out, in contrast to those of other operators.
 void recurrent(Emission& e) {
+  if (has_attribute(e.node.attributes, "cell_clip")) return e.produce_own();  // ONNX has no such bound
   std::vector<NamedAttribute> attributes =
       e.attributes({"direction", "activations", "clip", "linear_before_reset", "input_forget"});
   const auto& functions = std::get<std::vector<std::string>>(e.node.attributes.at("activations"));

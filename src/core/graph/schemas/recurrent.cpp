@@ -30,6 +30,7 @@ constexpr AttributeSpec kGru[] = {
 constexpr AttributeSpec kLstm[] = {
     OPENRKNN_RECURRENT_ATTRIBUTES,
     {"input_forget", AttributeType::Int, false, "1: the forget gate is 1 - input gate; default: 0"},
+    {"cell_clip", AttributeType::Float, false, "bound of the cell's magnitude after each step; absent: none"},
 };
 #undef OPENRKNN_RECURRENT_ATTRIBUTES
 
@@ -88,9 +89,10 @@ void infer_recurrent(Inference& inference, const Kind& kind) {
   require_shape(inference, 6, "initial_c", {directions, batch, hidden});
   require_shape(inference, 7, "P", {directions, 3 * hidden});
   check_functions(inference, directions * kind.functions);
-  if (has_attribute(inference.attributes(), "clip") && !(float_attribute(inference.attributes(), "clip", 0) > 0)) {
-    inference.fail(fmt::format("attribute 'clip' is {}, expected more than 0",
-                               float_attribute(inference.attributes(), "clip", 0)));
+  for (const std::string name : {"clip", "cell_clip"}) {
+    if (!has_attribute(inference.attributes(), name)) continue;
+    const double bound = float_attribute(inference.attributes(), name, 0);
+    if (!(bound > 0)) inference.fail(fmt::format("attribute '{}' is {}, expected more than 0", name, bound));
   }
   flag_of(inference, "linear_before_reset", false);
   flag_of(inference, "input_forget", false);

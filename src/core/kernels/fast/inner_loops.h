@@ -233,7 +233,8 @@ struct LstmStep {
   const float* peephole = nullptr;  ///< of input, output, forget; null: none
   float *cell = nullptr, *state = nullptr;
   Activation gate, candidate, result;
-  float clip = 0;  ///< bound before a gate's function; infinity: none
+  float clip = 0;       ///< bound before a gate's function; infinity: none
+  float cell_clip = 0;  ///< bound of the cell after the step; infinity: none
   bool input_forget = false;
 };
 struct GruStep {

@@ -287,6 +287,7 @@ struct Pass {
     l.candidate = function(1);
     l.result = function(2);
     l.clip = f.clip;
+    l.cell_clip = f.cell_clip;
     l.input_forget = f.input_forget;
     each_running(step, [&](int64_t i) {
       l.gates = gates + i * s.row;

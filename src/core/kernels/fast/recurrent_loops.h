@@ -104,6 +104,9 @@ void lstm_step(const LstmStep& s) {
   each_vector<Isa>(n, [=](VectorAt<Isa> at) {
     at.write(cell, fma(at.read(forget), at.read(cell), at.read(input) * at.read(candidate)));
   });
+  if (s.cell_clip != __builtin_inff()) {
+    map_floats<Isa>(cell, cell, n, [=](V x) { return clip(x, V(-s.cell_clip), V(s.cell_clip)); });
+  }
   if (peephole != nullptr) {
     look(peephole + n, out);
     bounded<Isa>(s.gate, s.clip, out, n);

@@ -68,6 +68,7 @@ struct Lane {
     }
     activate(1, cell);
     for (int64_t j = 0; j < hidden; ++j) c[j] = std::fma(forget[j], c[j], input[j] * cell[j]);
+    clip(s.form.cell_clip, c, hidden);
     add_peephole(1, out);
     activate(0, out);
     functions[2].apply(functions[2], c, h, hidden);

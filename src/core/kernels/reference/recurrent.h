@@ -17,7 +17,7 @@ struct Recurrent {
   int64_t gates = 1, steps = 0, batch = 0, input = 0, hidden = 0, directions = 1;
   bool reverse_first = false;  ///< direction 0 walks backwards; direction 1 always does
   bool linear_before_reset = false, input_forget = false;
-  float clip = std::numeric_limits<float>::infinity();
+  float clip = std::numeric_limits<float>::infinity(), cell_clip = std::numeric_limits<float>::infinity();
   std::vector<std::string> names;  ///< activations, those of direction 0 first
   std::vector<double> alpha, beta;
 
@@ -41,6 +41,8 @@ inline Recurrent recurrent_of(const Call& call) {
   s.linear_before_reset = int_attribute(attributes, "linear_before_reset", 0) != 0;
   s.input_forget = int_attribute(attributes, "input_forget", 0) != 0;
   if (has_attribute(attributes, "clip")) s.clip = static_cast<float>(float_attribute(attributes, "clip", 0));
+  if (has_attribute(attributes, "cell_clip"))
+    s.cell_clip = static_cast<float>(float_attribute(attributes, "cell_clip", 0));
   s.names = std::get<std::vector<std::string>>(attributes.find("activations")->second);
   s.alpha = floats_attribute(attributes, "activation_alpha");
   s.beta = floats_attribute(attributes, "activation_beta");

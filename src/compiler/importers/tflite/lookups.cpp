@@ -1,0 +1,120 @@
+// Elements chosen and placed by indices.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "compiler/importers/tflite/layers.h"
+
+namespace openrknn::tflite {
+namespace {
+
+Results gather(const Layer& layer) {
+  layer.require_inputs(2, 2);
+  const auto* options = layer.options<file::GatherOptions>();
+  if (options != nullptr && options->batch_dims() != 0) layer.refuse("batch_dims other than 0 is not supported");
+  const int64_t axis = layer.axis(options == nullptr ? 0 : options->axis(), layer.rank());
+  return {{layer.add("Gather", {layer.in_source_form(0), layer.in_source_form(1)}, {{"axis", axis}}), Form::Source}};
+}
+
+Results embedding(const Layer& layer) {
+  layer.require_inputs(2, 2);
+  return {{layer.add("Gather", {layer.in_source_form(1), layer.in_source_form(0)}, {{"axis", int64_t{0}}}), Form::Source}};
+}
+
+Results gather_nd(const Layer& layer) {
+  layer.require_inputs(2, 2);
+  const ValueId places = layer.add("Cast", {layer.in_source_form(1)}, {{"to", static_cast<int64_t>(DType::Int64)}});
+  return {{layer.add("GatherND", {layer.in_source_form(0), places}), Form::Source}};
+}
+
+/// Zeros, and the updates at their places.
+Results scatter_nd(const Layer& layer) {
+  layer.require_inputs(3, 3);
+  const Shape shape = layer.ints(2, "the shape");
+  for (const int64_t extent : shape)
+    if (extent < 0 || extent > kMostExtent) layer.refuse(fmt::format("the shape {} is none", to_string(shape)));
+  if (element_count(shape) > int64_t{1} << 28) layer.refuse(fmt::format("the shape {} is too large", to_string(shape)));
+  const ValueId updates = layer.in_source_form(1);
+  const ValueId zeros =
+      layer.builder().constant("zeros", Tensor::zeros(layer.builder().graph[updates].dtype, shape));
+  const ValueId places = layer.add("Cast", {layer.in_source_form(0)}, {{"to", static_cast<int64_t>(DType::Int64)}});
+  return {{layer.add("ScatterND", {zeros, places, updates}, {{"reduction", std::string("add")}}), Form::Source}};
+}
+
+/// A part written over: the place is clamped so that the part fits.
+Results dynamic_update_slice(const Layer& layer) {
+  layer.require_inputs(3, 3);
+  const Shape whole = layer.shape(0), part = layer.shape(1);
+  const Ints given = layer.ints(2, "the place");
+  if (given.size() != whole.size() || part.size() != whole.size())
+    layer.refuse(fmt::format("{} numbers place {} in {}", given.size(), to_string(part), to_string(whole)));
+  Ints pads;
+  for (size_t d = 0; d < whole.size(); ++d) {
+    if (part[d] > whole[d]) layer.refuse(fmt::format("{} is larger than {}", to_string(part), to_string(whole)));
+    pads.push_back(std::clamp<int64_t>(given[d], 0, whole[d] - part[d]));
+  }
+  for (size_t d = 0; d < whole.size(); ++d) pads.push_back(whole[d] - part[d] - pads[d]);
+  const ValueId moved = layer.add("Pad", {layer.in_source_form(1)}, {{"pads", pads}});
+  Tensor ones(DType::Bool, part);
+  for (bool& one : ones.mutable_values<bool>()) one = true;
+  const ValueId mask = layer.add("Pad", {layer.builder().constant("places", ones)}, {{"pads", pads}});
+  return {{layer.add("Where", {mask, moved, layer.in_source_form(0)}), Form::Source}};
+}
+
+Results one_hot(const Layer& layer) {
+  layer.require_inputs(4, 4);
+  const auto* options = layer.options<file::OneHotOptions>();
+  const Ints depth = layer.ints(1, "the depth");
+  if (depth.size() != 1 || depth[0] < 1 || depth[0] > kMostExtent) layer.refuse("the depth is no number of classes");
+  const int64_t axis = layer.axis(options == nullptr ? -1 : options->axis(), layer.rank() + 1);
+  const Shape one{1};
+  const ValueId values = layer.add("Concat",
+                                   {layer.builder().add_beside("Reshape", {layer.in_source_form(3)}, {{"shape", one}}),
+                                    layer.builder().add_beside("Reshape", {layer.in_source_form(2)}, {{"shape", one}})},
+                                   {{"axis", int64_t{0}}});
+  return {{layer.add("OneHot", {layer.in_source_form(0), values}, {{"axis", axis}, {"depth", depth[0]}}), Form::Source}};
+}
+
+Results reverse_sequence(const Layer& layer) {
+  layer.require_inputs(2, 2);
+  const auto* options = layer.options<file::ReverseSequenceOptions>();
+  if (options == nullptr) layer.refuse("it has no options");
+  const ValueId lengths = layer.add("Cast", {layer.in_source_form(1)}, {{"to", static_cast<int64_t>(DType::Int64)}});
+  return {{layer.add("ReverseSequence", {layer.in_source_form(0), lengths},
+                     {{"batch_axis", int64_t{options->batch_dim()}}, {"time_axis", int64_t{options->seq_dim()}}}),
+           Form::Source}};
+}
+
+Results top_k(const Layer& layer) {
+  layer.require_inputs(2, 2);
+  const Ints k = layer.ints(1, "k");
+  if (k.size() != 1) layer.refuse(fmt::format("k has {} numbers", k.size()));
+  const std::vector<ValueId> found = layer.builder().add_many(
+      "TopK", {layer.in_source_form(0)}, {{"axis", layer.axis(-1, layer.rank())}, {"k", k[0]}}, 2);
+  const ValueId places = layer.add("Cast", {found[1]}, {{"to", static_cast<int64_t>(layer.output(1).dtype)}});
+  return {{found[0], Form::Source}, {places, Form::Source}};
+}
+
+Results where(const Layer& layer) {
+  layer.require_inputs(1, 1);
+  const ValueId places = layer.add("NonZero", {layer.in_source_form(0)});
+  return {{layer.add("Transpose", {places}, {{"perm", Ints{1, 0}}}), Form::Source}};
+}
+
+constexpr LayerRow kRows[] = {
+    {7, "EMBEDDING_LOOKUP", embedding},
+    {36, "GATHER", gather},
+    {48, "TOPK_V2", top_k},
+    {85, "ONE_HOT", one_hot},
+    {107, "GATHER_ND", gather_nd},
+    {109, "WHERE", where},
+    {112, "REVERSE_SEQUENCE", reverse_sequence},
+    {122, "SCATTER_ND", scatter_nd},
+    {151, "DYNAMIC_UPDATE_SLICE", dynamic_update_slice},
+};
+
+}  // namespace
+
+std::span<const LayerRow> rows_of_lookups() { return kRows; }
+
+}  // namespace openrknn::tflite
