@@ -88,10 +88,14 @@ void bind_graph(nb::module_& module) {
   nb::class_<PyGraph>(module, "Graph",
                       "What a model computes, in float32. Not thread-safe: one run at a time per object.")
       .def_prop_ro(
-          "inputs", [](const PyGraph& self) { return describe_ports(self.graph, self.graph.inputs, source_inputs(self.graph)); },
+          "inputs",
+          [](const PyGraph& self) { return describe_ports(self.graph, self.graph.inputs, source_inputs(self.graph)); },
           "list of (name, shape, dtype)")
       .def_prop_ro(
-          "outputs", [](const PyGraph& self) { return describe_ports(self.graph, self.graph.outputs, source_outputs(self.graph)); },
+          "outputs",
+          [](const PyGraph& self) {
+            return describe_ports(self.graph, self.graph.outputs, source_outputs(self.graph));
+          },
           "list of (name, shape, dtype)")
       .def_prop_ro(
           "nodes", [](const PyGraph& self) { return describe_nodes(self.graph); },

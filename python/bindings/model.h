@@ -33,7 +33,7 @@ struct PyModel {
     return file_;
   }
   Simulator& simulator() {
-    if (!simulator_) simulator_ = std::make_unique<Simulator>(runnable_bytes(), model.variants.size());
+    if (!simulator_) simulator_ = std::make_unique<Simulator>(runnable_bytes(), model.inputs, model.variants.size());
     return *simulator_;
   }
   std::vector<std::string> input_names() const {

@@ -107,6 +107,10 @@ void bind_toolkit(nb::module_& module) {
             self.load_caffe(path, blobs, std::move(inputs));
           },
           Unlocked())
+      .def(
+          "load_tflite",
+          [](Toolkit& self, const std::string& path, bool inputs_are_nchw) { self.load_tflite(path, inputs_are_nchw); },
+          Unlocked())
       .def("build",
            [](Toolkit& self, const nb::dict& values) {
              const ArgumentValues options = arguments_from_dict(values);

@@ -108,6 +108,8 @@ constexpr Option kOptions[] = {
     {"load_caffe", "model", "", "path", "the .prototxt file"},
     {"load_caffe", "blobs", "None", "path", "the .caffemodel file; None: beside the .prototxt, under its name"},
     {"load_caffe", "input_name", "None", "list of names", "the order of the inputs"},
+    {"load_tflite", "model", "", "path", "the .tflite file"},
+    {"load_tflite", "input_is_nchw", "False", "bool", "inputs of four dimensions are [N, C, H, W] in the file already"},
 
     {"build", "do_quantization", "True", "bool", "quantize, or build in float16"},
     {"build", "dataset", "None", "path of a dataset file", "samples for calibration"},
@@ -161,9 +163,8 @@ constexpr Option kOptions[] = {
 
 // Methods of the class that are not built yet: refused by name (the API reference, chapters after the ones above).
 constexpr UnbuiltMethod kUnbuiltMethods[] = {
-    {"load_tensorflow", true}, {"load_tflite", true},   {"load_pytorch", true},
-    {"eval_perf", false},      {"eval_memory", false},  {"get_sdk_version", false},
-    {"list_devices", false},   {"reg_custom_op", true}, {"export_encrypted_rknn_model", true},
+    {"load_tensorflow", true},  {"load_pytorch", true},  {"eval_perf", false},    {"eval_memory", false},
+    {"get_sdk_version", false}, {"list_devices", false}, {"reg_custom_op", true}, {"export_encrypted_rknn_model", true},
     {"codegen", true},
 };
 

@@ -57,7 +57,8 @@ Runnable open_rknn(const std::filesystem::path& path) {
     runnable.values.back().shape = with_batch(graph[id].shape, model.batch);
   }
   auto simulator = std::make_shared<Simulator>(
-      std::string(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()), model.variants.size());
+      std::string(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()), model.inputs,
+      model.variants.size());
   runnable.run = [simulator](const std::vector<SimulatorInput>& arrays) { return simulator->run(arrays); };
   return runnable;
 }

@@ -104,11 +104,14 @@ struct Simulator::State {
   std::vector<rknn_tensor_attr> inputs, outputs;          // of the shapes that are active
   std::vector<std::vector<rknn_tensor_attr>> shape_sets;  // the inputs of each; empty: the model has one
 
-  State(std::string bytes, size_t shape_set_count)
+  std::vector<Port> ports;  // of the inputs
+
+  State(std::string bytes, std::vector<Port> ports_of_inputs, size_t shape_set_count)
       : file(std::move(bytes)),
         context(session::open_runtime(""), {.path = "", .bytes = std::as_bytes(std::span(file.data(), file.size()))}),
         inputs(context.attributes(true)),
-        outputs(context.attributes(false)) {
+        outputs(context.attributes(false)),
+        ports(std::move(ports_of_inputs)) {
     file = {};  // the runtime made its own copy
     if (shape_set_count > 1) read_shape_sets();
   }
@@ -160,6 +163,12 @@ struct Simulator::State {
     return text;
   }
 
+  /// The source's order as one of those the C API has a name for.
+  PortLayout named_layout(size_t input, PortLayout layout) const {
+    if (layout != PortLayout::Source) return layout;
+    return ports[input].source_order == std::vector<int>{0, 2, 3, 1} ? PortLayout::Nhwc : PortLayout::Nchw;
+  }
+
   rknn_tensor_attr native_input(size_t index) const {
     rknn_tensor_attr attr{};
     attr.index = static_cast<uint32_t>(index);
@@ -167,13 +176,17 @@ struct Simulator::State {
   }
 };
 
-Simulator::Simulator(const std::string& file, size_t shape_sets) : state_(std::make_unique<State>(file, shape_sets)) {}
+Simulator::Simulator(const std::string& file, std::vector<Port> ports, size_t shape_sets)
+    : state_(std::make_unique<State>(file, std::move(ports), shape_sets)) {}
 Simulator::~Simulator() = default;
 
-std::vector<Tensor> Simulator::run(const std::vector<SimulatorInput>& arrays) {
-  if (arrays.size() != state_->inputs.size()) {
-    fail(Code::RuntimeBadInput, fmt::format("got {} inputs, the model has {}", arrays.size(), state_->inputs.size()));
+std::vector<Tensor> Simulator::run(const std::vector<SimulatorInput>& given_arrays) {
+  if (given_arrays.size() != state_->inputs.size()) {
+    fail(Code::RuntimeBadInput,
+         fmt::format("got {} inputs, the model has {}", given_arrays.size(), state_->inputs.size()));
   }
+  std::vector<SimulatorInput> arrays = given_arrays;
+  for (size_t i = 0; i < arrays.size(); ++i) arrays[i].layout = state_->named_layout(i, arrays[i].layout);
   state_->activate_set_of(arrays);
   Diagnostics problems;
   for (size_t i = 0; i < arrays.size(); ++i) {

@@ -20,9 +20,9 @@ struct SimulatorInput {
 /// without.
 class Simulator {
  public:
-  /// `file` is a whole .rknn file in memory; it is copied. `shape_sets`: how many sets of input shapes the model has;
-  /// of several, the arrays of a run choose one.
-  explicit Simulator(const std::string& file, size_t shape_sets = 1);
+  /// `file` is a whole .rknn file in memory; it is copied. `ports` are its inputs. `shape_sets`: how many sets of input
+  /// shapes it has; of several, the arrays of a run choose one.
+  Simulator(const std::string& file, std::vector<Port> ports, size_t shape_sets);
   ~Simulator();
   /// Outputs in the source model's rank and layout: float32 for quantized and fp16 ones, integers and bools as they
   /// are.

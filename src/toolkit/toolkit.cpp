@@ -99,6 +99,10 @@ void Toolkit::load_caffe(const std::filesystem::path& path, const std::filesyste
   load_as("load_caffe", "Caffe", path, {.inputs = std::move(inputs), .weights = blobs});
 }
 
+void Toolkit::load_tflite(const std::filesystem::path& path, bool inputs_are_nchw) {
+  load_as("load_tflite", "TFLite", path, {.inputs_are_nchw = inputs_are_nchw});
+}
+
 void Toolkit::load_as(std::string_view method, std::string_view framework, const std::filesystem::path& path,
                       const ImportOptions& options) {
   state_->require(state_->stage != Stage::New, method, "config has not been called",
@@ -289,7 +293,7 @@ void Toolkit::init_runtime(const ArgumentValues& given) {
     write(whole, sink);
     state.file = std::move(sink.data);
   }
-  state.simulator = std::make_unique<Simulator>(state.file, state.model().variants.size());
+  state.simulator = std::make_unique<Simulator>(state.file, state.model().inputs, state.model().variants.size());
 }
 
 std::vector<Tensor> Toolkit::inference(std::vector<Tensor> inputs, std::vector<std::string> data_format,

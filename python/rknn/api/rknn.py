@@ -153,6 +153,14 @@ class RKNN:
         self._core.load_caffe(os.fspath(model), "" if blobs is None else os.fspath(blobs), list(input_name or []))
 
     @_status
+    def load_tflite(self, model, input_is_nchw=False):
+        """Loads a TFLite model, float or quantized. Returns 0 or -1.
+
+        input_is_nchw: its inputs of four dimensions are [N, C, H, W] in the file, not images [N, H, W, C].
+        """
+        self._core.load_tflite(os.fspath(model), bool(input_is_nchw))
+
+    @_status
     def build(self, do_quantization=True, dataset=None, rknn_batch_size=None, auto_hybrid=False):
         """Builds the model, quantized with `dataset` (one sample a line) or in float16. Returns 0 or -1."""
         self._core.build(

@@ -119,7 +119,8 @@ void LayerBuilder::place(ValueId result) {
   if (has_node_) return;
   const NodeId maker = graph[result].producer;
   std::vector<int32_t>& list = maker == NodeId::None ? graph.unplaced_origins : graph[maker].origins;
-  list.insert(std::ranges::lower_bound(list, origin_), origin_);
+  const auto at = std::ranges::lower_bound(list, origin_);
+  if (at == list.end() || *at != origin_) list.insert(at, origin_);
 }
 
 void take_outputs(Graph& graph, std::span<const std::string> names,

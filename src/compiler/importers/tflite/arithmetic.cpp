@@ -58,8 +58,7 @@ Results floor_div(const Layer& layer) {
   layer.require_inputs(2, 2);
   const Aligned both = align(layer);
   const std::vector<ValueId>& x = both.operands;
-  if (is_floating(layer.builder().graph[x[0]].dtype))
-    return {{layer.add("Floor", {layer.add("Div", x)}), both.form}};
+  if (is_floating(layer.builder().graph[x[0]].dtype)) return {{layer.add("Floor", {layer.add("Div", x)}), both.form}};
   const ValueId whole = layer.add("Sub", {x[0], layer.add("Mod", x)});
   return {{layer.add("Div", {whole, x[1]}), both.form}};
 }

@@ -20,7 +20,9 @@ constexpr char kAbs[] = "Abs", kCeil[] = "Ceil", kCos[] = "Cos", kElu[] = "Elu",
                kRound[] = "Round", kSigmoid[] = "Sigmoid", kSign[] = "Sign", kSin[] = "Sin", kSqrt[] = "Sqrt",
                kTanh[] = "Tanh";
 
-Results clip(const Layer& layer, double low, double high) { return unary(layer, "Clip", {{"min", low}, {"max", high}}); }
+Results clip(const Layer& layer, double low, double high) {
+  return unary(layer, "Clip", {{"min", low}, {"max", high}});
+}
 Results relu_n1_to_1(const Layer& layer) { return clip(layer, -1, 1); }
 Results relu_0_to_1(const Layer& layer) { return clip(layer, 0, 1); }
 Results relu6(const Layer& layer) { return clip(layer, 0, 6); }

@@ -1,5 +1,5 @@
-// The flow: operators in the order of the file. Between them tensors are numbers; what the file keeps as codes has a pair
-// of QuantizeLinear and DequantizeLinear with the file's parameters.
+// The flow: operators in the order of the file. Between them tensors are numbers; what the file keeps as codes has a
+// pair of QuantizeLinear and DequantizeLinear with the file's parameters.
 #include "compiler/importers/tflite/importer.h"
 
 #include <fmt/format.h>
@@ -69,11 +69,11 @@ void check_types(const SourceModel& model, const std::vector<bool>& needed, Diag
     reasons[type] = row == nullptr ? std::string_view("is not supported") : row->refused;
   }
   for (const auto& [type, names] : places) {
-    problems.add(Code::ImportUnsupportedOp, Location{.file = model.file->name(), .node = names.front()},
-                 fmt::format("{}: {} ({} operator{}: {}{})", type, reasons[type], names.size(),
-                             names.size() == 1 ? "" : "s",
-                             fmt::join(std::span(names).first(std::min<size_t>(names.size(), 8)), ", "),
-                             names.size() > 8 ? ", …" : ""));
+    problems.add(
+        Code::ImportUnsupportedOp, Location{.file = model.file->name(), .node = names.front()},
+        fmt::format("{}: {} ({} operator{}: {}{})", type, reasons[type], names.size(), names.size() == 1 ? "" : "s",
+                    fmt::join(std::span(names).first(std::min<size_t>(names.size(), 8)), ", "),
+                    names.size() > 8 ? ", …" : ""));
   }
 }
 
@@ -156,9 +156,9 @@ class Import {
     Shape shape = options_.input_shapes[i];
     if (shape.size() == 3 && tensor.shape.size() == 4) shape.insert(shape.begin(), 1);
     if (shape.size() != tensor.shape.size()) {
-      builder_.problems.add(Code::ImportShapeMismatch,
-                            Location{.file = model_.file->name(), .tensor = tensor.name},
-                            fmt::format("the shape given is {}, the model's is {}", to_string(shape), to_string(tensor.shape)));
+      builder_.problems.add(
+          Code::ImportShapeMismatch, Location{.file = model_.file->name(), .tensor = tensor.name},
+          fmt::format("the shape given is {}, the model's is {}", to_string(shape), to_string(tensor.shape)));
       return tensor.shape;
     }
     has_other_shapes_ |= shape != tensor.shape;
@@ -170,7 +170,8 @@ class Import {
       const SourceTensor& tensor = model_.tensors[static_cast<size_t>(inputs_[i])];
       TensorState& state = network_.states[static_cast<size_t>(inputs_[i])];
       state.content.reset();
-      const Placed given = layout_.add_input(tensor.name, tensor.dtype, input_shape(i, tensor));
+      const Placed given =
+          layout_.add_input(tensor.name, tensor.dtype, input_shape(i, tensor), !options_.inputs_are_nchw);
       (holds_codes(tensor) ? state.codes : state.real) = given;
     }
   }
@@ -202,7 +203,8 @@ class Import {
       TensorState& state = network_.states[static_cast<size_t>(source.outputs[o])];
       state.failed = named[o] == ValueId::None;
       if (state.failed) continue;
-      const bool is_code = holds_codes(model_.tensors[static_cast<size_t>(source.outputs[o])]) && is_output(source.outputs[o]);
+      const bool is_code =
+          holds_codes(model_.tensors[static_cast<size_t>(source.outputs[o])]) && is_output(source.outputs[o]);
       (is_code ? state.codes : state.real) = {named[o], results[o].form};
     }
   }
@@ -253,9 +255,8 @@ class Import {
     if (has_other_shapes_ || tensor.has_open_shape || !is_static(shape) || shape == tensor.shape) return;
     // Files leave out the shape of what depends on data.
     if (tensor.shape.empty() || element_count(tensor.shape) == 0) return;
-    fail(Code::ImportShapeMismatch,
-         fmt::format("'{}' is declared as {}, and {} is what the layer gives", tensor.name, to_string(tensor.shape),
-                     to_string(shape)));
+    fail(Code::ImportShapeMismatch, fmt::format("'{}' is declared as {}, and {} is what the layer gives", tensor.name,
+                                                to_string(tensor.shape), to_string(shape)));
   }
 
   void add_outputs() {

@@ -138,13 +138,20 @@ ValueId Layer::weights(size_t i, std::string_view part, const std::vector<int>& 
 
 ValueId Layer::activated(ValueId x, int activation) const {
   switch (activation) {
-    case 0: return x;
-    case 1: return add("Relu", {x});
-    case 2: return add("Clip", {x}, {{"min", -1.0}, {"max", 1.0}});
-    case 3: return add("Clip", {x}, {{"min", 0.0}, {"max", 6.0}});
-    case 4: return add("Tanh", {x});
-    case 5: return add("Sign", {x});
-    default: refuse(fmt::format("the activation {} is none of the format's", activation));
+    case 0:
+      return x;
+    case 1:
+      return add("Relu", {x});
+    case 2:
+      return add("Clip", {x}, {{"min", -1.0}, {"max", 1.0}});
+    case 3:
+      return add("Clip", {x}, {{"min", 0.0}, {"max", 6.0}});
+    case 4:
+      return add("Tanh", {x});
+    case 5:
+      return add("Sign", {x});
+    default:
+      refuse(fmt::format("the activation {} is none of the format's", activation));
   }
 }
 
@@ -172,12 +179,13 @@ void Layer::refuse(std::string problem, std::string fix) const {
 std::pair<int64_t, int64_t> padding_of(const Layer& layer, int padding, int64_t size, Window window) {
   if (window.extent < 1 || window.stride < 1 || window.dilation < 1 || window.extent > kMostExtent ||
       window.stride > kMostExtent || window.dilation > kMostExtent)
-    layer.refuse(fmt::format("a window of {} in steps of {}, dilated by {}", window.extent, window.stride,
-                             window.dilation));
+    layer.refuse(
+        fmt::format("a window of {} in steps of {}, dilated by {}", window.extent, window.stride, window.dilation));
   if (padding == 1) return {0, 0};
   if (padding != 0) layer.refuse(fmt::format("padding {} is none of the format's", padding));
   const int64_t out = (size + window.stride - 1) / window.stride;
-  const int64_t total = std::max<int64_t>((out - 1) * window.stride + (window.extent - 1) * window.dilation + 1 - size, 0);
+  const int64_t total =
+      std::max<int64_t>((out - 1) * window.stride + (window.extent - 1) * window.dilation + 1 - size, 0);
   return {total / 2, total - total / 2};
 }
 

@@ -18,7 +18,8 @@ Results gather(const Layer& layer) {
 
 Results embedding(const Layer& layer) {
   layer.require_inputs(2, 2);
-  return {{layer.add("Gather", {layer.in_source_form(1), layer.in_source_form(0)}, {{"axis", int64_t{0}}}), Form::Source}};
+  return {
+      {layer.add("Gather", {layer.in_source_form(1), layer.in_source_form(0)}, {{"axis", int64_t{0}}}), Form::Source}};
 }
 
 Results gather_nd(const Layer& layer) {
@@ -35,8 +36,7 @@ Results scatter_nd(const Layer& layer) {
     if (extent < 0 || extent > kMostExtent) layer.refuse(fmt::format("the shape {} is none", to_string(shape)));
   if (element_count(shape) > int64_t{1} << 28) layer.refuse(fmt::format("the shape {} is too large", to_string(shape)));
   const ValueId updates = layer.in_source_form(1);
-  const ValueId zeros =
-      layer.builder().constant("zeros", Tensor::zeros(layer.builder().graph[updates].dtype, shape));
+  const ValueId zeros = layer.builder().constant("zeros", Tensor::zeros(layer.builder().graph[updates].dtype, shape));
   const ValueId places = layer.add("Cast", {layer.in_source_form(0)}, {{"to", static_cast<int64_t>(DType::Int64)}});
   return {{layer.add("ScatterND", {zeros, places, updates}, {{"reduction", std::string("add")}}), Form::Source}};
 }
@@ -72,7 +72,8 @@ Results one_hot(const Layer& layer) {
                                    {layer.builder().add_beside("Reshape", {layer.in_source_form(3)}, {{"shape", one}}),
                                     layer.builder().add_beside("Reshape", {layer.in_source_form(2)}, {{"shape", one}})},
                                    {{"axis", int64_t{0}}});
-  return {{layer.add("OneHot", {layer.in_source_form(0), values}, {{"axis", axis}, {"depth", depth[0]}}), Form::Source}};
+  return {
+      {layer.add("OneHot", {layer.in_source_form(0), values}, {{"axis", axis}, {"depth", depth[0]}}), Form::Source}};
 }
 
 Results reverse_sequence(const Layer& layer) {
@@ -89,8 +90,8 @@ Results top_k(const Layer& layer) {
   layer.require_inputs(2, 2);
   const Ints k = layer.ints(1, "k");
   if (k.size() != 1) layer.refuse(fmt::format("k has {} numbers", k.size()));
-  const std::vector<ValueId> found = layer.builder().add_many(
-      "TopK", {layer.in_source_form(0)}, {{"axis", layer.axis(-1, layer.rank())}, {"k", k[0]}}, 2);
+  const std::vector<ValueId> found = layer.builder().add_many("TopK", {layer.in_source_form(0)},
+                                                              {{"axis", layer.axis(-1, layer.rank())}, {"k", k[0]}}, 2);
   const ValueId places = layer.add("Cast", {found[1]}, {{"to", static_cast<int64_t>(layer.output(1).dtype)}});
   return {{found[0], Form::Source}, {places, Form::Source}};
 }

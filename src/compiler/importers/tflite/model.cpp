@@ -11,10 +11,10 @@ namespace {
 
 /// TensorType of the format, by number. Those without a DType hold no numbers of this graph.
 constexpr std::optional<DType> kTypes[] = {
-    DType::Float32, DType::Float16, DType::Int32,   DType::UInt8, DType::Int64,  std::nullopt,  // text
-    DType::Bool,    DType::Int16,   std::nullopt,                                               // complex64
-    DType::Int8,    DType::Float64, std::nullopt,                                               // complex128
-    DType::UInt64,  std::nullopt,   std::nullopt,                                               // resource, variant
+    DType::Float32, DType::Float16, DType::Int32, DType::UInt8, DType::Int64, std::nullopt,  // text
+    DType::Bool,    DType::Int16,   std::nullopt,                                            // complex64
+    DType::Int8,    DType::Float64, std::nullopt,                                            // complex128
+    DType::UInt64,  std::nullopt,   std::nullopt,                                            // resource, variant
     DType::UInt32,  DType::UInt16,  DType::Int4,
 };
 

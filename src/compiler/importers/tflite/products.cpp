@@ -99,14 +99,13 @@ Results transposed(const Layer& layer, size_t x_at, size_t weights_at, size_t bi
   };
   const auto [top, extra_h] = side(1, weights[1], given.stride_h);
   const auto [left, extra_w] = side(2, weights[2], given.stride_w);
-  const ValueId y =
-      layer.add("ConvTranspose",
-                with_bias(layer,
-                          {layer.channels_first(x_at), layer.weights(weights_at, "weights", {3, 0, 1, 2})}, bias_at),
-                {{"kernel_shape", Ints{weights[1], weights[2]}},
-                 {"strides", Ints{given.stride_h, given.stride_w}},
-                 {"pads", Ints{top, left, std::max<int64_t>(-extra_h, 0), std::max<int64_t>(-extra_w, 0)}},
-                 {"output_padding", Ints{std::max<int64_t>(extra_h, 0), std::max<int64_t>(extra_w, 0)}}});
+  const ValueId y = layer.add(
+      "ConvTranspose",
+      with_bias(layer, {layer.channels_first(x_at), layer.weights(weights_at, "weights", {3, 0, 1, 2})}, bias_at),
+      {{"kernel_shape", Ints{weights[1], weights[2]}},
+       {"strides", Ints{given.stride_h, given.stride_w}},
+       {"pads", Ints{top, left, std::max<int64_t>(-extra_h, 0), std::max<int64_t>(-extra_w, 0)}},
+       {"output_padding", Ints{std::max<int64_t>(extra_h, 0), std::max<int64_t>(extra_w, 0)}}});
   return {{y, Form::ChannelsFirst}};
 }
 

@@ -38,13 +38,14 @@ Results fake_quant(const Layer& layer) {
   SourceTensor about{.name = layer.output().name, .dtype = DType::UInt8};
   about.quant = QuantParams{.scale = {scale}, .zero_point = {static_cast<int32_t>(zero)}};
   Placed x = layer.real(0);
-  if (options->narrow_range()) x.id = layer.add("Clip", {x.id}, {{"min", (least - zero) * scale}, {"max", (most - zero) * scale}});
+  if (options->narrow_range())
+    x.id = layer.add("Clip", {x.id}, {{"min", (least - zero) * scale}, {"max", (most - zero) * scale}});
   const ValueId codes = quantized(layer.builder(), x.id, about, x.form);
   return {{dequantized(layer.builder(), codes, about, x.form), x.form}};
 }
 
 constexpr LayerRow kRows[] = {
-    {6, "DEQUANTIZE", same_numbers}, {53, "CAST", cast_layer},     {80, "FAKE_QUANT", fake_quant},
+    {6, "DEQUANTIZE", same_numbers}, {53, "CAST", cast_layer},       {80, "FAKE_QUANT", fake_quant},
     {114, "QUANTIZE", same_numbers}, {124, "DENSIFY", same_numbers},
 };
 

@@ -53,7 +53,8 @@ struct Places {
 // Gates stand as input, forget, cell, output; in the graph as input, output, forget, cell.
 constexpr size_t kGates[] = {0, 3, 1, 2};
 
-ValueId lstm(const Layer& layer, ValueId x, const Places& at, int activation, float cell_clip, std::string_view direction) {
+ValueId lstm(const Layer& layer, ValueId x, const Places& at, int activation, float cell_clip,
+             std::string_view direction) {
   if (layer.has(at.projection)) layer.refuse("a projection of its results is not supported");
   if (!(cell_clip >= 0)) layer.refuse(fmt::format("cell_clip is {}", cell_clip));
   if (activation != 4) layer.refuse("an activation other than TANH is not supported in it");
@@ -108,8 +109,8 @@ Results sequence_lstm(const Layer& layer) {
   for (size_t i = 20; i < layer.inputs(); ++i)
     if (layer.has(i)) layer.refuse("layer normalisation in it is not supported");
   const Sequence sequence{layer, options->time_major()};
-  return {sequence.out(lstm(layer, sequence.in(), {1, 5, 9, 12, 16}, options->fused_activation(), options->cell_clip(),
-                            "forward"))};
+  return {sequence.out(
+      lstm(layer, sequence.in(), {1, 5, 9, 12, 16}, options->fused_activation(), options->cell_clip(), "forward"))};
 }
 
 Results cell_lstm(const Layer& layer) {
@@ -146,8 +147,7 @@ ValueId rnn(const Layer& layer, ValueId x, size_t weights, int activation, std::
   };
   const int64_t hidden = layer.shape(weights)[0];
   const ValueId none = builder.constant("no biases", Tensor::zeros(DType::Float32, {1, hidden}));
-  const ValueId bias =
-      builder.add_beside("Concat", {stacked(weights + 2, "bias", {0}), none}, {{"axis", int64_t{1}}});
+  const ValueId bias = builder.add_beside("Concat", {stacked(weights + 2, "bias", {0}), none}, {{"axis", int64_t{1}}});
   return builder
       .add_many("RNN",
                 {x, stacked(weights, "input weights", {0, 1}), stacked(weights + 1, "recurrent weights", {0, 1}), bias},
@@ -195,7 +195,8 @@ Results svdf(const Layer& layer) {
   const int64_t batch = layer.shape(0)[0], filters = layer.shape(1)[0], memory = layer.shape(2)[1];
   const int64_t rank = options->rank();
   if (layer.shape(2)[0] != filters || memory < 1 || filters % rank != 0)
-    layer.refuse(fmt::format("weights {} and {} with rank {}", to_string(layer.shape(1)), to_string(layer.shape(2)), rank));
+    layer.refuse(
+        fmt::format("weights {} and {} with rank {}", to_string(layer.shape(1)), to_string(layer.shape(2)), rank));
   const ValueId features = layer.add("MatMul", {layer.in_source_form(0), layer.weights(1, "feature weights", {1, 0})});
   const ValueId newest = layer.add("Slice", {layer.weights(2, "time weights", {1, 0})},
                                    {{"starts", Ints{memory - 1, 0}}, {"ends", Ints{memory, filters}}});

@@ -14,7 +14,8 @@ Results reduce(const Layer& layer, std::string_view op, Placed x) {
   const bool keeps = options != nullptr && options->keep_dims();
   const Shape shape = layer.shape(0);
   std::vector<bool> goes(shape.size(), false);
-  for (const int64_t given : layer.ints(1, "the axes")) goes[static_cast<size_t>(layer.axis(given, layer.rank()))] = true;
+  for (const int64_t given : layer.ints(1, "the axes"))
+    goes[static_cast<size_t>(layer.axis(given, layer.rank()))] = true;
   Ints axes;
   Shape kept;
   for (size_t d = 0; d < shape.size(); ++d) {
@@ -53,8 +54,8 @@ Results find(const Layer& layer, std::string_view op) {
   layer.require_inputs(2, 2);
   const Ints axis = layer.ints(1, "the axis");
   if (axis.size() != 1) layer.refuse(fmt::format("{} axes, expected 1", axis.size()));
-  const ValueId place = layer.add(op, {layer.in_source_form(0)},
-                                  {{"axis", layer.axis(axis[0], layer.rank())}, {"keepdims", int64_t{0}}});
+  const ValueId place =
+      layer.add(op, {layer.in_source_form(0)}, {{"axis", layer.axis(axis[0], layer.rank())}, {"keepdims", int64_t{0}}});
   return {{layer.add("Cast", {place}, {{"to", static_cast<int64_t>(layer.output().dtype)}}), Form::Source}};
 }
 Results arg_max(const Layer& layer) { return find(layer, "ArgMax"); }
@@ -73,9 +74,9 @@ Results running_sum(const Layer& layer) {
 }
 
 constexpr LayerRow kRows[] = {
-    {40, "MEAN", plain<kMean>},       {56, "ARG_MAX", arg_max},         {74, "SUM", plain<kSum>},
-    {79, "ARG_MIN", arg_min},         {81, "REDUCE_PROD", plain<kProd>}, {82, "REDUCE_MAX", plain<kMax>},
-    {89, "REDUCE_MIN", plain<kMin>},  {91, "REDUCE_ANY", any},          {128, "CUMSUM", running_sum},
+    {40, "MEAN", plain<kMean>},      {56, "ARG_MAX", arg_max},          {74, "SUM", plain<kSum>},
+    {79, "ARG_MIN", arg_min},        {81, "REDUCE_PROD", plain<kProd>}, {82, "REDUCE_MAX", plain<kMax>},
+    {89, "REDUCE_MIN", plain<kMin>}, {91, "REDUCE_ANY", any},           {128, "CUMSUM", running_sum},
     {140, "REDUCE_ALL", all},
 };
 

@@ -13,15 +13,19 @@ Results pool(const Layer& layer, std::string_view op, ValueId in) {
   const auto* options = layer.options<file::Pool2DOptions>();
   if (options == nullptr) layer.refuse("it has no options");
   const Shape x = layer.shape(0);
-  const auto [top, bottom] = padding_of(layer, options->padding(), x[1], {options->filter_height(), options->stride_h(), 1});
-  const auto [left, right] = padding_of(layer, options->padding(), x[2], {options->filter_width(), options->stride_w(), 1});
+  const auto [top, bottom] =
+      padding_of(layer, options->padding(), x[1], {options->filter_height(), options->stride_h(), 1});
+  const auto [left, right] =
+      padding_of(layer, options->padding(), x[2], {options->filter_width(), options->stride_w(), 1});
   Attributes attributes{{"kernel_shape", Ints{options->filter_height(), options->filter_width()}},
                         {"strides", Ints{options->stride_h(), options->stride_w()}},
                         {"pads", Ints{top, left, bottom, right}}};
   const ValueId y = layer.add(op, {in}, std::move(attributes));
   return {{layer.activated(y, options->fused_activation()), Form::ChannelsFirst}};
 }
-Results average_pool(const Layer& layer) { return pool(layer, "AveragePool", layer.channels_first(0)); }  // padding is not counted
+Results average_pool(const Layer& layer) {
+  return pool(layer, "AveragePool", layer.channels_first(0));
+}  // padding is not counted
 Results max_pool(const Layer& layer) { return pool(layer, "MaxPool", layer.channels_first(0)); }
 
 /// The root of the mean of squares: l2 pooling of the reference kernels.
@@ -41,7 +45,7 @@ Results resize(const Layer& layer, const char* mode, bool align_corners, bool ha
   const bool is_nearest = std::string_view(mode) == "nearest";
   Attributes attributes{{"sizes", Ints{x[0], x[3], size[0], size[1]}},
                         {"mode", std::string(mode)},
-                        {"coordinate_transformation_mode", std::string(align_corners         ? "align_corners"
+                        {"coordinate_transformation_mode", std::string(align_corners        ? "align_corners"
                                                                        : half_pixel_centers ? "half_pixel"
                                                                                             : "asymmetric")}};
   // Nearest: floor(i * scale), of half pixels floor((i + 0.5) * scale), of aligned corners round away from zero.
@@ -66,8 +70,8 @@ Results shuffle(const Layer& layer, const char* op) {
   layer.require_inputs(1, 1);
   const auto* options = layer.options<file::BlockOptions>();
   if (options == nullptr || options->block_size() < 1) layer.refuse("it has no block_size");
-  return {{layer.add(op, {layer.channels_first(0)}, {{"blocksize", int64_t{options->block_size()}}}),
-           Form::ChannelsFirst}};
+  return {
+      {layer.add(op, {layer.channels_first(0)}, {{"blocksize", int64_t{options->block_size()}}}), Form::ChannelsFirst}};
 }
 Results depth_to_space(const Layer& layer) { return shuffle(layer, "DepthToSpace"); }
 Results space_to_depth(const Layer& layer) { return shuffle(layer, "SpaceToDepth"); }
@@ -89,7 +93,8 @@ Blocks blocks_of(const Layer& layer) {
     blocks.border.emplace_back(border[2 * i], border[2 * i + 1]);
     if (blocks.block[i] < 1 || blocks.block[i] > kMostExtent || border[2 * i] < 0 || border[2 * i + 1] < 0 ||
         border[2 * i] > kMostExtent || border[2 * i + 1] > kMostExtent)
-      layer.refuse(fmt::format("a block of {} with borders {} and {}", blocks.block[i], border[2 * i], border[2 * i + 1]));
+      layer.refuse(
+          fmt::format("a block of {} with borders {} and {}", blocks.block[i], border[2 * i], border[2 * i + 1]));
   }
   return blocks;
 }

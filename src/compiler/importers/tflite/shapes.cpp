@@ -101,9 +101,9 @@ Results unpack(const Layer& layer) {
   if (count != static_cast<int64_t>(layer.source.outputs.size()))
     layer.refuse(fmt::format("{} outputs of {} slices", layer.source.outputs.size(), count));
   one.erase(one.begin() + axis);
-  const std::vector<ValueId> parts =
-      layer.builder().add_many("Split", {layer.in_source_form(0)},
-                               {{"axis", axis}, {"split", Ints(static_cast<size_t>(count), 1)}}, layer.source.outputs.size());
+  const std::vector<ValueId> parts = layer.builder().add_many(
+      "Split", {layer.in_source_form(0)}, {{"axis", axis}, {"split", Ints(static_cast<size_t>(count), 1)}},
+      layer.source.outputs.size());
   Results results;
   for (const ValueId part : parts) results.push_back({layer.reshape(part, one), Form::Source});
   return results;
@@ -153,15 +153,23 @@ Results zeros_like(const Layer& layer) {
 
 Results range(const Layer& layer) {
   layer.require_inputs(3, 3);
-  return {{layer.add("Range", {layer.in_source_form(0), layer.in_source_form(1), layer.in_source_form(2)}),
-           Form::Source}};
+  return {
+      {layer.add("Range", {layer.in_source_form(0), layer.in_source_form(1), layer.in_source_form(2)}), Form::Source}};
 }
 
 constexpr LayerRow kRows[] = {
-    {22, "RESHAPE", reshape},   {39, "TRANSPOSE", transpose_layer}, {43, "SQUEEZE", squeeze},
-    {69, "TILE", tile},         {70, "EXPAND_DIMS", expand_dims},   {77, "SHAPE", shape_layer},
-    {83, "PACK", pack},         {88, "UNPACK", unpack},             {93, "ZEROS_LIKE", zeros_like},
-    {94, "FILL", fill},         {96, "RANGE", range},               {110, "RANK", rank_layer},
+    {22, "RESHAPE", reshape},
+    {39, "TRANSPOSE", transpose_layer},
+    {43, "SQUEEZE", squeeze},
+    {69, "TILE", tile},
+    {70, "EXPAND_DIMS", expand_dims},
+    {77, "SHAPE", shape_layer},
+    {83, "PACK", pack},
+    {88, "UNPACK", unpack},
+    {93, "ZEROS_LIKE", zeros_like},
+    {94, "FILL", fill},
+    {96, "RANGE", range},
+    {110, "RANK", rank_layer},
     {130, "BROADCAST_TO", broadcast_to},
 };
 

@@ -33,8 +33,9 @@ Results concatenation(const Layer& layer) {
 }
 
 Results split_at(const Layer& layer, Placed x, int64_t axis, Ints parts) {
-  const std::vector<ValueId> results = layer.builder().add_many(
-      "Split", {x.id}, {{"axis", dimension_in(x.form, axis)}, {"split", std::move(parts)}}, layer.source.outputs.size());
+  const std::vector<ValueId> results =
+      layer.builder().add_many("Split", {x.id}, {{"axis", dimension_in(x.form, axis)}, {"split", std::move(parts)}},
+                               layer.source.outputs.size());
   Results placed_results;
   for (const ValueId id : results) placed_results.push_back({id, x.form});
   return placed_results;
@@ -81,8 +82,8 @@ Results slice(const Layer& layer) {
   for (size_t d = 0; d < shape.size(); ++d) {
     end[d] = size[d] == -1 ? shape[d] : begin[d] + size[d];
     if (begin[d] < 0 || size[d] < -1 || end[d] > shape[d] || begin[d] > end[d])
-      layer.refuse(fmt::format("{} elements from {} on are not in dimension {} of {}", size[d], begin[d], d,
-                               to_string(shape)));
+      layer.refuse(
+          fmt::format("{} elements from {} on are not in dimension {} of {}", size[d], begin[d], d, to_string(shape)));
   }
   return {{layer.add("Slice", {x.id}, {{"starts", placed(x.form, begin)}, {"ends", placed(x.form, end)}}), x.form}};
 }
@@ -136,7 +137,8 @@ Results strided_slice(const Layer& layer) {
     if (stride[i] == 0) layer.refuse("a stride of 0");
     if (set(options->shrink_axis_mask(), i)) {
       const int64_t at = begin[i] < 0 ? begin[i] + shape[d] : begin[i];
-      if (at < 0 || at >= shape[d]) layer.refuse(fmt::format("index {} of dimension {} of {}", begin[i], d, to_string(shape)));
+      if (at < 0 || at >= shape[d])
+        layer.refuse(fmt::format("index {} of dimension {} of {}", begin[i], d, to_string(shape)));
       starts[d] = at;
       ends[d] = at + 1;
       is_reshaped = true;
@@ -154,9 +156,9 @@ Results strided_slice(const Layer& layer) {
   }
   keep(shape.size() - d);
   const Placed x = layer.real(0);
-  const ValueId part = layer.add(
-      "Slice", {x.id},
-      {{"starts", placed(x.form, starts)}, {"ends", placed(x.form, ends)}, {"steps", placed(x.form, steps)}});
+  const ValueId part =
+      layer.add("Slice", {x.id},
+                {{"starts", placed(x.form, starts)}, {"ends", placed(x.form, ends)}, {"steps", placed(x.form, steps)}});
   if (!is_reshaped) return {{part, x.form}};
   return {{layer.reshape(layer.layout().source({part, x.form}), result), Form::Source}};
 }
@@ -172,8 +174,9 @@ Results reverse(const Layer& layer) {
     ends[d] = -1;
     steps[d] = -1;
   }
-  return {{layer.add("Slice", {x.id},
-                     {{"starts", placed(x.form, starts)}, {"ends", placed(x.form, ends)}, {"steps", placed(x.form, steps)}}),
+  return {{layer.add(
+               "Slice", {x.id},
+               {{"starts", placed(x.form, starts)}, {"ends", placed(x.form, ends)}, {"steps", placed(x.form, steps)}}),
            x.form}};
 }
 
@@ -239,10 +242,14 @@ Results mirror_pad(const Layer& layer) {
 }
 
 constexpr LayerRow kRows[] = {
-    {2, "CONCATENATION", concatenation}, {34, "PAD", pad},
-    {45, "STRIDED_SLICE", strided_slice}, {49, "SPLIT", split},
-    {60, "PADV2", pad},                  {65, "SLICE", slice},
-    {100, "MIRROR_PAD", mirror_pad},     {102, "SPLIT_V", split_by_sizes},
+    {2, "CONCATENATION", concatenation},
+    {34, "PAD", pad},
+    {45, "STRIDED_SLICE", strided_slice},
+    {49, "SPLIT", split},
+    {60, "PADV2", pad},
+    {65, "SLICE", slice},
+    {100, "MIRROR_PAD", mirror_pad},
+    {102, "SPLIT_V", split_by_sizes},
     {105, "REVERSE_V2", reverse},
 };
 

@@ -22,10 +22,17 @@ std::vector<int64_t> numbers_of(uint8_t type, const file::Options* table, flatbu
   };
   if (table == nullptr) return result;
   switch (type) {
-    case 1: take(reinterpret_cast<const file::Int32Vector*>(table)); break;
-    case 2: take(reinterpret_cast<const file::UInt16Vector*>(table)); break;
-    case 3: take(reinterpret_cast<const file::UInt8Vector*>(table)); break;
-    default: refuse(fmt::format("its indices are of the unknown kind {}", type));
+    case 1:
+      take(reinterpret_cast<const file::Int32Vector*>(table));
+      break;
+    case 2:
+      take(reinterpret_cast<const file::UInt16Vector*>(table));
+      break;
+    case 3:
+      take(reinterpret_cast<const file::UInt8Vector*>(table));
+      break;
+    default:
+      refuse(fmt::format("its indices are of the unknown kind {}", type));
   }
   return result;
 }
