@@ -155,7 +155,8 @@ class Import {
     if (options_.input_shapes.empty()) return tensor.shape;
     Shape shape = options_.input_shapes[i];
     if (shape.size() == 3 && tensor.shape.size() == 4) shape.insert(shape.begin(), 1);
-    if (shape.size() != tensor.shape.size()) {
+    // Files may leave out the shape of what is computed, which a crop can begin at.
+    if (shape.size() != tensor.shape.size() && !tensor.shape.empty()) {
       builder_.problems.add(
           Code::ImportShapeMismatch, Location{.file = model_.file->name(), .tensor = tensor.name},
           fmt::format("the shape given is {}, the model's is {}", to_string(shape), to_string(tensor.shape)));

@@ -72,8 +72,12 @@ Results one_hot(const Layer& layer) {
                                    {layer.builder().add_beside("Reshape", {layer.in_source_form(3)}, {{"shape", one}}),
                                     layer.builder().add_beside("Reshape", {layer.in_source_form(2)}, {{"shape", one}})},
                                    {{"axis", int64_t{0}}});
-  return {
-      {layer.add("OneHot", {layer.in_source_form(0), values}, {{"axis", axis}, {"depth", depth[0]}}), Form::Source}};
+  // Negative classes are none here; in the graph they count from the end.
+  const ValueId given = layer.add("Cast", {layer.in_source_form(0)}, {{"to", static_cast<int64_t>(DType::Int64)}});
+  const ValueId zero = layer.builder().constant("zero", Tensor::scalar<int64_t>(0));
+  const ValueId beyond = layer.builder().constant("no class", Tensor::scalar<int64_t>(depth[0]));
+  const ValueId classes = layer.add("Where", {layer.add("Less", {given, zero}), beyond, given});
+  return {{layer.add("OneHot", {classes, values}, {{"axis", axis}, {"depth", depth[0]}}), Form::Source}};
 }
 
 Results reverse_sequence(const Layer& layer) {

@@ -115,9 +115,26 @@ Results tile(const Layer& layer) {
            Form::Source}};
 }
 
+/// Repeated along leading dimensions it lacks, too.
+Placed expanded(const Layer& layer, size_t i, const Shape& shape) {
+  Shape full = layer.shape(i);
+  if (full.size() > shape.size()) layer.refuse(fmt::format("{} has no shape {}", to_string(full), to_string(shape)));
+  ValueId x = layer.in_source_form(i);
+  if (full.size() < shape.size()) {
+    full.insert(full.begin(), shape.size() - full.size(), 1);
+    x = layer.builder().add_beside("Reshape", {x}, {{"shape", full}});
+  }
+  return {layer.add("Expand", {x}, {{"shape", shape}}), Form::Source};
+}
+
 Results broadcast_to(const Layer& layer) {
   layer.require_inputs(2, 2);
-  return {{layer.add("Expand", {layer.in_source_form(0)}, {{"shape", layer.ints(1, "the shape")}}), Form::Source}};
+  return {expanded(layer, 0, layer.ints(1, "the shape"))};
+}
+
+Results fill(const Layer& layer) {
+  layer.require_inputs(2, 2);
+  return {expanded(layer, 1, layer.ints(0, "the shape"))};
 }
 
 Results constant_of(const Layer& layer, const Tensor& content) {
@@ -137,11 +154,6 @@ Results shape_layer(const Layer& layer) {
 Results rank_layer(const Layer& layer) {
   layer.require_inputs(1, 1);
   return constant_of(layer, integers(layer, {layer.rank()}, {}));
-}
-
-Results fill(const Layer& layer) {
-  layer.require_inputs(2, 2);
-  return {{layer.add("Expand", {layer.in_source_form(1)}, {{"shape", layer.ints(0, "the shape")}}), Form::Source}};
 }
 
 Results zeros_like(const Layer& layer) {
