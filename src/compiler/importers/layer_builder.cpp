@@ -9,6 +9,20 @@
 
 namespace openrknn {
 
+namespace {
+
+/// Shapes, axes and indices have to be known here; weights are folded by the passes, all at once.
+std::optional<std::vector<Tensor>> evaluate_small(const Graph& graph, NodeId id) {
+  constexpr int64_t kMostElements = 4096;
+  const auto is_large = [&](ValueId value) {
+    return value != ValueId::None && graph[value].constant && graph[value].constant->size() > kMostElements;
+  };
+  if (std::ranges::any_of(graph[id].inputs, is_large)) return std::nullopt;
+  return evaluate(graph, id);
+}
+
+}  // namespace
+
 LayerBuilder::LayerBuilder(std::string file) : file_(std::move(file)) {}
 
 ValueId LayerBuilder::add_input(std::string name, DType dtype, Shape shape) {
@@ -90,7 +104,7 @@ std::vector<ValueId> LayerBuilder::add_node(std::string name, std::string_view o
     node.outputs.push_back(graph.add(Value{.name = fmt::format("{}/{}_output", layer_name_, op)}));
   }
   const NodeId id = graph.add(std::move(node));
-  infer(graph, id, evaluate);
+  infer(graph, id, evaluate_small);
   return graph[id].outputs;
 }
 
