@@ -102,6 +102,14 @@ TEST(Verify, FindsIdsOutsideTheGraph) {
   expect_complaint(graph, "value 99 does not exist");
 }
 
+TEST(Verify, FindsOrdersThatAreNoneOfTheDimensions) {
+  Graph graph = parse_graph(kTwoLayers);
+  graph.input_orders = {{0, 2, 3, 3}};
+  graph.output_orders = {{}, {}};
+  expect_complaint(graph, "tensor 'x': E0201 graph.invalid: has the order [0, 2, 3, 3] of its 4 dimensions");
+  expect_complaint(graph, "has 2 orders of outputs, and 1 of them");
+}
+
 TEST(Verify, FindsBadQuantization) {
   Graph graph = parse_graph(kTwoLayers);
   graph[graph.find("w")].quant = QuantParams{.scale = {0.5, -1}, .zero_point = {0}, .axis = 0, .group = 0};

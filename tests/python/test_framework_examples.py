@@ -51,3 +51,27 @@ def test_a_caffe_classifier_reads_digits(repository, shared, tmp_path):
         kind, share = re.search(r"class +(\d+) +([\d.]+)", text).groups()
         assert int(kind) == test["labels"][i]
         assert float(share) > 0.8
+
+
+def test_a_quantized_tflite_classifier_sees_a_sunflower(repository, shared):
+    images = shared / "models" / "images"
+    for model in (
+        "mobilenet_v1_0.25_128_quant/mobilenet_v1_0.25_128_quant",
+        "tf2_mobilenet_v2_ptq/tf2_mobilenet_v2_1.0_224_ptq",
+    ):
+        path = shared / "models" / f"{model}.tflite"
+        picture, labels = next(images.glob("sunflower.*")), images / "imagenet_labels.txt"
+        text = example(repository, "tflite_classifier.py", "--model", path, "--image", picture, "--labels", labels)
+        assert "daisy" in text.split("\n")[0], text  # ImageNet has no sunflower
+
+
+def test_a_float_tflite_classifier_reads_digits_in_int8(repository, shared, tmp_path):
+    folder = shared / "models" / "digits"
+    train, test = np.load(folder / "train.npz"), np.load(folder / "test.npz")
+    for i in range(20):
+        Image.fromarray(train["images"][i].reshape(32, 32)).save(tmp_path / f"{i}.png")
+    (tmp_path / "dataset.txt").write_text("".join(f"{i}.png\n" for i in range(20)))
+    Image.fromarray(test["images"][0].reshape(32, 32)).save(tmp_path / "digit.png")
+    files = ["--model", folder / "mobiledigits_float.tflite", "--dataset", tmp_path / "dataset.txt"]
+    text = example(repository, "tflite_classifier.py", *files, "--image", tmp_path / "digit.png")
+    assert int(re.search(r"class +(\d+)", text).group(1)) == test["labels"][0]

