@@ -36,7 +36,8 @@ struct ImportOptions {
   std::vector<CustomDeclaration> custom_ops;
   /// The second file of frameworks that have two; empty: beside the model, under its name.
   std::filesystem::path weights;
-  bool inputs_are_nchw = false;  ///< inputs of four dimensions are no NHWC images where the framework has those (TFLite)
+  bool inputs_are_nchw =
+      false;  ///< inputs of four dimensions are no NHWC images where the framework has those (TFLite)
 };
 
 /// An operator of a framework, as docs/operators.md lists it.

@@ -53,14 +53,10 @@ Results squared_difference(const Layer& layer) {
 // The sign follows the divisor, as Python's: x - floor(x / y) * y; the graph's Mod of integers does.
 Results floor_mod(const Layer& layer) { return binary(layer, "Mod"); }
 
-// Of integers: (x - mod(x, y)) / y, where division truncates and there is nothing left to.
 Results floor_div(const Layer& layer) {
   layer.require_inputs(2, 2);
   const Aligned both = align(layer);
-  const std::vector<ValueId>& x = both.operands;
-  if (is_floating(layer.builder().graph[x[0]].dtype)) return {{layer.add("Floor", {layer.add("Div", x)}), both.form}};
-  const ValueId whole = layer.add("Sub", {x[0], layer.add("Mod", x)});
-  return {{layer.add("Div", {whole, x[1]}), both.form}};
+  return {floor_divide(layer, both.form, both.operands)};
 }
 
 Results add_all(const Layer& layer) {

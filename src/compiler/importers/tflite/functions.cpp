@@ -50,25 +50,18 @@ Results reciprocal_root(const Layer& layer) {
   return {{layer.add("Reciprocal", {layer.add("Sqrt", {x.id})}), x.form}};
 }
 
-/// Over the last dimension of the source.
-Results over_last(const Layer& layer, std::string_view op, Placed x) {
-  const int64_t rank = layer.rank();
-  if (rank < 1) layer.refuse("the input has no dimensions");
-  return {{layer.add(op, {x.id}, {{"axis", dimension_in(x.form, rank - 1)}}), x.form}};
-}
-
-Results softmax(const Layer& layer) {
+Results softmax_layer(const Layer& layer) {
   layer.require_inputs(1, 1);
   const auto* options = layer.options<file::SoftmaxOptions>();
   Placed x = layer.real(0);
   const float beta = options == nullptr ? 1 : options->beta();
   if (beta != 1) x.id = layer.add("Mul", {x.id, layer.scalar("beta", beta)});
-  return over_last(layer, "Softmax", x);
+  return {softmax(layer, "Softmax", x)};
 }
 
 Results log_softmax(const Layer& layer) {
   layer.require_inputs(1, 1);
-  return over_last(layer, "LogSoftmax", layer.real(0));
+  return {softmax(layer, "LogSoftmax", layer.real(0))};
 }
 
 Results prelu(const Layer& layer) {
@@ -113,7 +106,7 @@ constexpr LayerRow kRows[] = {
     {19, "RELU", plain<kRelu>},
     {20, "RELU_N1_TO_1", relu_n1_to_1},
     {21, "RELU6", relu6},
-    {25, "SOFTMAX", softmax},
+    {25, "SOFTMAX", softmax_layer},
     {28, "TANH", plain<kTanh>},
     {47, "EXP", plain<kExp>},
     {50, "LOG_SOFTMAX", log_softmax},

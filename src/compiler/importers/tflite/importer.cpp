@@ -181,7 +181,7 @@ class Import {
     const std::string type = type_of(source);
     if ((source.code == kDequantize || source.code == kDensify) && unpacks_a_constant(source, type)) return;
     const LayerRow& row = *row_of(source);
-    const Layer layer{.network = network_, .source = source, .type = row.name};
+    const Layer layer(network_, source, row.name);
     std::vector<std::string> names;
     for (const int32_t output : source.outputs) names.push_back(model_.tensors[static_cast<size_t>(output)].name);
     std::vector<ValueId> reads;

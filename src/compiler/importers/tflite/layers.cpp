@@ -96,6 +96,12 @@ Placed Layer::real(size_t i) const {
   return state.real;
 }
 
+std::vector<Placed> Layer::all_real() const {
+  std::vector<Placed> all;
+  for (size_t i = 0; i < inputs(); ++i) all.push_back(real(i));
+  return all;
+}
+
 ValueId Layer::channels_first(size_t i) const {
   require_rank(i, 4, 4);
   return layout().channels_first(real(i));
@@ -116,6 +122,12 @@ Ints Layer::ints(size_t i, std::string_view what) const {
   if (!is_integer(known->dtype())) refuse(fmt::format("{} is {}, expected integers", what, name(known->dtype())));
   if (known->size() > 64) refuse(fmt::format("{} has {} numbers", what, known->size()));
   return to_ints(*known);
+}
+
+int64_t Layer::one_int(size_t i, std::string_view what) const {
+  const Ints all = ints(i, what);
+  if (all.size() != 1) refuse(fmt::format("{} has {} numbers, expected 1", what, all.size()));
+  return all[0];
 }
 
 ValueId Layer::weights(size_t i, std::string_view part, const std::vector<int>& order) const {
@@ -155,11 +167,6 @@ ValueId Layer::activated(ValueId x, int activation) const {
   }
 }
 
-int64_t Layer::axis(int64_t given, int64_t rank, std::string_view what) const {
-  if (const std::optional<int64_t> found = normalize_axis(given, rank)) return *found;
-  refuse(fmt::format("{}: got {}, and there are {} dimensions", what, given, rank));
-}
-
 void Layer::require_inputs(size_t least, size_t most) const {
   if (inputs() < least || inputs() > most)
     refuse(least == most ? fmt::format("{} inputs, expected {}", inputs(), least)
@@ -172,21 +179,10 @@ void Layer::require_rank(size_t i, int64_t least, int64_t most) const {
                        least == most ? fmt::format("{}", least) : fmt::format("{} to {}", least, most)));
 }
 
-void Layer::refuse(std::string problem, std::string fix) const {
-  fail(Code::ImportUnsupportedAttribute, {}, fmt::format("{}: {}", type, problem), std::move(fix));
-}
-
 std::pair<int64_t, int64_t> padding_of(const Layer& layer, int padding, int64_t size, Window window) {
-  if (window.extent < 1 || window.stride < 1 || window.dilation < 1 || window.extent > kMostExtent ||
-      window.stride > kMostExtent || window.dilation > kMostExtent)
-    layer.refuse(
-        fmt::format("a window of {} in steps of {}, dilated by {}", window.extent, window.stride, window.dilation));
-  if (padding == 1) return {0, 0};
-  if (padding != 0) layer.refuse(fmt::format("padding {} is none of the format's", padding));
-  const int64_t out = (size + window.stride - 1) / window.stride;
-  const int64_t total =
-      std::max<int64_t>((out - 1) * window.stride + (window.extent - 1) * window.dilation + 1 - size, 0);
-  return {total / 2, total - total / 2};
+  const std::pair<int64_t, int64_t> same = same_padding(layer, size, window);
+  if (padding != 0 && padding != 1) layer.refuse(fmt::format("padding {} is none of the format's", padding));
+  return padding == 0 ? same : std::pair<int64_t, int64_t>{0, 0};
 }
 
 }  // namespace openrknn::tflite

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "compiler/importers/image_layout.h"
+#include "compiler/importers/nhwc_operators.h"
 #include "compiler/importers/tflite/model.h"
 
 namespace openrknn::tflite {
@@ -32,13 +32,15 @@ struct Network {
 };
 
 /// An operator while it is translated.
-struct Layer {
+class Layer : public NhwcLayer {
+ public:
+  Layer(Network& network_at_work, const SourceOperator& source_operator, std::string_view type_name)
+      : NhwcLayer(network_at_work.builder, network_at_work.layout, type_name),
+        network(network_at_work),
+        source(source_operator) {}
   Network& network;
   const SourceOperator& source;
-  std::string_view type;
 
-  LayerBuilder& builder() const { return network.builder; }
-  ImageLayout& layout() const { return network.layout; }
   template <class Table>
   const Table* options() const {
     return options_of<Table>(network.model, source);
@@ -56,40 +58,26 @@ struct Layer {
   size_t index(size_t i) const;
   /// The numbers of an input: of codes those they stand for.
   Placed real(size_t i) const;
+  std::vector<Placed> all_real() const;
   ValueId in_source_form(size_t i) const { return layout().source(real(i)); }
   ValueId channels_first(size_t i) const;
   /// A constant input as the file stores it; none if it is computed.
   std::optional<Tensor> content(size_t i) const;
   /// Whole numbers of a constant input (sizes, axes, places). Throws Error if it is computed.
   Ints ints(size_t i, std::string_view what) const;
+  int64_t one_int(size_t i, std::string_view what) const;
   /// A constant input with its dimensions in another order (and shape before that), as numbers.
   ValueId weights(size_t i, std::string_view part, const std::vector<int>& order) const;
 
-  ValueId add(std::string_view op, std::vector<ValueId> operands, Attributes attributes = {}) const {
-    return builder().add(op, std::move(operands), std::move(attributes));
-  }
-  ValueId reshape(ValueId x, Shape shape) const { return add("Reshape", {x}, {{"shape", std::move(shape)}}); }
-  ValueId scalar(std::string_view part, double number) const {
-    return builder().scalar(part, static_cast<float>(number));
-  }
   /// The activation that is part of many operators, by its number.
   ValueId activated(ValueId x, int activation) const;
   Placed activated(Placed x, int activation) const { return {activated(x.id, activation), x.form}; }
 
-  /// 0..rank-1; negative ones count from the end.
-  int64_t axis(int64_t given, int64_t rank, std::string_view what = "axis") const;
   void require_inputs(size_t least, size_t most) const;
   void require_rank(size_t i, int64_t least, int64_t most) const;
-  [[noreturn]] void refuse(std::string problem, std::string fix = {}) const;
 };
 
-/// Sizes beyond any network; they keep products within 63 bits.
-inline constexpr int64_t kMostExtent = 1 << 20;
-
-/// Padding of a window: SAME (0) puts the odd one at the end, VALID (1) has none. Begin and end.
-struct Window {
-  int64_t extent = 1, stride = 1, dilation = 1;
-};
+/// SAME is 0, VALID is 1. Begin and end.
 std::pair<int64_t, int64_t> padding_of(const Layer&, int padding, int64_t size, Window);
 
 struct LayerRow {

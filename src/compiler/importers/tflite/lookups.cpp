@@ -61,23 +61,11 @@ Results dynamic_update_slice(const Layer& layer) {
   return {{layer.add("Where", {mask, moved, layer.in_source_form(0)}), Form::Source}};
 }
 
-Results one_hot(const Layer& layer) {
+Results one_hot_layer(const Layer& layer) {
   layer.require_inputs(4, 4);
   const auto* options = layer.options<file::OneHotOptions>();
-  const Ints depth = layer.ints(1, "the depth");
-  if (depth.size() != 1 || depth[0] < 1 || depth[0] > kMostExtent) layer.refuse("the depth is no number of classes");
-  const int64_t axis = layer.axis(options == nullptr ? -1 : options->axis(), layer.rank() + 1);
-  const Shape one{1};
-  const ValueId values = layer.add("Concat",
-                                   {layer.builder().add_beside("Reshape", {layer.in_source_form(3)}, {{"shape", one}}),
-                                    layer.builder().add_beside("Reshape", {layer.in_source_form(2)}, {{"shape", one}})},
-                                   {{"axis", int64_t{0}}});
-  // Negative classes are none here; in the graph they count from the end.
-  const ValueId given = layer.add("Cast", {layer.in_source_form(0)}, {{"to", static_cast<int64_t>(DType::Int64)}});
-  const ValueId zero = layer.builder().constant("zero", Tensor::scalar<int64_t>(0));
-  const ValueId beyond = layer.builder().constant("no class", Tensor::scalar<int64_t>(depth[0]));
-  const ValueId classes = layer.add("Where", {layer.add("Less", {given, zero}), beyond, given});
-  return {{layer.add("OneHot", {classes, values}, {{"axis", axis}, {"depth", depth[0]}}), Form::Source}};
+  return {one_hot(layer, layer.real(0), layer.one_int(1, "the depth"), layer.real(2), layer.real(3),
+                  options == nullptr ? -1 : options->axis())};
 }
 
 Results reverse_sequence(const Layer& layer) {
@@ -110,7 +98,7 @@ constexpr LayerRow kRows[] = {
     {7, "EMBEDDING_LOOKUP", embedding},
     {36, "GATHER", gather},
     {48, "TOPK_V2", top_k},
-    {85, "ONE_HOT", one_hot},
+    {85, "ONE_HOT", one_hot_layer},
     {107, "GATHER_ND", gather_nd},
     {109, "WHERE", where},
     {112, "REVERSE_SEQUENCE", reverse_sequence},

@@ -8,34 +8,15 @@
 namespace openrknn::tflite {
 namespace {
 
-Results reduce(const Layer& layer, std::string_view op, Placed x) {
+Placed reduced(const Layer& layer, std::string_view op, Placed x) {
   layer.require_inputs(2, 2);
   const auto* options = layer.options<file::ReducerOptions>();
-  const bool keeps = options != nullptr && options->keep_dims();
-  const Shape shape = layer.shape(0);
-  std::vector<bool> goes(shape.size(), false);
-  for (const int64_t given : layer.ints(1, "the axes"))
-    goes[static_cast<size_t>(layer.axis(given, layer.rank()))] = true;
-  Ints axes;
-  Shape kept;
-  for (size_t d = 0; d < shape.size(); ++d) {
-    if (goes[d]) axes.push_back(dimension_in(x.form, static_cast<int64_t>(d)));
-    if (!goes[d] || keeps) kept.push_back(goes[d] ? 1 : shape[d]);
-  }
-  if (axes.empty()) return {x};
-  std::ranges::sort(axes);
-  const bool is_spatial = x.form == Form::ChannelsFirst && axes == Ints{2, 3} && op == "ReduceMean" &&
-                          is_floating(layer.builder().graph[x.id].dtype);
-  const ValueId y = is_spatial ? layer.add("GlobalAveragePool", {x.id})
-                               : layer.add(op, {x.id}, {{"axes", axes}, {"keepdims", int64_t{1}}});
-  if (keeps) return {{y, x.form}};
-  // Dimensions of 1 move for free; the source's order is that of what is left.
-  return {{layer.reshape(layer.layout().source({y, x.form}), kept), Form::Source}};
+  return reduce(layer, op, x, layer.ints(1, "the axes"), options != nullptr && options->keep_dims());
 }
 
 template <const char* op>
 Results plain(const Layer& layer) {
-  return reduce(layer, op, layer.real(0));
+  return {reduced(layer, op, layer.real(0))};
 }
 constexpr char kMean[] = "ReduceMean", kSum[] = "ReduceSum", kMax[] = "ReduceMax", kMin[] = "ReduceMin",
                kProd[] = "ReduceProd";
@@ -44,7 +25,7 @@ constexpr char kMean[] = "ReduceMean", kSum[] = "ReduceSum", kMax[] = "ReduceMax
 Results reduce_truth(const Layer& layer, std::string_view op) {
   const Placed truth = layer.real(0);
   const ValueId numbers = layer.add("Cast", {truth.id}, {{"to", static_cast<int64_t>(DType::Int32)}});
-  const Placed found = reduce(layer, op, {numbers, truth.form}).front();
+  const Placed found = reduced(layer, op, {numbers, truth.form});
   return {{layer.add("Cast", {found.id}, {{"to", static_cast<int64_t>(DType::Bool)}}), found.form}};
 }
 Results any(const Layer& layer) { return reduce_truth(layer, "ReduceMax"); }

@@ -8,26 +8,6 @@
 namespace openrknn::tflite {
 namespace {
 
-/// With one -1 resolved.
-Shape resolved(const Layer& layer, Shape shape, int64_t count) {
-  int64_t known = 1, open = -1;
-  for (size_t d = 0; d < shape.size(); ++d) {
-    if (shape[d] == -1 && open < 0) {
-      open = static_cast<int64_t>(d);
-    } else if (shape[d] < 0 || (shape[d] > 0 && known > (int64_t{1} << 40) / shape[d])) {
-      layer.refuse(fmt::format("the shape {} is none", to_string(shape)));
-    } else {
-      known *= shape[d];
-    }
-  }
-  if (open >= 0) {
-    if (known == 0 || count % known != 0)
-      layer.refuse(fmt::format("{} elements have no shape {}", count, to_string(shape)));
-    shape[static_cast<size_t>(open)] = count / known;
-  }
-  return shape;
-}
-
 Results reshape(const Layer& layer) {
   layer.require_inputs(1, 2);
   const auto* options = layer.options<file::ReshapeOptions>();
@@ -40,8 +20,9 @@ Results reshape(const Layer& layer) {
   } else {
     shape = layer.output().shape;
   }
-  return {{layer.reshape(layer.in_source_form(0), resolved(layer, std::move(shape), element_count(layer.shape(0)))),
-           Form::Source}};
+  return {
+      {layer.reshape(layer.in_source_form(0), resolved_shape(layer, std::move(shape), element_count(layer.shape(0)))),
+       Form::Source}};
 }
 
 Results squeeze(const Layer& layer) {
@@ -80,33 +61,15 @@ Results transpose_layer(const Layer& layer) {
   return {{layer.add("Transpose", {layer.in_source_form(0)}, {{"perm", std::move(perm)}}), Form::Source}};
 }
 
-Results pack(const Layer& layer) {
+Results pack_layer(const Layer& layer) {
   const auto* options = layer.options<file::PackOptions>();
-  if (layer.inputs() == 0) layer.require_inputs(1, 1);
-  Shape one = layer.shape(0);
-  const int64_t axis = layer.axis(options == nullptr ? 0 : options->axis(), layer.rank() + 1);
-  one.insert(one.begin() + axis, 1);
-  std::vector<ValueId> parts;
-  for (size_t i = 0; i < layer.inputs(); ++i)
-    parts.push_back(layer.builder().add_beside("Reshape", {layer.in_source_form(i)}, {{"shape", one}}));
-  return {{layer.add("Concat", std::move(parts), {{"axis", axis}}), Form::Source}};
+  return {pack(layer, layer.all_real(), options == nullptr ? 0 : options->axis())};
 }
 
-Results unpack(const Layer& layer) {
+Results unpack_layer(const Layer& layer) {
   layer.require_inputs(1, 1);
   const auto* options = layer.options<file::UnpackOptions>();
-  Shape one = layer.shape(0);
-  const int64_t axis = layer.axis(options == nullptr ? 0 : options->axis(), layer.rank());
-  const int64_t count = one[static_cast<size_t>(axis)];
-  if (count != static_cast<int64_t>(layer.source.outputs.size()))
-    layer.refuse(fmt::format("{} outputs of {} slices", layer.source.outputs.size(), count));
-  one.erase(one.begin() + axis);
-  const std::vector<ValueId> parts = layer.builder().add_many(
-      "Split", {layer.in_source_form(0)}, {{"axis", axis}, {"split", Ints(static_cast<size_t>(count), 1)}},
-      layer.source.outputs.size());
-  Results results;
-  for (const ValueId part : parts) results.push_back({layer.reshape(part, one), Form::Source});
-  return results;
+  return unpack(layer, layer.real(0), options == nullptr ? 0 : options->axis(), layer.source.outputs.size());
 }
 
 Results tile(const Layer& layer) {
@@ -115,26 +78,14 @@ Results tile(const Layer& layer) {
            Form::Source}};
 }
 
-/// Repeated along leading dimensions it lacks, too.
-Placed expanded(const Layer& layer, size_t i, const Shape& shape) {
-  Shape full = layer.shape(i);
-  if (full.size() > shape.size()) layer.refuse(fmt::format("{} has no shape {}", to_string(full), to_string(shape)));
-  ValueId x = layer.in_source_form(i);
-  if (full.size() < shape.size()) {
-    full.insert(full.begin(), shape.size() - full.size(), 1);
-    x = layer.builder().add_beside("Reshape", {x}, {{"shape", full}});
-  }
-  return {layer.add("Expand", {x}, {{"shape", shape}}), Form::Source};
-}
-
 Results broadcast_to(const Layer& layer) {
   layer.require_inputs(2, 2);
-  return {expanded(layer, 0, layer.ints(1, "the shape"))};
+  return {expand(layer, layer.real(0), layer.ints(1, "the shape"))};
 }
 
 Results fill(const Layer& layer) {
   layer.require_inputs(2, 2);
-  return {expanded(layer, 1, layer.ints(0, "the shape"))};
+  return {expand(layer, layer.real(1), layer.ints(0, "the shape"))};
 }
 
 Results constant_of(const Layer& layer, const Tensor& content) {
@@ -176,8 +127,8 @@ constexpr LayerRow kRows[] = {
     {69, "TILE", tile},
     {70, "EXPAND_DIMS", expand_dims},
     {77, "SHAPE", shape_layer},
-    {83, "PACK", pack},
-    {88, "UNPACK", unpack},
+    {83, "PACK", pack_layer},
+    {88, "UNPACK", unpack_layer},
     {93, "ZEROS_LIKE", zeros_like},
     {94, "FILL", fill},
     {96, "RANGE", range},

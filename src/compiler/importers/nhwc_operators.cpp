@@ -1,0 +1,432 @@
+#include "compiler/importers/nhwc_operators.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace openrknn {
+namespace {
+
+using Ints = std::vector<int64_t>;
+
+/// One number a dimension of the source, at the places its dimensions have in the form.
+Ints placed(Form form, const Ints& by_source) {
+  Ints result(by_source.size());
+  for (size_t d = 0; d < by_source.size(); ++d)
+    result[static_cast<size_t>(dimension_in(form, static_cast<int64_t>(d)))] = by_source[d];
+  return result;
+}
+
+/// Python's slice of one dimension, resolved: what is cut out of [0, extent).
+struct Cut {
+  int64_t begin, end, step;
+};
+Cut cut_of(int64_t begin, int64_t end, int64_t step, bool any_begin, bool any_end, int64_t extent) {
+  const auto bounded = [&](int64_t at) {
+    if (at < 0) at += extent;
+    return step > 0 ? std::clamp<int64_t>(at, 0, extent) : std::clamp<int64_t>(at, -1, extent - 1);
+  };
+  const int64_t first = any_begin ? (step > 0 ? 0 : extent - 1) : bounded(begin);
+  const int64_t last = any_end ? (step > 0 ? extent : -1) : bounded(end);
+  return {first, step > 0 ? std::max(first, last) : std::min(first, last), step};
+}
+
+ValueId slice_of(const NhwcLayer& layer, Placed x, const Ints& starts, const Ints& ends, const Ints& steps) {
+  return layer.add(
+      "Slice", {x.id},
+      {{"starts", placed(x.form, starts)}, {"ends", placed(x.form, ends)}, {"steps", placed(x.form, steps)}});
+}
+
+/// Begins of all dimensions, then ends, as the graph's Pad wants them.
+Ints pads_of(const NhwcLayer& layer, Placed x, const Ints& pairs) {
+  const auto rank = static_cast<int64_t>(layer.shape_of(x).size());
+  if (static_cast<int64_t>(pairs.size()) != 2 * rank)
+    layer.refuse(fmt::format("{} numbers of padding for {} dimensions", pairs.size(), rank));
+  Ints pads(pairs.size());
+  for (int64_t d = 0; d < rank; ++d) {
+    const int64_t begin = pairs[static_cast<size_t>(2 * d)], end = pairs[static_cast<size_t>(2 * d + 1)];
+    if (begin < 0 || end < 0 || begin > kMostExtent || end > kMostExtent)
+      layer.refuse(fmt::format("padding of {} and {}", begin, end));
+    pads[static_cast<size_t>(dimension_in(x.form, d))] = begin;
+    pads[static_cast<size_t>(dimension_in(x.form, d) + rank)] = end;
+  }
+  return pads;
+}
+
+/// The border itself is repeated, which no Pad of the graph does: slices in reverse are put beside it.
+ValueId mirrored_with_border(const NhwcLayer& layer, ValueId x, const Ints& pads) {
+  const size_t rank = pads.size() / 2;
+  for (size_t d = 0; d < rank; ++d) {
+    const Shape shape = layer.builder().shape(x);
+    if (pads[d] > shape[d] || pads[d + rank] > shape[d])
+      layer.refuse(fmt::format("padding of {} and {} mirrors more than {}", pads[d], pads[d + rank], shape[d]));
+    const auto mirrored = [&](int64_t from, int64_t to) {
+      Ints starts(rank, 0), ends(shape), steps(rank, 1);
+      starts[d] = from;
+      ends[d] = to;
+      steps[d] = -1;
+      return layer.add("Slice", {x}, {{"starts", starts}, {"ends", ends}, {"steps", steps}});
+    };
+    std::vector<ValueId> parts;
+    if (pads[d] > 0) parts.push_back(mirrored(pads[d] - 1, -1));
+    parts.push_back(x);
+    if (pads[d + rank] > 0) parts.push_back(mirrored(shape[d] - 1, shape[d] - 1 - pads[d + rank]));
+    if (parts.size() > 1) x = layer.add("Concat", parts, {{"axis", static_cast<int64_t>(d)}});
+  }
+  return x;
+}
+
+/// Blocks and borders of [N, spatial…, C].
+struct Blocks {
+  Ints block;
+  std::vector<std::pair<int64_t, int64_t>> border;
+};
+Blocks blocks_of(const NhwcLayer& layer, Placed x, const Ints& block, const Ints& border) {
+  const Shape shape = layer.shape_of(x);
+  Blocks blocks{.block = block, .border = {}};
+  if (shape.size() < 3 || shape.size() > 4 || block.size() != shape.size() - 2 || border.size() != 2 * block.size())
+    layer.refuse(fmt::format("{} blocks and {} borders of {}", block.size(), border.size(), to_string(shape)));
+  for (size_t i = 0; i < block.size(); ++i) {
+    blocks.border.emplace_back(border[2 * i], border[2 * i + 1]);
+    if (block[i] < 1 || block[i] > kMostExtent || border[2 * i] < 0 || border[2 * i + 1] < 0 ||
+        border[2 * i] > kMostExtent || border[2 * i + 1] > kMostExtent)
+      layer.refuse(fmt::format("a block of {} with borders {} and {}", block[i], border[2 * i], border[2 * i + 1]));
+  }
+  return blocks;
+}
+
+}  // namespace
+
+int64_t NhwcLayer::axis(int64_t given, int64_t rank, std::string_view what) const {
+  if (const std::optional<int64_t> found = normalize_axis(given, rank)) return *found;
+  refuse(fmt::format("{}: got {}, and there are {} dimensions", what, given, rank));
+}
+
+void NhwcLayer::refuse(std::string problem, std::string fix) const {
+  fail(Code::ImportUnsupportedAttribute, {}, fmt::format("{}: {}", type, problem), std::move(fix));
+}
+
+std::pair<int64_t, int64_t> same_padding(const NhwcLayer& layer, int64_t size, Window window) {
+  if (window.extent < 1 || window.stride < 1 || window.dilation < 1 || window.extent > kMostExtent ||
+      window.stride > kMostExtent || window.dilation > kMostExtent)
+    layer.refuse(
+        fmt::format("a window of {} in steps of {}, dilated by {}", window.extent, window.stride, window.dilation));
+  const int64_t out = (size + window.stride - 1) / window.stride;
+  const int64_t total =
+      std::max<int64_t>((out - 1) * window.stride + (window.extent - 1) * window.dilation + 1 - size, 0);
+  return {total / 2, total - total / 2};
+}
+
+Shape resolved_shape(const NhwcLayer& layer, Shape shape, int64_t count) {
+  int64_t known = 1, open = -1;
+  for (size_t d = 0; d < shape.size(); ++d) {
+    if (shape[d] == -1 && open < 0) {
+      open = static_cast<int64_t>(d);
+    } else if (shape[d] < 0 || (shape[d] > 0 && known > (int64_t{1} << 40) / shape[d])) {
+      layer.refuse(fmt::format("the shape {} is none", to_string(shape)));
+    } else {
+      known *= shape[d];
+    }
+  }
+  if (open >= 0) {
+    if (known == 0 || count % known != 0)
+      layer.refuse(fmt::format("{} elements have no shape {}", count, to_string(shape)));
+    shape[static_cast<size_t>(open)] = count / known;
+  }
+  return shape;
+}
+
+Placed strided_slice(const NhwcLayer& layer, Placed x, const StridedSlice& given) {
+  const Shape shape = layer.shape_of(x);
+  const auto& [begin, end, stride, begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask, is_offset] =
+      given;
+  if (end.size() != begin.size() || stride.size() != begin.size() || begin.size() > 31)
+    layer.refuse(fmt::format("begin has {} numbers, end {}, strides {}", begin.size(), end.size(), stride.size()));
+  const auto set = [](int64_t mask, size_t i) { return (mask >> i & 1) != 0; };
+  size_t consumed = 0;  // dimensions of the input that are named
+  for (size_t i = 0; i < begin.size(); ++i) consumed += !set(new_axis_mask, i) && !set(ellipsis_mask, i);
+  if (consumed > shape.size()) layer.refuse(fmt::format("{} dimensions named of {}", consumed, to_string(shape)));
+  Ints starts(shape.size(), 0), ends(shape), steps(shape.size(), 1);
+  Shape result;
+  bool is_reshaped = false;
+  size_t d = 0;
+  const auto keep = [&](size_t count) {
+    for (; count > 0; --count, ++d) result.push_back(shape[d]);
+  };
+  for (size_t i = 0; i < begin.size(); ++i) {
+    if (set(ellipsis_mask, i)) {
+      keep(shape.size() - consumed);
+      consumed = shape.size();  // a second one stands for nothing
+      continue;
+    }
+    if (set(new_axis_mask, i)) {
+      result.push_back(1);
+      is_reshaped = true;
+      continue;
+    }
+    if (d >= shape.size()) layer.refuse(fmt::format("more dimensions named than {} has", to_string(shape)));
+    if (stride[i] == 0) layer.refuse("a stride of 0");
+    if (set(shrink_axis_mask, i)) {
+      const int64_t at = begin[i] < 0 ? begin[i] + shape[d] : begin[i];
+      if (at < 0 || at >= shape[d])
+        layer.refuse(fmt::format("index {} of dimension {} of {}", begin[i], d, to_string(shape)));
+      starts[d] = at;
+      ends[d] = at + 1;
+      is_reshaped = true;
+    } else {
+      const int64_t to = is_offset ? begin[i] + end[i] : end[i];
+      const Cut cut = cut_of(begin[i], to, stride[i], set(begin_mask, i), set(end_mask, i), shape[d]);
+      starts[d] = cut.begin;
+      ends[d] = cut.end;
+      steps[d] = cut.step;
+      const int64_t span = cut.step > 0 ? cut.end - cut.begin : cut.begin - cut.end, width = std::abs(cut.step);
+      result.push_back(span / width + (span % width != 0));
+    }
+    ++d;
+  }
+  keep(shape.size() - d);
+  const ValueId part = slice_of(layer, x, starts, ends, steps);
+  if (!is_reshaped) return {part, x.form};
+  return {layer.reshape(layer.layout().source({part, x.form}), result), Form::Source};
+}
+
+Placed slice(const NhwcLayer& layer, Placed x, const Ints& begin, const Ints& size) {
+  const Shape shape = layer.shape_of(x);
+  if (begin.size() != shape.size() || size.size() != shape.size())
+    layer.refuse(fmt::format("{} places and {} sizes for {}", begin.size(), size.size(), to_string(shape)));
+  Ints end(shape.size());
+  for (size_t d = 0; d < shape.size(); ++d) {
+    if (begin[d] < 0 || begin[d] > shape[d] || size[d] < -1 || size[d] > shape[d])
+      layer.refuse(
+          fmt::format("{} elements from {} on are not in dimension {} of {}", size[d], begin[d], d, to_string(shape)));
+    end[d] = size[d] == -1 ? shape[d] : begin[d] + size[d];
+    if (end[d] > shape[d])
+      layer.refuse(
+          fmt::format("{} elements from {} on are not in dimension {} of {}", size[d], begin[d], d, to_string(shape)));
+  }
+  return {slice_of(layer, x, begin, end, Ints(shape.size(), 1)), x.form};
+}
+
+Placed reverse(const NhwcLayer& layer, Placed x, const Ints& axes) {
+  const Shape shape = layer.shape_of(x);
+  Ints starts(shape.size(), 0), ends(shape), steps(shape.size(), 1);
+  for (const int64_t given : axes) {
+    const auto d = static_cast<size_t>(layer.axis(given, static_cast<int64_t>(shape.size())));
+    starts[d] = shape[d] - 1;
+    ends[d] = -1;
+    steps[d] = -1;
+  }
+  return {slice_of(layer, x, starts, ends, steps), x.form};
+}
+
+std::vector<Placed> split(const NhwcLayer& layer, Placed x, int64_t axis, Ints sizes) {
+  const Shape shape = layer.shape_of(x);
+  axis = layer.axis(axis, static_cast<int64_t>(shape.size()));
+  const int64_t extent = shape[static_cast<size_t>(axis)];
+  int64_t known = 0;
+  for (const int64_t size : sizes) {
+    if (size < -1 || size > extent) layer.refuse(fmt::format("a size of {} in {}", size, extent));
+    if (size >= 0) known += size;
+  }
+  for (int64_t& size : sizes) {
+    if (size != -1) continue;
+    size = extent - known;
+    known = extent;
+  }
+  const size_t count = sizes.size();
+  std::vector<Placed> parts;
+  for (const ValueId id : layer.builder().add_many(
+           "Split", {x.id}, {{"axis", dimension_in(x.form, axis)}, {"split", std::move(sizes)}}, count)) {
+    parts.push_back({id, x.form});
+  }
+  return parts;
+}
+
+Placed concatenate(const NhwcLayer& layer, const std::vector<Placed>& parts, int64_t axis) {
+  if (parts.empty()) layer.refuse("it has no inputs");
+  const Form form = ImageLayout::form_of(parts);
+  const size_t rank = layer.shape_of(parts.front()).size();
+  std::vector<ValueId> operands;
+  for (const Placed part : parts) {
+    if (layer.shape_of(part).size() != rank) layer.refuse("its inputs have different numbers of dimensions");
+    operands.push_back(layer.layout().in(form, part));
+  }
+  const int64_t at = dimension_in(form, layer.axis(axis, static_cast<int64_t>(rank)));
+  return {layer.add("Concat", std::move(operands), {{"axis", at}}), form};
+}
+
+Placed pack(const NhwcLayer& layer, const std::vector<Placed>& parts, int64_t axis) {
+  if (parts.empty()) layer.refuse("it has no inputs");
+  Shape one = layer.shape_of(parts.front());
+  const int64_t at = layer.axis(axis, static_cast<int64_t>(one.size()) + 1);
+  one.insert(one.begin() + at, 1);
+  std::vector<ValueId> operands;
+  for (const Placed part : parts) operands.push_back(layer.beside_reshape(layer.layout().source(part), one));
+  return {layer.add("Concat", std::move(operands), {{"axis", at}}), Form::Source};
+}
+
+std::vector<Placed> unpack(const NhwcLayer& layer, Placed x, int64_t axis, size_t count) {
+  Shape one = layer.shape_of(x);
+  const int64_t at = layer.axis(axis, static_cast<int64_t>(one.size()));
+  if (one[static_cast<size_t>(at)] != static_cast<int64_t>(count))
+    layer.refuse(fmt::format("{} outputs of {} slices", count, one[static_cast<size_t>(at)]));
+  one.erase(one.begin() + at);
+  std::vector<Placed> results;
+  for (const Placed part : split(layer, {layer.layout().source(x), Form::Source}, at, Ints(count, 1)))
+    results.push_back({layer.reshape(part.id, one), Form::Source});
+  return results;
+}
+
+Placed expand(const NhwcLayer& layer, Placed x, const Shape& shape) {
+  Shape full = layer.shape_of(x);
+  if (full.size() > shape.size()) layer.refuse(fmt::format("{} has no shape {}", to_string(full), to_string(shape)));
+  for (const int64_t extent : shape)
+    if (extent < 0 || extent > (int64_t{1} << 31)) layer.refuse(fmt::format("the shape {} is none", to_string(shape)));
+  ValueId source = layer.layout().source(x);
+  if (full.size() < shape.size()) {
+    full.insert(full.begin(), shape.size() - full.size(), 1);
+    source = layer.beside_reshape(source, full);
+  }
+  return {layer.add("Expand", {source}, {{"shape", shape}}), Form::Source};
+}
+
+Placed pad(const NhwcLayer& layer, Placed x, const Ints& pairs, double value) {
+  return {layer.add("Pad", {x.id}, {{"pads", pads_of(layer, x, pairs)}, {"value", value}}), x.form};
+}
+
+Placed mirror_pad(const NhwcLayer& layer, Placed x, const Ints& pairs, bool repeats_border) {
+  const Ints pads = pads_of(layer, x, pairs);
+  if (repeats_border) return {mirrored_with_border(layer, x.id, pads), x.form};
+  return {layer.add("Pad", {x.id}, {{"pads", pads}, {"mode", std::string("reflect")}}), x.form};
+}
+
+Placed reduce(const NhwcLayer& layer, std::string_view op, Placed x, const Ints& given, bool keeps) {
+  const Shape shape = layer.shape_of(x);
+  std::vector<bool> goes(shape.size(), false);
+  for (const int64_t axis : given)
+    goes[static_cast<size_t>(layer.axis(axis, static_cast<int64_t>(shape.size())))] = true;
+  Ints axes;
+  Shape kept;
+  for (size_t d = 0; d < shape.size(); ++d) {
+    if (goes[d]) axes.push_back(dimension_in(x.form, static_cast<int64_t>(d)));
+    if (!goes[d] || keeps) kept.push_back(goes[d] ? 1 : shape[d]);
+  }
+  if (axes.empty()) return x;
+  std::ranges::sort(axes);
+  const bool is_spatial = x.form == Form::ChannelsFirst && axes == Ints{2, 3} && op == "ReduceMean" &&
+                          is_floating(layer.builder().graph[x.id].dtype);
+  const ValueId y = is_spatial ? layer.add("GlobalAveragePool", {x.id})
+                               : layer.add(op, {x.id}, {{"axes", axes}, {"keepdims", int64_t{1}}});
+  if (keeps) return {y, x.form};
+  // Dimensions of 1 move for free; the source's order is that of what is left.
+  return {layer.reshape(layer.layout().source({y, x.form}), kept), Form::Source};
+}
+
+Placed resize(const NhwcLayer& layer, Placed image, const Ints& size, std::string_view mode, bool align_corners,
+              bool half_pixel_centers) {
+  const Shape x = layer.shape_of(image);
+  if (x.size() != 4) layer.refuse(fmt::format("the input is {}, expected 4 dimensions", to_string(x)));
+  if (size.size() != 2 || size[0] < 1 || size[1] < 1 || size[0] > kMostExtent || size[1] > kMostExtent)
+    layer.refuse("the size is none of an image");
+  Attributes attributes{{"sizes", Ints{x[0], x[3], size[0], size[1]}},
+                        {"mode", std::string(mode)},
+                        {"coordinate_transformation_mode", std::string(align_corners        ? "align_corners"
+                                                                       : half_pixel_centers ? "half_pixel"
+                                                                                            : "asymmetric")}};
+  // Nearest: floor(i * scale), of half pixels floor((i + 0.5) * scale), of aligned corners round away from zero.
+  if (mode == "nearest")
+    attributes.emplace("nearest_mode",
+                       std::string(align_corners || half_pixel_centers ? "round_prefer_ceil" : "floor"));
+  return {layer.add("Resize", {layer.layout().channels_first(image)}, std::move(attributes)), Form::ChannelsFirst};
+}
+
+// Pad, then every pixel of a block becomes an image of its own: [N, H/b, b, W/b, b, C] to [b, b, N, H/b, W/b, C].
+Placed space_to_batch(const NhwcLayer& layer, Placed image, const Ints& block, const Ints& borders) {
+  const Blocks blocks = blocks_of(layer, image, block, borders);
+  const size_t m = blocks.block.size(), rank = m + 2;
+  Ints pads(2 * rank, 0);
+  Shape x = layer.shape_of(image);
+  int64_t area = 1;
+  for (size_t i = 0; i < m; ++i) {
+    pads[1 + i] = blocks.border[i].first;
+    pads[1 + i + rank] = blocks.border[i].second;
+    x[1 + i] += blocks.border[i].first + blocks.border[i].second;
+    if (x[1 + i] % blocks.block[i] != 0)
+      layer.refuse(fmt::format("a block of {} does not divide {}", blocks.block[i], x[1 + i]));
+    area *= blocks.block[i];
+  }
+  ValueId y = layer.add("Pad", {layer.layout().source(image)}, {{"pads", pads}});
+  Shape apart{x[0]}, result{x[0] * area};
+  Ints perm;
+  for (size_t i = 0; i < m; ++i) {
+    apart.insert(apart.end(), {x[1 + i] / blocks.block[i], blocks.block[i]});
+    result.push_back(x[1 + i] / blocks.block[i]);
+    perm.push_back(static_cast<int64_t>(2 * i + 2));
+  }
+  perm.push_back(0);
+  for (size_t i = 0; i < m; ++i) perm.push_back(static_cast<int64_t>(2 * i + 1));
+  perm.push_back(static_cast<int64_t>(2 * m + 1));
+  apart.push_back(x.back());
+  result.push_back(x.back());
+  y = layer.add("Transpose", {layer.reshape(y, apart)}, {{"perm", perm}});
+  return {layer.reshape(y, result), Form::Source};
+}
+
+Placed batch_to_space(const NhwcLayer& layer, Placed image, const Ints& block, const Ints& borders) {
+  const Blocks blocks = blocks_of(layer, image, block, borders);
+  const size_t m = blocks.block.size();
+  const Shape x = layer.shape_of(image);
+  int64_t area = 1;
+  for (const int64_t extent : blocks.block) area *= extent;
+  if (x[0] % area != 0) layer.refuse(fmt::format("blocks of {} do not divide {}", area, x[0]));
+  Shape apart(blocks.block), whole{x[0] / area};
+  apart.push_back(x[0] / area);
+  Ints perm{static_cast<int64_t>(m)}, starts{0}, ends{x[0] / area};
+  for (size_t i = 0; i < m; ++i) {
+    apart.push_back(x[1 + i]);
+    whole.push_back(x[1 + i] * blocks.block[i]);
+    perm.insert(perm.end(), {static_cast<int64_t>(m + 1 + i), static_cast<int64_t>(i)});
+    starts.push_back(blocks.border[i].first);
+    ends.push_back(whole.back() - blocks.border[i].second);
+    if (starts.back() >= ends.back()) layer.refuse("its borders leave nothing");
+  }
+  apart.push_back(x.back());
+  whole.push_back(x.back());
+  perm.push_back(static_cast<int64_t>(2 * m + 1));
+  starts.push_back(0);
+  ends.push_back(x.back());
+  ValueId y = layer.add("Transpose", {layer.reshape(layer.layout().source(image), apart)}, {{"perm", perm}});
+  y = layer.reshape(y, whole);
+  return {layer.add("Slice", {y}, {{"starts", starts}, {"ends", ends}}), Form::Source};
+}
+
+Placed one_hot(const NhwcLayer& layer, Placed classes, int64_t depth, Placed on, Placed off, int64_t axis) {
+  if (depth < 1 || depth > kMostExtent) layer.refuse("the depth is no number of classes");
+  const auto rank = static_cast<int64_t>(layer.shape_of(classes).size());
+  const ValueId values = layer.add(
+      "Concat",
+      {layer.beside_reshape(layer.layout().source(off), {1}), layer.beside_reshape(layer.layout().source(on), {1})},
+      {{"axis", int64_t{0}}});
+  // Negative classes are none here; in the graph they count from the end.
+  const ValueId given = layer.cast_to(DType::Int64, layer.layout().source(classes));
+  const ValueId zero = layer.builder().constant("zero", Tensor::scalar<int64_t>(0));
+  const ValueId beyond = layer.builder().constant("no class", Tensor::scalar<int64_t>(depth));
+  const ValueId known = layer.add("Where", {layer.add("Less", {given, zero}), beyond, given});
+  return {layer.add("OneHot", {known, values}, {{"axis", layer.axis(axis, rank + 1)}, {"depth", depth}}), Form::Source};
+}
+
+// Of integers: (x - mod(x, y)) / y, where division truncates and there is nothing left to.
+Placed floor_divide(const NhwcLayer& layer, Form form, const std::vector<ValueId>& x) {
+  if (is_floating(layer.builder().graph[x[0]].dtype)) return {layer.add("Floor", {layer.add("Div", x)}), form};
+  const ValueId whole = layer.add("Sub", {x[0], layer.add("Mod", x)});
+  return {layer.add("Div", {whole, x[1]}), form};
+}
+
+Placed softmax(const NhwcLayer& layer, std::string_view op, Placed x) {
+  const auto rank = static_cast<int64_t>(layer.shape_of(x).size());
+  if (rank < 1) layer.refuse("the input has no dimensions");
+  return {layer.add(op, {x.id}, {{"axis", dimension_in(x.form, rank - 1)}}), x.form};
+}
+
+}  // namespace openrknn
