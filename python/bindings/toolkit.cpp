@@ -107,6 +107,12 @@ void bind_toolkit(nb::module_& module) {
             self.load_caffe(path, blobs, std::move(inputs));
           },
           Unlocked())
+      .def("load_tensorflow",
+           [](Toolkit& self, const std::string& path, const nb::dict& values) {
+             const ArgumentValues options = arguments_from_dict(values);
+             const nb::gil_scoped_release release;
+             self.load_tensorflow(path, options);
+           })
       .def(
           "load_tflite",
           [](Toolkit& self, const std::string& path, bool inputs_are_nchw) { self.load_tflite(path, inputs_are_nchw); },

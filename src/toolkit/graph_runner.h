@@ -17,8 +17,9 @@ class GraphRunner {
   /// threads 0 = all of the machine. The options let tests ask for reference kernels or another CPU kind.
   explicit GraphRunner(Graph, int threads = 0, PlanOptions = {}, const Arithmetic& = {});
   ~GraphRunner();
-  /// One array per graph input, in the layout of the source (Graph::input_orders), any numeric dtype (converted by value). Throws Error (RuntimeBadInput)
-  /// listing every wrong count, shape and name. Outputs are laid out likewise, in the graph's dtypes.
+  /// One array per graph input, in the layout of the source (Graph::input_orders), any numeric dtype (converted by
+  /// value). Throws Error (RuntimeBadInput) listing every wrong count, shape and name. Outputs are laid out likewise,
+  /// in the graph's dtypes.
   std::vector<Tensor> run(const std::vector<Tensor>& inputs);
   /// For graphs whose shapes depend on data: called between parts of a run; what it throws ends the run.
   void set_checkpoint(std::function<void()>);

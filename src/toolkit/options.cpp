@@ -108,6 +108,14 @@ constexpr Option kOptions[] = {
     {"load_caffe", "model", "", "path", "the .prototxt file"},
     {"load_caffe", "blobs", "None", "path", "the .caffemodel file; None: beside the .prototxt, under its name"},
     {"load_caffe", "input_name", "None", "list of names", "the order of the inputs"},
+    {"load_tensorflow", "tf_pb", "", "path", "the .pb file, a frozen graph"},
+    {"load_tensorflow", "inputs", "None", "list of tensor names",
+     "begin the model at these tensors; ':0' may be left out"},
+    {"load_tensorflow", "input_size_list", "None", "list of shapes",
+     "shapes of the inputs; of images three numbers will do"},
+    {"load_tensorflow", "outputs", "None", "list of tensor names", "end the model at these tensors"},
+    {"load_tensorflow", "input_is_nchw", "False", "bool",
+     "inputs of four dimensions are [N, C, H, W] in the graph already"},
     {"load_tflite", "model", "", "path", "the .tflite file"},
     {"load_tflite", "input_is_nchw", "False", "bool", "inputs of four dimensions are [N, C, H, W] in the file already"},
 
@@ -163,8 +171,13 @@ constexpr Option kOptions[] = {
 
 // Methods of the class that are not built yet: refused by name (the API reference, chapters after the ones above).
 constexpr UnbuiltMethod kUnbuiltMethods[] = {
-    {"load_tensorflow", true},  {"load_pytorch", true},  {"eval_perf", false},    {"eval_memory", false},
-    {"get_sdk_version", false}, {"list_devices", false}, {"reg_custom_op", true}, {"export_encrypted_rknn_model", true},
+    {"load_pytorch", true},
+    {"eval_perf", false},
+    {"eval_memory", false},
+    {"get_sdk_version", false},
+    {"list_devices", false},
+    {"reg_custom_op", true},
+    {"export_encrypted_rknn_model", true},
     {"codegen", true},
 };
 

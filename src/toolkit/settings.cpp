@@ -391,20 +391,22 @@ Settings make_settings(const ArgumentValues& given, std::vector<std::string>& wa
   return settings;
 }
 
-ImportOptions make_import_options(const ArgumentValues& given, std::vector<std::optional<Tensor>> initial_values,
+ImportOptions make_import_options(std::string_view method, const ArgumentValues& given,
+                                  std::vector<std::optional<Tensor>> initial_values,
                                   std::vector<std::string>& warnings) {
-  ArgumentValues values = check_options("load_onnx", given, warnings);
+  ArgumentValues values = check_options(method, given, warnings);
+  const auto named = [&](std::string_view argument) { return fmt::format("{}: {}", method, argument); };
   ImportOptions options;
-  options.inputs = names_of(values["inputs"], "load_onnx: inputs");
-  options.outputs = names_of(values["outputs"], "load_onnx: outputs");
-  options.input_shapes = shapes_of(values["input_size_list"], "load_onnx: input_size_list");
+  options.inputs = names_of(values["inputs"], named("inputs"));
+  options.outputs = names_of(values["outputs"], named("outputs"));
+  options.input_shapes = shapes_of(values["input_size_list"], named("input_size_list"));
   options.initial_values = std::move(initial_values);
   if (!options.inputs.empty() && options.input_shapes.empty()) {
-    fail(Code::ConfigBadValue, "load_onnx: 'inputs' is given, so 'input_size_list' must be given too",
+    fail(Code::ConfigBadValue, named("'inputs' is given, so 'input_size_list' must be given too"),
          "pass one shape per input, for example input_size_list=[[1, 3, 224, 224]]");
   }
   if (!options.inputs.empty() && options.inputs.size() != options.input_shapes.size()) {
-    fail(Code::ConfigBadValue, fmt::format("load_onnx: {} inputs but {} shapes in input_size_list",
+    fail(Code::ConfigBadValue, fmt::format("{}: {} inputs but {} shapes in input_size_list", method,
                                            options.inputs.size(), options.input_shapes.size()));
   }
   return options;

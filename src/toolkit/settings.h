@@ -26,8 +26,9 @@ Settings make_settings(const ArgumentValues& given, std::vector<std::string>& wa
 /// Of quantized_dtype.
 std::optional<Scheme> scheme_named(std::string_view text);
 
-/// load_onnx's arguments. `initial_values` are aligned with the inputs; arrays travel beside the option values.
-ImportOptions make_import_options(const ArgumentValues& given, std::vector<std::optional<Tensor>> initial_values,
+/// The arguments of load_onnx and load_tensorflow. `initial_values` are aligned with the inputs; arrays travel beside the option values.
+ImportOptions make_import_options(std::string_view method, const ArgumentValues& given,
+                                  std::vector<std::optional<Tensor>> initial_values,
                                   std::vector<std::string>& warnings);
 
 /// Reads shapes as scripts write them: [[1, 3, 224, 224]], ["1,3,224,224"], or one flat list for one input.

@@ -85,7 +85,7 @@ void Toolkit::config(const ArgumentValues& given) {
 void Toolkit::load_onnx(const std::filesystem::path& path, const ArgumentValues& given,
                         std::vector<std::optional<Tensor>> initial_values) {
   std::vector<std::string> warnings;
-  const ImportOptions options = make_import_options(given, std::move(initial_values), warnings);
+  const ImportOptions options = make_import_options("load_onnx", given, std::move(initial_values), warnings);
   state_->warn("load_onnx", warnings);
   load_as("load_onnx", "ONNX", path, options);
 }
@@ -97,6 +97,15 @@ void Toolkit::load_darknet(const std::filesystem::path& path, const std::filesys
 void Toolkit::load_caffe(const std::filesystem::path& path, const std::filesystem::path& blobs,
                          std::vector<std::string> inputs) {
   load_as("load_caffe", "Caffe", path, {.inputs = std::move(inputs), .weights = blobs});
+}
+
+void Toolkit::load_tensorflow(const std::filesystem::path& path, const ArgumentValues& given) {
+  std::vector<std::string> warnings;
+  ImportOptions options = make_import_options("load_tensorflow", given, {}, warnings);
+  const auto nchw = given.find("input_is_nchw");
+  options.inputs_are_nchw = nchw != given.end() && bool_of(nchw->second, "load_tensorflow: input_is_nchw");
+  state_->warn("load_tensorflow", warnings);
+  load_as("load_tensorflow", "TensorFlow", path, options);
 }
 
 void Toolkit::load_tflite(const std::filesystem::path& path, bool inputs_are_nchw) {

@@ -40,6 +40,8 @@ class Toolkit {
   void load_darknet(const std::filesystem::path&, const std::filesystem::path& weights);
   /// A net (.prototxt) and its numbers; `inputs` is the order of its inputs, empty: the net's.
   void load_caffe(const std::filesystem::path&, const std::filesystem::path& blobs, std::vector<std::string> inputs);
+  /// A frozen TensorFlow graph.
+  void load_tensorflow(const std::filesystem::path&, const ArgumentValues&);
   /// A TFLite model; `inputs_are_nchw`: its inputs of four dimensions have their channels second.
   void load_tflite(const std::filesystem::path&, bool inputs_are_nchw);
   /// Any framework there is an importer for, with options the native API and the command line have.

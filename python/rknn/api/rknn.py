@@ -153,6 +153,12 @@ class RKNN:
         self._core.load_caffe(os.fspath(model), "" if blobs is None else os.fspath(blobs), list(input_name or []))
 
     @_status
+    def load_tensorflow(self, tf_pb, inputs=None, input_size_list=None, outputs=None, input_is_nchw=False):
+        """Loads a frozen TensorFlow graph between tensors; ':0' may be left out of names. Returns 0 or -1."""
+        values = {"inputs": inputs, "input_size_list": input_size_list, "outputs": outputs}
+        self._core.load_tensorflow(os.fspath(tf_pb), {**values, "input_is_nchw": bool(input_is_nchw)})
+
+    @_status
     def load_tflite(self, model, input_is_nchw=False):
         """Loads a TFLite model, float or quantized. Returns 0 or -1.
 

@@ -80,6 +80,11 @@ Graph import_caffe(const std::filesystem::path&, const ImportOptions&);
 bool looks_like_caffe(std::string_view head);
 std::vector<SourceOperator> caffe_operators();
 
+/// The TensorFlow importer: a frozen GraphDef.
+Graph import_tensorflow(const std::filesystem::path&, const ImportOptions&);
+bool looks_like_tensorflow(std::string_view head);
+std::vector<SourceOperator> tensorflow_operators();
+
 /// The TFLite importer: schema 3.
 Graph import_tflite(const std::filesystem::path&, const ImportOptions&);
 bool looks_like_tflite(std::string_view head);

@@ -29,6 +29,7 @@ const Importer kImporters[] = {
     {"ONNX", {".onnx"}, looks_like_onnx, import_onnx, onnx_operators},
     {"DarkNet", {".cfg", ".weights"}, looks_like_darknet, import_darknet, darknet_operators},
     {"Caffe", {".prototxt", ".caffemodel"}, looks_like_caffe, import_caffe, caffe_operators},
+    {"TensorFlow", {".pb"}, looks_like_tensorflow, import_tensorflow, tensorflow_operators},
     {"TFLite", {".tflite"}, looks_like_tflite, import_tflite, tflite_operators},
 };
 
@@ -37,7 +38,6 @@ struct Planned {
   std::string_view extension, framework;
 };
 constexpr Planned kPlanned[] = {
-    {".pb", "TensorFlow"},
     {".pt", "TorchScript"},
     {".torchscript", "TorchScript"},
 };
@@ -75,7 +75,7 @@ const Importer& importer_for(const std::filesystem::path& path) {
          "run it (openrknn run, openrknn.load, load_rknn), or convert the model it was made from");
   }
   fail(Code::ImportBadFile, where, "this is no model file that can be read",
-       "give an ONNX (.onnx), DarkNet (.cfg), Caffe (.prototxt) or TFLite (.tflite) file");
+       "give an ONNX (.onnx), DarkNet (.cfg), Caffe (.prototxt), TensorFlow (.pb) or TFLite (.tflite) file");
 }
 
 }  // namespace openrknn

@@ -1,0 +1,174 @@
+// Of several inputs, number by number, with broadcasting.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "compiler/importers/tensorflow/layers.h"
+
+namespace openrknn::tensorflow {
+namespace {
+
+struct Aligned {
+  std::vector<ValueId> operands;
+  Form form;
+};
+Aligned align(const Layer& layer) {
+  Aligned aligned;
+  aligned.form = layer.layout().align(layer.inputs, aligned.operands);
+  return aligned;
+}
+
+Results binary(const Layer& layer, std::string_view op) {
+  layer.require_inputs(2, 2);
+  const Aligned both = align(layer);
+  return {{layer.add(op, both.operands), both.form}};
+}
+template <const char* op>
+Results plain(const Layer& layer) {
+  return binary(layer, op);
+}
+constexpr char kSub[] = "Sub", kDiv[] = "Div", kMax[] = "Max", kMin[] = "Min", kPow[] = "Pow", kEqual[] = "Equal",
+               kLess[] = "Less", kLessOrEqual[] = "LessOrEqual", kGreater[] = "Greater", kAnd[] = "And", kOr[] = "Or",
+               kMod[] = "Mod";
+
+/// The one number an input is filled with, if it is known.
+std::optional<double> number_of(const Layer& layer, size_t i) {
+  const std::optional<Tensor> known = layer.content(i);
+  if (!known || known->size() != 1) return std::nullopt;
+  return to_doubles(*known)[0];
+}
+
+/// A random operand and a known number beside it: which is which, and where the first lies.
+struct RandomPair {
+  Random random;
+  double number;
+  Shape shape;
+};
+std::optional<RandomPair> random_pair(const Layer& layer) {
+  for (size_t i = 0; i < 2 && layer.inputs.size() == 2; ++i) {
+    const auto found = layer.network.random.find(layer.input(i).id);
+    if (found == layer.network.random.end()) continue;
+    const std::optional<double> number = number_of(layer, 1 - i);
+    if (!number) return std::nullopt;
+    return RandomPair{found->second, *number, layer.shape(i)};
+  }
+  return std::nullopt;
+}
+
+Results still_random(const Layer& layer, const Shape& shape, double one, double other) {
+  const ValueId id =
+      layer.builder().graph.add(Value{.name = layer.node.name + "/random", .dtype = DType::Float32, .shape = shape});
+  layer.network.random.emplace(id, Random{std::min(one, other), std::max(one, other)});
+  return {{id, Form::Source}};
+}
+
+Results filled(const Layer& layer, const Shape& shape, double number) {
+  const ValueId one = layer.builder().constant("known", Tensor::scalar<float>(static_cast<float>(number)));
+  return {expand(layer, {one, Form::Source}, shape)};
+}
+
+Results add(const Layer& layer) {
+  if (const auto pair = random_pair(layer))
+    return still_random(layer, pair->shape, pair->random.least + pair->number, pair->random.most + pair->number);
+  return binary(layer, "Add");
+}
+Results multiply(const Layer& layer) {
+  if (const auto pair = random_pair(layer))
+    return still_random(layer, pair->shape, pair->random.least * pair->number, pair->random.most * pair->number);
+  return binary(layer, "Mul");
+}
+Results floor_of(const Layer& layer) {
+  layer.require_inputs(1, 1);
+  const auto random = layer.network.random.find(layer.input(0).id);
+  if (random != layer.network.random.end()) {
+    // least <= x < most: one whole number if no other lies between.
+    const double whole = std::floor(random->second.least);
+    if (random->second.most > whole + 1)
+      layer.refuse("it rounds a random number: dropout is for training",
+                   "freeze the graph with a keep_prob of 1, or give that input an initial value of 1");
+    return filled(layer, layer.shape(), whole);
+  }
+  return {{layer.add("Floor", {layer.input(0).id}), layer.input(0).form}};
+}
+Results greater_equal(const Layer& layer) {
+  if (const auto pair = random_pair(layer)) {
+    const bool random_first = layer.network.random.contains(layer.input(0).id);
+    if (!random_first || pair->random.least < pair->number)
+      layer.refuse("it compares a random number: dropout is for training", "freeze the graph for inference");
+    return {{layer.cast_to(DType::Bool, filled(layer, pair->shape, 1).front().id), Form::Source}};
+  }
+  return binary(layer, "GreaterOrEqual");
+}
+
+Results add_all(const Layer& layer) {
+  if (layer.inputs.empty()) layer.require_inputs(1, 1);
+  const Aligned all = align(layer);
+  ValueId sum = all.operands.front();
+  for (size_t i = 1; i < all.operands.size(); ++i) sum = layer.add("Add", {sum, all.operands[i]});
+  return {{sum, all.form}};
+}
+Results not_equal(const Layer& layer) {
+  const Placed same = binary(layer, "Equal").front();
+  return {{layer.add("Not", {same.id}), same.form}};
+}
+Results squared_difference(const Layer& layer) {
+  const Placed difference = binary(layer, "Sub").front();
+  return {{layer.add("Mul", {difference.id, difference.id}), difference.form}};
+}
+Results floor_div(const Layer& layer) {
+  layer.require_inputs(2, 2);
+  const Aligned both = align(layer);
+  return {floor_divide(layer, both.form, both.operands)};
+}
+
+/// Select's condition may be of one dimension, and then chooses rows; SelectV2 broadcasts.
+Results select(const Layer& layer) {
+  layer.require_inputs(3, 3);
+  if (layer.rank(0) == 1 && layer.rank(1) > 1) {
+    Shape column(static_cast<size_t>(layer.rank(1)), 1);
+    column[0] = layer.shape(0)[0];
+    const ValueId condition = layer.beside_reshape(layer.in_source_form(0), column);
+    return {{layer.add("Where", {condition, layer.in_source_form(1), layer.in_source_form(2)}), Form::Source}};
+  }
+  const Aligned all = align(layer);
+  return {{layer.add("Where", all.operands), all.form}};
+}
+Results select_broadcast(const Layer& layer) {
+  layer.require_inputs(3, 3);
+  const Aligned all = align(layer);
+  return {{layer.add("Where", all.operands), all.form}};
+}
+
+constexpr LayerRow kRows[] = {
+    {"Add", add},
+    {"AddN", add_all},
+    {"AddV2", add},
+    {"Div", plain<kDiv>},
+    {"Equal", plain<kEqual>},
+    {"Floor", floor_of},
+    {"FloorDiv", floor_div},
+    {"FloorMod", plain<kMod>},
+    {"Greater", plain<kGreater>},
+    {"GreaterEqual", greater_equal},
+    {"Less", plain<kLess>},
+    {"LessEqual", plain<kLessOrEqual>},
+    {"LogicalAnd", plain<kAnd>},
+    {"LogicalOr", plain<kOr>},
+    {"Maximum", plain<kMax>},
+    {"Minimum", plain<kMin>},
+    {"Mul", multiply},
+    {"NotEqual", not_equal},
+    {"Pow", plain<kPow>},
+    {"RealDiv", plain<kDiv>},
+    {"Select", select},
+    {"SelectV2", select_broadcast},
+    {"SquaredDifference", squared_difference},
+    {"Sub", plain<kSub>},
+};
+
+}  // namespace
+
+std::span<const LayerRow> rows_of_arithmetic() { return kRows; }
+
+}  // namespace openrknn::tensorflow

@@ -1,0 +1,112 @@
+// Of one input, number by number, and what passes it on.
+#include <fmt/format.h>
+
+#include "compiler/importers/tensorflow/layers.h"
+
+namespace openrknn::tensorflow {
+namespace {
+
+Results unary(const Layer& layer, std::string_view op, Attributes attributes = {}) {
+  layer.require_inputs(1, 1);
+  const Placed x = layer.input(0);
+  return {{layer.add(op, {x.id}, std::move(attributes)), x.form}};
+}
+
+template <const char* op>
+Results plain(const Layer& layer) {
+  return unary(layer, op);
+}
+constexpr char kAbs[] = "Abs", kCeil[] = "Ceil", kCos[] = "Cos", kElu[] = "Elu", kErf[] = "Erf", kExp[] = "Exp",
+               kLog[] = "Log", kNeg[] = "Neg", kNot[] = "Not", kReciprocal[] = "Reciprocal", kRelu[] = "Relu",
+               kRound[] = "Round", kSelu[] = "Selu", kSigmoid[] = "Sigmoid", kSign[] = "Sign", kSin[] = "Sin",
+               kSoftplus[] = "Softplus", kSoftsign[] = "Softsign", kSqrt[] = "Sqrt", kTanh[] = "Tanh";
+
+Results same(const Layer& layer) { return {layer.input(0)}; }
+Results same_each(const Layer& layer) { return layer.inputs; }
+
+Results relu6(const Layer& layer) { return unary(layer, "Clip", {{"min", 0.0}, {"max", 6.0}}); }
+Results leaky(const Layer& layer) { return unary(layer, "LeakyRelu", {{"alpha", layer.node.number("alpha", 0.2)}}); }
+
+Results reciprocal_root(const Layer& layer) {
+  layer.require_inputs(1, 1);
+  const Placed x = layer.input(0);
+  return {{layer.add("Reciprocal", {layer.add("Sqrt", {x.id})}), x.form}};
+}
+Results square(const Layer& layer) {
+  layer.require_inputs(1, 1);
+  const Placed x = layer.input(0);
+  return {{layer.add("Mul", {x.id, x.id}), x.form}};
+}
+Results softmax_layer(const Layer& layer) { return {softmax(layer, "Softmax", layer.input(0))}; }
+Results log_softmax(const Layer& layer) { return {softmax(layer, "LogSoftmax", layer.input(0))}; }
+
+Results cast_layer(const Layer& layer) {
+  layer.require_inputs(1, 1);
+  const AttributeValue* to = layer.node.find("DstT");
+  const std::optional<DType> dtype = to == nullptr ? std::nullopt : dtype_of_type(to->type);
+  if (!dtype) layer.refuse("the type it casts to holds no numbers");
+  return {{layer.cast_to(*dtype, layer.input(0).id), layer.input(0).form}};
+}
+
+/// Swish and the like, which came as functions of their own.
+Results silu(const Layer& layer) { return unary(layer, "SiLU"); }
+
+/// What is random stays so until something asks a question that has one answer: at a probability of 1 all is kept.
+Results random_numbers(const Layer& layer) {
+  const Shape shape = layer.ints(0, "the shape");
+  for (const int64_t extent : shape)
+    if (extent < 0 || extent > kMostExtent) layer.refuse(fmt::format("the shape {} is none", to_string(shape)));
+  if (element_count(shape) > int64_t{1} << 28) layer.refuse(fmt::format("the shape {} is too large", to_string(shape)));
+  const ValueId id =
+      layer.builder().graph.add(Value{.name = layer.node.name + "/random", .dtype = DType::Float32, .shape = shape});
+  layer.network.random.emplace(id, Random{});
+  return {{id, Form::Source}};
+}
+
+constexpr LayerRow kRows[] = {
+    {"Abs", plain<kAbs>},
+    {"Cast", cast_layer},
+    {"Ceil", plain<kCeil>},
+    {"CheckNumerics", same},
+    {"Cos", plain<kCos>},
+    {"Elu", plain<kElu>},
+    {"EnsureShape", same},
+    {"Erf", plain<kErf>},
+    {"Exp", plain<kExp>},
+    {"Identity", same},
+    {"IdentityN", same_each},
+    {"Inv", plain<kReciprocal>},
+    {"LeakyRelu", leaky},
+    {"Log", plain<kLog>},
+    {"LogSoftmax", log_softmax},
+    {"LogicalNot", plain<kNot>},
+    {"Neg", plain<kNeg>},
+    {"PlaceholderWithDefault", same},
+    {"PreventGradient", same},
+    {"RandomUniform", random_numbers},
+    {"Reciprocal", plain<kReciprocal>},
+    {"Relu", plain<kRelu>},
+    {"Relu6", relu6},
+    {"Rint", plain<kRound>},
+    {"Round", plain<kRound>},
+    {"Rsqrt", reciprocal_root},
+    {"Selu", plain<kSelu>},
+    {"Sigmoid", plain<kSigmoid>},
+    {"Sign", plain<kSign>},
+    {"Sin", plain<kSin>},
+    {"Snapshot", same},
+    {"Softmax", softmax_layer},
+    {"Softplus", plain<kSoftplus>},
+    {"Softsign", plain<kSoftsign>},
+    {"Sqrt", plain<kSqrt>},
+    {"Square", square},
+    {"StopGradient", same},
+    {"Tanh", plain<kTanh>},
+    {"swish_f32", silu},
+};
+
+}  // namespace
+
+std::span<const LayerRow> rows_of_functions() { return kRows; }
+
+}  // namespace openrknn::tensorflow

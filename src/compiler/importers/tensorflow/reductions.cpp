@@ -1,0 +1,56 @@
+// Over whole dimensions.
+#include "compiler/importers/tensorflow/layers.h"
+
+namespace openrknn::tensorflow {
+namespace {
+
+bool keeps(const Layer& layer) { return layer.node.boolean("keep_dims", false); }
+
+template <const char* op>
+Results plain(const Layer& layer) {
+  layer.require_inputs(2, 2);
+  return {reduce(layer, op, layer.input(0), layer.ints(1, "the axes"), keeps(layer))};
+}
+constexpr char kMean[] = "ReduceMean", kSum[] = "ReduceSum", kMax[] = "ReduceMax", kMin[] = "ReduceMin",
+               kProd[] = "ReduceProd";
+
+/// Of truth values, through integers.
+Results truth(const Layer& layer, std::string_view op) {
+  layer.require_inputs(2, 2);
+  const Placed numbers{layer.cast_to(DType::Int32, layer.input(0).id), layer.input(0).form};
+  const Placed found = reduce(layer, op, numbers, layer.ints(1, "the axes"), keeps(layer));
+  return {{layer.cast_to(DType::Bool, found.id), found.form}};
+}
+Results any(const Layer& layer) { return truth(layer, "ReduceMax"); }
+Results all(const Layer& layer) { return truth(layer, "ReduceMin"); }
+
+Results find(const Layer& layer, std::string_view op) {
+  layer.require_inputs(2, 2);
+  const AttributeValue* type = layer.node.find("output_type");
+  const DType dtype = type == nullptr ? DType::Int64 : dtype_of_type(type->type).value_or(DType::Int64);
+  const int64_t axis = layer.axis(layer.one_int(1, "the axis"), layer.rank());
+  const ValueId place = layer.add(op, {layer.in_source_form()}, {{"axis", axis}, {"keepdims", int64_t{0}}});
+  return {{layer.cast_to(dtype, place), Form::Source}};
+}
+Results arg_max(const Layer& layer) { return find(layer, "ArgMax"); }
+Results arg_min(const Layer& layer) { return find(layer, "ArgMin"); }
+
+Results running_sum(const Layer& layer) {
+  layer.require_inputs(2, 2);
+  return {{layer.add("CumSum", {layer.in_source_form()},
+                     {{"axis", layer.axis(layer.one_int(1, "the axis"), layer.rank())},
+                      {"exclusive", int64_t{layer.node.boolean("exclusive", false)}},
+                      {"reverse", int64_t{layer.node.boolean("reverse", false)}}}),
+           Form::Source}};
+}
+
+constexpr LayerRow kRows[] = {
+    {"All", all},         {"Any", any},           {"ArgMax", arg_max},  {"ArgMin", arg_min},    {"Cumsum", running_sum},
+    {"Max", plain<kMax>}, {"Mean", plain<kMean>}, {"Min", plain<kMin>}, {"Prod", plain<kProd>}, {"Sum", plain<kSum>},
+};
+
+}  // namespace
+
+std::span<const LayerRow> rows_of_reductions() { return kRows; }
+
+}  // namespace openrknn::tensorflow
