@@ -773,4 +773,6 @@ def test_models_of_packages_give_what_litert_gives(file):
     inputs = [random.uniform(-1, 1, shape).astype(F) for _, shape, _ in graph.inputs]
     for got, expected in zip(graph.run(inputs), run_litert(path, *inputs, reference=False), strict=True):
         assert got.shape == expected.shape
-        assert np.abs(got - expected).max() <= PACKAGE_MODELS[file] * max(float(np.ptp(expected)), float(np.abs(expected).max()))
+        assert np.abs(got - expected).max() <= PACKAGE_MODELS[file] * max(
+            float(np.ptp(expected)), float(np.abs(expected).max())
+        )

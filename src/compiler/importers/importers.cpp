@@ -26,10 +26,11 @@ std::string head_of(const std::filesystem::path& path) {
 }
 
 const Importer kImporters[] = {
+    // Before ONNX: a SavedModel begins as a file of ONNX's first version would, which is older than what is read here.
+    {"TensorFlow", {".pb"}, looks_like_tensorflow, import_tensorflow, tensorflow_operators},
     {"ONNX", {".onnx"}, looks_like_onnx, import_onnx, onnx_operators},
     {"DarkNet", {".cfg", ".weights"}, looks_like_darknet, import_darknet, darknet_operators},
     {"Caffe", {".prototxt", ".caffemodel"}, looks_like_caffe, import_caffe, caffe_operators},
-    {"TensorFlow", {".pb"}, looks_like_tensorflow, import_tensorflow, tensorflow_operators},
     {"TFLite", {".tflite"}, looks_like_tflite, import_tflite, tflite_operators},
 };
 

@@ -73,14 +73,13 @@ class Import {
     builder_.finish();
     sort();
     builder_.finish();
-    check_types();
-    builder_.finish();
     is_nchw_ = std::ranges::any_of(order_, [&](size_t i) {
       return source_.nodes[i].text("data_format") == "NCHW" && source_.nodes[i].op == "Conv2D";
     });
     add_inputs();
     builder_.finish();
     for (const size_t i : order_) translate(source_.nodes[i]);
+    tell_of_types();
     builder_.finish();
     add_outputs();
     builder_.finish();
@@ -197,26 +196,22 @@ class Import {
     }
   }
 
+  /// True if the node's operator is read. Of branches that are not taken nobody asks.
+  bool is_supported(const SourceNode& node) {
+    const LayerRow* row = row_of(node.op);
+    if (is_one_of(kOwn, node.op) || (row != nullptr && row->refused.empty())) return true;
+    (is_one_of(kVariables, node.op) ? variables_ : unsupported_[node.op]).push_back(node.name);
+    return false;
+  }
+
   /// All operators that cannot be read, each kind once.
-  void check_types() {
-    std::map<std::string, std::vector<std::string>> places;
-    std::vector<std::string> variables;
-    for (const size_t i : order_) {
-      const SourceNode& node = source_.nodes[i];
-      if (is_input(fmt::format("{}:0", node.name))) continue;
-      if (is_one_of(kVariables, node.op)) {
-        variables.push_back(node.name);
-        continue;
-      }
-      const LayerRow* row = row_of(node.op);
-      if (!is_one_of(kOwn, node.op) && (row == nullptr || !row->refused.empty())) places[node.op].push_back(node.name);
-    }
-    if (!variables.empty()) {
-      builder_.problems.add(Code::ImportUnsupportedOp, where(variables.front()),
-                            fmt::format("the graph has {} variables, expected a frozen one", variables.size()),
+  void tell_of_types() {
+    if (!variables_.empty()) {
+      builder_.problems.add(Code::ImportUnsupportedOp, where(variables_.front()),
+                            fmt::format("the graph has {} variables, expected a frozen one", variables_.size()),
                             std::string(kFreeze));
     }
-    for (const auto& [op, names] : places) {
+    for (const auto& [op, names] : unsupported_) {
       const LayerRow* row = row_of(op);
       builder_.problems.add(
           Code::ImportUnsupportedOp, where(names.front()),
@@ -321,6 +316,7 @@ class Import {
       dead_.insert(node.name + ":1");
       return;
     }
+    if (!is_supported(node)) return;
     if (node.op == "Merge") return merge(node, names);
     if (node.op == "Switch") return choose_branch(node, inputs);
     const Layer layer(network_, node, inputs);
@@ -428,7 +424,9 @@ class Import {
   std::vector<TensorName> inputs_, outputs_;
   std::vector<size_t> order_;
   std::map<std::string, Placed> tensors_;
-  std::set<std::string> dead_;  ///< of branches that are not taken
+  std::set<std::string> dead_;                                   ///< of branches that are not taken
+  std::map<std::string, std::vector<std::string>> unsupported_;  ///< nodes by operator
+  std::vector<std::string> variables_;
   bool is_nchw_ = false;
 };
 
