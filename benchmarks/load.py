@@ -26,6 +26,7 @@ SHARED = pathlib.Path(os.environ.get("OPENRKNN_SHARED", HERE.parents[1] / "share
 LOADERS = {
     ".prototxt": (".caffemodel", "OpenCV", lambda net, weights: cv2.dnn.readNetFromCaffe(net, weights)),
     ".cfg": (".weights", "OpenCV", lambda net, weights: cv2.dnn.readNetFromDarknet(net, weights)),
+    ".pb": (".pb", "OpenCV", lambda net, weights: cv2.dnn.readNetFromTensorflow(net)),
     ".tflite": (".tflite", "LiteRT", lambda net, weights: Interpreter(net).allocate_tensors()),
     ".onnx": (".onnx", "onnxruntime", lambda net, weights: onnxruntime.InferenceSession(net)),
 }

@@ -26,7 +26,8 @@ Settings make_settings(const ArgumentValues& given, std::vector<std::string>& wa
 /// Of quantized_dtype.
 std::optional<Scheme> scheme_named(std::string_view text);
 
-/// The arguments of load_onnx and load_tensorflow. `initial_values` are aligned with the inputs; arrays travel beside the option values.
+/// The arguments of load_onnx and load_tensorflow. `initial_values` are aligned with the inputs; arrays travel beside
+/// the option values.
 ImportOptions make_import_options(std::string_view method, const ArgumentValues& given,
                                   std::vector<std::optional<Tensor>> initial_values,
                                   std::vector<std::string>& warnings);

@@ -75,3 +75,16 @@ def test_a_float_tflite_classifier_reads_digits_in_int8(repository, shared, tmp_
     files = ["--model", folder / "mobiledigits_float.tflite", "--dataset", tmp_path / "dataset.txt"]
     text = example(repository, "tflite_classifier.py", *files, "--image", tmp_path / "digit.png")
     assert int(re.search(r"class +(\d+)", text).group(1)) == test["labels"][0]
+
+
+def test_a_tensorflow_classifier_reads_digits_in_int8(repository, shared, tmp_path):
+    folder = shared / "models" / "digits"
+    train, test = np.load(folder / "train.npz"), np.load(folder / "test.npz")
+    for i in range(20):
+        Image.fromarray(train["images"][i].reshape(32, 32)).save(tmp_path / f"{i}.png")
+    (tmp_path / "dataset.txt").write_text("".join(f"{i}.png\n" for i in range(20)))
+    Image.fromarray(test["images"][1].reshape(32, 32)).save(tmp_path / "digit.png")
+    tensors = ["--input", "input", "--output", "Identity", "--size", 32, 32, 1]
+    files = ["--pb", folder / "mobiledigits_frozen.pb", "--dataset", tmp_path / "dataset.txt"]
+    text = example(repository, "tensorflow_classifier.py", *files, *tensors, "--image", tmp_path / "digit.png")
+    assert int(re.search(r"class +(\d+)", text).group(1)) == test["labels"][1]

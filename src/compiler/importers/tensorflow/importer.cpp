@@ -10,6 +10,7 @@
 
 #include "compiler/importers/tensorflow/graph_def.h"
 #include "compiler/importers/tensorflow/layers.h"
+#include "compiler/importers/tensorflow/needed_nodes.h"
 
 namespace openrknn {
 namespace tensorflow {
@@ -20,26 +21,6 @@ constexpr std::string_view kFreeze =
     "from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2 as freeze; "
     "f = freeze(tf.saved_model.load('FOLDER').signatures['serving_default']); "
     "tf.io.write_graph(f.graph, '.', 'frozen.pb', as_text=False)\"";
-
-/// A tensor as the format names it: node and number of its output.
-struct TensorName {
-  std::string node;
-  int64_t output = 0;
-  bool is_control = false;
-
-  std::string text() const { return fmt::format("{}:{}", node, output); }
-};
-TensorName parse_name(const std::string& text) {
-  if (!text.empty() && text[0] == '^') return {text.substr(1), 0, true};
-  const size_t colon = text.rfind(':');
-  if (colon == std::string::npos || colon + 1 == text.size()) return {text, 0, false};
-  int64_t output = 0;
-  for (size_t i = colon + 1; i < text.size(); ++i) {
-    if (text[i] < '0' || text[i] > '9' || output > 65536) return {text, 0, false};
-    output = output * 10 + (text[i] - '0');
-  }
-  return {text.substr(0, colon), output, false};
-}
 
 const LayerRow* row_of(std::string_view op) {
   static const std::vector<LayerRow> kAll = layer_rows();
@@ -71,7 +52,7 @@ class Import {
     choose_outputs();
     choose_inputs();
     builder_.finish();
-    sort();
+    order_ = needed_nodes(source_, by_name_, inputs_, outputs_, builder_.problems);
     builder_.finish();
     is_nchw_ = std::ranges::any_of(order_, [&](size_t i) {
       return source_.nodes[i].text("data_format") == "NCHW" && source_.nodes[i].op == "Conv2D";
@@ -151,50 +132,7 @@ class Import {
     }
   }
 
-  bool is_input(const std::string& tensor) const {
-    return std::ranges::any_of(inputs_, [&](const TensorName& name) { return name.text() == tensor; });
-  }
-
-  /// Nodes the outputs depend on, up to the inputs, each behind what it reads. Without recursion: chains are long.
-  void sort() {
-    enum class State : uint8_t { New, Open, Done };
-    std::vector<State> states(source_.nodes.size(), State::New);
-    std::vector<std::pair<size_t, size_t>> stack;  // node, next of its inputs
-    std::set<std::string> missing;
-    const auto open = [&](const TensorName& name, const std::string& reader) {
-      const auto found = by_name_.find(name.node);
-      if (found == by_name_.end()) {
-        if (missing.insert(name.node).second)
-          builder_.problems.add(Code::ImportMissingTensor, where(reader),
-                                fmt::format("it reads '{}', and there is no such node", name.node));
-        return;
-      }
-      State& state = states[found->second];
-      if (state == State::Open && source_.nodes[found->second].op != "Merge") {
-        builder_.problems.add(Code::ImportCycle, where(name.node), "the node depends on its own result");
-        return;
-      }
-      if (state != State::New) return;
-      state = State::Open;
-      stack.emplace_back(found->second, 0);
-    };
-    for (const TensorName& output : outputs_) {
-      open(output, output.node);
-      while (!stack.empty()) {
-        auto& [node, next] = stack.back();
-        const SourceNode& source = source_.nodes[node];
-        if (next == source.inputs.size()) {
-          states[node] = State::Done;
-          order_.push_back(node);
-          stack.pop_back();
-          continue;
-        }
-        const TensorName read = parse_name(source.inputs[next++]);
-        if (!read.is_control && !is_input(fmt::format("{}:0", source.name)) && !is_input(read.text()))
-          open(read, source.name);
-      }
-    }
-  }
+  bool is_input(const std::string& tensor) const { return names_tensor(inputs_, tensor); }
 
   /// True if the node's operator is read. Of branches that are not taken nobody asks.
   bool is_supported(const SourceNode& node) {
