@@ -108,11 +108,12 @@ TEST(OnnxFile, IsRecognisedByExtensionAndByContent) {
   const Message whole = model(identity_conv());
   EXPECT_EQ(importer_for(folder.write("net.ONNX", whole)).framework, "ONNX");
   EXPECT_EQ(importer_for(folder.write("net", whole)).framework, "ONNX");
+  EXPECT_EQ(importer_for(folder.write("other.onnx", "flatTFL3 and more")).framework, "TFLite");
   const auto code = [&](const std::filesystem::path& path) {
     return problems_of([&] { importer_for(path); }).at(0).code;
   };
   EXPECT_EQ(code(folder.write("notes.txt", "hello")), Code::ImportBadFile);
-  EXPECT_EQ(code(folder.write("net.tflite", "TFL3")), Code::NotBuilt);
+  EXPECT_EQ(code(folder.write("net.torchscript", "code")), Code::NotBuilt);
   EXPECT_EQ(code(folder.path() / "absent.onnx"), Code::FileNotFound);
 }
 

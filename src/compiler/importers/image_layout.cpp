@@ -11,40 +11,41 @@ std::vector<int64_t> as_attribute(const std::vector<int>& order) { return {order
 
 }  // namespace
 
-int64_t dimension_in(Form form, int64_t d) {
+int64_t dimension_in(ImageForm form, int64_t d) {
   constexpr int64_t kPlaces[] = {0, 2, 3, 1};
-  return form == Form::Source ? d : kPlaces[d];
+  return form == ImageForm::Source ? d : kPlaces[d];
 }
 
 Placed ImageLayout::add_input(std::string name, DType dtype, const Shape& source, bool is_image) {
   Graph& graph = builder_.graph;
-  const Form form = is_image && source.size() == 4 ? Form::ChannelsFirst : Form::Source;
+  const ImageForm form = is_image && source.size() == 4 ? ImageForm::ChannelsFirst : ImageForm::Source;
   graph.input_orders.resize(graph.inputs.size());
-  graph.input_orders.push_back(form == Form::ChannelsFirst ? kToSource : std::vector<int>{});
-  return {builder_.add_input(std::move(name), dtype, form == Form::Source ? source : permute(source, kToFirst)), form};
+  graph.input_orders.push_back(form == ImageForm::ChannelsFirst ? kToSource : std::vector<int>{});
+  return {builder_.add_input(std::move(name), dtype, form == ImageForm::Source ? source : permute(source, kToFirst)),
+          form};
 }
 
 void ImageLayout::add_output(Placed tensor) {
   Graph& graph = builder_.graph;
   graph.output_orders.resize(graph.outputs.size());
-  graph.output_orders.push_back(tensor.form == Form::ChannelsFirst ? kToSource : std::vector<int>{});
+  graph.output_orders.push_back(tensor.form == ImageForm::ChannelsFirst ? kToSource : std::vector<int>{});
   graph.outputs.push_back(tensor.id);
 }
 
 Shape ImageLayout::shape(Placed tensor) const {
   const Shape& here = builder_.shape(tensor.id);
-  return tensor.form == Form::Source ? here : permute(here, kToSource);
+  return tensor.form == ImageForm::Source ? here : permute(here, kToSource);
 }
 
 ValueId ImageLayout::source(Placed tensor) {
-  if (tensor.form == Form::Source) return tensor.id;
+  if (tensor.form == ImageForm::Source) return tensor.id;
   ValueId& other = source_.try_emplace(tensor.id, ValueId::None).first->second;
   if (other == ValueId::None) other = converted(tensor.id, kToSource, "nhwc");
   return other;
 }
 
 ValueId ImageLayout::channels_first(Placed tensor) {
-  if (tensor.form == Form::ChannelsFirst) return tensor.id;
+  if (tensor.form == ImageForm::ChannelsFirst) return tensor.id;
   ValueId& other = first_.try_emplace(tensor.id, ValueId::None).first->second;
   if (other == ValueId::None) other = converted(tensor.id, kToFirst, "nchw");
   return other;
@@ -57,18 +58,18 @@ ValueId ImageLayout::converted(ValueId id, const std::vector<int>& order, const 
   return builder_.add_beside("Transpose", {id}, {{"perm", as_attribute(order)}});
 }
 
-Form ImageLayout::form_of(std::span<const Placed> tensors) {
-  const bool any = std::ranges::any_of(tensors, [](Placed tensor) { return tensor.form == Form::ChannelsFirst; });
-  return any ? Form::ChannelsFirst : Form::Source;
+ImageForm ImageLayout::form_of(std::span<const Placed> tensors) {
+  const bool any = std::ranges::any_of(tensors, [](Placed tensor) { return tensor.form == ImageForm::ChannelsFirst; });
+  return any ? ImageForm::ChannelsFirst : ImageForm::Source;
 }
 
-Form ImageLayout::align(std::span<const Placed> tensors, std::vector<ValueId>& operands) {
+ImageForm ImageLayout::align(std::span<const Placed> tensors, std::vector<ValueId>& operands) {
   size_t rank = 0;
   for (const Placed tensor : tensors) rank = std::max(rank, builder_.shape(tensor.id).size());
-  const Form form = rank == 4 ? form_of(tensors) : Form::Source;
+  const ImageForm form = rank == 4 ? form_of(tensors) : ImageForm::Source;
   for (const Placed tensor : tensors) {
     const Shape known = shape(tensor);
-    if (form == Form::Source || known.empty() || known.size() == 4) {
+    if (form == ImageForm::Source || known.empty() || known.size() == 4) {
       operands.push_back(known.empty() ? tensor.id : in(form, tensor));
       continue;
     }
@@ -78,7 +79,7 @@ Form ImageLayout::align(std::span<const Placed> tensors, std::vector<ValueId>& o
     const bool is_constant = value.constant && value.producer == NodeId::None;
     const ValueId four = is_constant ? builder_.graph.add_constant(value.name + "/4d", value.constant->reshaped(full))
                                      : builder_.add_beside("Reshape", {tensor.id}, {{"shape", full}});
-    operands.push_back(channels_first({four, Form::Source}));
+    operands.push_back(channels_first({four, ImageForm::Source}));
   }
   return form;
 }

@@ -12,16 +12,16 @@
 namespace openrknn {
 
 /// How the dimensions of a tensor stand in the graph: as in the source, or, of four, the last one second.
-enum class Form : uint8_t { Source, ChannelsFirst };
+enum class ImageForm : uint8_t { Source, ChannelsFirst };
 
 /// A tensor of the source.
 struct Placed {
   ValueId id = ValueId::None;
-  Form form = Form::Source;
+  ImageForm form = ImageForm::Source;
 };
 
 /// The source's dimension d in this form: NHWC's 3 is 1 where channels come first. d is not negative.
-int64_t dimension_in(Form, int64_t d);
+int64_t dimension_in(ImageForm, int64_t d);
 
 class ImageLayout {
  public:
@@ -38,13 +38,15 @@ class ImageLayout {
   ValueId source(Placed);
   /// Of four dimensions [N, H, W, C]: as [N, C, H, W].
   ValueId channels_first(Placed);
-  ValueId in(Form form, Placed tensor) { return form == Form::Source ? source(tensor) : channels_first(tensor); }
+  ValueId in(ImageForm form, Placed tensor) {
+    return form == ImageForm::Source ? source(tensor) : channels_first(tensor);
+  }
 
   /// Operands of an operator that takes numbers at the same places, with broadcasting: all in one form, channels first
   /// if any of them is. Tensors of fewer dimensions get those they lack.
-  Form align(std::span<const Placed>, std::vector<ValueId>& operands);
+  ImageForm align(std::span<const Placed>, std::vector<ValueId>& operands);
   /// The same of one result shape: the form in which a node that has these operands is best computed.
-  static Form form_of(std::span<const Placed>);
+  static ImageForm form_of(std::span<const Placed>);
 
  private:
   ValueId converted(ValueId, const std::vector<int>& order, const char* suffix);

@@ -69,6 +69,25 @@ Blocks blocks_of(const NhwcLayer& layer, Placed x, const Ints& block, const Ints
 
 }  // namespace
 
+NhwcLayer::Aligned NhwcLayer::align(const std::vector<Placed>& inputs) const {
+  Aligned aligned;
+  aligned.form = layout_.align(inputs, aligned.operands);
+  return aligned;
+}
+
+Ints NhwcLayer::whole_numbers(const std::optional<Tensor>& known, std::string_view what) const {
+  if (!known) refuse(fmt::format("{} is computed by the model, expected a constant", what));
+  if (!is_integer(known->dtype())) refuse(fmt::format("{} is {}, expected integers", what, name(known->dtype())));
+  if (known->size() > 64) refuse(fmt::format("{} has {} numbers", what, known->size()));
+  return to_ints(*known);
+}
+
+int64_t NhwcLayer::whole_number(const std::optional<Tensor>& known, std::string_view what) const {
+  const Ints all = whole_numbers(known, what);
+  if (all.size() != 1) refuse(fmt::format("{} has {} numbers, expected 1", what, all.size()));
+  return all[0];
+}
+
 int64_t NhwcLayer::axis(int64_t given, int64_t rank, std::string_view what) const {
   if (const std::optional<int64_t> found = normalize_axis(given, rank)) return *found;
   refuse(fmt::format("{}: got {}, and there are {} dimensions", what, given, rank));
@@ -118,7 +137,7 @@ Placed expand(const NhwcLayer& layer, Placed x, const Shape& shape) {
     full.insert(full.begin(), shape.size() - full.size(), 1);
     source = layer.beside_reshape(source, full);
   }
-  return {layer.add("Expand", {source}, {{"shape", shape}}), Form::Source};
+  return {layer.add("Expand", {source}, {{"shape", shape}}), ImageForm::Source};
 }
 
 Placed pad(const NhwcLayer& layer, Placed x, const Ints& pairs, double value) {
@@ -144,13 +163,13 @@ Placed reduce(const NhwcLayer& layer, std::string_view op, Placed x, const Ints&
   }
   if (axes.empty()) return x;
   std::ranges::sort(axes);
-  const bool is_spatial = x.form == Form::ChannelsFirst && axes == Ints{2, 3} && op == "ReduceMean" &&
+  const bool is_spatial = x.form == ImageForm::ChannelsFirst && axes == Ints{2, 3} && op == "ReduceMean" &&
                           is_floating(layer.builder().graph[x.id].dtype);
   const ValueId y = is_spatial ? layer.add("GlobalAveragePool", {x.id})
                                : layer.add(op, {x.id}, {{"axes", axes}, {"keepdims", int64_t{1}}});
   if (keeps) return {y, x.form};
   // Dimensions of 1 move for free; the source's order is that of what is left.
-  return {layer.reshape(layer.layout().source({y, x.form}), kept), Form::Source};
+  return {layer.reshape(layer.layout().source({y, x.form}), kept), ImageForm::Source};
 }
 
 Placed resize(const NhwcLayer& layer, Placed image, const Ints& size, std::string_view mode, bool align_corners,
@@ -168,7 +187,7 @@ Placed resize(const NhwcLayer& layer, Placed image, const Ints& size, std::strin
   if (mode == "nearest")
     attributes.emplace("nearest_mode",
                        std::string(align_corners || half_pixel_centers ? "round_prefer_ceil" : "floor"));
-  return {layer.add("Resize", {layer.layout().channels_first(image)}, std::move(attributes)), Form::ChannelsFirst};
+  return {layer.add("Resize", {layer.layout().channels_first(image)}, std::move(attributes)), ImageForm::ChannelsFirst};
 }
 
 // Pad, then every pixel of a block becomes an image of its own: [N, H/b, b, W/b, b, C] to [b, b, N, H/b, W/b, C].
@@ -200,7 +219,7 @@ Placed space_to_batch(const NhwcLayer& layer, Placed image, const Ints& block, c
   apart.push_back(x.back());
   result.push_back(x.back());
   y = layer.add("Transpose", {layer.reshape(y, apart)}, {{"perm", perm}});
-  return {layer.reshape(y, result), Form::Source};
+  return {layer.reshape(y, result), ImageForm::Source};
 }
 
 Placed batch_to_space(const NhwcLayer& layer, Placed image, const Ints& block, const Ints& borders) {
@@ -228,7 +247,7 @@ Placed batch_to_space(const NhwcLayer& layer, Placed image, const Ints& block, c
   ends.push_back(x.back());
   ValueId y = layer.add("Transpose", {layer.reshape(layer.layout().source(image), apart)}, {{"perm", perm}});
   y = layer.reshape(y, whole);
-  return {layer.add("Slice", {y}, {{"starts", starts}, {"ends", ends}}), Form::Source};
+  return {layer.add("Slice", {y}, {{"starts", starts}, {"ends", ends}}), ImageForm::Source};
 }
 
 Placed one_hot(const NhwcLayer& layer, Placed classes, int64_t depth, Placed on, Placed off, int64_t axis) {
@@ -243,11 +262,12 @@ Placed one_hot(const NhwcLayer& layer, Placed classes, int64_t depth, Placed on,
   const ValueId zero = layer.builder().constant("zero", Tensor::scalar<int64_t>(0));
   const ValueId beyond = layer.builder().constant("no class", Tensor::scalar<int64_t>(depth));
   const ValueId known = layer.add("Where", {layer.add("Less", {given, zero}), beyond, given});
-  return {layer.add("OneHot", {known, values}, {{"axis", layer.axis(axis, rank + 1)}, {"depth", depth}}), Form::Source};
+  return {layer.add("OneHot", {known, values}, {{"axis", layer.axis(axis, rank + 1)}, {"depth", depth}}),
+          ImageForm::Source};
 }
 
 // Of integers: (x - mod(x, y)) / y, where division truncates and there is nothing left to.
-Placed floor_divide(const NhwcLayer& layer, Form form, const std::vector<ValueId>& x) {
+Placed floor_divide(const NhwcLayer& layer, ImageForm form, const std::vector<ValueId>& x) {
   if (is_floating(layer.builder().graph[x[0]].dtype)) return {layer.add("Floor", {layer.add("Div", x)}), form};
   const ValueId whole = layer.add("Sub", {x[0], layer.add("Mod", x)});
   return {layer.add("Div", {whole, x[1]}), form};

@@ -2,6 +2,7 @@
 // need nothing but a tensor and numbers. All of it speaks of the source's dimensions.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -41,6 +42,15 @@ class NhwcLayer {
   ValueId cast_to(DType to, ValueId x) const { return add("Cast", {x}, {{"to", static_cast<int64_t>(to)}}); }
   ValueId beside_reshape(ValueId x, Shape shape) const { return beside("Reshape", {x}, {{"shape", std::move(shape)}}); }
 
+  /// Operands of the same places, in one form.
+  struct Aligned {
+    std::vector<ValueId> operands;
+    ImageForm form;
+  };
+  Aligned align(const std::vector<Placed>& inputs) const;
+  /// Whole numbers that have to be known here (sizes, axes, places): few, and integers.
+  Ints whole_numbers(const std::optional<Tensor>& known, std::string_view what) const;
+  int64_t whole_number(const std::optional<Tensor>& known, std::string_view what) const;
   /// 0..rank-1; negative ones count from the end.
   int64_t axis(int64_t given, int64_t rank, std::string_view what = "axis") const;
   [[noreturn]] void refuse(std::string problem, std::string fix = {}) const;
@@ -88,7 +98,7 @@ Placed batch_to_space(const NhwcLayer&, Placed x, const std::vector<int64_t>& bl
                       const std::vector<int64_t>& borders);
 Placed one_hot(const NhwcLayer&, Placed classes, int64_t depth, Placed on, Placed off, int64_t axis);
 /// Of integers and floats, rounded down.
-Placed floor_divide(const NhwcLayer&, Form, const std::vector<ValueId>& operands);
+Placed floor_divide(const NhwcLayer&, ImageForm, const std::vector<ValueId>& operands);
 /// Over the last dimension.
 Placed softmax(const NhwcLayer&, std::string_view op, Placed x);
 

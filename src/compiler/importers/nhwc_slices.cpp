@@ -12,7 +12,7 @@ namespace {
 using Ints = std::vector<int64_t>;
 
 /// One number a dimension of the source, at the places its dimensions have in the form.
-Ints placed(Form form, const Ints& by_source) {
+Ints placed(ImageForm form, const Ints& by_source) {
   Ints result(by_source.size());
   for (size_t d = 0; d < by_source.size(); ++d)
     result[static_cast<size_t>(dimension_in(form, static_cast<int64_t>(d)))] = by_source[d];
@@ -92,7 +92,7 @@ Placed strided_slice(const NhwcLayer& layer, Placed x, const StridedSlice& given
   keep(shape.size() - d);
   const ValueId part = slice_of(layer, x, starts, ends, steps);
   if (!is_reshaped) return {part, x.form};
-  return {layer.reshape(layer.layout().source({part, x.form}), result), Form::Source};
+  return {layer.reshape(layer.layout().source({part, x.form}), result), ImageForm::Source};
 }
 
 Placed slice(const NhwcLayer& layer, Placed x, const Ints& begin, const Ints& size) {
@@ -149,7 +149,7 @@ std::vector<Placed> split(const NhwcLayer& layer, Placed x, int64_t axis, Ints s
 
 Placed concatenate(const NhwcLayer& layer, const std::vector<Placed>& parts, int64_t axis) {
   if (parts.empty()) layer.refuse("it has no inputs");
-  const Form form = ImageLayout::form_of(parts);
+  const ImageForm form = ImageLayout::form_of(parts);
   const size_t rank = layer.shape_of(parts.front()).size();
   std::vector<ValueId> operands;
   for (const Placed part : parts) {
@@ -167,7 +167,7 @@ Placed pack(const NhwcLayer& layer, const std::vector<Placed>& parts, int64_t ax
   one.insert(one.begin() + at, 1);
   std::vector<ValueId> operands;
   for (const Placed part : parts) operands.push_back(layer.beside_reshape(layer.layout().source(part), one));
-  return {layer.add("Concat", std::move(operands), {{"axis", at}}), Form::Source};
+  return {layer.add("Concat", std::move(operands), {{"axis", at}}), ImageForm::Source};
 }
 
 std::vector<Placed> unpack(const NhwcLayer& layer, Placed x, int64_t axis, size_t count) {
@@ -177,8 +177,8 @@ std::vector<Placed> unpack(const NhwcLayer& layer, Placed x, int64_t axis, size_
     layer.refuse(fmt::format("{} outputs of {} slices", count, one[static_cast<size_t>(at)]));
   one.erase(one.begin() + at);
   std::vector<Placed> results;
-  for (const Placed part : split(layer, {layer.layout().source(x), Form::Source}, at, Ints(count, 1)))
-    results.push_back({layer.reshape(part.id, one), Form::Source});
+  for (const Placed part : split(layer, {layer.layout().source(x), ImageForm::Source}, at, Ints(count, 1)))
+    results.push_back({layer.reshape(part.id, one), ImageForm::Source});
   return results;
 }
 

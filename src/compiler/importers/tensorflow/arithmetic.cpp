@@ -9,19 +9,9 @@
 namespace openrknn::tensorflow {
 namespace {
 
-struct Aligned {
-  std::vector<ValueId> operands;
-  Form form;
-};
-Aligned align(const Layer& layer) {
-  Aligned aligned;
-  aligned.form = layer.layout().align(layer.inputs, aligned.operands);
-  return aligned;
-}
-
 Results binary(const Layer& layer, std::string_view op) {
   layer.require_inputs(2, 2);
-  const Aligned both = align(layer);
+  const NhwcLayer::Aligned both = layer.align(layer.inputs);
   return {{layer.add(op, both.operands), both.form}};
 }
 template <const char* op>
@@ -60,12 +50,12 @@ Results still_random(const Layer& layer, const Shape& shape, double one, double 
   const ValueId id =
       layer.builder().graph.add(Value{.name = layer.node.name + "/random", .dtype = DType::Float32, .shape = shape});
   layer.network.random.emplace(id, Random{std::min(one, other), std::max(one, other)});
-  return {{id, Form::Source}};
+  return {{id, ImageForm::Source}};
 }
 
 Results filled(const Layer& layer, const Shape& shape, double number) {
   const ValueId one = layer.builder().constant("known", Tensor::scalar<float>(static_cast<float>(number)));
-  return {expand(layer, {one, Form::Source}, shape)};
+  return {expand(layer, {one, ImageForm::Source}, shape)};
 }
 
 Results add(const Layer& layer) {
@@ -96,14 +86,14 @@ Results greater_equal(const Layer& layer) {
     const bool random_first = layer.network.random.contains(layer.input(0).id);
     if (!random_first || pair->random.least < pair->number)
       layer.refuse("it compares a random number: dropout is for training", "freeze the graph for inference");
-    return {{layer.cast_to(DType::Bool, filled(layer, pair->shape, 1).front().id), Form::Source}};
+    return {{layer.cast_to(DType::Bool, filled(layer, pair->shape, 1).front().id), ImageForm::Source}};
   }
   return binary(layer, "GreaterOrEqual");
 }
 
 Results add_all(const Layer& layer) {
   if (layer.inputs.empty()) layer.require_inputs(1, 1);
-  const Aligned all = align(layer);
+  const NhwcLayer::Aligned all = layer.align(layer.inputs);
   ValueId sum = all.operands.front();
   for (size_t i = 1; i < all.operands.size(); ++i) sum = layer.add("Add", {sum, all.operands[i]});
   return {{sum, all.form}};
@@ -118,7 +108,7 @@ Results squared_difference(const Layer& layer) {
 }
 Results floor_div(const Layer& layer) {
   layer.require_inputs(2, 2);
-  const Aligned both = align(layer);
+  const NhwcLayer::Aligned both = layer.align(layer.inputs);
   return {floor_divide(layer, both.form, both.operands)};
 }
 
@@ -129,14 +119,14 @@ Results select(const Layer& layer) {
     Shape column(static_cast<size_t>(layer.rank(1)), 1);
     column[0] = layer.shape(0)[0];
     const ValueId condition = layer.beside_reshape(layer.in_source_form(0), column);
-    return {{layer.add("Where", {condition, layer.in_source_form(1), layer.in_source_form(2)}), Form::Source}};
+    return {{layer.add("Where", {condition, layer.in_source_form(1), layer.in_source_form(2)}), ImageForm::Source}};
   }
-  const Aligned all = align(layer);
+  const NhwcLayer::Aligned all = layer.align(layer.inputs);
   return {{layer.add("Where", all.operands), all.form}};
 }
 Results select_broadcast(const Layer& layer) {
   layer.require_inputs(3, 3);
-  const Aligned all = align(layer);
+  const NhwcLayer::Aligned all = layer.align(layer.inputs);
   return {{layer.add("Where", all.operands), all.form}};
 }
 

@@ -60,7 +60,7 @@ Results random_numbers(const Layer& layer) {
   const ValueId id =
       layer.builder().graph.add(Value{.name = layer.node.name + "/random", .dtype = DType::Float32, .shape = shape});
   layer.network.random.emplace(id, Random{});
-  return {{id, Form::Source}};
+  return {{id, ImageForm::Source}};
 }
 
 constexpr LayerRow kRows[] = {

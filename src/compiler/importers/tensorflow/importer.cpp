@@ -189,7 +189,7 @@ class Import {
     if (type == nullptr) type = node.find("T");
     const DType dtype = type == nullptr ? DType::Float32 : dtype_of_type(type->type).value_or(DType::Float32);
     if (frozen) {
-      tensors_[tensor] = {builder_.graph.add_constant(tensor, cast(*frozen, dtype)), Form::Source};
+      tensors_[tensor] = {builder_.graph.add_constant(tensor, cast(*frozen, dtype)), ImageForm::Source};
       return;
     }
     const bool is_read = std::ranges::any_of(order_, [&](size_t each) {
@@ -295,7 +295,8 @@ class Import {
       Tensor content = read_tensor(value->tensor, source_.file);
       if (content.dtype() == DType::Float16 || content.dtype() == DType::BFloat16 || content.dtype() == DType::Float64)
         content = cast(content, DType::Float32);
-      tensors_[node.name + ":0"] = {builder_.graph.add_constant(node.name + ":0", std::move(content)), Form::Source};
+      tensors_[node.name + ":0"] = {builder_.graph.add_constant(node.name + ":0", std::move(content)),
+                                    ImageForm::Source};
     } catch (const Error& error) {
       for (Diagnostic diagnostic : error.diagnostics) {
         diagnostic.where = where(node.name);
@@ -327,7 +328,7 @@ class Import {
       tensors_[node.name + ":0"] = found->second;
       const auto index = static_cast<int32_t>(i);
       tensors_[node.name + ":1"] = {builder_.graph.add_constant(node.name + ":1", Tensor::scalar<int32_t>(index)),
-                                    Form::Source};
+                                    ImageForm::Source};
       return skip(node);
     }
     const bool all_dead = std::ranges::all_of(names, [&](const std::string& name) { return dead_.contains(name); });

@@ -61,21 +61,7 @@ std::pair<int64_t, int64_t> Layer::spatial(std::string_view key, int64_t fallbac
 
 std::optional<Tensor> Layer::content(size_t i) const {
   const Placed x = input(i);
-  return x.form == Form::Source ? builder().graph[x.id].constant : std::nullopt;
-}
-
-Ints Layer::ints(size_t i, std::string_view what) const {
-  const std::optional<Tensor> known = content(i);
-  if (!known) refuse(fmt::format("{} is computed by the model, expected a constant", what));
-  if (!is_integer(known->dtype())) refuse(fmt::format("{} is {}, expected integers", what, name(known->dtype())));
-  if (known->size() > 64) refuse(fmt::format("{} has {} numbers", what, known->size()));
-  return to_ints(*known);
-}
-
-int64_t Layer::one_int(size_t i, std::string_view what) const {
-  const Ints all = ints(i, what);
-  if (all.size() != 1) refuse(fmt::format("{} has {} numbers, expected 1", what, all.size()));
-  return all[0];
+  return x.form == ImageForm::Source ? builder().graph[x.id].constant : std::nullopt;
 }
 
 ValueId Layer::weights(size_t i, std::string_view part, const std::vector<int>& order) const {
@@ -83,7 +69,7 @@ ValueId Layer::weights(size_t i, std::string_view part, const std::vector<int>& 
   if (given.size() != order.size())
     refuse(fmt::format("{} is {}, expected {} dimensions", part, to_string(given), order.size()));
   const Value& value = builder().graph[input(i).id];
-  if (value.constant && value.producer == NodeId::None && input(i).form == Form::Source)
+  if (value.constant && value.producer == NodeId::None && input(i).form == ImageForm::Source)
     return builder().constant(part, transpose(*value.constant, order));
   return beside("Transpose", {in_source_form(i)}, {{"perm", Ints(order.begin(), order.end())}});
 }

@@ -48,14 +48,14 @@ class Layer : public NhwcLayer {
   bool is_nchw() const { return node.text("data_format", "NHWC") == "NCHW"; }
   /// The input as [N, C, H, W], and what is one as the source has it.
   ValueId image(size_t i = 0) const;
-  Placed as_image(ValueId y) const { return {y, is_nchw() ? Form::Source : Form::ChannelsFirst}; }
+  Placed as_image(ValueId y) const { return {y, is_nchw() ? ImageForm::Source : ImageForm::ChannelsFirst}; }
   /// Two numbers of an attribute that has one a dimension: of height and width.
   std::pair<int64_t, int64_t> spatial(std::string_view key, int64_t fallback) const;
 
   /// Content of an input that is known, in the source's order.
   std::optional<Tensor> content(size_t i) const;
-  Ints ints(size_t i, std::string_view what) const;
-  int64_t one_int(size_t i, std::string_view what) const;
+  Ints ints(size_t i, std::string_view what) const { return whole_numbers(content(i), what); }
+  int64_t one_int(size_t i, std::string_view what) const { return whole_number(content(i), what); }
   ValueId weights(size_t i, std::string_view part, const std::vector<int>& order) const;
 
   void require_inputs(size_t least, size_t most) const;

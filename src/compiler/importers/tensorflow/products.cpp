@@ -90,10 +90,10 @@ Results bias_add(const Layer& layer) {
   layer.require_inputs(2, 2);
   if (layer.is_nchw() && layer.rank() == 4) {
     const ValueId bias = layer.beside_reshape(layer.in_source_form(1), {1, element_count(layer.shape(1)), 1, 1});
-    return {{layer.add("Add", {layer.in_source_form(0), bias}), Form::Source}};
+    return {{layer.add("Add", {layer.in_source_form(0), bias}), ImageForm::Source}};
   }
   std::vector<ValueId> operands;
-  const Form form = layer.layout().align(layer.inputs, operands);
+  const ImageForm form = layer.layout().align(layer.inputs, operands);
   return {{layer.add("Add", std::move(operands)), form}};
 }
 
@@ -140,13 +140,13 @@ Results matmul(const Layer& layer) {
   layer.require_inputs(2, 2);
   return {{layer.add("MatMul", {operand(layer, 0, layer.node.boolean("transpose_a", false)),
                                 operand(layer, 1, layer.node.boolean("transpose_b", false))}),
-           Form::Source}};
+           ImageForm::Source}};
 }
 Results batch_matmul(const Layer& layer) {
   layer.require_inputs(2, 2);
   return {{layer.add("MatMul", {operand(layer, 0, layer.node.boolean("adj_x", false)),
                                 operand(layer, 1, layer.node.boolean("adj_y", false))}),
-           Form::Source}};
+           ImageForm::Source}};
 }
 
 Results resized(const Layer& layer, const char* mode) {
@@ -177,7 +177,7 @@ Results local_response(const Layer& layer) {
                       {"alpha", layer.node.number("alpha", 1) * static_cast<double>(size)},
                       {"beta", layer.node.number("beta", 0.5)},
                       {"bias", layer.node.number("bias", 1)}}),
-           Form::ChannelsFirst}};
+           ImageForm::ChannelsFirst}};
 }
 
 Results to_batch(const Layer& layer) {

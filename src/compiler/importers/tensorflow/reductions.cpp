@@ -30,7 +30,7 @@ Results find(const Layer& layer, std::string_view op) {
   const DType dtype = type == nullptr ? DType::Int64 : dtype_of_type(type->type).value_or(DType::Int64);
   const int64_t axis = layer.axis(layer.one_int(1, "the axis"), layer.rank());
   const ValueId place = layer.add(op, {layer.in_source_form()}, {{"axis", axis}, {"keepdims", int64_t{0}}});
-  return {{layer.cast_to(dtype, place), Form::Source}};
+  return {{layer.cast_to(dtype, place), ImageForm::Source}};
 }
 Results arg_max(const Layer& layer) { return find(layer, "ArgMax"); }
 Results arg_min(const Layer& layer) { return find(layer, "ArgMin"); }
@@ -41,7 +41,7 @@ Results running_sum(const Layer& layer) {
                      {{"axis", layer.axis(layer.one_int(1, "the axis"), layer.rank())},
                       {"exclusive", int64_t{layer.node.boolean("exclusive", false)}},
                       {"reverse", int64_t{layer.node.boolean("reverse", false)}}}),
-           Form::Source}};
+           ImageForm::Source}};
 }
 
 constexpr LayerRow kRows[] = {

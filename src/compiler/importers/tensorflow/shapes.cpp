@@ -15,13 +15,13 @@ DType type_of(const Layer& layer, std::string_view key, DType fallback) {
 }
 Results integers(const Layer& layer, const Ints& numbers, Shape shape, DType dtype) {
   return {{layer.builder().constant("content", cast(Tensor::from<int64_t>(std::move(shape), numbers), dtype)),
-           Form::Source}};
+           ImageForm::Source}};
 }
 
 Results reshape_layer(const Layer& layer) {
   layer.require_inputs(2, 2);
   const Shape shape = resolved_shape(layer, layer.ints(1, "the shape"), element_count(layer.shape()));
-  return {{layer.reshape(layer.in_source_form(), shape), Form::Source}};
+  return {{layer.reshape(layer.in_source_form(), shape), ImageForm::Source}};
 }
 
 Results squeeze(const Layer& layer) {
@@ -36,21 +36,21 @@ Results squeeze(const Layer& layer) {
     if (!goes[d]) kept.push_back(shape[d]);
     if (goes[d] && shape[d] != 1) layer.refuse(fmt::format("dimension {} of {} is not 1", d, to_string(shape)));
   }
-  return {{layer.reshape(layer.in_source_form(), kept), Form::Source}};
+  return {{layer.reshape(layer.in_source_form(), kept), ImageForm::Source}};
 }
 
 Results expand_dims(const Layer& layer) {
   layer.require_inputs(2, 2);
   Shape shape = layer.shape();
   shape.insert(shape.begin() + layer.axis(layer.one_int(1, "the axis"), layer.rank() + 1), 1);
-  return {{layer.reshape(layer.in_source_form(), shape), Form::Source}};
+  return {{layer.reshape(layer.in_source_form(), shape), ImageForm::Source}};
 }
 
 Results transpose_layer(const Layer& layer) {
   layer.require_inputs(2, 2);
   Ints perm = layer.ints(1, "the permutation");
   for (int64_t& d : perm) d = layer.axis(d, layer.rank());
-  return {{layer.add("Transpose", {layer.in_source_form()}, {{"perm", std::move(perm)}}), Form::Source}};
+  return {{layer.add("Transpose", {layer.in_source_form()}, {{"perm", std::move(perm)}}), ImageForm::Source}};
 }
 
 Results concat_at(const Layer& layer, size_t axis_at, size_t first) {
@@ -128,7 +128,7 @@ Results mirror(const Layer& layer) {
 Results tile(const Layer& layer) {
   layer.require_inputs(2, 2);
   return {{layer.add("Tile", {layer.in_source_form()}, {{"repeats", layer.ints(1, "the number of copies")}}),
-           Form::Source}};
+           ImageForm::Source}};
 }
 Results broadcast_to(const Layer& layer) {
   layer.require_inputs(2, 2);
@@ -140,8 +140,8 @@ Results fill(const Layer& layer) {
 }
 Results range(const Layer& layer) {
   layer.require_inputs(3, 3);
-  return {
-      {layer.add("Range", {layer.in_source_form(0), layer.in_source_form(1), layer.in_source_form(2)}), Form::Source}};
+  return {{layer.add("Range", {layer.in_source_form(0), layer.in_source_form(1), layer.in_source_form(2)}),
+           ImageForm::Source}};
 }
 
 Results shape_layer(const Layer& layer) {
@@ -160,7 +160,7 @@ Results rank_layer(const Layer& layer) {
 Results like(const Layer& layer, double number) {
   layer.require_inputs(1, 1);
   const ValueId one = layer.builder().constant("number", cast(Tensor::scalar<double>(number), layer.dtype()));
-  return {expand(layer, {one, Form::Source}, layer.shape())};
+  return {expand(layer, {one, ImageForm::Source}, layer.shape())};
 }
 Results zeros_like(const Layer& layer) { return like(layer, 0); }
 Results ones_like(const Layer& layer) { return like(layer, 1); }
@@ -169,7 +169,7 @@ Results gather_at(const Layer& layer, int64_t axis) {
   if (layer.node.integer("batch_dims", 0) != 0) layer.refuse("batch_dims other than 0 is not supported");
   return {{layer.add("Gather", {layer.in_source_form(0), layer.in_source_form(1)},
                      {{"axis", layer.axis(axis, layer.rank())}}),
-           Form::Source}};
+           ImageForm::Source}};
 }
 Results gather(const Layer& layer) {
   layer.require_inputs(2, 2);
@@ -182,7 +182,7 @@ Results gather_v2(const Layer& layer) {
 Results gather_nd(const Layer& layer) {
   layer.require_inputs(2, 2);
   return {{layer.add("GatherND", {layer.in_source_form(0), layer.cast_to(DType::Int64, layer.in_source_form(1))}),
-           Form::Source}};
+           ImageForm::Source}};
 }
 Results one_hot_layer(const Layer& layer) {
   layer.require_inputs(4, 4);
@@ -193,7 +193,7 @@ Results top_k(const Layer& layer) {
   layer.require_inputs(2, 2);
   const std::vector<ValueId> found = layer.builder().add_many(
       "TopK", {layer.in_source_form()}, {{"axis", layer.axis(-1, layer.rank())}, {"k", layer.one_int(1, "k")}}, 2);
-  return {{found[0], Form::Source}, {layer.cast_to(DType::Int32, found[1]), Form::Source}};
+  return {{found[0], ImageForm::Source}, {layer.cast_to(DType::Int32, found[1]), ImageForm::Source}};
 }
 
 constexpr LayerRow kRows[] = {

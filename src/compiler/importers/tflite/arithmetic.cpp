@@ -6,22 +6,9 @@
 namespace openrknn::tflite {
 namespace {
 
-struct Aligned {
-  std::vector<ValueId> operands;
-  Form form;
-};
-
-Aligned align(const Layer& layer) {
-  std::vector<Placed> given;
-  for (size_t i = 0; i < layer.inputs(); ++i) given.push_back(layer.real(i));
-  Aligned aligned;
-  aligned.form = layer.layout().align(given, aligned.operands);
-  return aligned;
-}
-
 Results binary(const Layer& layer, std::string_view op) {
   layer.require_inputs(2, 2);
-  const Aligned both = align(layer);
+  const NhwcLayer::Aligned both = layer.align(layer.all_real());
   return {{layer.add(op, both.operands), both.form}};
 }
 
@@ -55,13 +42,13 @@ Results floor_mod(const Layer& layer) { return binary(layer, "Mod"); }
 
 Results floor_div(const Layer& layer) {
   layer.require_inputs(2, 2);
-  const Aligned both = align(layer);
+  const NhwcLayer::Aligned both = layer.align(layer.all_real());
   return {floor_divide(layer, both.form, both.operands)};
 }
 
 Results add_all(const Layer& layer) {
   if (layer.inputs() == 0) layer.require_inputs(1, 1);
-  const Aligned all = align(layer);
+  const NhwcLayer::Aligned all = layer.align(layer.all_real());
   ValueId sum = all.operands.front();
   for (size_t i = 1; i < all.operands.size(); ++i) sum = layer.add("Add", {sum, all.operands[i]});
   return {{sum, all.form}};
@@ -74,9 +61,9 @@ Results select(const Layer& layer, bool by_rows) {
     Shape column(static_cast<size_t>(layer.rank(1)), 1);
     column[0] = layer.shape(0)[0];
     const ValueId condition = layer.builder().add_beside("Reshape", {layer.in_source_form(0)}, {{"shape", column}});
-    return {{layer.add("Where", {condition, layer.in_source_form(1), layer.in_source_form(2)}), Form::Source}};
+    return {{layer.add("Where", {condition, layer.in_source_form(1), layer.in_source_form(2)}), ImageForm::Source}};
   }
-  const Aligned all = align(layer);
+  const NhwcLayer::Aligned all = layer.align(layer.all_real());
   return {{layer.add("Where", all.operands), all.form}};
 }
 Results select_rows(const Layer& layer) { return select(layer, true); }

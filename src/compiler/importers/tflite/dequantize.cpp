@@ -10,7 +10,7 @@ struct Parameters {
   int64_t axis;
 };
 
-Parameters parameters_of(LayerBuilder& builder, const SourceTensor& tensor, Form form, DType codes) {
+Parameters parameters_of(LayerBuilder& builder, const SourceTensor& tensor, ImageForm form, DType codes) {
   const QuantParams& quant = *tensor.quant;
   const Shape shape = quant.axis < 0 ? Shape{} : Shape{static_cast<int64_t>(quant.scale.size())};
   const std::vector<float> scale(quant.scale.begin(), quant.scale.end());
@@ -22,12 +22,12 @@ Parameters parameters_of(LayerBuilder& builder, const SourceTensor& tensor, Form
 
 }  // namespace
 
-ValueId dequantized(LayerBuilder& builder, ValueId codes, const SourceTensor& tensor, Form form) {
+ValueId dequantized(LayerBuilder& builder, ValueId codes, const SourceTensor& tensor, ImageForm form) {
   const Parameters about = parameters_of(builder, tensor, form, builder.graph[codes].dtype);
   return builder.add_beside("DequantizeLinear", {codes, about.scale, about.zero_point}, {{"axis", about.axis}});
 }
 
-ValueId quantized(LayerBuilder& builder, ValueId numbers, const SourceTensor& tensor, Form form) {
+ValueId quantized(LayerBuilder& builder, ValueId numbers, const SourceTensor& tensor, ImageForm form) {
   const Parameters about = parameters_of(builder, tensor, form, tensor.dtype);
   return builder.add_beside("QuantizeLinear", {numbers, about.scale, about.zero_point},
                             {{"axis", about.axis}, {"to", static_cast<int64_t>(tensor.dtype)}});

@@ -68,7 +68,7 @@ Results prelu(const Layer& layer) {
   layer.require_inputs(2, 2);
   const Placed both[] = {layer.real(0), layer.real(1)};
   std::vector<ValueId> operands;
-  const Form form = layer.layout().align(both, operands);
+  const ImageForm form = layer.layout().align(both, operands);
   return {{layer.add("PRelu", std::move(operands)), form}};
 }
 
@@ -95,7 +95,7 @@ Results local_response(const Layer& layer) {
                                {"alpha", static_cast<double>(options->alpha()) * static_cast<double>(size)},
                                {"beta", static_cast<double>(options->beta())},
                                {"bias", static_cast<double>(options->bias())}});
-  return {{y, Form::ChannelsFirst}};
+  return {{y, ImageForm::ChannelsFirst}};
 }
 
 constexpr LayerRow kRows[] = {

@@ -92,7 +92,7 @@ Placed Layer::real(size_t i) const {
   const ValueId stored =
       builder().graph.add_constant(tensor.name, is_half ? cast(*state.content, DType::Float32) : *state.content);
   const bool is_coded = tensor.quant && state.content->dtype() == tensor.dtype;
-  state.real = {is_coded ? dequantized(builder(), stored, tensor, Form::Source) : stored, Form::Source};
+  state.real = {is_coded ? dequantized(builder(), stored, tensor, ImageForm::Source) : stored, ImageForm::Source};
   return state.real;
 }
 
@@ -112,22 +112,8 @@ std::optional<Tensor> Layer::content(size_t i) const {
   const TensorState& state = network.states[index(i)];
   if (state.content) return state.content;
   // Computed from constants: proven by inference. In the source's order only where it has that form.
-  if (state.real.id == ValueId::None || state.real.form != Form::Source) return std::nullopt;
+  if (state.real.id == ValueId::None || state.real.form != ImageForm::Source) return std::nullopt;
   return builder().graph[state.real.id].constant;
-}
-
-Ints Layer::ints(size_t i, std::string_view what) const {
-  const std::optional<Tensor> known = content(i);
-  if (!known) refuse(fmt::format("{} is computed by the model, expected a constant", what));
-  if (!is_integer(known->dtype())) refuse(fmt::format("{} is {}, expected integers", what, name(known->dtype())));
-  if (known->size() > 64) refuse(fmt::format("{} has {} numbers", what, known->size()));
-  return to_ints(*known);
-}
-
-int64_t Layer::one_int(size_t i, std::string_view what) const {
-  const Ints all = ints(i, what);
-  if (all.size() != 1) refuse(fmt::format("{} has {} numbers, expected 1", what, all.size()));
-  return all[0];
 }
 
 ValueId Layer::weights(size_t i, std::string_view part, const std::vector<int>& order) const {
@@ -145,7 +131,7 @@ ValueId Layer::weights(size_t i, std::string_view part, const std::vector<int>& 
   SourceTensor moved = tensor;
   if (tensor.quant->axis >= 0)
     moved.quant->axis = static_cast<int>(std::ranges::find(order, tensor.quant->axis) - order.begin());
-  return dequantized(builder(), builder().constant(part, turned), moved, Form::Source);
+  return dequantized(builder(), builder().constant(part, turned), moved, ImageForm::Source);
 }
 
 ValueId Layer::activated(ValueId x, int activation) const {

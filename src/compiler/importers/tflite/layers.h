@@ -64,8 +64,8 @@ class Layer : public NhwcLayer {
   /// A constant input as the file stores it; none if it is computed.
   std::optional<Tensor> content(size_t i) const;
   /// Whole numbers of a constant input (sizes, axes, places). Throws Error if it is computed.
-  Ints ints(size_t i, std::string_view what) const;
-  int64_t one_int(size_t i, std::string_view what) const;
+  Ints ints(size_t i, std::string_view what) const { return whole_numbers(content(i), what); }
+  int64_t one_int(size_t i, std::string_view what) const { return whole_number(content(i), what); }
   /// A constant input with its dimensions in another order (and shape before that), as numbers.
   ValueId weights(size_t i, std::string_view part, const std::vector<int>& order) const;
 

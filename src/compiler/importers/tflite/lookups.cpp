@@ -13,19 +13,20 @@ Results gather(const Layer& layer) {
   const auto* options = layer.options<file::GatherOptions>();
   if (options != nullptr && options->batch_dims() != 0) layer.refuse("batch_dims other than 0 is not supported");
   const int64_t axis = layer.axis(options == nullptr ? 0 : options->axis(), layer.rank());
-  return {{layer.add("Gather", {layer.in_source_form(0), layer.in_source_form(1)}, {{"axis", axis}}), Form::Source}};
+  return {
+      {layer.add("Gather", {layer.in_source_form(0), layer.in_source_form(1)}, {{"axis", axis}}), ImageForm::Source}};
 }
 
 Results embedding(const Layer& layer) {
   layer.require_inputs(2, 2);
-  return {
-      {layer.add("Gather", {layer.in_source_form(1), layer.in_source_form(0)}, {{"axis", int64_t{0}}}), Form::Source}};
+  return {{layer.add("Gather", {layer.in_source_form(1), layer.in_source_form(0)}, {{"axis", int64_t{0}}}),
+           ImageForm::Source}};
 }
 
 Results gather_nd(const Layer& layer) {
   layer.require_inputs(2, 2);
   const ValueId places = layer.add("Cast", {layer.in_source_form(1)}, {{"to", static_cast<int64_t>(DType::Int64)}});
-  return {{layer.add("GatherND", {layer.in_source_form(0), places}), Form::Source}};
+  return {{layer.add("GatherND", {layer.in_source_form(0), places}), ImageForm::Source}};
 }
 
 /// Zeros, and the updates at their places.
@@ -38,7 +39,7 @@ Results scatter_nd(const Layer& layer) {
   const ValueId updates = layer.in_source_form(1);
   const ValueId zeros = layer.builder().constant("zeros", Tensor::zeros(layer.builder().graph[updates].dtype, shape));
   const ValueId places = layer.add("Cast", {layer.in_source_form(0)}, {{"to", static_cast<int64_t>(DType::Int64)}});
-  return {{layer.add("ScatterND", {zeros, places, updates}, {{"reduction", std::string("add")}}), Form::Source}};
+  return {{layer.add("ScatterND", {zeros, places, updates}, {{"reduction", std::string("add")}}), ImageForm::Source}};
 }
 
 /// A part written over: the place is clamped so that the part fits.
@@ -58,7 +59,7 @@ Results dynamic_update_slice(const Layer& layer) {
   Tensor ones(DType::Bool, part);
   for (bool& one : ones.mutable_values<bool>()) one = true;
   const ValueId mask = layer.add("Pad", {layer.builder().constant("places", ones)}, {{"pads", pads}});
-  return {{layer.add("Where", {mask, moved, layer.in_source_form(0)}), Form::Source}};
+  return {{layer.add("Where", {mask, moved, layer.in_source_form(0)}), ImageForm::Source}};
 }
 
 Results one_hot_layer(const Layer& layer) {
@@ -75,7 +76,7 @@ Results reverse_sequence(const Layer& layer) {
   const ValueId lengths = layer.add("Cast", {layer.in_source_form(1)}, {{"to", static_cast<int64_t>(DType::Int64)}});
   return {{layer.add("ReverseSequence", {layer.in_source_form(0), lengths},
                      {{"batch_axis", int64_t{options->batch_dim()}}, {"time_axis", int64_t{options->seq_dim()}}}),
-           Form::Source}};
+           ImageForm::Source}};
 }
 
 Results top_k(const Layer& layer) {
@@ -85,13 +86,13 @@ Results top_k(const Layer& layer) {
   const std::vector<ValueId> found = layer.builder().add_many("TopK", {layer.in_source_form(0)},
                                                               {{"axis", layer.axis(-1, layer.rank())}, {"k", k[0]}}, 2);
   const ValueId places = layer.add("Cast", {found[1]}, {{"to", static_cast<int64_t>(layer.output(1).dtype)}});
-  return {{found[0], Form::Source}, {places, Form::Source}};
+  return {{found[0], ImageForm::Source}, {places, ImageForm::Source}};
 }
 
 Results where(const Layer& layer) {
   layer.require_inputs(1, 1);
   const ValueId places = layer.add("NonZero", {layer.in_source_form(0)});
-  return {{layer.add("Transpose", {places}, {{"perm", Ints{1, 0}}}), Form::Source}};
+  return {{layer.add("Transpose", {places}, {{"perm", Ints{1, 0}}}), ImageForm::Source}};
 }
 
 constexpr LayerRow kRows[] = {

@@ -24,7 +24,7 @@ ValueId bias_of(const Layer& layer, size_t i) {
   whole.quant->zero_point.assign(whole.quant->scale.size(), 0);
   for (double& scale : whole.quant->scale) scale *= x.quant->scale[0];
   if (whole.quant->axis >= 0) whole.quant->axis = 0;
-  return dequantized(layer.builder(), layer.builder().constant("bias", *layer.content(i)), whole, Form::Source);
+  return dequantized(layer.builder(), layer.builder().constant("bias", *layer.content(i)), whole, ImageForm::Source);
 }
 
 std::vector<ValueId> with_bias(const Layer& layer, std::vector<ValueId> operands, size_t i) {
@@ -60,7 +60,7 @@ Results convolution(const Layer& layer) {
   attributes.emplace("group", x[3] / weights[3]);
   const ValueId y = layer.add(
       "Conv", with_bias(layer, {layer.channels_first(0), layer.weights(1, "weights", {0, 3, 1, 2})}, 2), attributes);
-  return {{layer.activated(y, options->fused_activation()), Form::ChannelsFirst}};
+  return {{layer.activated(y, options->fused_activation()), ImageForm::ChannelsFirst}};
 }
 
 Results depthwise(const Layer& layer) {
@@ -78,7 +78,7 @@ Results depthwise(const Layer& layer) {
   attributes.emplace("group", x[3]);
   const ValueId y = layer.add(
       "Conv", with_bias(layer, {layer.channels_first(0), layer.weights(1, "weights", {3, 0, 1, 2})}, 2), attributes);
-  return {{layer.activated(y, options->fused_activation()), Form::ChannelsFirst}};
+  return {{layer.activated(y, options->fused_activation()), ImageForm::ChannelsFirst}};
 }
 
 /// What it was the convolution of: the output's size is given, the padding follows from it.
@@ -106,7 +106,7 @@ Results transposed(const Layer& layer, size_t x_at, size_t weights_at, size_t bi
        {"strides", Ints{given.stride_h, given.stride_w}},
        {"pads", Ints{top, left, std::max<int64_t>(-extra_h, 0), std::max<int64_t>(-extra_w, 0)}},
        {"output_padding", Ints{std::max<int64_t>(extra_h, 0), std::max<int64_t>(extra_w, 0)}}});
-  return {{y, Form::ChannelsFirst}};
+  return {{y, ImageForm::ChannelsFirst}};
 }
 
 Results transposed_convolution(const Layer& layer) {
@@ -155,7 +155,7 @@ Results fully_connected(const Layer& layer) {
   if (x != rows && !keeps) in = layer.builder().add_beside("Reshape", {in}, {{"shape", rows}});
   std::vector<ValueId> operands = with_bias(layer, {in, layer.weights(1, "weights", {1, 0})}, 2);
   const ValueId y = layer.add("MatMul", std::move(operands));
-  return {{layer.activated(y, options == nullptr ? 0 : options->fused_activation()), Form::Source}};
+  return {{layer.activated(y, options == nullptr ? 0 : options->fused_activation()), ImageForm::Source}};
 }
 
 Results batch_matmul(const Layer& layer) {
@@ -173,7 +173,7 @@ Results batch_matmul(const Layer& layer) {
   };
   const ValueId a = operand(0, options != nullptr && options->adj_x());
   const ValueId b = operand(1, options != nullptr && options->adj_y());
-  return {{layer.add("MatMul", {a, b}), Form::Source}};
+  return {{layer.add("MatMul", {a, b}), ImageForm::Source}};
 }
 
 constexpr LayerRow kRows[] = {

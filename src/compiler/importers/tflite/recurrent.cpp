@@ -39,9 +39,9 @@ struct Sequence {
   /// Of [time, 1, batch, n].
   Placed out(ValueId y) const {
     const Shape shape = layer.builder().shape(y);
-    if (layer.rank() == 2) return {layer.reshape(y, {shape[2], shape[3]}), Form::Source};
+    if (layer.rank() == 2) return {layer.reshape(y, {shape[2], shape[3]}), ImageForm::Source};
     y = layer.reshape(y, {shape[0], shape[2], shape[3]});
-    return {time_major ? y : layer.add("Transpose", {y}, {{"perm", Ints{1, 0, 2}}}), Form::Source};
+    return {time_major ? y : layer.add("Transpose", {y}, {{"perm", Ints{1, 0, 2}}}), ImageForm::Source};
   }
 };
 
@@ -122,7 +122,7 @@ Results both_ways(const Layer& layer, bool merge, const std::function<Placed(std
   const Placed forward = one("forward"), backward = one("reverse");
   if (!merge) return {forward, backward};
   const int64_t last = layer.axis(-1, layer.rank());
-  return {{layer.add("Concat", {forward.id, backward.id}, {{"axis", last}}), Form::Source}};
+  return {{layer.add("Concat", {forward.id, backward.id}, {{"axis", last}}), ImageForm::Source}};
 }
 
 Results bidirectional_lstm(const Layer& layer) {
@@ -203,7 +203,7 @@ Results svdf(const Layer& layer) {
   const ValueId each = layer.reshape(layer.add("Mul", {features, newest}), {batch, filters / rank, rank});
   ValueId y = layer.add("ReduceSum", {each}, {{"axes", Ints{2}}, {"keepdims", int64_t{0}}});
   if (layer.has(3)) y = layer.add("Add", {y, layer.weights(3, "bias", {0})});
-  return {{layer.activated(y, options->fused_activation()), Form::Source}};
+  return {{layer.activated(y, options->fused_activation()), ImageForm::Source}};
 }
 
 constexpr LayerRow kRows[] = {

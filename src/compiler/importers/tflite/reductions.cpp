@@ -37,7 +37,7 @@ Results find(const Layer& layer, std::string_view op) {
   if (axis.size() != 1) layer.refuse(fmt::format("{} axes, expected 1", axis.size()));
   const ValueId place =
       layer.add(op, {layer.in_source_form(0)}, {{"axis", layer.axis(axis[0], layer.rank())}, {"keepdims", int64_t{0}}});
-  return {{layer.add("Cast", {place}, {{"to", static_cast<int64_t>(layer.output().dtype)}}), Form::Source}};
+  return {{layer.add("Cast", {place}, {{"to", static_cast<int64_t>(layer.output().dtype)}}), ImageForm::Source}};
 }
 Results arg_max(const Layer& layer) { return find(layer, "ArgMax"); }
 Results arg_min(const Layer& layer) { return find(layer, "ArgMin"); }
@@ -51,7 +51,7 @@ Results running_sum(const Layer& layer) {
                      {{"axis", layer.axis(axis[0], layer.rank())},
                       {"exclusive", int64_t{options != nullptr && options->exclusive()}},
                       {"reverse", int64_t{options != nullptr && options->reverse()}}}),
-           Form::Source}};
+           ImageForm::Source}};
 }
 
 constexpr LayerRow kRows[] = {

@@ -21,7 +21,7 @@ Results pool(const Layer& layer, std::string_view op, ValueId in) {
                         {"strides", Ints{options->stride_h(), options->stride_w()}},
                         {"pads", Ints{top, left, bottom, right}}};
   const ValueId y = layer.add(op, {in}, std::move(attributes));
-  return {{layer.activated(y, options->fused_activation()), Form::ChannelsFirst}};
+  return {{layer.activated(y, options->fused_activation()), ImageForm::ChannelsFirst}};
 }
 Results average_pool(const Layer& layer) {
   return pool(layer, "AveragePool", layer.channels_first(0));
@@ -55,8 +55,8 @@ Results shuffle(const Layer& layer, const char* op) {
   layer.require_inputs(1, 1);
   const auto* options = layer.options<file::BlockOptions>();
   if (options == nullptr || options->block_size() < 1) layer.refuse("it has no block_size");
-  return {
-      {layer.add(op, {layer.channels_first(0)}, {{"blocksize", int64_t{options->block_size()}}}), Form::ChannelsFirst}};
+  return {{layer.add(op, {layer.channels_first(0)}, {{"blocksize", int64_t{options->block_size()}}}),
+           ImageForm::ChannelsFirst}};
 }
 Results depth_to_space(const Layer& layer) { return shuffle(layer, "DepthToSpace"); }
 Results space_to_depth(const Layer& layer) { return shuffle(layer, "SpaceToDepth"); }

@@ -22,7 +22,7 @@ Results reshape(const Layer& layer) {
   }
   return {
       {layer.reshape(layer.in_source_form(0), resolved_shape(layer, std::move(shape), element_count(layer.shape(0)))),
-       Form::Source}};
+       ImageForm::Source}};
 }
 
 Results squeeze(const Layer& layer) {
@@ -42,7 +42,7 @@ Results squeeze(const Layer& layer) {
     if (!goes[d]) kept.push_back(shape[d]);
     if (goes[d] && shape[d] != 1) layer.refuse(fmt::format("dimension {} of {} is not 1", d, to_string(shape)));
   }
-  return {{layer.reshape(layer.in_source_form(0), kept), Form::Source}};
+  return {{layer.reshape(layer.in_source_form(0), kept), ImageForm::Source}};
 }
 
 Results expand_dims(const Layer& layer) {
@@ -51,14 +51,14 @@ Results expand_dims(const Layer& layer) {
   if (axis.size() != 1) layer.refuse(fmt::format("{} axes, expected 1", axis.size()));
   Shape shape = layer.shape(0);
   shape.insert(shape.begin() + layer.axis(axis[0], layer.rank() + 1), 1);
-  return {{layer.reshape(layer.in_source_form(0), shape), Form::Source}};
+  return {{layer.reshape(layer.in_source_form(0), shape), ImageForm::Source}};
 }
 
 Results transpose_layer(const Layer& layer) {
   layer.require_inputs(2, 2);
   Ints perm = layer.ints(1, "the permutation");
   for (int64_t& d : perm) d = layer.axis(d, layer.rank());
-  return {{layer.add("Transpose", {layer.in_source_form(0)}, {{"perm", std::move(perm)}}), Form::Source}};
+  return {{layer.add("Transpose", {layer.in_source_form(0)}, {{"perm", std::move(perm)}}), ImageForm::Source}};
 }
 
 Results pack_layer(const Layer& layer) {
@@ -75,7 +75,7 @@ Results unpack_layer(const Layer& layer) {
 Results tile(const Layer& layer) {
   layer.require_inputs(2, 2);
   return {{layer.add("Tile", {layer.in_source_form(0)}, {{"repeats", layer.ints(1, "the number of copies")}}),
-           Form::Source}};
+           ImageForm::Source}};
 }
 
 Results broadcast_to(const Layer& layer) {
@@ -89,7 +89,7 @@ Results fill(const Layer& layer) {
 }
 
 Results constant_of(const Layer& layer, const Tensor& content) {
-  return {{layer.builder().constant("content", content), Form::Source}};
+  return {{layer.builder().constant("content", content), ImageForm::Source}};
 }
 
 Tensor integers(const Layer& layer, const Ints& numbers, Shape shape) {
@@ -116,8 +116,8 @@ Results zeros_like(const Layer& layer) {
 
 Results range(const Layer& layer) {
   layer.require_inputs(3, 3);
-  return {
-      {layer.add("Range", {layer.in_source_form(0), layer.in_source_form(1), layer.in_source_form(2)}), Form::Source}};
+  return {{layer.add("Range", {layer.in_source_form(0), layer.in_source_form(1), layer.in_source_form(2)}),
+           ImageForm::Source}};
 }
 
 constexpr LayerRow kRows[] = {
