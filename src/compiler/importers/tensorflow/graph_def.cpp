@@ -12,6 +12,14 @@ namespace openrknn::tensorflow {
 namespace {
 
 using protozero::pbf_reader;
+using protozero::pbf_wire_type;
+using protozero::tag_and_type;
+
+// A field of another wire type than its own is another field: it is skipped.
+constexpr uint32_t varint(uint32_t field) { return tag_and_type(field, pbf_wire_type::varint); }
+constexpr uint32_t bytes(uint32_t field) { return tag_and_type(field, pbf_wire_type::length_delimited); }
+constexpr uint32_t fixed32(uint32_t field) { return tag_and_type(field, pbf_wire_type::fixed32); }
+constexpr uint32_t fixed64(uint32_t field) { return tag_and_type(field, pbf_wire_type::fixed64); }
 
 std::string text_of(protozero::data_view view) { return {view.data(), view.size()}; }
 
@@ -21,15 +29,15 @@ std::string text_of(protozero::data_view view) { return {view.data(), view.size(
 std::optional<Shape> parse_shape(pbf_reader reader) {
   Shape shape;
   while (reader.next()) {
-    switch (reader.tag()) {
-      case 2: {
+    switch (reader.tag_and_type()) {
+      case bytes(2): {
         pbf_reader dimension = reader.get_message();
         int64_t size = 0;
-        while (dimension.next()) dimension.tag() == 1 ? void(size = dimension.get_int64()) : dimension.skip();
+        while (dimension.next()) dimension.tag_and_type() == varint(1) ? void(size = dimension.get_int64()) : dimension.skip();
         shape.push_back(size);
         break;
       }
-      case 3: if (reader.get_bool()) return std::nullopt; break;
+      case varint(3): if (reader.get_bool()) return std::nullopt; break;
       default: reader.skip();
     }
   }
@@ -38,11 +46,10 @@ std::optional<Shape> parse_shape(pbf_reader reader) {
 
 void parse_list(pbf_reader reader, AttributeValue& value) {
   while (reader.next()) {
-    if (reader.tag() != 3) { reader.skip(); continue; }
-    if (reader.wire_type() == protozero::pbf_wire_type::length_delimited) {
-      for (const int64_t number : reader.get_packed_int64()) value.integers.push_back(number);
-    } else {
-      value.integers.push_back(reader.get_int64());
+    switch (reader.tag_and_type()) {
+      case bytes(3): for (const int64_t number : reader.get_packed_int64()) value.integers.push_back(number); break;
+      case varint(3): value.integers.push_back(reader.get_int64()); break;
+      default: reader.skip();
     }
   }
 }
@@ -50,15 +57,15 @@ void parse_list(pbf_reader reader, AttributeValue& value) {
 AttributeValue parse_value(pbf_reader reader) {
   AttributeValue value;
   while (reader.next()) {
-    switch (reader.tag()) {
-      case 1: parse_list(reader.get_message(), value); break;
-      case 2: value.text = text_of(reader.get_view()); break;
-      case 3: value.integer = reader.get_int64(); break;
-      case 4: value.number = static_cast<double>(reader.get_float()); break;
-      case 5: value.boolean = reader.get_bool(); break;
-      case 6: value.type = reader.get_enum(); break;
-      case 7: value.shape = parse_shape(reader.get_message()); break;
-      case 8: { const auto view = reader.get_view(); value.tensor = {view.data(), view.size()}; break; }
+    switch (reader.tag_and_type()) {
+      case bytes(1): parse_list(reader.get_message(), value); break;
+      case bytes(2): value.text = text_of(reader.get_view()); break;
+      case varint(3): value.integer = reader.get_int64(); break;
+      case fixed32(4): value.number = static_cast<double>(reader.get_float()); break;
+      case varint(5): value.boolean = reader.get_bool(); break;
+      case varint(6): value.type = reader.get_enum(); break;
+      case bytes(7): value.shape = parse_shape(reader.get_message()); break;
+      case bytes(8): { const auto view = reader.get_view(); value.tensor = {view.data(), view.size()}; break; }
       default: reader.skip();
     }
   }
@@ -68,18 +75,18 @@ AttributeValue parse_value(pbf_reader reader) {
 SourceNode parse_node(pbf_reader reader) {
   SourceNode node;
   while (reader.next()) {
-    switch (reader.tag()) {
-      case 1: node.name = text_of(reader.get_view()); break;
-      case 2: node.op = text_of(reader.get_view()); break;
-      case 3: node.inputs.push_back(text_of(reader.get_view())); break;
-      case 5: {
+    switch (reader.tag_and_type()) {
+      case bytes(1): node.name = text_of(reader.get_view()); break;
+      case bytes(2): node.op = text_of(reader.get_view()); break;
+      case bytes(3): node.inputs.push_back(text_of(reader.get_view())); break;
+      case bytes(5): {
         pbf_reader entry = reader.get_message();
         std::string key;
         AttributeValue value;
         while (entry.next()) {
-          switch (entry.tag()) {
-            case 1: key = text_of(entry.get_view()); break;
-            case 2: value = parse_value(entry.get_message()); break;
+          switch (entry.tag_and_type()) {
+            case bytes(1): key = text_of(entry.get_view()); break;
+            case bytes(2): value = parse_value(entry.get_message()); break;
             default: entry.skip();
           }
         }
@@ -92,19 +99,48 @@ SourceNode parse_node(pbf_reader reader) {
   return node;
 }
 
-/// Numbers of a TensorProto's own lists, by the field that holds them.
-struct Numbers {
+template <class Numbers, class Out>
+void append(const Numbers& all, std::vector<Out>& out) {
+  for (const auto number : all) out.push_back(static_cast<Out>(number));
+}
+
+/// A TensorProto as far as it is read.
+struct TensorFields {
+  int type = 0;
+  std::optional<Shape> shape = Shape{};
+  std::string_view content;
   std::vector<double> reals;
   std::vector<int64_t> integers;
+  std::vector<uint32_t> halves;  ///< bits of 16-bit floats
 };
 
-template <class Read, class Packed, class Out>
-void take(pbf_reader& reader, std::vector<Out>& out, Read one, Packed all) {
-  if (reader.wire_type() != protozero::pbf_wire_type::length_delimited) {
-    out.push_back(static_cast<Out>(one()));
-    return;
+TensorFields parse_tensor(pbf_reader reader) {
+  TensorFields t;
+  while (reader.next()) {
+    switch (reader.tag_and_type()) {
+      case varint(1): t.type = reader.get_enum(); break;
+      case bytes(2): t.shape = parse_shape(reader.get_message()); break;
+      case bytes(4): { const auto view = reader.get_view(); t.content = {view.data(), view.size()}; break; }
+      case bytes(5): append(reader.get_packed_float(), t.reals); break;
+      case fixed32(5): t.reals.push_back(static_cast<double>(reader.get_float())); break;
+      case bytes(6): append(reader.get_packed_double(), t.reals); break;
+      case fixed64(6): t.reals.push_back(reader.get_double()); break;
+      case bytes(7): append(reader.get_packed_int32(), t.integers); break;
+      case varint(7): t.integers.push_back(reader.get_int32()); break;
+      case bytes(10): append(reader.get_packed_int64(), t.integers); break;
+      case varint(10): t.integers.push_back(reader.get_int64()); break;
+      case bytes(11): append(reader.get_packed_bool(), t.integers); break;
+      case varint(11): t.integers.push_back(reader.get_bool()); break;
+      case bytes(13): append(reader.get_packed_int32(), t.halves); break;
+      case varint(13): t.halves.push_back(static_cast<uint32_t>(reader.get_int32())); break;
+      case bytes(16): append(reader.get_packed_uint32(), t.integers); break;
+      case varint(16): t.integers.push_back(reader.get_uint32()); break;
+      case bytes(17): append(reader.get_packed_uint64(), t.integers); break;
+      case varint(17): t.integers.push_back(static_cast<int64_t>(reader.get_uint64())); break;
+      default: reader.skip();
+    }
   }
-  for (const auto number : all()) out.push_back(static_cast<Out>(number));
+  return t;
 }
 
 // clang-format on
@@ -157,15 +193,15 @@ std::optional<DType> dtype_of_type(int type) {
 
 SourceGraph read_graph(std::shared_ptr<const MappedFile> file) {
   SourceGraph graph{.file = std::move(file), .nodes = {}};
-  const std::span<const std::byte> bytes = graph.file->bytes();
+  const std::span<const std::byte> content = graph.file->bytes();
   try {
-    pbf_reader reader(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    pbf_reader reader(reinterpret_cast<const char*>(content.data()), content.size());
     while (reader.next()) {
-      switch (reader.tag()) {
-        case 1:
+      switch (reader.tag_and_type()) {
+        case bytes(1):
           graph.nodes.push_back(parse_node(reader.get_message()));
           break;
-        case 2:
+        case bytes(2):
           graph.has_functions = !reader.get_view().empty();
           break;
         default:
@@ -182,62 +218,8 @@ SourceGraph read_graph(std::shared_ptr<const MappedFile> file) {
   return graph;
 }
 
-Tensor read_tensor(std::string_view bytes, const std::shared_ptr<const MappedFile>& file) try {
-  int type = 0;
-  std::optional<Shape> shape = Shape{};
-  std::string_view content;
-  Numbers numbers;
-  std::vector<uint32_t> halves;
-  pbf_reader reader(bytes.data(), bytes.size());
-  while (reader.next()) {
-    switch (reader.tag()) {
-      case 1:
-        type = reader.get_enum();
-        break;
-      case 2:
-        shape = parse_shape(reader.get_message());
-        break;
-      case 4: {
-        const auto view = reader.get_view();
-        content = {view.data(), view.size()};
-        break;
-      }
-      case 5:
-        take(
-            reader, numbers.reals, [&] { return reader.get_float(); }, [&] { return reader.get_packed_float(); });
-        break;
-      case 6:
-        take(
-            reader, numbers.reals, [&] { return reader.get_double(); }, [&] { return reader.get_packed_double(); });
-        break;
-      case 7:
-        take(
-            reader, numbers.integers, [&] { return reader.get_int32(); }, [&] { return reader.get_packed_int32(); });
-        break;
-      case 10:
-        take(
-            reader, numbers.integers, [&] { return reader.get_int64(); }, [&] { return reader.get_packed_int64(); });
-        break;
-      case 11:
-        take(
-            reader, numbers.integers, [&] { return reader.get_bool(); }, [&] { return reader.get_packed_bool(); });
-        break;
-      case 13:
-        take(
-            reader, halves, [&] { return reader.get_int32(); }, [&] { return reader.get_packed_int32(); });
-        break;
-      case 16:
-        take(
-            reader, numbers.integers, [&] { return reader.get_uint32(); }, [&] { return reader.get_packed_uint32(); });
-        break;
-      case 17:
-        take(
-            reader, numbers.integers, [&] { return reader.get_uint64(); }, [&] { return reader.get_packed_uint64(); });
-        break;
-      default:
-        reader.skip();
-    }
-  }
+Tensor read_tensor(std::string_view message, const std::shared_ptr<const MappedFile>& file) try {
+  const auto [type, shape, content, reals, integers, halves] = parse_tensor(pbf_reader(message.data(), message.size()));
   const std::optional<DType> dtype = dtype_of_type(type);
   if (!dtype) fail(Code::ImportUnsupportedAttribute, fmt::format("a constant of type {} holds no numbers", type));
   constexpr int64_t kMostElements = int64_t{1} << 31;
@@ -271,8 +253,8 @@ Tensor read_tensor(std::string_view bytes, const std::shared_ptr<const MappedFil
     }
     return repeated(*dtype, *shape, to_doubles(bits));
   }
-  if (!numbers.integers.empty()) return repeated(*dtype, *shape, numbers.integers);
-  return repeated(*dtype, *shape, numbers.reals);
+  if (!integers.empty()) return repeated(*dtype, *shape, integers);
+  return repeated(*dtype, *shape, reals);
 } catch (const protozero::exception&) {
   fail(Code::ImportBadFile, "a constant is damaged");
 }
