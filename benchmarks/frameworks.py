@@ -55,7 +55,14 @@ def outputs_like(got, expected):
 def row_of(path: pathlib.Path, models: pathlib.Path) -> tuple[str, ...]:
     records = list(recordings(path))
     shapes = [list(array.shape) for array in records[0][1]] if path.suffix in {".pt", ".pb"} else None
-    graph = openrknn.import_model(path, input_shapes=shapes)
+    # Numbers that are no pictures (the keep_prob of a dropout) are constants of the model.
+    fixed = {
+        about["name"]: array
+        for about, array in zip(records[0][0]["inputs"], records[0][1], strict=True)
+        if array.ndim == 0
+    }
+    records = [(meta, [array for array in inputs if array.ndim > 0], outputs) for meta, inputs, outputs in records]
+    graph = openrknn.import_model(path, input_shapes=shapes, initial_values=fixed)
     coded = "DequantizeLinear" in [node["op"] for node in graph.nodes]
     errors, codes = [], False
     for _, inputs, outputs in records:
@@ -81,7 +88,12 @@ def row_of(path: pathlib.Path, models: pathlib.Path) -> tuple[str, ...]:
         right = f"{np.mean([model.run([image])[0].argmax() for image in images] == labels):.1%}"
     unit = " codes" if codes else ""
     build = f"{max(worst):.0f} codes" if codes else f"{-max(worst):.1f} dB"
-    return path.name, f"{max(errors):.0f}{unit}" if codes else f"{max(errors):.1e}", build, right
+    return (
+        f"{path.parent.name}/{path.name}",
+        f"{max(errors):.0f}{unit}" if codes else f"{max(errors):.1e}",
+        build,
+        right,
+    )
 
 
 def main() -> None:
