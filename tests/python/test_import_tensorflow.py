@@ -343,8 +343,33 @@ def test_what_is_not_frozen_is_refused_with_the_command_that_freezes(tmp_path):
     assert "1 variables, expected a frozen one" in text and "convert_variables_to_constants_v2" in text
     saved = tmp_path / "saved_model.pb"
     saved.write_bytes(b"\x08\x01\x12\x08\x0a\x06" + b"\x00" * 6)
-    text = refusal(saved)
-    assert "this is a SavedModel" in text and "python -c" in text
+    for named in (saved, tmp_path):
+        text = refusal(named)
+        assert "this is a SavedModel" in text and "python -c" in text
+        # The model has a name of its own: without one its variables are gone before they are frozen.
+        assert f"m = tf.saved_model.load('{tmp_path}'); f = m.signatures" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "command"),
+    [
+        ("model.h5", b"\x89HDF\r\n\x1a\n", "tf.keras.models.load_model("),
+        ("named_otherwise.bin", b"\x89HDF\r\n\x1a\n", "tf.keras.models.load_model("),
+        ("model.keras", b"PK\x03\x04", "tf.keras.models.load_model("),
+        ("model.ckpt.meta", b"\x0a\x02\x10\x01\x12\x00", "--input_checkpoint {folder}/model.ckpt "),
+    ],
+)
+def test_other_formats_of_tensorflow_are_refused_with_the_command_that_freezes(tmp_path, name, content, command):
+    path = tmp_path / name
+    path.write_bytes(content)
+    text = refusal(path)
+    assert "expected a frozen graph" in text and command.format(folder=tmp_path) in text
+
+
+def test_a_folder_that_is_no_saved_model_is_no_model(tmp_path):
+    folder = tmp_path / "net.onnx.d"
+    folder.mkdir()
+    assert "no model file" in refusal(folder)
 
 
 def test_shapes_that_are_not_known_have_to_be_given(tmp_path):

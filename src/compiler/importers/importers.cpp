@@ -27,7 +27,7 @@ std::string head_of(const std::filesystem::path& path) {
 
 const Importer kImporters[] = {
     // Before ONNX: a SavedModel begins as a file of ONNX's first version would, which is older than what is read here.
-    {"TensorFlow", {".pb"}, looks_like_tensorflow, import_tensorflow, tensorflow_operators},
+    {"TensorFlow", {".pb", ".h5", ".keras", ".meta"}, looks_like_tensorflow, import_tensorflow, tensorflow_operators},
     {"ONNX", {".onnx"}, looks_like_onnx, import_onnx, onnx_operators},
     {"DarkNet", {".cfg", ".weights"}, looks_like_darknet, import_darknet, darknet_operators},
     {"Caffe", {".prototxt", ".caffemodel"}, looks_like_caffe, import_caffe, caffe_operators},
@@ -47,7 +47,10 @@ constexpr Planned kPlanned[] = {
 
 std::span<const Importer> importers() { return kImporters; }
 
-const Importer* find_importer(const std::filesystem::path& path) {
+const Importer* find_importer(const std::filesystem::path& given) {
+  std::error_code error;
+  const std::filesystem::path inside = given / "saved_model.pb";  // a SavedModel is a folder
+  const std::filesystem::path path = std::filesystem::exists(inside, error) ? inside : given;
   const std::string head = head_of(path), extension = lower_extension(path);
   for (const Importer& importer : kImporters) {
     if (importer.recognises(head)) return &importer;

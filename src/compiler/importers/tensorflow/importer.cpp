@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "compiler/importers/tensorflow/formats.h"
 #include "compiler/importers/tensorflow/graph_def.h"
 #include "compiler/importers/tensorflow/layers.h"
 #include "compiler/importers/tensorflow/needed_nodes.h"
@@ -15,12 +16,6 @@
 namespace openrknn {
 namespace tensorflow {
 namespace {
-
-constexpr std::string_view kFreeze =
-    "freeze it: python -c \"import tensorflow as tf; "
-    "from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2 as freeze; "
-    "f = freeze(tf.saved_model.load('FOLDER').signatures['serving_default']); "
-    "tf.io.write_graph(f.graph, '.', 'frozen.pb', as_text=False)\"";
 
 const LayerRow* row_of(std::string_view op) {
   static const std::vector<LayerRow> kAll = layer_rows();
@@ -147,7 +142,7 @@ class Import {
     if (!variables_.empty()) {
       builder_.problems.add(Code::ImportUnsupportedOp, where(variables_.front()),
                             fmt::format("the graph has {} variables, expected a frozen one", variables_.size()),
-                            std::string(kFreeze));
+                            freezing_command("FOLDER"));
     }
     for (const auto& [op, names] : unsupported_) {
       const LayerRow* row = row_of(op);
@@ -372,12 +367,6 @@ class Import {
 }  // namespace
 
 Graph import_graph(std::shared_ptr<const MappedFile> file, const ImportOptions& options) {
-  const std::span<const std::byte> bytes = file->bytes();
-  const std::string_view head(reinterpret_cast<const char*>(bytes.data()), std::min<size_t>(bytes.size(), kHeadBytes));
-  if (looks_like_saved_model(head)) {
-    fail(Code::ImportBadFile, Location{.file = file->name()},
-         "this is a SavedModel, whose variables are in other files, expected a frozen graph", std::string(kFreeze));
-  }
   const SourceGraph source = read_graph(std::move(file));
   return Import(source, options).run();
 }
@@ -385,11 +374,13 @@ Graph import_graph(std::shared_ptr<const MappedFile> file, const ImportOptions& 
 }  // namespace tensorflow
 
 Graph import_tensorflow(const std::filesystem::path& path, const ImportOptions& options) {
+  tensorflow::refuse_unfrozen(path);
   return tensorflow::import_graph(MappedFile::open(path), options);
 }
 
 bool looks_like_tensorflow(std::string_view head) {
-  return tensorflow::looks_like_graph_def(head) || tensorflow::looks_like_saved_model(head);
+  return tensorflow::looks_like_graph_def(head) || tensorflow::looks_like_saved_model(head) ||
+         tensorflow::looks_like_hdf5(head);
 }
 
 std::vector<SourceOperator> tensorflow_operators() {
