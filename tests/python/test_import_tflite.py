@@ -652,6 +652,27 @@ def test_the_toolkit_loads_builds_and_runs_a_float_model(tmp_path):
     assert 10 * np.log10(np.sum(expected**2) / noise) > 30
 
 
+def test_the_two_steps_of_hybrid_quantization_keep_the_layout(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    w = TfliteWriter()
+    path = w.write(tmp_path / "net.tflite", w.convolution(w.input((1, 6, 8, 4)), 5))
+    np.save(tmp_path / "0.npy", w.draw(1, 4, 6, 8))
+    (tmp_path / "dataset.txt").write_text("0.npy\n")
+    first = RKNN(verbose=False)
+    first.config(target_platform="rk3588")
+    assert first.load_tflite(model=str(path)) == 0
+    assert first.hybrid_quantization_step1(dataset="dataset.txt") == 0
+    second = RKNN(verbose=False)
+    files = {"model_input": "net.model", "data_input": "net.data", "model_quantization_cfg": "net.quantization.cfg"}
+    assert second.hybrid_quantization_step2(**files) == 0
+    assert second.init_runtime() == 0
+    x = w.draw(1, 6, 8, 4)
+    (got,) = second.inference(inputs=[x], data_format=["nhwc"])
+    (expected,) = run_litert(path, x)
+    assert got.shape == expected.shape == (1, 6, 8, 5)
+    assert np.abs(got - expected).max() < 0.3
+
+
 def test_inspect_shows_a_model_as_its_file_has_it(tmp_path):
     w = TfliteWriter()
     path = w.write(tmp_path / "net.tflite", w.convolution(w.input((1, 8, 9, 4)), 6))
