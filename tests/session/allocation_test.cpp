@@ -45,7 +45,7 @@ using namespace test;
 
 class SessionAllocation : public StubSession {};
 
-constexpr int kCalls = 200;
+constexpr int kCalls = 1000;  // many, so that what pools grow by when threads meet anew counts little
 
 template <class Call>
 double allocations_per_call(const Call& call) {
@@ -89,7 +89,7 @@ TEST_F(SessionAllocation, AsynchronousTasksAllocateTwiceAtMost) {
     changed.wait(lock, [&] { return done > 0; });
     done = 0;
   };
-  EXPECT_LE(allocations_per_call(call), 2.05);  // a pool may still grow by a block when threads meet anew
+  EXPECT_LE(allocations_per_call(call), 2.05);
 }
 
 TEST_F(SessionAllocation, AFailedAllocationInAWorkerFailsThatTaskOnly) {
