@@ -36,11 +36,11 @@ Runnable from_graph(Graph graph, std::vector<Port> inputs, std::vector<Port> out
     for (size_t i = 0; i < arrays.size(); ++i) {
       fed.push_back(to_graph(ports[i], values[i], arrays[i].array, arrays[i].layout, false, Layout::Logical));
     }
-    std::vector<Tensor> outputs = runner->run(fed);
+    std::vector<Tensor> results = runner->run(fed);
     const Graph& computed = runner->graph();
-    for (size_t i = 0; i < outputs.size(); ++i)
-      outputs[i] = openrknn::from_graph(given[i], computed[computed.outputs[i]], outputs[i], false);
-    return outputs;
+    for (size_t i = 0; i < results.size(); ++i)
+      results[i] = openrknn::from_graph(given[i], computed[computed.outputs[i]], results[i], false);
+    return results;
   };
   return runnable;
 }

@@ -60,6 +60,7 @@ struct Importer {
 };
 std::span<const Importer> importers();
 inline constexpr size_t kHeadBytes = 4096;
+std::string head_of(const std::filesystem::path&);
 /// By content, else by extension; null if no importer knows it.
 const Importer* find_importer(const std::filesystem::path&);
 /// The same. Throws Error (ImportBadFile).

@@ -17,14 +17,6 @@ std::string lower_extension(const std::filesystem::path& path) {
   return extension;
 }
 
-std::string head_of(const std::filesystem::path& path) {
-  std::string head(kHeadBytes, '\0');
-  std::ifstream file(path, std::ios::binary);
-  file.read(head.data(), static_cast<std::streamsize>(head.size()));
-  head.resize(static_cast<size_t>(file.gcount()));
-  return head;
-}
-
 const Importer kImporters[] = {
     // Before ONNX: a SavedModel begins as a file of ONNX's first version would, which is older than what is read here.
     {"TensorFlow", {".pb", ".h5", ".keras", ".meta"}, looks_like_tensorflow, import_tensorflow, tensorflow_operators},
@@ -44,6 +36,14 @@ constexpr Planned kPlanned[] = {
 };
 
 }  // namespace
+
+std::string head_of(const std::filesystem::path& path) {
+  std::string head(kHeadBytes, '\0');
+  std::ifstream file(path, std::ios::binary);
+  file.read(head.data(), static_cast<std::streamsize>(head.size()));
+  head.resize(static_cast<size_t>(file.gcount()));
+  return head;
+}
 
 std::span<const Importer> importers() { return kImporters; }
 

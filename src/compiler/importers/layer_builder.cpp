@@ -1,6 +1,7 @@
 #include "compiler/importers/layer_builder.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -62,6 +63,13 @@ std::vector<ValueId> LayerBuilder::layer(Origin origin, std::span<const std::str
     named.assign(tensors.size(), ValueId::None);
   }
   return named;
+}
+
+void LayerBuilder::leave_out(Origin origin) {
+  origin.where.file = file_;
+  origin.where.node = origin.node;
+  graph.unplaced_origins.push_back(static_cast<int32_t>(graph.origins.size()));
+  graph.origins.push_back(std::move(origin));
 }
 
 ValueId LayerBuilder::give_name(ValueId result, const std::string& tensor) {
@@ -135,6 +143,11 @@ void LayerBuilder::place(ValueId result) {
   std::vector<int32_t>& list = maker == NodeId::None ? graph.unplaced_origins : graph[maker].origins;
   const auto at = std::ranges::lower_bound(list, origin_);
   if (at == list.end() || *at != origin_) list.insert(at, origin_);
+}
+
+std::string counted(std::span<const std::string> names, std::string_view noun, size_t most) {
+  return fmt::format("{} {}{}: {}{}", names.size(), noun, names.size() == 1 ? "" : "s",
+                     fmt::join(names.first(std::min(names.size(), most)), ", "), names.size() > most ? ", …" : "");
 }
 
 void take_outputs(Graph& graph, std::span<const std::string> names,

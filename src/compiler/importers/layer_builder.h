@@ -28,6 +28,9 @@ class LayerBuilder {
   std::vector<ValueId> layer(Origin, std::span<const std::string> tensors, std::span<const ValueId> reads,
                              const std::function<std::vector<ValueId>()>& translate);
 
+  /// A layer that nothing is computed for: a branch that is not taken, a constant that is read as it is stored.
+  void leave_out(Origin);
+
   // Within a layer. Each throws Error as infer() does.
   ValueId add(std::string_view op, std::vector<ValueId> inputs, Attributes = {});
   std::vector<ValueId> add_many(std::string_view op, std::vector<ValueId> inputs, Attributes, size_t outputs);
@@ -62,6 +65,9 @@ class LayerBuilder {
   int32_t origin_ = 0;
   bool has_node_ = false;  // of this layer
 };
+
+/// "2 layers: a, b", and an ellipsis in place of those beyond `most`.
+std::string counted(std::span<const std::string> names, std::string_view noun, size_t most);
 
 /// The tensors of these names become outputs, after those there are. Throws Error (ImportBadCrop) with every name that
 /// `find` gives None for ("outputs names 'x', which {problem}"), that is an input, or that comes twice.

@@ -266,6 +266,69 @@ Placed one_hot(const NhwcLayer& layer, Placed classes, int64_t depth, Placed on,
           ImageForm::Source};
 }
 
+Placed transpose(const NhwcLayer& layer, Placed x, Ints perm) {
+  for (int64_t& d : perm) d = layer.axis(d, static_cast<int64_t>(layer.shape_of(x).size()));
+  return {layer.add("Transpose", {layer.layout().source(x)}, {{"perm", std::move(perm)}}), ImageForm::Source};
+}
+
+Placed squeeze(const NhwcLayer& layer, Placed x, const Ints& dimensions) {
+  const Shape shape = layer.shape_of(x);
+  std::vector<bool> goes(shape.size(), false);
+  for (const int64_t d : dimensions)
+    goes[static_cast<size_t>(layer.axis(d, static_cast<int64_t>(shape.size())))] = true;
+  Shape kept;
+  for (size_t d = 0; d < shape.size(); ++d) {
+    if (dimensions.empty()) goes[d] = shape[d] == 1;
+    if (!goes[d]) kept.push_back(shape[d]);
+    if (goes[d] && shape[d] != 1) layer.refuse(fmt::format("dimension {} of {} is not 1", d, to_string(shape)));
+  }
+  return {layer.reshape(layer.layout().source(x), kept), ImageForm::Source};
+}
+
+Placed unsqueeze(const NhwcLayer& layer, Placed x, int64_t axis) {
+  Shape shape = layer.shape_of(x);
+  shape.insert(shape.begin() + layer.axis(axis, static_cast<int64_t>(shape.size()) + 1), 1);
+  return {layer.reshape(layer.layout().source(x), shape), ImageForm::Source};
+}
+
+Placed add_all(const NhwcLayer& layer, const std::vector<Placed>& inputs) {
+  if (inputs.empty()) layer.refuse("it has no inputs");
+  const NhwcLayer::Aligned all = layer.align(inputs);
+  ValueId sum = all.operands.front();
+  for (size_t i = 1; i < all.operands.size(); ++i) sum = layer.add("Add", {sum, all.operands[i]});
+  return {sum, all.form};
+}
+
+Placed not_equal(const NhwcLayer& layer, const std::vector<Placed>& inputs) {
+  const NhwcLayer::Aligned both = layer.align(inputs);
+  return {layer.add("Not", {layer.add("Equal", both.operands)}), both.form};
+}
+
+Placed squared_difference(const NhwcLayer& layer, const std::vector<Placed>& inputs) {
+  const NhwcLayer::Aligned both = layer.align(inputs);
+  const ValueId difference = layer.add("Sub", both.operands);
+  return {layer.add("Mul", {difference, difference}), both.form};
+}
+
+Placed select(const NhwcLayer& layer, const std::vector<Placed>& inputs, bool may_choose_rows) {
+  const Shape condition = layer.shape_of(inputs[0]);
+  const size_t rank = layer.shape_of(inputs[1]).size();
+  if (may_choose_rows && condition.size() == 1 && rank > 1) {
+    Shape column(rank, 1);
+    column[0] = condition[0];
+    const ValueId rows = layer.beside_reshape(layer.layout().source(inputs[0]), column);
+    return {layer.add("Where", {rows, layer.layout().source(inputs[1]), layer.layout().source(inputs[2])}),
+            ImageForm::Source};
+  }
+  const NhwcLayer::Aligned all = layer.align(inputs);
+  return {layer.add("Where", all.operands), all.form};
+}
+
+Placed reduce_truth(const NhwcLayer& layer, std::string_view op, Placed x, const Ints& axes, bool keeps) {
+  const Placed found = reduce(layer, op, {layer.cast_to(DType::Int32, x.id), x.form}, axes, keeps);
+  return {layer.cast_to(DType::Bool, found.id), found.form};
+}
+
 // Of integers: (x - mod(x, y)) / y, where division truncates and there is nothing left to.
 Placed floor_divide(const NhwcLayer& layer, ImageForm form, const std::vector<ValueId>& x) {
   if (is_floating(layer.builder().graph[x[0]].dtype)) return {layer.add("Floor", {layer.add("Div", x)}), form};

@@ -97,6 +97,18 @@ Placed space_to_batch(const NhwcLayer&, Placed x, const std::vector<int64_t>& bl
 Placed batch_to_space(const NhwcLayer&, Placed x, const std::vector<int64_t>& block,
                       const std::vector<int64_t>& borders);
 Placed one_hot(const NhwcLayer&, Placed classes, int64_t depth, Placed on, Placed off, int64_t axis);
+Placed transpose(const NhwcLayer&, Placed x, std::vector<int64_t> perm);
+/// Without these dimensions, which are 1; none given: all that are.
+Placed squeeze(const NhwcLayer&, Placed x, const std::vector<int64_t>& dimensions);
+Placed unsqueeze(const NhwcLayer&, Placed x, int64_t axis);
+Placed add_all(const NhwcLayer&, const std::vector<Placed>& inputs);
+/// Of two inputs.
+Placed not_equal(const NhwcLayer&, const std::vector<Placed>& inputs);
+Placed squared_difference(const NhwcLayer&, const std::vector<Placed>& inputs);
+/// Of a condition and two inputs. A condition of one dimension may choose rows instead of being broadcast.
+Placed select(const NhwcLayer&, const std::vector<Placed>& inputs, bool may_choose_rows);
+/// Of truth values, by ReduceMax (any) or ReduceMin (all).
+Placed reduce_truth(const NhwcLayer&, std::string_view op, Placed x, const std::vector<int64_t>& axes, bool keeps);
 /// Of integers and floats, rounded down.
 Placed floor_divide(const NhwcLayer&, ImageForm, const std::vector<ValueId>& operands);
 /// Over the last dimension.

@@ -5,18 +5,16 @@
 #include <cstring>
 #include <protozero/pbf_reader.hpp>
 
+#include "compiler/importers/protobuf_fields.h"
 #include "core/base/error.h"
 
 namespace openrknn::caffe {
 namespace {
 
+using protobuf::bytes;
+using protobuf::fixed32;
+using protobuf::varint;
 using protozero::pbf_reader;
-using protozero::pbf_wire_type;
-using protozero::tag_and_type;
-
-constexpr uint32_t varint(uint32_t field) { return tag_and_type(field, pbf_wire_type::varint); }
-constexpr uint32_t bytes(uint32_t field) { return tag_and_type(field, pbf_wire_type::length_delimited); }
-constexpr uint32_t fixed32(uint32_t field) { return tag_and_type(field, pbf_wire_type::fixed32); }
 
 template <class T>
 void append_packed(pbf_reader& reader, std::vector<float>& out) {

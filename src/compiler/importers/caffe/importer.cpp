@@ -32,11 +32,8 @@ void check_types(const Net& net, std::span<const LayerRow> rows, Diagnostics& pr
     one.layers.push_back(layer.name);
   }
   for (const auto& [type, one] : refused) {
-    const size_t shown = std::min<size_t>(one.layers.size(), 4);
-    problems.add(
-        Code::ImportUnsupportedOp, Location{.file = net.file, .node = one.layers.front(), .line = one.line},
-        fmt::format("{}: {} ({} layer{}: {}{})", type, one.reason, one.layers.size(), one.layers.size() == 1 ? "" : "s",
-                    fmt::join(std::span(one.layers).first(shown), ", "), one.layers.size() > shown ? ", …" : ""));
+    problems.add(Code::ImportUnsupportedOp, Location{.file = net.file, .node = one.layers.front(), .line = one.line},
+                 fmt::format("{}: {} ({})", type, one.reason, counted(one.layers, "layer", 4)));
   }
 }
 

@@ -4,14 +4,16 @@
 
 #include <protozero/pbf_reader.hpp>
 
+#include "compiler/importers/protobuf_fields.h"
 #include "core/base/error.h"
 
 namespace openrknn::onnx {
 namespace {
 
+using protobuf::bytes;
+using protobuf::fixed32;
+using protobuf::varint;
 using protozero::pbf_reader;
-using protozero::pbf_wire_type;
-using protozero::tag_and_type;
 
 /// Graphs nest through attributes (If, Loop). Real models stay below ten; the parser's stack must not be the file's
 /// choice.
@@ -22,10 +24,6 @@ struct TooDeep {};
 // clang-format off
 // (the switches below are tables: a field a line)
 
-// A field whose wire type is not the schema's is skipped, as protobuf does: every case names both.
-constexpr uint32_t varint(uint32_t field) { return tag_and_type(field, pbf_wire_type::varint); }
-constexpr uint32_t bytes(uint32_t field) { return tag_and_type(field, pbf_wire_type::length_delimited); }
-constexpr uint32_t fixed32(uint32_t field) { return tag_and_type(field, pbf_wire_type::fixed32); }
 
 Bytes view(pbf_reader& reader) {
   const protozero::data_view data = reader.get_view();

@@ -91,20 +91,14 @@ Results greater_equal(const Layer& layer) {
   return binary(layer, "GreaterOrEqual");
 }
 
-Results add_all(const Layer& layer) {
-  if (layer.inputs.empty()) layer.require_inputs(1, 1);
-  const NhwcLayer::Aligned all = layer.align(layer.inputs);
-  ValueId sum = all.operands.front();
-  for (size_t i = 1; i < all.operands.size(); ++i) sum = layer.add("Add", {sum, all.operands[i]});
-  return {{sum, all.form}};
+Results sum_of_all(const Layer& layer) { return {add_all(layer, layer.inputs)}; }
+Results unequal(const Layer& layer) {
+  layer.require_inputs(2, 2);
+  return {not_equal(layer, layer.inputs)};
 }
-Results not_equal(const Layer& layer) {
-  const Placed same = binary(layer, "Equal").front();
-  return {{layer.add("Not", {same.id}), same.form}};
-}
-Results squared_difference(const Layer& layer) {
-  const Placed difference = binary(layer, "Sub").front();
-  return {{layer.add("Mul", {difference.id, difference.id}), difference.form}};
+Results square_of_difference(const Layer& layer) {
+  layer.require_inputs(2, 2);
+  return {squared_difference(layer, layer.inputs)};
 }
 Results floor_div(const Layer& layer) {
   layer.require_inputs(2, 2);
@@ -112,27 +106,16 @@ Results floor_div(const Layer& layer) {
   return {floor_divide(layer, both.form, both.operands)};
 }
 
-/// Select's condition may be of one dimension, and then chooses rows; SelectV2 broadcasts.
-Results select(const Layer& layer) {
+Results choose(const Layer& layer, bool may_choose_rows) {
   layer.require_inputs(3, 3);
-  if (layer.rank(0) == 1 && layer.rank(1) > 1) {
-    Shape column(static_cast<size_t>(layer.rank(1)), 1);
-    column[0] = layer.shape(0)[0];
-    const ValueId condition = layer.beside_reshape(layer.in_source_form(0), column);
-    return {{layer.add("Where", {condition, layer.in_source_form(1), layer.in_source_form(2)}), ImageForm::Source}};
-  }
-  const NhwcLayer::Aligned all = layer.align(layer.inputs);
-  return {{layer.add("Where", all.operands), all.form}};
+  return {select(layer, layer.inputs, may_choose_rows)};
 }
-Results select_broadcast(const Layer& layer) {
-  layer.require_inputs(3, 3);
-  const NhwcLayer::Aligned all = layer.align(layer.inputs);
-  return {{layer.add("Where", all.operands), all.form}};
-}
+Results choose_rows(const Layer& layer) { return choose(layer, true); }
+Results choose_broadcast(const Layer& layer) { return choose(layer, false); }
 
 constexpr LayerRow kRows[] = {
     {"Add", add},
-    {"AddN", add_all},
+    {"AddN", sum_of_all},
     {"AddV2", add},
     {"Div", plain<kDiv>},
     {"Equal", plain<kEqual>},
@@ -148,12 +131,12 @@ constexpr LayerRow kRows[] = {
     {"Maximum", plain<kMax>},
     {"Minimum", plain<kMin>},
     {"Mul", multiply},
-    {"NotEqual", not_equal},
+    {"NotEqual", unequal},
     {"Pow", plain<kPow>},
     {"RealDiv", plain<kDiv>},
-    {"Select", select},
-    {"SelectV2", select_broadcast},
-    {"SquaredDifference", squared_difference},
+    {"Select", choose_rows},
+    {"SelectV2", choose_broadcast},
+    {"SquaredDifference", square_of_difference},
     {"Sub", plain<kSub>},
 };
 

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
 #include <string_view>
 
 #include "compiler/importers/importer.h"
@@ -11,14 +10,6 @@
 
 namespace openrknn::tensorflow {
 namespace {
-
-std::string head_of(const std::filesystem::path& path) {
-  std::string head(kHeadBytes, '\0');
-  std::ifstream file(path, std::ios::binary);
-  file.read(head.data(), static_cast<std::streamsize>(head.size()));
-  head.resize(static_cast<size_t>(file.gcount()));
-  return head;
-}
 
 /// The loaded model has a name: functions do not keep the variables they read.
 std::string command(std::string_view open, const std::string& path, std::string_view function) {

@@ -6,20 +6,17 @@
 #include <cstring>
 #include <protozero/pbf_reader.hpp>
 
+#include "compiler/importers/protobuf_fields.h"
 #include "core/base/error.h"
 
 namespace openrknn::tensorflow {
 namespace {
 
+using protobuf::bytes;
+using protobuf::fixed32;
+using protobuf::fixed64;
+using protobuf::varint;
 using protozero::pbf_reader;
-using protozero::pbf_wire_type;
-using protozero::tag_and_type;
-
-// A field of another wire type than its own is another field: it is skipped.
-constexpr uint32_t varint(uint32_t field) { return tag_and_type(field, pbf_wire_type::varint); }
-constexpr uint32_t bytes(uint32_t field) { return tag_and_type(field, pbf_wire_type::length_delimited); }
-constexpr uint32_t fixed32(uint32_t field) { return tag_and_type(field, pbf_wire_type::fixed32); }
-constexpr uint32_t fixed64(uint32_t field) { return tag_and_type(field, pbf_wire_type::fixed64); }
 
 std::string text_of(protozero::data_view view) { return {view.data(), view.size()}; }
 
@@ -200,9 +197,6 @@ SourceGraph read_graph(std::shared_ptr<const MappedFile> file) {
       switch (reader.tag_and_type()) {
         case bytes(1):
           graph.nodes.push_back(parse_node(reader.get_message()));
-          break;
-        case bytes(2):
-          graph.has_functions = !reader.get_view().empty();
           break;
         default:
           reader.skip();

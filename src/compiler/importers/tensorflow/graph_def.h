@@ -41,7 +41,6 @@ struct SourceNode {
 struct SourceGraph {
   std::shared_ptr<const MappedFile> file;  ///< what views look into
   std::vector<SourceNode> nodes;
-  bool has_functions = false;
 };
 
 /// Throws Error (ImportBadFile).

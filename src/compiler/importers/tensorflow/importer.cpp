@@ -146,12 +146,9 @@ class Import {
     }
     for (const auto& [op, names] : unsupported_) {
       const LayerRow* row = row_of(op);
-      builder_.problems.add(
-          Code::ImportUnsupportedOp, where(names.front()),
-          fmt::format("{}: {} ({} node{}: {}{})", op, row == nullptr ? "is not supported" : row->refused, names.size(),
-                      names.size() == 1 ? "" : "s",
-                      fmt::join(std::span(names).first(std::min<size_t>(names.size(), 8)), ", "),
-                      names.size() > 8 ? ", …" : ""));
+      builder_.problems.add(Code::ImportUnsupportedOp, where(names.front()),
+                            fmt::format("{}: {} ({})", op, row == nullptr ? "is not supported" : row->refused,
+                                        counted(names, "node", 8)));
     }
   }
 
@@ -169,6 +166,8 @@ class Import {
           fmt::format("{} input shapes are given, there are {} inputs", options_.input_shapes.size(), inputs_.size()));
       return;
     }
+    for (const size_t node : order_)
+      for (const std::string& input : source_.nodes[node].inputs) read_.insert(parse_name(input).text());
     for (size_t i = 0; i < inputs_.size(); ++i) add_input(i);
   }
 
@@ -187,11 +186,7 @@ class Import {
       tensors_[tensor] = {builder_.graph.add_constant(tensor, cast(*frozen, dtype)), ImageForm::Source};
       return;
     }
-    const bool is_read = std::ranges::any_of(order_, [&](size_t each) {
-      return std::ranges::any_of(source_.nodes[each].inputs,
-                                 [&](const std::string& name) { return parse_name(name).text() == tensor; });
-    });
-    if (!is_read && options_.inputs.empty()) return;  // of another branch
+    if (!read_.contains(tensor) && options_.inputs.empty()) return;  // of another branch
     Shape shape;
     if (!options_.input_shapes.empty()) {
       shape = options_.input_shapes[i];
@@ -254,10 +249,9 @@ class Import {
     if (node.op == "Switch") return choose_branch(node, inputs);
     const Layer layer(network_, node, inputs);
     const LayerRow& row = *row_of(node.op);
-    std::vector<std::string> tensors{node.name + ":0"};
+    const std::string tensor = node.name + ":0";
     Results results;
-    const Origin origin{.op = node.op, .node = node.name, .tensor = tensors.front(), .where = {}};
-    std::vector<ValueId> more;
+    const Origin origin{.op = node.op, .node = node.name, .tensor = tensor, .where = {}};
     const auto give = [&] {
       const int64_t before = builder_.graph.node_count();
       results = row.translate(layer);
@@ -271,12 +265,10 @@ class Import {
       Placed& first = results.front();
       const NodeId maker = builder_.graph[first.id].producer;
       const bool is_own = maker != NodeId::None && static_cast<int64_t>(maker) >= before;
-      const bool is_output =
-          std::ranges::any_of(outputs_, [&](const TensorName& name) { return name.text() == tensors.front(); });
-      if (is_output && !is_own) first.id = layer.reshape(first.id, builder_.shape(first.id));
+      if (names_tensor(outputs_, tensor) && !is_own) first.id = layer.reshape(first.id, builder_.shape(first.id));
       return first.id;
     };
-    // The first result bears the tensor's name; of several the others do as well.
+    // The first result bears the tensor's name.
     const ValueId named = builder_.layer(origin, reads, give);
     if (named == ValueId::None) return;
     results.front().id = named;
@@ -331,9 +323,7 @@ class Import {
   }
 
   void skip(const SourceNode& node) {
-    Graph& graph = builder_.graph;
-    graph.unplaced_origins.push_back(static_cast<int32_t>(graph.origins.size()));
-    graph.origins.push_back({.op = node.op, .node = node.name, .tensor = node.name + ":0", .where = where(node.name)});
+    builder_.leave_out({.op = node.op, .node = node.name, .tensor = node.name + ":0", .where = {}});
   }
 
   void add_outputs() {
@@ -358,6 +348,7 @@ class Import {
   std::vector<TensorName> inputs_, outputs_;
   std::vector<size_t> order_;
   std::map<std::string, Placed> tensors_;
+  std::set<std::string> read_;                                   ///< tensors that needed nodes read
   std::set<std::string> dead_;                                   ///< of branches that are not taken
   std::map<std::string, std::vector<std::string>> unsupported_;  ///< nodes by operator
   std::vector<std::string> variables_;

@@ -14,12 +14,9 @@ Results plain(const Layer& layer) {
 constexpr char kMean[] = "ReduceMean", kSum[] = "ReduceSum", kMax[] = "ReduceMax", kMin[] = "ReduceMin",
                kProd[] = "ReduceProd";
 
-/// Of truth values, through integers.
 Results truth(const Layer& layer, std::string_view op) {
   layer.require_inputs(2, 2);
-  const Placed numbers{layer.cast_to(DType::Int32, layer.input(0).id), layer.input(0).form};
-  const Placed found = reduce(layer, op, numbers, layer.ints(1, "the axes"), keeps(layer));
-  return {{layer.cast_to(DType::Bool, found.id), found.form}};
+  return {reduce_truth(layer, op, layer.input(0), layer.ints(1, "the axes"), keeps(layer))};
 }
 Results any(const Layer& layer) { return truth(layer, "ReduceMax"); }
 Results all(const Layer& layer) { return truth(layer, "ReduceMin"); }

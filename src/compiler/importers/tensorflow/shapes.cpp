@@ -24,33 +24,19 @@ Results reshape_layer(const Layer& layer) {
   return {{layer.reshape(layer.in_source_form(), shape), ImageForm::Source}};
 }
 
-Results squeeze(const Layer& layer) {
+Results squeeze_layer(const Layer& layer) {
   layer.require_inputs(1, 1);
-  const Shape shape = layer.shape();
-  std::vector<bool> goes(shape.size(), false);
-  const Ints named = layer.node.integers("squeeze_dims");
-  for (const int64_t d : named) goes[static_cast<size_t>(layer.axis(d, layer.rank()))] = true;
-  Shape kept;
-  for (size_t d = 0; d < shape.size(); ++d) {
-    if (named.empty()) goes[d] = shape[d] == 1;
-    if (!goes[d]) kept.push_back(shape[d]);
-    if (goes[d] && shape[d] != 1) layer.refuse(fmt::format("dimension {} of {} is not 1", d, to_string(shape)));
-  }
-  return {{layer.reshape(layer.in_source_form(), kept), ImageForm::Source}};
+  return {squeeze(layer, layer.input(0), layer.node.integers("squeeze_dims"))};
 }
 
 Results expand_dims(const Layer& layer) {
   layer.require_inputs(2, 2);
-  Shape shape = layer.shape();
-  shape.insert(shape.begin() + layer.axis(layer.one_int(1, "the axis"), layer.rank() + 1), 1);
-  return {{layer.reshape(layer.in_source_form(), shape), ImageForm::Source}};
+  return {unsqueeze(layer, layer.input(0), layer.one_int(1, "the axis"))};
 }
 
 Results transpose_layer(const Layer& layer) {
   layer.require_inputs(2, 2);
-  Ints perm = layer.ints(1, "the permutation");
-  for (int64_t& d : perm) d = layer.axis(d, layer.rank());
-  return {{layer.add("Transpose", {layer.in_source_form()}, {{"perm", std::move(perm)}}), ImageForm::Source}};
+  return {transpose(layer, layer.input(0), layer.ints(1, "the permutation"))};
 }
 
 Results concat_at(const Layer& layer, size_t axis_at, size_t first) {
@@ -220,7 +206,7 @@ constexpr LayerRow kRows[] = {
     {"Slice", slice_layer},
     {"Split", split_equally},
     {"SplitV", split_by_sizes},
-    {"Squeeze", squeeze},
+    {"Squeeze", squeeze_layer},
     {"StridedSlice", strided},
     {"Tile", tile},
     {"TopKV2", top_k},

@@ -69,11 +69,8 @@ void check_types(const SourceModel& model, const std::vector<bool>& needed, Diag
     reasons[type] = row == nullptr ? std::string_view("is not supported") : row->refused;
   }
   for (const auto& [type, names] : places) {
-    problems.add(
-        Code::ImportUnsupportedOp, Location{.file = model.file->name(), .node = names.front()},
-        fmt::format("{}: {} ({} operator{}: {}{})", type, reasons[type], names.size(), names.size() == 1 ? "" : "s",
-                    fmt::join(std::span(names).first(std::min<size_t>(names.size(), 8)), ", "),
-                    names.size() > 8 ? ", …" : ""));
+    problems.add(Code::ImportUnsupportedOp, Location{.file = model.file->name(), .node = names.front()},
+                 fmt::format("{}: {} ({})", type, reasons[type], counted(names, "operator", 8)));
   }
 }
 
@@ -219,10 +216,7 @@ class Import {
     network_.states[static_cast<size_t>(source.outputs[0])].stored_as =
         from.stored_as == kNoTensor ? source.inputs[0] : from.stored_as;
     const std::string& name = model_.tensors[static_cast<size_t>(source.outputs[0])].name;
-    Graph& graph = builder_.graph;
-    graph.unplaced_origins.push_back(static_cast<int32_t>(graph.origins.size()));
-    graph.origins.push_back(
-        {.op = type, .node = name, .tensor = name, .where = {.file = model_.file->name(), .node = name}});
+    builder_.leave_out({.op = type, .node = name, .tensor = name, .where = {}});
     return true;
   }
 
@@ -242,7 +236,7 @@ class Import {
     if (dtype != wanted && !(is_integer(wanted) && tensor.quant)) {
       if (is_floating(dtype) != is_floating(wanted))
         layer.refuse(fmt::format("'{}' is {}, and {} is computed", tensor.name, name(wanted), name(dtype)));
-      result.id = layer.add("Cast", {result.id}, {{"to", static_cast<int64_t>(wanted)}});
+      result.id = layer.cast_to(wanted, result.id);
     }
     const NodeId maker = builder_.graph[result.id].producer;
     const bool is_own = maker != NodeId::None && static_cast<int64_t>(maker) >= nodes_before;

@@ -25,7 +25,7 @@ Results embedding(const Layer& layer) {
 
 Results gather_nd(const Layer& layer) {
   layer.require_inputs(2, 2);
-  const ValueId places = layer.add("Cast", {layer.in_source_form(1)}, {{"to", static_cast<int64_t>(DType::Int64)}});
+  const ValueId places = layer.cast_to(DType::Int64, layer.in_source_form(1));
   return {{layer.add("GatherND", {layer.in_source_form(0), places}), ImageForm::Source}};
 }
 
@@ -38,7 +38,7 @@ Results scatter_nd(const Layer& layer) {
   if (element_count(shape) > int64_t{1} << 28) layer.refuse(fmt::format("the shape {} is too large", to_string(shape)));
   const ValueId updates = layer.in_source_form(1);
   const ValueId zeros = layer.builder().constant("zeros", Tensor::zeros(layer.builder().graph[updates].dtype, shape));
-  const ValueId places = layer.add("Cast", {layer.in_source_form(0)}, {{"to", static_cast<int64_t>(DType::Int64)}});
+  const ValueId places = layer.cast_to(DType::Int64, layer.in_source_form(0));
   return {{layer.add("ScatterND", {zeros, places, updates}, {{"reduction", std::string("add")}}), ImageForm::Source}};
 }
 
@@ -73,7 +73,7 @@ Results reverse_sequence(const Layer& layer) {
   layer.require_inputs(2, 2);
   const auto* options = layer.options<file::ReverseSequenceOptions>();
   if (options == nullptr) layer.refuse("it has no options");
-  const ValueId lengths = layer.add("Cast", {layer.in_source_form(1)}, {{"to", static_cast<int64_t>(DType::Int64)}});
+  const ValueId lengths = layer.cast_to(DType::Int64, layer.in_source_form(1));
   return {{layer.add("ReverseSequence", {layer.in_source_form(0), lengths},
                      {{"batch_axis", int64_t{options->batch_dim()}}, {"time_axis", int64_t{options->seq_dim()}}}),
            ImageForm::Source}};
@@ -81,11 +81,10 @@ Results reverse_sequence(const Layer& layer) {
 
 Results top_k(const Layer& layer) {
   layer.require_inputs(2, 2);
-  const Ints k = layer.ints(1, "k");
-  if (k.size() != 1) layer.refuse(fmt::format("k has {} numbers", k.size()));
+  const int64_t k = layer.one_int(1, "k");
   const std::vector<ValueId> found = layer.builder().add_many("TopK", {layer.in_source_form(0)},
-                                                              {{"axis", layer.axis(-1, layer.rank())}, {"k", k[0]}}, 2);
-  const ValueId places = layer.add("Cast", {found[1]}, {{"to", static_cast<int64_t>(layer.output(1).dtype)}});
+                                                              {{"axis", layer.axis(-1, layer.rank())}, {"k", k}}, 2);
+  const ValueId places = layer.cast_to(layer.output(1).dtype, found[1]);
   return {{found[0], ImageForm::Source}, {places, ImageForm::Source}};
 }
 

@@ -152,7 +152,7 @@ Results fully_connected(const Layer& layer) {
   const bool keeps = options != nullptr && options->keep_num_dims() && !x.empty() && x.back() == depth;
   ValueId in = layer.in_source_form(0);
   const Shape rows{count / depth, depth};
-  if (x != rows && !keeps) in = layer.builder().add_beside("Reshape", {in}, {{"shape", rows}});
+  if (x != rows && !keeps) in = layer.beside_reshape(in, rows);
   std::vector<ValueId> operands = with_bias(layer, {in, layer.weights(1, "weights", {1, 0})}, 2);
   const ValueId y = layer.add("MatMul", std::move(operands));
   return {{layer.activated(y, options == nullptr ? 0 : options->fused_activation()), ImageForm::Source}};

@@ -22,7 +22,7 @@ Results cast_layer(const Layer& layer) {
   // Of codes, numbers are what is cast; 16-bit floats are 32-bit ones here.
   if (holds_codes(to)) return {x};
   const DType dtype = to.dtype == DType::Float16 ? DType::Float32 : to.dtype;
-  return {{layer.add("Cast", {x.id}, {{"to", static_cast<int64_t>(dtype)}}), x.form}};
+  return {{layer.cast_to(dtype, x.id), x.form}};
 }
 
 // The range is moved so that zero is a code: Nudge() of quantization_util.h.

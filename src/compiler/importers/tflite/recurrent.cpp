@@ -32,7 +32,7 @@ struct Sequence {
   ValueId in() const {
     const ValueId x = layer.in_source_form(0);
     const Shape shape = layer.shape(0);
-    if (shape.size() == 2) return layer.builder().add_beside("Reshape", {x}, {{"shape", Shape{1, shape[0], shape[1]}}});
+    if (shape.size() == 2) return layer.beside_reshape(x, Shape{1, shape[0], shape[1]});
     if (shape.size() != 3) layer.refuse(fmt::format("the input is {}, expected 3 dimensions", to_string(shape)));
     return time_major ? x : layer.builder().add_beside("Transpose", {x}, {{"perm", Ints{1, 0, 2}}});
   }

@@ -1,43 +1,34 @@
 // Over whole dimensions.
-#include <fmt/format.h>
-
-#include <algorithm>
-
 #include "compiler/importers/tflite/layers.h"
 
 namespace openrknn::tflite {
 namespace {
 
-Placed reduced(const Layer& layer, std::string_view op, Placed x) {
-  layer.require_inputs(2, 2);
+bool keeps(const Layer& layer) {
   const auto* options = layer.options<file::ReducerOptions>();
-  return reduce(layer, op, x, layer.ints(1, "the axes"), options != nullptr && options->keep_dims());
+  return options != nullptr && options->keep_dims();
 }
 
 template <const char* op>
 Results plain(const Layer& layer) {
-  return {reduced(layer, op, layer.real(0))};
+  layer.require_inputs(2, 2);
+  return {reduce(layer, op, layer.real(0), layer.ints(1, "the axes"), keeps(layer))};
 }
 constexpr char kMean[] = "ReduceMean", kSum[] = "ReduceSum", kMax[] = "ReduceMax", kMin[] = "ReduceMin",
                kProd[] = "ReduceProd";
 
-/// Of truth values, through integers.
-Results reduce_truth(const Layer& layer, std::string_view op) {
-  const Placed truth = layer.real(0);
-  const ValueId numbers = layer.add("Cast", {truth.id}, {{"to", static_cast<int64_t>(DType::Int32)}});
-  const Placed found = reduced(layer, op, {numbers, truth.form});
-  return {{layer.add("Cast", {found.id}, {{"to", static_cast<int64_t>(DType::Bool)}}), found.form}};
+Results truth(const Layer& layer, std::string_view op) {
+  layer.require_inputs(2, 2);
+  return {reduce_truth(layer, op, layer.real(0), layer.ints(1, "the axes"), keeps(layer))};
 }
-Results any(const Layer& layer) { return reduce_truth(layer, "ReduceMax"); }
-Results all(const Layer& layer) { return reduce_truth(layer, "ReduceMin"); }
+Results any(const Layer& layer) { return truth(layer, "ReduceMax"); }
+Results all(const Layer& layer) { return truth(layer, "ReduceMin"); }
 
 Results find(const Layer& layer, std::string_view op) {
   layer.require_inputs(2, 2);
-  const Ints axis = layer.ints(1, "the axis");
-  if (axis.size() != 1) layer.refuse(fmt::format("{} axes, expected 1", axis.size()));
-  const ValueId place =
-      layer.add(op, {layer.in_source_form(0)}, {{"axis", layer.axis(axis[0], layer.rank())}, {"keepdims", int64_t{0}}});
-  return {{layer.add("Cast", {place}, {{"to", static_cast<int64_t>(layer.output().dtype)}}), ImageForm::Source}};
+  const int64_t axis = layer.axis(layer.one_int(1, "the axis"), layer.rank());
+  const ValueId place = layer.add(op, {layer.in_source_form(0)}, {{"axis", axis}, {"keepdims", int64_t{0}}});
+  return {{layer.cast_to(layer.output().dtype, place), ImageForm::Source}};
 }
 Results arg_max(const Layer& layer) { return find(layer, "ArgMax"); }
 Results arg_min(const Layer& layer) { return find(layer, "ArgMin"); }
@@ -45,10 +36,9 @@ Results arg_min(const Layer& layer) { return find(layer, "ArgMin"); }
 Results running_sum(const Layer& layer) {
   layer.require_inputs(2, 2);
   const auto* options = layer.options<file::CumsumOptions>();
-  const Ints axis = layer.ints(1, "the axis");
-  if (axis.size() != 1) layer.refuse(fmt::format("{} axes, expected 1", axis.size()));
+  const int64_t axis = layer.axis(layer.one_int(1, "the axis"), layer.rank());
   return {{layer.add("CumSum", {layer.in_source_form(0)},
-                     {{"axis", layer.axis(axis[0], layer.rank())},
+                     {{"axis", axis},
                       {"exclusive", int64_t{options != nullptr && options->exclusive()}},
                       {"reverse", int64_t{options != nullptr && options->reverse()}}}),
            ImageForm::Source}};

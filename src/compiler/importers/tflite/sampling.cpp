@@ -23,9 +23,8 @@ Results pool(const Layer& layer, std::string_view op, ValueId in) {
   const ValueId y = layer.add(op, {in}, std::move(attributes));
   return {{layer.activated(y, options->fused_activation()), ImageForm::ChannelsFirst}};
 }
-Results average_pool(const Layer& layer) {
-  return pool(layer, "AveragePool", layer.channels_first(0));
-}  // padding is not counted
+// Padding is not counted.
+Results average_pool(const Layer& layer) { return pool(layer, "AveragePool", layer.channels_first(0)); }
 Results max_pool(const Layer& layer) { return pool(layer, "MaxPool", layer.channels_first(0)); }
 
 /// The root of the mean of squares: l2 pooling of the reference kernels.

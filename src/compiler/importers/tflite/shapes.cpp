@@ -25,40 +25,23 @@ Results reshape(const Layer& layer) {
        ImageForm::Source}};
 }
 
-Results squeeze(const Layer& layer) {
+Results squeeze_layer(const Layer& layer) {
   layer.require_inputs(1, 1);
   const auto* options = layer.options<file::SqueezeOptions>();
-  const Shape shape = layer.shape(0);
-  std::vector<bool> goes(shape.size(), false);
-  const bool names_them =
-      options != nullptr && options->squeeze_dims() != nullptr && options->squeeze_dims()->size() > 0;
-  if (names_them) {
-    for (const int32_t d : *options->squeeze_dims()) goes[static_cast<size_t>(layer.axis(d, layer.rank()))] = true;
-  } else {
-    for (size_t d = 0; d < shape.size(); ++d) goes[d] = shape[d] == 1;
-  }
-  Shape kept;
-  for (size_t d = 0; d < shape.size(); ++d) {
-    if (!goes[d]) kept.push_back(shape[d]);
-    if (goes[d] && shape[d] != 1) layer.refuse(fmt::format("dimension {} of {} is not 1", d, to_string(shape)));
-  }
-  return {{layer.reshape(layer.in_source_form(0), kept), ImageForm::Source}};
+  Ints dimensions;
+  if (options != nullptr && options->squeeze_dims() != nullptr)
+    dimensions.assign(options->squeeze_dims()->begin(), options->squeeze_dims()->end());
+  return {squeeze(layer, layer.real(0), dimensions)};
 }
 
 Results expand_dims(const Layer& layer) {
   layer.require_inputs(2, 2);
-  const Ints axis = layer.ints(1, "the axis");
-  if (axis.size() != 1) layer.refuse(fmt::format("{} axes, expected 1", axis.size()));
-  Shape shape = layer.shape(0);
-  shape.insert(shape.begin() + layer.axis(axis[0], layer.rank() + 1), 1);
-  return {{layer.reshape(layer.in_source_form(0), shape), ImageForm::Source}};
+  return {unsqueeze(layer, layer.real(0), layer.one_int(1, "the axis"))};
 }
 
 Results transpose_layer(const Layer& layer) {
   layer.require_inputs(2, 2);
-  Ints perm = layer.ints(1, "the permutation");
-  for (int64_t& d : perm) d = layer.axis(d, layer.rank());
-  return {{layer.add("Transpose", {layer.in_source_form(0)}, {{"perm", std::move(perm)}}), ImageForm::Source}};
+  return {transpose(layer, layer.real(0), layer.ints(1, "the permutation"))};
 }
 
 Results pack_layer(const Layer& layer) {
@@ -123,7 +106,7 @@ Results range(const Layer& layer) {
 constexpr LayerRow kRows[] = {
     {22, "RESHAPE", reshape},
     {39, "TRANSPOSE", transpose_layer},
-    {43, "SQUEEZE", squeeze},
+    {43, "SQUEEZE", squeeze_layer},
     {69, "TILE", tile},
     {70, "EXPAND_DIMS", expand_dims},
     {77, "SHAPE", shape_layer},
