@@ -18,6 +18,17 @@ def example(repository, name, *arguments):
     return done.stdout
 
 
+def digits(shared, tmp_path):
+    """Where the models are, a dataset of 20 pictures to calibrate with, and the pictures to test with."""
+    folder = shared / "models" / "digits"
+    train, test = np.load(folder / "train.npz"), np.load(folder / "test.npz")
+    for i in range(20):
+        Image.fromarray(train["images"][i].reshape(32, 32)).save(tmp_path / f"{i}.png")
+    dataset = tmp_path / "dataset.txt"
+    dataset.write_text("".join(f"{i}.png\n" for i in range(20)))
+    return folder, dataset, test
+
+
 def test_a_darknet_detector_finds_dog_bicycle_and_truck(repository, shared):
     folder = shared / "models" / "yolo_fastest_1.1"
     net = folder / "yolo-fastest-1.1.cfg"
@@ -38,13 +49,9 @@ def test_a_darknet_detector_finds_dog_bicycle_and_truck(repository, shared):
 
 
 def test_a_caffe_classifier_reads_digits(repository, shared, tmp_path):
-    folder = shared / "models" / "digits"
-    train, test = np.load(folder / "train.npz"), np.load(folder / "test.npz")
-    for i in range(20):
-        Image.fromarray(train["images"][i].reshape(32, 32)).save(tmp_path / f"{i}.png")
-    (tmp_path / "dataset.txt").write_text("".join(f"{i}.png\n" for i in range(20)))
+    folder, dataset, test = digits(shared, tmp_path)
     net = folder / "resdigits.prototxt"
-    files = ["--prototxt", net, "--caffemodel", net.with_suffix(".caffemodel"), "--dataset", tmp_path / "dataset.txt"]
+    files = ["--prototxt", net, "--caffemodel", net.with_suffix(".caffemodel"), "--dataset", dataset]
     for i in range(3):
         Image.fromarray(test["images"][i].reshape(32, 32)).save(tmp_path / "digit.png")
         text = example(repository, "caffe_classifier.py", *files, "--image", tmp_path / "digit.png")
@@ -66,25 +73,17 @@ def test_a_quantized_tflite_classifier_sees_a_sunflower(repository, shared):
 
 
 def test_a_float_tflite_classifier_reads_digits_in_int8(repository, shared, tmp_path):
-    folder = shared / "models" / "digits"
-    train, test = np.load(folder / "train.npz"), np.load(folder / "test.npz")
-    for i in range(20):
-        Image.fromarray(train["images"][i].reshape(32, 32)).save(tmp_path / f"{i}.png")
-    (tmp_path / "dataset.txt").write_text("".join(f"{i}.png\n" for i in range(20)))
+    folder, dataset, test = digits(shared, tmp_path)
     Image.fromarray(test["images"][0].reshape(32, 32)).save(tmp_path / "digit.png")
-    files = ["--model", folder / "mobiledigits_float.tflite", "--dataset", tmp_path / "dataset.txt"]
+    files = ["--model", folder / "mobiledigits_float.tflite", "--dataset", dataset]
     text = example(repository, "tflite_classifier.py", *files, "--image", tmp_path / "digit.png")
     assert int(re.search(r"class +(\d+)", text).group(1)) == test["labels"][0]
 
 
 def test_a_tensorflow_classifier_reads_digits_in_int8(repository, shared, tmp_path):
-    folder = shared / "models" / "digits"
-    train, test = np.load(folder / "train.npz"), np.load(folder / "test.npz")
-    for i in range(20):
-        Image.fromarray(train["images"][i].reshape(32, 32)).save(tmp_path / f"{i}.png")
-    (tmp_path / "dataset.txt").write_text("".join(f"{i}.png\n" for i in range(20)))
+    folder, dataset, test = digits(shared, tmp_path)
     Image.fromarray(test["images"][1].reshape(32, 32)).save(tmp_path / "digit.png")
     tensors = ["--input", "input", "--output", "Identity", "--size", 32, 32, 1]
-    files = ["--pb", folder / "mobiledigits_frozen.pb", "--dataset", tmp_path / "dataset.txt"]
+    files = ["--pb", folder / "mobiledigits_frozen.pb", "--dataset", dataset]
     text = example(repository, "tensorflow_classifier.py", *files, *tensors, "--image", tmp_path / "digit.png")
     assert int(re.search(r"class +(\d+)", text).group(1)) == test["labels"][1]
