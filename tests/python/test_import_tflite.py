@@ -235,6 +235,23 @@ def test_weights_that_do_not_fit_are_refused_with_shapes(tmp_path):
     assert "weights [6, 3, 3, 4] do not fit the input [1, 6, 6, 5]" in text and "conv_2d1_0" in text
 
 
+def test_an_image_without_channels_is_refused(tmp_path):
+    for options, weights in (("Conv2DOptions", (6, 3, 3, 4)), ("DepthwiseConv2DOptions", (1, 3, 3, 4))):
+        w = TfliteWriter()
+        operands = [w.input((1, 6, 6, 0)), w.constant(w.draw(*weights))]
+        name = "CONV_2D" if options == "Conv2DOptions" else "DEPTHWISE_CONV_2D"
+        y = w.op(name, operands, options, padding=0, strideW=1, strideH=1)
+        text = refusal(w.write(tmp_path / "net.tflite", y))
+        assert "do not fit the input [1, 6, 6, 0]" in text
+
+
+def test_joining_an_image_with_what_is_none_is_refused(tmp_path):
+    w = TfliteWriter()
+    image = w.convolution(w.input((1, 6, 6, 4)), 4)
+    y = w.op("CONCATENATION", [w.constant(w.draw(4)), image], "ConcatenationOptions", axis=0)
+    assert "is [4], expected an image of 4 dimensions" in refusal(w.write(tmp_path / "net.tflite", y))
+
+
 def test_wrong_names_and_shapes_are_told_together(tmp_path):
     w = TfliteWriter()
     path = w.write(tmp_path / "net.tflite", w.op("RELU", [w.input((1, 4))]))

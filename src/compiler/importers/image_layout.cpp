@@ -1,5 +1,7 @@
 #include "compiler/importers/image_layout.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace openrknn {
@@ -53,6 +55,10 @@ ValueId ImageLayout::channels_first(Placed tensor) {
 
 ValueId ImageLayout::converted(ValueId id, const std::vector<int>& order, const char* suffix) {
   const Value& value = builder_.graph[id];
+  if (value.shape.size() != order.size()) {
+    fail(Code::ImportShapeMismatch,
+         fmt::format("'{}' is {}, expected an image of 4 dimensions", value.name, to_string(value.shape)));
+  }
   if (value.constant && value.producer == NodeId::None)
     return builder_.graph.add_constant(value.name + "/" + suffix, transpose(*value.constant, order));
   return builder_.add_beside("Transpose", {id}, {{"perm", as_attribute(order)}});

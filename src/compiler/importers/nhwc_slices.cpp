@@ -70,7 +70,9 @@ Placed strided_slice(const NhwcLayer& layer, Placed x, const StridedSlice& given
       continue;
     }
     if (d >= shape.size()) layer.refuse(fmt::format("more dimensions named than {} has", to_string(shape)));
-    if (stride[i] == 0) layer.refuse("a stride of 0");
+    constexpr int64_t kMostStride = int64_t{1} << 31;
+    if (stride[i] == 0 || stride[i] > kMostStride || stride[i] < -kMostStride)
+      layer.refuse(fmt::format("a stride of {}", stride[i]));
     if (set(shrink_axis_mask, i)) {
       const int64_t at = begin[i] < 0 ? begin[i] + shape[d] : begin[i];
       if (at < 0 || at >= shape[d])

@@ -22,7 +22,8 @@ Results pair_of(const Layer& layer, const Range& range) {
   std::vector<float> scales;
   std::vector<int32_t> zero_points;
   for (size_t i = 0; i < range.least.size(); ++i) {
-    if (!(range.least[i] <= 0 && range.most[i] >= 0 && range.least[i] < range.most[i]))
+    if (!(range.least[i] <= 0 && range.most[i] >= 0 && range.least[i] < range.most[i] &&
+          std::isfinite(range.most[i] - range.least[i])))
       layer.refuse(fmt::format("the range {} to {} does not hold zero", range.least[i], range.most[i]));
     const double scale = (range.most[i] - range.least[i]) / (most - least);
     scales.push_back(static_cast<float>(scale));

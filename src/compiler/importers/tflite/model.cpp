@@ -118,9 +118,10 @@ class Reader {
     if (zero_points != nullptr && zero_points->size() != count && zero_points->size() != 0)
       return add(fmt::format("{} scales and {} zero points", count, zero_points->size()), tensor.name);
     for (size_t i = 0; i < count; ++i) {
-      const int64_t zero_point = zero_points == nullptr || zero_points->size() == 0
-                                     ? 0
-                                     : zero_points->Get(static_cast<flatbuffers::uoffset_t>(i));
+      // FlatBuffers verifies that a vector begins at four bytes; damaged files do not have these at eight.
+      int64_t zero_point = 0;
+      if (zero_points != nullptr && zero_points->size() != 0)
+        std::memcpy(&zero_point, zero_points->Data() + i * sizeof zero_point, sizeof zero_point);
       if (zero_point < std::numeric_limits<int16_t>::min() || zero_point > std::numeric_limits<uint16_t>::max())
         return add(fmt::format("the zero point {} is none of {}", zero_point, openrknn::name(tensor.dtype)),
                    tensor.name);

@@ -52,7 +52,7 @@ Results convolution(const Layer& layer) {
   layer.require_rank(0, 4, 4);
   layer.require_rank(1, 4, 4);
   const Shape x = layer.shape(0), weights = layer.shape(1);  // OHWI
-  if (weights[3] < 1 || x[3] % weights[3] != 0 || weights[0] % (x[3] / weights[3]) != 0)
+  if (weights[3] < 1 || x[3] < 1 || x[3] % weights[3] != 0 || weights[0] % (x[3] / weights[3]) != 0)
     layer.refuse(fmt::format("weights {} do not fit the input {}", to_string(weights), to_string(x)));
   const Geometry geometry{options->padding(), options->stride_h(), options->stride_w(), options->dilation_h(),
                           options->dilation_w()};
@@ -70,7 +70,7 @@ Results depthwise(const Layer& layer) {
   layer.require_rank(0, 4, 4);
   layer.require_rank(1, 4, 4);
   const Shape x = layer.shape(0), weights = layer.shape(1);  // [1, H, W, C * multiplier]
-  if (weights[0] != 1 || weights[3] % x[3] != 0)
+  if (weights[0] != 1 || x[3] < 1 || weights[3] % x[3] != 0)
     layer.refuse(fmt::format("weights {} do not fit the input {}", to_string(weights), to_string(x)));
   const Geometry geometry{options->padding(), options->stride_h(), options->stride_w(), options->dilation_h(),
                           options->dilation_w()};

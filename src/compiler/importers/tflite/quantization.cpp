@@ -30,7 +30,7 @@ Results fake_quant(const Layer& layer) {
   layer.require_inputs(1, 1);
   const auto* options = layer.options<file::FakeQuantOptions>();
   if (options == nullptr || options->num_bits() != 8 || !(options->min() < options->max()) ||
-      !(options->min() <= 0 && options->max() >= 0))
+      !(options->min() <= 0 && options->max() >= 0) || !std::isfinite(options->max() - options->min()))
     layer.refuse("expected 8 bits and a range around 0");
   const int least = options->narrow_range() ? 1 : 0, most = 255;
   const double scale = (static_cast<double>(options->max()) - options->min()) / (most - least);
