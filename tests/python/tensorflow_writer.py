@@ -6,10 +6,12 @@ from caffe_writer import varint
 
 TYPES = {
     np.dtype(np.float32): 1,
+    np.dtype(np.float64): 2,
     np.dtype(np.int32): 3,
     np.dtype(np.uint8): 4,
     np.dtype(np.int64): 9,
     np.dtype(np.bool_): 10,
+    np.dtype(np.float16): 19,
 }
 
 

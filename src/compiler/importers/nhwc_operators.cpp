@@ -187,6 +187,11 @@ Placed resize(const NhwcLayer& layer, Placed image, const Ints& size, std::strin
   if (mode == "nearest")
     attributes.emplace("nearest_mode",
                        std::string(align_corners || half_pixel_centers ? "round_prefer_ceil" : "floor"));
+  // Keys' cubic (a = -0.5, nothing from beyond the border) of half pixels, the older one with a = -0.75 otherwise.
+  if (mode == "cubic" && half_pixel_centers) {
+    attributes.emplace("cubic_coeff_a", -0.5);
+    attributes.emplace("exclude_outside", int64_t{1});
+  }
   return {layer.add("Resize", {layer.layout().channels_first(image)}, std::move(attributes)), ImageForm::ChannelsFirst};
 }
 
@@ -248,22 +253,6 @@ Placed batch_to_space(const NhwcLayer& layer, Placed image, const Ints& block, c
   ValueId y = layer.add("Transpose", {layer.reshape(layer.layout().source(image), apart)}, {{"perm", perm}});
   y = layer.reshape(y, whole);
   return {layer.add("Slice", {y}, {{"starts", starts}, {"ends", ends}}), ImageForm::Source};
-}
-
-Placed one_hot(const NhwcLayer& layer, Placed classes, int64_t depth, Placed on, Placed off, int64_t axis) {
-  if (depth < 1 || depth > kMostExtent) layer.refuse("the depth is no number of classes");
-  const auto rank = static_cast<int64_t>(layer.shape_of(classes).size());
-  const ValueId values = layer.add(
-      "Concat",
-      {layer.beside_reshape(layer.layout().source(off), {1}), layer.beside_reshape(layer.layout().source(on), {1})},
-      {{"axis", int64_t{0}}});
-  // Negative classes are none here; in the graph they count from the end.
-  const ValueId given = layer.cast_to(DType::Int64, layer.layout().source(classes));
-  const ValueId zero = layer.builder().constant("zero", Tensor::scalar<int64_t>(0));
-  const ValueId beyond = layer.builder().constant("no class", Tensor::scalar<int64_t>(depth));
-  const ValueId known = layer.add("Where", {layer.add("Less", {given, zero}), beyond, given});
-  return {layer.add("OneHot", {known, values}, {{"axis", layer.axis(axis, rank + 1)}, {"depth", depth}}),
-          ImageForm::Source};
 }
 
 // Of integers: (x - mod(x, y)) / y, where division truncates and there is nothing left to.

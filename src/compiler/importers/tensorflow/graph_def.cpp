@@ -191,6 +191,11 @@ std::optional<DType> dtype_of_type(int type) {
   }
 }
 
+DType computed_as(DType dtype) {
+  const bool is_other_float = dtype == DType::Float16 || dtype == DType::BFloat16 || dtype == DType::Float64;
+  return is_other_float ? DType::Float32 : dtype;
+}
+
 SourceGraph read_graph(std::shared_ptr<const MappedFile> file) {
   SourceGraph graph{.file = std::move(file), .nodes = {}};
   const std::span<const std::byte> content = graph.file->bytes();

@@ -51,6 +51,8 @@ SourceGraph read_graph(std::shared_ptr<const MappedFile>);
 Tensor read_tensor(std::string_view bytes, const std::shared_ptr<const MappedFile>&);
 /// None for types that hold no numbers.
 std::optional<DType> dtype_of_type(int type);
+/// Floats of 16 and 64 bits are float32 in a graph.
+DType computed_as(DType);
 
 /// What a file is by its first bytes.
 bool looks_like_graph_def(std::string_view head);
