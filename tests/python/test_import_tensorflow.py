@@ -370,16 +370,21 @@ def test_floats_of_other_widths_are_computed_in_float32(tmp_path):
     assert got.dtype == F and np.array_equal(got, given.astype(F) * F(0.5))
 
 
-def test_a_dilated_convolution_is_one_between_blocks_in_the_batch(tmp_path):
+@pytest.mark.parametrize("borders, crops", [((0, 0, 0, 0), (0, 0, 0, 0)), ((2, 2, 2, 3), (0, 0, 0, 1))])
+def test_a_dilated_convolution_is_one_between_blocks_in_the_batch(borders, crops, tmp_path):
     w = TensorflowWriter()
-    weights, x = w.draw(3, 3, 4, 6), w.input((1, 8, 8, 4))
-    dilated = w.convolution(x, weights, padding="VALID", dilations=[1, 2, 2, 1])
-    zeros = w.constant(np.zeros((2, 2), I32))
-    blocks = w.op("SpaceToBatchND", [x, w.ints(2, 2), zeros])
-    joined = w.op("BatchToSpaceND", [w.convolution(blocks, weights, padding="VALID"), w.ints(2, 2), zeros])
-    given = w.draw(1, 8, 8, 4)
-    one, other = run(w.write(tmp_path / "net.pb"), given, outputs=[dilated, joined])
-    assert one.shape == other.shape == (1, 4, 4, 6) and np.abs(one - other).max() < 1e-5
+    weights, x = w.draw(3, 3, 4, 6), w.input((1, 8, 8 - borders[3] % 2, 4))
+    padding = {"explicit_paddings": [0, 0, 2, 2, 2, 2, 0, 0]} if any(borders) else {}
+    dilated = w.convolution(x, weights, padding="EXPLICIT" if padding else "VALID", dilations=[1, 2, 2, 1], **padding)
+    around, inside = (w.constant(np.array(each, I32).reshape(2, 2)) for each in (borders, crops))
+    blocks = w.op("SpaceToBatchND", [x, w.ints(2, 2), around])
+    between = w.convolution(blocks, weights, padding="VALID")
+    joined = w.op("BatchToSpaceND", [between, w.ints(2, 2), inside])
+    path = w.write(tmp_path / "net.pb")
+    given = w.draw(*w.inputs[0])
+    one, other, batch = run(path, given, outputs=[dilated, joined, between])
+    assert np.array_equal(one, other) and batch.shape[0] == 4
+    assert [node["op"] for node in openrknn.import_model(path, outputs=[joined]).nodes] == ["Conv"]
 
 
 def test_a_branch_is_taken_where_its_predicate_is_constant(tmp_path):
