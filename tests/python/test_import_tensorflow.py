@@ -1,7 +1,10 @@
 """TensorFlow graphs: operators by their definitions and OpenCV's reader, recorded outputs of real ones, what is refused."""
 
 import math
+import re
 import subprocess
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -570,6 +573,34 @@ def test_loops_are_refused_by_name(tmp_path):
     assert "Enter: loops are not supported" in text and "its own result" not in text and "Switch" not in text
 
 
+def test_functions_are_read_in_place_of_their_calls(tmp_path):
+    w = TensorflowWriter()
+    inner, outer = TensorflowWriter(), TensorflowWriter()
+    inner.op("Split", ["axis", "x"], name="parts", num_split=2)
+    inner.op("Neg", ["parts:output:1"], name="negative")
+    w.function("inner", inner, ["axis", "x"], {"y": "negative:y:0"})
+    outer.op("Const", name="axis", value=("tensor", I32(1)))
+    outer.op("PartitionedCall", ["axis:output:0", "x"], name="call", f=("function", "inner"))
+    outer.op("Exp", ["call:output:0"], name="exp")
+    w.function("outer", outer, ["x"], {"first": "exp:y:0", "second": "call:output:0"})
+    x = w.op("StatefulPartitionedCall", [w.input((2, 6))], name="net", f=("function", "outer"))
+    path = w.write(tmp_path / "net.pb")
+    given = w.draw(2, 6)
+    first, second, middle = run(path, given, outputs=[f"{x}:0", f"{x}:1", "net/call/negative"])
+    assert np.array_equal(second, -given[:, 3:]) and np.array_equal(middle, second)
+    assert np.abs(first - np.exp(second)).max() < 1e-6
+
+
+def test_functions_that_call_themselves_are_refused(tmp_path):
+    for calls, problem in ((1, "the function it calls"), (3, "beyond any network")):
+        w, body = TensorflowWriter(), TensorflowWriter()
+        for i in range(calls):
+            body.op("PartitionedCall", ["x"], name=f"again{i}", f=("function", "self"))
+        w.function("self", body, ["x"], {"y": "again0:output:0"})
+        w.op("PartitionedCall", [w.input((1, 2))], f=("function", "self"))
+        assert problem in refusal(w.write(tmp_path / "net.pb"))
+
+
 def test_a_chain_of_many_nodes_is_no_deep_recursion(tmp_path):
     w = TensorflowWriter()
     x = w.input((1, 2))
@@ -607,6 +638,37 @@ def test_the_toolkit_loads_a_graph_between_two_tensors(tmp_path):
     (got,) = rknn.inference(inputs=[x])
     (expected,) = run(path, x, inputs=["Preprocessor/sub:0"], input_shapes=[[1, 8, 8, 4]])
     assert got.shape == (1, 8, 8, 6) and np.abs(got - expected).max() < 2e-2
+
+
+RECORDED = Path(__file__).parent / "data" / "tensorflow"
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in RECORDED.glob("*.pb")))
+def test_small_graphs_give_what_tensorflow_gave(name):
+    """scripts/record_tensorflow.py made them."""
+    recorded = np.load(RECORDED / f"{name}.npz")
+    graph = openrknn.import_model(RECORDED / f"{name}.pb", input_shapes=[recorded["in0"].shape])
+    (got,) = graph.run([recorded["in0"]])
+    expected = recorded["out0"]
+    assert got.shape == expected.shape
+    # One step of the last FakeQuant is 1/255 of the range, and a sum just between two codes may go either way.
+    assert np.abs(got - expected).max() <= (5e-3 if name == "fake_quantized" else 2e-6) * np.ptp(expected)
+
+
+LAYERS = {
+    "classifier": {"Conv": 3, "PRelu": 1, "ConvTranspose": 1},
+    "dilated": {"Conv": 1},
+    "grouped": {"Conv": 1},
+    "normalised_by_hand": {"Conv": 1},
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_in_parts_are_built_as_the_layers_they_are(name):
+    model = openrknn.compile(openrknn.import_model(RECORDED / f"{name}.pb"), quantize=None)
+    ops = Counter(re.findall(r" = (\w+)\(", str(model)))
+    assert {op: ops[op] for op in LAYERS[name]} == LAYERS[name], ops
+    assert not {"Mul", "Add", "Relu", "Clip", "Neg"} & set(ops)
 
 
 MODELS = ["digits/mobiledigits_frozen", "mtcnn_pnet/pnet", "mtcnn_rnet/rnet", "fc_layers/frozen", "lstm/frozen"]

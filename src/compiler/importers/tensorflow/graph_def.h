@@ -38,10 +38,17 @@ struct SourceNode {
   const AttributeValue* find(std::string_view key) const;
 };
 
+/// A body that nodes call. Within it "argument", "node:output_name:0" and "^node" name tensors.
+struct SourceFunction {
+  std::vector<std::string> arguments, results;
+  std::vector<SourceNode> nodes;
+  std::map<std::string, std::string, std::less<>> returned;  ///< tensor of each result
+};
+
 struct SourceGraph {
   std::shared_ptr<const MappedFile> file;  ///< what views look into
   std::vector<SourceNode> nodes;
-  bool has_functions = false;
+  std::map<std::string, SourceFunction, std::less<>> functions;
 };
 
 /// Throws Error (ImportBadFile).

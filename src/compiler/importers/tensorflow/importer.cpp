@@ -10,6 +10,7 @@
 
 #include "compiler/importers/tensorflow/formats.h"
 #include "compiler/importers/tensorflow/graph_def.h"
+#include "compiler/importers/tensorflow/inline_calls.h"
 #include "compiler/importers/tensorflow/layers.h"
 #include "compiler/importers/tensorflow/needed_nodes.h"
 
@@ -388,7 +389,8 @@ class Import {
 }  // namespace
 
 Graph import_graph(std::shared_ptr<const MappedFile> file, const ImportOptions& options) {
-  const SourceGraph source = read_graph(std::move(file));
+  SourceGraph source = read_graph(std::move(file));
+  inline_calls(source);
   return Import(source, options).run();
 }
 

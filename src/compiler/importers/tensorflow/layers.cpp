@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::string_view kBoxes = "boxes are chosen on the host: cut the graph before it with outputs=",
                            kLoop = "loops are not supported: unroll them, or convert the model with tf2onnx",
-                           kCall = "functions are not supported: freeze the graph with its functions inlined",
+                           kCall = "the function it calls is not there: freeze the graph with its functions inlined",
                            kText = "text and files are for the host: cut the graph behind it with inputs=";
 constexpr LayerRow kRefused[] = {
     {.op = "CombinedNonMaxSuppression", .refused = kBoxes},
