@@ -6,10 +6,12 @@ from caffe_writer import varint
 
 TYPES = {
     np.dtype(np.float32): 1,
+    np.dtype(np.float64): 2,
     np.dtype(np.int32): 3,
     np.dtype(np.uint8): 4,
     np.dtype(np.int64): 9,
     np.dtype(np.bool_): 10,
+    np.dtype(np.float16): 19,
 }
 
 
@@ -32,11 +34,13 @@ def tensor_message(array):
 
 
 def attribute(value):
-    """By its Python type; ("type", dtype), ("shape", …) and ("tensor", array) for what has no type of its own."""
+    """By its Python type; what has none of its own by a pair: ("type", dtype), "shape", "tensor" or "function"."""
     if isinstance(value, tuple):
         kind, content = value
         if kind == "type":
             return field(6, TYPES[np.dtype(content)])
+        if kind == "function":
+            return field(10, text(1, content))
         return field(7, shape_message(content)) if kind == "shape" else field(8, tensor_message(content))
     if isinstance(value, bool):
         return field(5, int(value))
@@ -52,6 +56,7 @@ def attribute(value):
 class TensorflowWriter:
     def __init__(self, seed=0):
         self.random, self.nodes, self.inputs = np.random.default_rng(seed), [], []
+        self.functions = []
 
     def draw(self, *shape, low=-1.0, high=1.0):
         return self.random.uniform(low, high, shape).astype(np.float32)
@@ -80,8 +85,17 @@ class TensorflowWriter:
             "Conv2D", [x, self.constant(weights)], strides=[1, stride, stride, 1], padding=padding, **attributes
         )
 
+    def function(self, name, body, arguments, results):
+        """Named by calls; `body` a writer of its own, `results` the tensor of each result."""
+        signature = text(1, name) + b"".join(field(2, text(1, each)) for each in arguments)
+        signature += b"".join(field(3, text(1, each)) for each in results)
+        nodes = b"".join(b"\x1a" + node[1:] for node in body.nodes)  # field 3, where a graph has field 1
+        returned = b"".join(field(4, text(1, key) + text(2, tensor)) for key, tensor in results.items())
+        self.functions.append(field(1, field(1, signature) + nodes + returned))
+
     def bytes(self):
-        return b"".join(self.nodes)
+        library = field(2, b"".join(self.functions)) if self.functions else b""
+        return b"".join(self.nodes) + library
 
     def write(self, path):
         path.write_bytes(self.bytes())

@@ -1,6 +1,10 @@
 """TensorFlow graphs: operators by their definitions and OpenCV's reader, recorded outputs of real ones, what is refused."""
 
+import math
+import re
 import subprocess
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,6 +75,32 @@ OPERATORS = {
     "floor": unary("Floor", np.floor),
     "identity": unary("Identity", lambda x: x),
     "swish": unary("swish_f32", lambda x: x * sigmoid(x)),
+    "tan": unary("Tan", np.tan, low=-1.0),
+    "atan": unary("Atan", np.arctan),
+    "asinh": unary("Asinh", np.arcsinh),
+    "cosh": unary("Cosh", np.cosh),
+    "log1p": unary("Log1p", np.log1p, low=0.0),
+    "expm1": unary("Expm1", np.expm1),
+    "erfc": unary("Erfc", np.vectorize(math.erfc)),
+    "is_finite": unary("IsFinite", np.isfinite),
+    "half_of_squares": unary("L2Loss", lambda x: (x * x).sum() / 2),
+    "floor_mod": binary("FloorMod", np.mod, other=(5, 1, 4)),
+    "truncate_mod": binary("TruncateMod", np.fmod),
+    "div_no_nan": (
+        lambda w: w.op("DivNoNan", [w.input(IMAGE), w.op("Relu", [w.input(IMAGE)])]),
+        lambda x, y: np.where(y > 0, x / np.where(y > 0, y, 1), 0),
+        -3.0,
+    ),
+    "xlogy": (
+        lambda w: w.op("Xlogy", [w.op("Relu", [w.input(IMAGE)]), w.op("Exp", [w.input(IMAGE)])]),
+        lambda x, y: np.maximum(x, 0) * y,
+        -3.0,
+    ),
+    "clip_by_value": (
+        lambda w: w.op("ClipByValue", [w.input(IMAGE), w.constant(F(-1)), w.constant(F(0.5))]),
+        lambda x: np.clip(x, -1, 0.5),
+        -3.0,
+    ),
     "add": binary("AddV2", np.add),
     "sub": binary("Sub", np.subtract, other=(5, 1, 4)),
     "mul": binary("Mul", np.multiply),
@@ -93,6 +123,46 @@ OPERATORS = {
     "batch_matmul": (
         lambda w: w.op("BatchMatMulV2", [w.input((2, 8, 3)), w.input((2, 8, 5))], adj_x=True),
         lambda x, y: x.transpose(0, 2, 1) @ y,
+        -3.0,
+    ),
+    "einsum": (
+        lambda w: w.op("Einsum", [w.input((2, 3, 4)), w.input((4, 5, 6))], equation="abc,cde->abde"),
+        lambda x, y: np.einsum("abc,cde->abde", x, y),
+        -3.0,
+    ),
+    "cumprod": with_constant("Cumprod", 1, lambda x: np.cumprod(x, 1)),
+    "roll": (
+        lambda w: w.op("Roll", [w.input(IMAGE), w.ints(1, -2), w.ints(1, 2)]),
+        lambda x: np.roll(x, (1, -2), (1, 2)),
+        -3.0,
+    ),
+    "band": (
+        lambda w: w.op("MatrixBandPart", [w.input((5, 6)), w.constant(I32(1)), w.constant(I32(-1))]),
+        lambda x: np.triu(x, -1),
+        -3.0,
+    ),
+    "gather_in_batches": (
+        lambda w: w.op(
+            "GatherV2",
+            [w.input((2, 3, 5, 4)), w.constant(np.array([[4, 0], [1, 1]], I32)), w.constant(I32(2))],
+            batch_dims=1,
+        ),
+        lambda x: np.stack([x[0][:, [4, 0]], x[1][:, [1, 1]]]),
+        -3.0,
+    ),
+    "scatter": (
+        lambda w: w.op("ScatterNd", [w.constant(np.array([[3], [1]], I32)), w.input((2, 4)), w.ints(5, 4)]),
+        lambda x: np.stack([0 * x[0], x[1], 0 * x[0], x[0], 0 * x[0]]),
+        -3.0,
+    ),
+    "inverse_of_a_permutation": (
+        lambda w: w.op("Transpose", [w.input(IMAGE), w.op("InvertPermutation", [w.ints(0, 2, 3, 1)])]),
+        lambda x: x.transpose(0, 3, 1, 2),
+        -3.0,
+    ),
+    "broadcast_shapes": (
+        lambda w: w.op("BroadcastTo", [w.input((4, 1)), w.op("BroadcastArgs", [w.ints(4, 1), w.ints(2, 1, 3)])]),
+        lambda x: np.broadcast_to(x, (2, 4, 3)),
         -3.0,
     ),
     "reshape": with_constant("Reshape", [2, -1, 4], lambda x: x.reshape(2, -1, 4)),
@@ -245,16 +315,82 @@ def test_transposed_convolutions_are_gradients_of_convolutions(tmp_path):
     assert np.abs(got - expected[:, :6, :8]).max() < 1e-5
 
 
-def test_a_dilated_convolution_is_one_between_blocks_in_the_batch(tmp_path):
+def test_transposed_convolutions_may_be_dilated(tmp_path):
     w = TensorflowWriter()
-    weights, x = w.draw(3, 3, 4, 6), w.input((1, 8, 8, 4))
-    dilated = w.convolution(x, weights, padding="VALID", dilations=[1, 2, 2, 1])
-    zeros = w.constant(np.zeros((2, 2), I32))
-    blocks = w.op("SpaceToBatchND", [x, w.ints(2, 2), zeros])
-    joined = w.op("BatchToSpaceND", [w.convolution(blocks, weights, padding="VALID"), w.ints(2, 2), zeros])
-    given = w.draw(1, 8, 8, 4)
-    one, other = run(w.write(tmp_path / "net.pb"), given, outputs=[dilated, joined])
-    assert one.shape == other.shape == (1, 4, 4, 6) and np.abs(one - other).max() < 1e-5
+    weights = w.draw(2, 2, 5, 4)
+    x = w.input((1, 3, 4, 4))
+    w.op(
+        "Conv2DBackpropInput",
+        [w.ints(1, 6, 7, 5), w.constant(weights), x],
+        strides=[1, 1, 1, 1],
+        dilations=[1, 3, 3, 1],
+        padding="VALID",
+    )
+    given = w.draw(1, 3, 4, 4)
+    (got,) = run(w.write(tmp_path / "net.pb"), given)
+    expected = np.zeros((1, 6, 7, 5))
+    for y in range(3):
+        for z in range(4):
+            expected[0, y : y + 4 : 3, z : z + 4 : 3] += np.einsum("hwoi,i->hwo", weights, given[0, y, z])
+    assert np.abs(got - expected).max() < 1e-5
+
+
+def test_patches_of_an_image_become_channels(tmp_path):
+    w = TensorflowWriter()
+    w.op(
+        "ExtractImagePatches",
+        [w.input(IMAGE)],
+        ksizes=[1, 2, 3, 1],
+        strides=[1, 1, 2, 1],
+        rates=[1, 2, 1, 1],
+        padding="VALID",
+    )
+    x = w.draw(*IMAGE)
+    (got,) = run(w.write(tmp_path / "net.pb"), x)
+    rows = [[x[:, i : i + 3 : 2, j : j + 3].reshape(1, -1) for j in (0, 2)] for i in range(3)]
+    assert np.array_equal(got, np.stack([np.stack(row, 1) for row in rows], 1))
+
+
+def test_every_output_of_a_node_bears_its_own_name(tmp_path):
+    w = TensorflowWriter()
+    x = w.op("Split", [w.constant(I32(3)), w.input(IMAGE)], num_split=4)
+    path = w.write(tmp_path / "net.pb")
+    names = [f"{x}:2", f"{x}:0"]
+    graph = openrknn.import_model(path, outputs=names)
+    assert [name for name, _, _ in graph.outputs] == names
+    given = w.draw(*IMAGE)
+    assert all(np.array_equal(got, given[..., c : c + 1]) for got, c in zip(graph.run([given]), (2, 0), strict=True))
+    assert "output 4 is read, it gives 4" in refusal(path, outputs=[f"{x}:4"])
+
+
+def test_floats_of_other_widths_are_computed_in_float32(tmp_path):
+    w = TensorflowWriter()
+    x = w.input((2, 3), np.float64)
+    half = w.op("Cast", [w.constant(np.float16(0.5))], DstT=("type", np.float32))
+    w.op("Mul", [w.op("Cast", [x], DstT=("type", np.float16)), half])
+    given = w.draw(2, 3).astype(np.float64)
+    (got,) = run(w.write(tmp_path / "net.pb"), given)
+    assert got.dtype == F and np.array_equal(got, given.astype(F) * F(0.5))
+
+
+@pytest.mark.parametrize("borders, crops", [((0, 0, 0, 0), (0, 0, 0, 0)), ((2, 2, 2, 3), (0, 0, 0, 1))])
+def test_a_dilated_convolution_is_one_between_blocks_in_the_batch(borders, crops, tmp_path):
+    w = TensorflowWriter()
+    weights, x = w.draw(3, 3, 4, 6), w.input((1, 8, 8 - borders[3] % 2, 4))
+    padding = {"explicit_paddings": [0, 0, 2, 2, 2, 2, 0, 0]} if any(borders) else {}
+    dilated = w.convolution(x, weights, padding="EXPLICIT" if padding else "VALID", dilations=[1, 2, 2, 1], **padding)
+    around, inside = (w.constant(np.array(each, I32).reshape(2, 2)) for each in (borders, crops))
+    blocks = w.op("SpaceToBatchND", [x, w.ints(2, 2), around])
+    between = w.convolution(blocks, weights, padding="VALID")
+    joined = w.op("BatchToSpaceND", [between, w.ints(2, 2), inside])
+    path = w.write(tmp_path / "net.pb")
+    given = w.draw(*w.inputs[0])
+    one, other, batch = run(path, given, outputs=[dilated, joined, between])
+    height, width = batch.shape[1:3]
+    pixels = batch.reshape(2, 2, 1, height, width, 6).transpose(2, 3, 0, 4, 1, 5).reshape(1, 2 * height, 2 * width, 6)
+    assert np.array_equal(one, other)
+    assert np.abs(other - pixels[:, :, : pixels.shape[2] - crops[3]]).max() < 1e-5
+    assert [node["op"] for node in openrknn.import_model(path, outputs=[joined]).nodes] == ["Conv"]
 
 
 def test_a_branch_is_taken_where_its_predicate_is_constant(tmp_path):
@@ -305,6 +441,34 @@ def test_fake_quant_keeps_the_range_of_the_training(tmp_path):
     assert np.abs(ours - expected).max() < 1e-6
     model = openrknn.compile(graph, quantize=None)
     assert "Conv(" in str(model) and np.abs(model.run([given])[0] - graph.run([given])[0]).max() < 0.3
+
+
+@pytest.mark.parametrize(
+    "low, high, bits, narrow",
+    [(-1.0, 1.0, 8, False), (-1.0, 1.0, 4, False), (-0.9, 1.0, 8, True), (0.5, 1.0, 8, False), (-2.0, 1.0, 16, False)],
+)
+def test_fake_quant_moves_ranges_as_tensorflow_does(low, high, bits, narrow, tmp_path):
+    w = TensorflowWriter()
+    w.op("FakeQuantWithMinMaxArgs", [w.input((4, 64))], min=low, max=high, num_bits=bits, narrow_range=narrow)
+    given = w.draw(4, 64, low=-3.0, high=3.0)
+    (got,) = run(w.write(tmp_path / "net.pb"), given)
+    least, most = F(narrow), F(2**bits - 1)
+    scale = F(F(high) - F(low)) / (most - least)
+    zero = np.floor(np.clip(least - F(low) / scale, least, most) + F(0.5))
+    expected = (np.clip(np.round(given / scale) + zero, least, most) - zero) * scale
+    assert np.abs(got - expected).max() < 1e-6
+
+
+def test_fake_quant_leaves_the_lowest_code_out_in_each_channel(tmp_path):
+    w = TensorflowWriter()
+    most = np.array([0.5, 1.0, 2.0], F)
+    w.op(
+        "FakeQuantWithMinMaxVarsPerChannel",
+        [w.input((4, 3)), w.constant(-most), w.constant(most)],
+        narrow_range=True,
+    )
+    (got,) = run(w.write(tmp_path / "net.pb"), np.full((4, 3), -9, F))
+    assert np.allclose(got, -np.broadcast_to(most, (4, 3)), atol=1e-6)
 
 
 def test_models_are_cropped_with_and_without_the_number_of_the_output(tmp_path):
@@ -397,6 +561,46 @@ def test_cycles_and_missing_nodes_are_told(tmp_path):
     assert "depends on its own result" in text and "it reads 'nowhere', and there is no such node" in text
 
 
+def test_loops_are_refused_by_name(tmp_path):
+    w = TensorflowWriter()
+    w.op("Enter", [w.input((1, 4))], name="enter")
+    w.op("Merge", ["enter", "next"], name="merge")
+    w.op("LoopCond", [w.op("Less", ["merge", w.constant(F(1))])], name="goes_on")
+    w.op("Switch", ["merge", "goes_on"], name="switch")
+    w.op("NextIteration", [w.op("Exp", ["switch:1"])], name="next")
+    w.op("Exit", ["switch"], name="exit")
+    text = refusal(w.write(tmp_path / "net.pb"), outputs=["exit"])
+    assert "Enter: loops are not supported" in text and "its own result" not in text and "Switch" not in text
+
+
+def test_functions_are_read_in_place_of_their_calls(tmp_path):
+    w = TensorflowWriter()
+    inner, outer = TensorflowWriter(), TensorflowWriter()
+    inner.op("Split", ["axis", "x"], name="parts", num_split=2)
+    inner.op("Neg", ["parts:output:1"], name="negative")
+    w.function("inner", inner, ["axis", "x"], {"y": "negative:y:0"})
+    outer.op("Const", name="axis", value=("tensor", I32(1)))
+    outer.op("PartitionedCall", ["axis:output:0", "x"], name="call", f=("function", "inner"))
+    outer.op("Exp", ["call:output:0"], name="exp")
+    w.function("outer", outer, ["x"], {"first": "exp:y:0", "second": "call:output:0"})
+    x = w.op("StatefulPartitionedCall", [w.input((2, 6))], name="net", f=("function", "outer"))
+    path = w.write(tmp_path / "net.pb")
+    given = w.draw(2, 6)
+    first, second, middle = run(path, given, outputs=[f"{x}:0", f"{x}:1", "net/call/negative"])
+    assert np.array_equal(second, -given[:, 3:]) and np.array_equal(middle, second)
+    assert np.abs(first - np.exp(second)).max() < 1e-6
+
+
+def test_functions_that_call_themselves_are_refused(tmp_path):
+    for calls, problem in ((1, "the function it calls"), (3, "beyond any network")):
+        w, body = TensorflowWriter(), TensorflowWriter()
+        for i in range(calls):
+            body.op("PartitionedCall", ["x"], name=f"again{i}", f=("function", "self"))
+        w.function("self", body, ["x"], {"y": "again0:output:0"})
+        w.op("PartitionedCall", [w.input((1, 2))], f=("function", "self"))
+        assert problem in refusal(w.write(tmp_path / "net.pb"))
+
+
 def test_a_chain_of_many_nodes_is_no_deep_recursion(tmp_path):
     w = TensorflowWriter()
     x = w.input((1, 2))
@@ -434,6 +638,37 @@ def test_the_toolkit_loads_a_graph_between_two_tensors(tmp_path):
     (got,) = rknn.inference(inputs=[x])
     (expected,) = run(path, x, inputs=["Preprocessor/sub:0"], input_shapes=[[1, 8, 8, 4]])
     assert got.shape == (1, 8, 8, 6) and np.abs(got - expected).max() < 2e-2
+
+
+RECORDED = Path(__file__).parent / "data" / "tensorflow"
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in RECORDED.glob("*.pb")))
+def test_small_graphs_give_what_tensorflow_gave(name):
+    """scripts/record_tensorflow.py made them."""
+    recorded = np.load(RECORDED / f"{name}.npz")
+    graph = openrknn.import_model(RECORDED / f"{name}.pb", input_shapes=[recorded["in0"].shape])
+    (got,) = graph.run([recorded["in0"]])
+    expected = recorded["out0"]
+    assert got.shape == expected.shape
+    # One step of the last FakeQuant is 1/255 of the range, and a sum just between two codes may go either way.
+    assert np.abs(got - expected).max() <= (5e-3 if name == "fake_quantized" else 2e-6) * np.ptp(expected)
+
+
+LAYERS = {
+    "classifier": {"Conv": 3, "PRelu": 1, "ConvTranspose": 1},
+    "dilated": {"Conv": 1},
+    "grouped": {"Conv": 1},
+    "normalised_by_hand": {"Conv": 1},
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_in_parts_are_built_as_the_layers_they_are(name):
+    model = openrknn.compile(openrknn.import_model(RECORDED / f"{name}.pb"), quantize=None)
+    ops = Counter(re.findall(r" = (\w+)\(", str(model)))
+    assert {op: ops[op] for op in LAYERS[name]} == LAYERS[name], ops
+    assert not {"Mul", "Add", "Relu", "Clip", "Neg"} & set(ops)
 
 
 MODELS = ["digits/mobiledigits_frozen", "mtcnn_pnet/pnet", "mtcnn_rnet/rnet", "fc_layers/frozen", "lstm/frozen"]

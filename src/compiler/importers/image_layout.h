@@ -48,6 +48,13 @@ class ImageLayout {
   /// The same of one result shape: the form in which a node that has these operands is best computed.
   static ImageForm form_of(std::span<const Placed>);
 
+  /// What SpaceToBatch made its blocks of, by the node that gives them.
+  struct SpaceToBatch {
+    Placed image;
+    std::vector<int64_t> block, borders;
+  };
+  std::map<NodeId, SpaceToBatch> blocks;
+
  private:
   ValueId converted(ValueId, const std::vector<int>& order, const char* suffix);
   LayerBuilder& builder_;

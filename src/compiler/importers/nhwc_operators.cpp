@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 namespace openrknn {
 namespace {
@@ -187,6 +188,11 @@ Placed resize(const NhwcLayer& layer, Placed image, const Ints& size, std::strin
   if (mode == "nearest")
     attributes.emplace("nearest_mode",
                        std::string(align_corners || half_pixel_centers ? "round_prefer_ceil" : "floor"));
+  // Keys' cubic (a = -0.5, nothing from beyond the border) of half pixels, the older one with a = -0.75 otherwise.
+  if (mode == "cubic" && half_pixel_centers) {
+    attributes.emplace("cubic_coeff_a", -0.5);
+    attributes.emplace("exclude_outside", int64_t{1});
+  }
   return {layer.add("Resize", {layer.layout().channels_first(image)}, std::move(attributes)), ImageForm::ChannelsFirst};
 }
 
@@ -219,11 +225,38 @@ Placed space_to_batch(const NhwcLayer& layer, Placed image, const Ints& block, c
   apart.push_back(x.back());
   result.push_back(x.back());
   y = layer.add("Transpose", {layer.reshape(y, apart)}, {{"perm", perm}});
-  return {layer.reshape(y, result), ImageForm::Source};
+  y = layer.reshape(y, result);
+  layer.layout().blocks.emplace(layer.builder().graph[y].producer, ImageLayout::SpaceToBatch{image, block, borders});
+  return {y, ImageForm::Source};
+}
+
+/// SpaceToBatch, a convolution, BatchToSpace are a dilated convolution; its borders are what padding leaves of crops.
+std::optional<Placed> dilated_convolution(const NhwcLayer& layer, Placed image, const Ints& block, const Ints& crops) {
+  const Graph& graph = layer.builder().graph;
+  const NodeId conv = graph[image.id].producer;
+  if (conv == NodeId::None || graph[conv].op != "Conv" || image.form != ImageForm::ChannelsFirst) return std::nullopt;
+  const NodeId transpose = graph[graph[conv].inputs[0]].producer;
+  if (transpose == NodeId::None || graph[transpose].op != "Transpose") return std::nullopt;
+  const auto found = layer.layout().blocks.find(graph[graph[transpose].inputs[0]].producer);
+  if (found == layer.layout().blocks.end() || found->second.block != block || block.size() != 2) return std::nullopt;
+  Attributes attributes = graph[conv].attributes;
+  const auto all_are = [&](const char* key, int64_t number) {
+    return std::ranges::all_of(ints_attribute(attributes, key), [&](int64_t each) { return each == number; });
+  };
+  if (!all_are("strides", 1) || !all_are("dilations", 1) || !all_are("pads", 0)) return std::nullopt;
+  Ints pads;
+  for (const size_t i : {0, 2, 1, 3}) pads.push_back(found->second.borders[i] - crops[i]);
+  if (std::ranges::any_of(pads, [](int64_t pad) { return pad < 0; })) return std::nullopt;
+  attributes["dilations"] = block;
+  attributes["pads"] = pads;
+  std::vector<ValueId> operands = graph[conv].inputs;
+  operands[0] = layer.layout().channels_first(found->second.image);
+  return Placed{layer.add("Conv", std::move(operands), std::move(attributes)), ImageForm::ChannelsFirst};
 }
 
 Placed batch_to_space(const NhwcLayer& layer, Placed image, const Ints& block, const Ints& borders) {
   const Blocks blocks = blocks_of(layer, image, block, borders);
+  if (const std::optional<Placed> dilated = dilated_convolution(layer, image, block, borders)) return *dilated;
   const size_t m = blocks.block.size();
   const Shape x = layer.shape_of(image);
   int64_t area = 1;
@@ -248,22 +281,6 @@ Placed batch_to_space(const NhwcLayer& layer, Placed image, const Ints& block, c
   ValueId y = layer.add("Transpose", {layer.reshape(layer.layout().source(image), apart)}, {{"perm", perm}});
   y = layer.reshape(y, whole);
   return {layer.add("Slice", {y}, {{"starts", starts}, {"ends", ends}}), ImageForm::Source};
-}
-
-Placed one_hot(const NhwcLayer& layer, Placed classes, int64_t depth, Placed on, Placed off, int64_t axis) {
-  if (depth < 1 || depth > kMostExtent) layer.refuse("the depth is no number of classes");
-  const auto rank = static_cast<int64_t>(layer.shape_of(classes).size());
-  const ValueId values = layer.add(
-      "Concat",
-      {layer.beside_reshape(layer.layout().source(off), {1}), layer.beside_reshape(layer.layout().source(on), {1})},
-      {{"axis", int64_t{0}}});
-  // Negative classes are none here; in the graph they count from the end.
-  const ValueId given = layer.cast_to(DType::Int64, layer.layout().source(classes));
-  const ValueId zero = layer.builder().constant("zero", Tensor::scalar<int64_t>(0));
-  const ValueId beyond = layer.builder().constant("no class", Tensor::scalar<int64_t>(depth));
-  const ValueId known = layer.add("Where", {layer.add("Less", {given, zero}), beyond, given});
-  return {layer.add("OneHot", {known, values}, {{"axis", layer.axis(axis, rank + 1)}, {"depth", depth}}),
-          ImageForm::Source};
 }
 
 Placed transpose(const NhwcLayer& layer, Placed x, Ints perm) {

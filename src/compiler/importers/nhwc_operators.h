@@ -96,6 +96,12 @@ Placed space_to_batch(const NhwcLayer&, Placed x, const std::vector<int64_t>& bl
                       const std::vector<int64_t>& borders);
 Placed batch_to_space(const NhwcLayer&, Placed x, const std::vector<int64_t>& block,
                       const std::vector<int64_t>& borders);
+/// The first `batch_dims` dimensions of both are the same ones.
+Placed gather_in_batches(const NhwcLayer&, Placed x, Placed indices, int64_t axis, int64_t batch_dims);
+/// Zeros, and the updates added at their places.
+Placed scatter(const NhwcLayer&, Placed places, Placed updates, const Shape&);
+/// Of each element that is not zero the indices, a row each.
+Placed places_of_truth(const NhwcLayer&, Placed x);
 Placed one_hot(const NhwcLayer&, Placed classes, int64_t depth, Placed on, Placed off, int64_t axis);
 Placed transpose(const NhwcLayer&, Placed x, std::vector<int64_t> perm);
 /// Without these dimensions, which are 1; none given: all that are.

@@ -39,6 +39,8 @@ constexpr Pass kFuse[] = {
     {"fuse_mish", 2, Effect::Rounding, fuse_mish, "as fuse_silu"},
     {"fuse_hard_swish", 2, Effect::Rounding, fuse_hard_swish, "as fuse_silu"},
     {"fuse_hard_sigmoid", 2, Effect::Rounding, fuse_hard_sigmoid, "after fuse_hard_swish, which contains it"},
+    {"fuse_prelu", 2, Effect::Rounding, fuse_prelu,
+     "one layer instead of five; its Relu would go into the layer before"},
     {"fuse_activation", 1, Effect::Exact, fuse_activation,
      "an activation inside a layer no longer matches the patterns above"},
     {"fold_input_scale", 2, Effect::Rounding, fold_input_scale,

@@ -29,6 +29,7 @@ bool fuse_hard_swish(Graph&, const PassContext&);
 bool fuse_hard_sigmoid(Graph&, const PassContext&);
 bool fuse_gelu(Graph&, const PassContext&);
 bool fuse_mish(Graph&, const PassContext&);
+bool fuse_prelu(Graph&, const PassContext&);
 bool fuse_layer_norm(Graph&, const PassContext&);
 bool fuse_activation(Graph&, const PassContext&);
 

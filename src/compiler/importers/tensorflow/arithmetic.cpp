@@ -20,7 +20,7 @@ Results plain(const Layer& layer) {
 }
 constexpr char kSub[] = "Sub", kDiv[] = "Div", kMax[] = "Max", kMin[] = "Min", kPow[] = "Pow", kEqual[] = "Equal",
                kLess[] = "Less", kLessOrEqual[] = "LessOrEqual", kGreater[] = "Greater", kAnd[] = "And", kOr[] = "Or",
-               kMod[] = "Mod";
+               kXor[] = "Xor", kBitAnd[] = "BitwiseAnd", kBitOr[] = "BitwiseOr", kBitXor[] = "BitwiseXor";
 
 /// The one number an input is filled with, if it is known.
 std::optional<double> number_of(const Layer& layer, size_t i) {
@@ -106,6 +106,47 @@ Results floor_div(const Layer& layer) {
   return {floor_divide(layer, both.form, both.operands)};
 }
 
+/// The remainder has the divisor's sign, which of floats no operator of the graph gives.
+Results floor_mod(const Layer& layer) {
+  layer.require_inputs(2, 2);
+  const NhwcLayer::Aligned both = layer.align(layer.inputs);
+  if (!is_floating(layer.dtype())) return {{layer.add("Mod", both.operands), both.form}};
+  const ValueId times = floor_divide(layer, both.form, both.operands).id;
+  return {{layer.add("Sub", {both.operands[0], layer.add("Mul", {times, both.operands[1]})}), both.form}};
+}
+Results truncate_mod(const Layer& layer) {
+  layer.require_inputs(2, 2);
+  const NhwcLayer::Aligned both = layer.align(layer.inputs);
+  return {{layer.add("Mod", both.operands, {{"fmod", int64_t{1}}}), both.form}};
+}
+
+/// function(x, y), and 0 where `y` (or x) is 0, whatever the function has there.
+Results zero_where_zero(const Layer& layer, size_t asked, ValueId (*function)(const Layer&, ValueId x, ValueId y)) {
+  layer.require_inputs(2, 2);
+  const NhwcLayer::Aligned both = layer.align(layer.inputs);
+  const ValueId zero = layer.scalar("zero", 0), one = layer.scalar("one", 1);
+  const ValueId is_zero = layer.add("Equal", {both.operands[asked], zero});
+  ValueId y = both.operands[1];
+  if (asked == 1) y = layer.add("Where", {is_zero, one, y});
+  return {{layer.add("Where", {is_zero, zero, function(layer, both.operands[0], y)}), both.form}};
+}
+ValueId quotient(const Layer& layer, ValueId x, ValueId y) { return layer.add("Div", {x, y}); }
+ValueId product(const Layer& layer, ValueId x, ValueId y) { return layer.add("Mul", {x, y}); }
+ValueId product_with_log(const Layer& layer, ValueId x, ValueId y) {
+  return layer.add("Mul", {x, layer.add("Log", {y})});
+}
+Results div_no_nan(const Layer& layer) { return zero_where_zero(layer, 1, quotient); }
+Results mul_no_nan(const Layer& layer) { return zero_where_zero(layer, 1, product); }
+Results xdivy(const Layer& layer) { return zero_where_zero(layer, 0, quotient); }
+Results xlogy(const Layer& layer) { return zero_where_zero(layer, 0, product_with_log); }
+
+Results clip_by_value(const Layer& layer) {
+  layer.require_inputs(3, 3);
+  const NhwcLayer::Aligned all = layer.align(layer.inputs);
+  const ValueId above = layer.add("Max", {all.operands[0], all.operands[1]});
+  return {{layer.add("Min", {above, all.operands[2]}), all.form}};
+}
+
 Results choose(const Layer& layer, bool may_choose_rows) {
   layer.require_inputs(3, 3);
   return {select(layer, layer.inputs, may_choose_rows)};
@@ -117,20 +158,28 @@ constexpr LayerRow kRows[] = {
     {"Add", add},
     {"AddN", sum_of_all},
     {"AddV2", add},
+    {"BitwiseAnd", plain<kBitAnd>},
+    {"BitwiseOr", plain<kBitOr>},
+    {"BitwiseXor", plain<kBitXor>},
+    {"ClipByValue", clip_by_value},
     {"Div", plain<kDiv>},
+    {"DivNoNan", div_no_nan},
     {"Equal", plain<kEqual>},
     {"Floor", floor_of},
     {"FloorDiv", floor_div},
-    {"FloorMod", plain<kMod>},
+    {"FloorMod", floor_mod},
     {"Greater", plain<kGreater>},
     {"GreaterEqual", greater_equal},
     {"Less", plain<kLess>},
     {"LessEqual", plain<kLessOrEqual>},
     {"LogicalAnd", plain<kAnd>},
     {"LogicalOr", plain<kOr>},
+    {"LogicalXor", plain<kXor>},
     {"Maximum", plain<kMax>},
     {"Minimum", plain<kMin>},
+    {"Mod", truncate_mod},
     {"Mul", multiply},
+    {"MulNoNan", mul_no_nan},
     {"NotEqual", unequal},
     {"Pow", plain<kPow>},
     {"RealDiv", plain<kDiv>},
@@ -138,6 +187,10 @@ constexpr LayerRow kRows[] = {
     {"SelectV2", choose_broadcast},
     {"SquaredDifference", square_of_difference},
     {"Sub", plain<kSub>},
+    {"TruncateDiv", plain<kDiv>},
+    {"TruncateMod", truncate_mod},
+    {"Xdivy", xdivy},
+    {"Xlogy", xlogy},
 };
 
 }  // namespace

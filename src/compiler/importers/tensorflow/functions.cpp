@@ -1,6 +1,8 @@
 // Of one input, number by number, and what passes it on.
 #include <fmt/format.h>
 
+#include <limits>
+
 #include "compiler/importers/tensorflow/layers.h"
 
 namespace openrknn::tensorflow {
@@ -16,10 +18,12 @@ template <const char* op>
 Results plain(const Layer& layer) {
   return unary(layer, op);
 }
-constexpr char kAbs[] = "Abs", kCeil[] = "Ceil", kCos[] = "Cos", kElu[] = "Elu", kErf[] = "Erf", kExp[] = "Exp",
-               kLog[] = "Log", kNeg[] = "Neg", kNot[] = "Not", kReciprocal[] = "Reciprocal", kRelu[] = "Relu",
-               kRound[] = "Round", kSelu[] = "Selu", kSigmoid[] = "Sigmoid", kSign[] = "Sign", kSin[] = "Sin",
-               kSoftplus[] = "Softplus", kSoftsign[] = "Softsign", kSqrt[] = "Sqrt", kTanh[] = "Tanh";
+constexpr char kAbs[] = "Abs", kAcos[] = "Acos", kAcosh[] = "Acosh", kAsin[] = "Asin", kAsinh[] = "Asinh",
+               kAtan[] = "Atan", kAtanh[] = "Atanh", kBitwiseNot[] = "BitwiseNot", kCeil[] = "Ceil", kCos[] = "Cos",
+               kCosh[] = "Cosh", kElu[] = "Elu", kErf[] = "Erf", kExp[] = "Exp", kLog[] = "Log", kNeg[] = "Neg",
+               kNot[] = "Not", kReciprocal[] = "Reciprocal", kRelu[] = "Relu", kRound[] = "Round", kSelu[] = "Selu",
+               kSigmoid[] = "Sigmoid", kSign[] = "Sign", kSin[] = "Sin", kSinh[] = "Sinh", kSoftplus[] = "Softplus",
+               kSoftsign[] = "Softsign", kSqrt[] = "Sqrt", kTan[] = "Tan", kTanh[] = "Tanh";
 
 Results same(const Layer& layer) { return {layer.input(0)}; }
 Results same_each(const Layer& layer) { return layer.inputs; }
@@ -37,6 +41,43 @@ Results square(const Layer& layer) {
   const Placed x = layer.input(0);
   return {{layer.add("Mul", {x.id, x.id}), x.form}};
 }
+Results log_of_more(const Layer& layer) {  // log(1 + x)
+  layer.require_inputs(1, 1);
+  const Placed x = layer.input(0);
+  return {{layer.add("Log", {layer.add("Add", {x.id, layer.scalar("one", 1)})}), x.form}};
+}
+Results exp_less_one(const Layer& layer) {
+  layer.require_inputs(1, 1);
+  const Placed x = layer.input(0);
+  return {{layer.add("Sub", {layer.add("Exp", {x.id}), layer.scalar("one", 1)}), x.form}};
+}
+Results erf_complement(const Layer& layer) {
+  layer.require_inputs(1, 1);
+  const Placed x = layer.input(0);
+  return {{layer.add("Sub", {layer.scalar("one", 1), layer.add("Erf", {x.id})}), x.form}};
+}
+Results is_nan(const Layer& layer) {
+  layer.require_inputs(1, 1);
+  const Placed x = layer.input(0);
+  return {{layer.add("Not", {layer.add("Equal", {x.id, x.id})}), x.form}};
+}
+Results compared_with_infinity(const Layer& layer, std::string_view op) {
+  layer.require_inputs(1, 1);
+  const Placed x = layer.input(0);
+  const ValueId infinity = layer.scalar("infinity", std::numeric_limits<double>::infinity());
+  return {{layer.add(op, {layer.add("Abs", {x.id}), infinity}), x.form}};
+}
+Results is_infinite(const Layer& layer) { return compared_with_infinity(layer, "Equal"); }
+Results is_finite(const Layer& layer) { return compared_with_infinity(layer, "Less"); }
+Results half_of_squares(const Layer& layer) {
+  layer.require_inputs(1, 1);
+  const ValueId x = layer.in_source_form();
+  Ints axes;
+  for (int64_t d = 0; d < layer.rank(); ++d) axes.push_back(d);
+  const ValueId sum =
+      layer.add("ReduceSum", {layer.add("Mul", {x, x})}, {{"axes", std::move(axes)}, {"keepdims", int64_t{0}}});
+  return {{layer.add("Mul", {sum, layer.scalar("half", 0.5)}), ImageForm::Source}};
+}
 Results softmax_layer(const Layer& layer) { return {softmax(layer, "Softmax", layer.input(0))}; }
 Results log_softmax(const Layer& layer) { return {softmax(layer, "LogSoftmax", layer.input(0))}; }
 
@@ -45,7 +86,7 @@ Results cast_layer(const Layer& layer) {
   const AttributeValue* to = layer.node.find("DstT");
   const std::optional<DType> dtype = to == nullptr ? std::nullopt : dtype_of_type(to->type);
   if (!dtype) layer.refuse("the type it casts to holds no numbers");
-  return {{layer.cast_to(*dtype, layer.input(0).id), layer.input(0).form}};
+  return {{layer.cast_to(computed_as(*dtype), layer.input(0).id), layer.input(0).form}};
 }
 
 /// Swish and the like, which came as functions of their own.
@@ -65,19 +106,34 @@ Results random_numbers(const Layer& layer) {
 
 constexpr LayerRow kRows[] = {
     {"Abs", plain<kAbs>},
+    {"Acos", plain<kAcos>},
+    {"Acosh", plain<kAcosh>},
+    {"Asin", plain<kAsin>},
+    {"Asinh", plain<kAsinh>},
+    {"Atan", plain<kAtan>},
+    {"Atanh", plain<kAtanh>},
     {"Cast", cast_layer},
     {"Ceil", plain<kCeil>},
     {"CheckNumerics", same},
     {"Cos", plain<kCos>},
+    {"Cosh", plain<kCosh>},
     {"Elu", plain<kElu>},
     {"EnsureShape", same},
     {"Erf", plain<kErf>},
+    {"Erfc", erf_complement},
     {"Exp", plain<kExp>},
+    {"Expm1", exp_less_one},
     {"Identity", same},
     {"IdentityN", same_each},
     {"Inv", plain<kReciprocal>},
+    {"Invert", plain<kBitwiseNot>},
+    {"IsFinite", is_finite},
+    {"IsInf", is_infinite},
+    {"IsNan", is_nan},
+    {"L2Loss", half_of_squares},
     {"LeakyRelu", leaky},
     {"Log", plain<kLog>},
+    {"Log1p", log_of_more},
     {"LogSoftmax", log_softmax},
     {"LogicalNot", plain<kNot>},
     {"Neg", plain<kNeg>},
@@ -94,6 +150,7 @@ constexpr LayerRow kRows[] = {
     {"Sigmoid", plain<kSigmoid>},
     {"Sign", plain<kSign>},
     {"Sin", plain<kSin>},
+    {"Sinh", plain<kSinh>},
     {"Snapshot", same},
     {"Softmax", softmax_layer},
     {"Softplus", plain<kSoftplus>},
@@ -101,6 +158,7 @@ constexpr LayerRow kRows[] = {
     {"Sqrt", plain<kSqrt>},
     {"Square", square},
     {"StopGradient", same},
+    {"Tan", plain<kTan>},
     {"Tanh", plain<kTanh>},
     {"swish_f32", silu},
 };

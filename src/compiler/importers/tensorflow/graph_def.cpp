@@ -51,6 +51,13 @@ void parse_list(pbf_reader reader, AttributeValue& value) {
   }
 }
 
+/// Of a message the text in field 1: a name.
+std::string first_text(pbf_reader reader) {
+  std::string text;
+  while (reader.next()) reader.tag_and_type() == bytes(1) ? void(text = text_of(reader.get_view())) : reader.skip();
+  return text;
+}
+
 AttributeValue parse_value(pbf_reader reader) {
   AttributeValue value;
   while (reader.next()) {
@@ -63,6 +70,7 @@ AttributeValue parse_value(pbf_reader reader) {
       case varint(6): value.type = reader.get_enum(); break;
       case bytes(7): value.shape = parse_shape(reader.get_message()); break;
       case bytes(8): { const auto view = reader.get_view(); value.tensor = {view.data(), view.size()}; break; }
+      case bytes(10): value.text = first_text(reader.get_message()); break;
       default: reader.skip();
     }
   }
@@ -94,6 +102,47 @@ SourceNode parse_node(pbf_reader reader) {
     }
   }
   return node;
+}
+
+void parse_signature(pbf_reader reader, std::string& name, SourceFunction& function) {
+  while (reader.next()) {
+    switch (reader.tag_and_type()) {
+      case bytes(1): name = text_of(reader.get_view()); break;
+      case bytes(2): function.arguments.push_back(first_text(reader.get_message())); break;
+      case bytes(3): function.results.push_back(first_text(reader.get_message())); break;
+      default: reader.skip();
+    }
+  }
+}
+
+void parse_function(pbf_reader reader, SourceGraph& graph) {
+  SourceFunction function;
+  std::string name;
+  while (reader.next()) {
+    switch (reader.tag_and_type()) {
+      case bytes(1): parse_signature(reader.get_message(), name, function); break;
+      case bytes(3): function.nodes.push_back(parse_node(reader.get_message())); break;
+      case bytes(4): {
+        pbf_reader entry = reader.get_message();
+        std::string key, tensor;
+        while (entry.next()) {
+          switch (entry.tag_and_type()) {
+            case bytes(1): key = text_of(entry.get_view()); break;
+            case bytes(2): tensor = text_of(entry.get_view()); break;
+            default: entry.skip();
+          }
+        }
+        function.returned.insert_or_assign(std::move(key), std::move(tensor));
+        break;
+      }
+      default: reader.skip();
+    }
+  }
+  graph.functions.insert_or_assign(std::move(name), std::move(function));
+}
+
+void parse_library(pbf_reader reader, SourceGraph& graph) {
+  while (reader.next()) reader.tag_and_type() == bytes(1) ? parse_function(reader.get_message(), graph) : reader.skip();
 }
 
 template <class Numbers, class Out>
@@ -188,6 +237,11 @@ std::optional<DType> dtype_of_type(int type) {
   }
 }
 
+DType computed_as(DType dtype) {
+  const bool is_other_float = dtype == DType::Float16 || dtype == DType::BFloat16 || dtype == DType::Float64;
+  return is_other_float ? DType::Float32 : dtype;
+}
+
 SourceGraph read_graph(std::shared_ptr<const MappedFile> file) {
   SourceGraph graph{.file = std::move(file), .nodes = {}};
   const std::span<const std::byte> content = graph.file->bytes();
@@ -197,6 +251,9 @@ SourceGraph read_graph(std::shared_ptr<const MappedFile> file) {
       switch (reader.tag_and_type()) {
         case bytes(1):
           graph.nodes.push_back(parse_node(reader.get_message()));
+          break;
+        case bytes(2):
+          parse_library(reader.get_message(), graph);
           break;
         default:
           reader.skip();

@@ -38,9 +38,17 @@ struct SourceNode {
   const AttributeValue* find(std::string_view key) const;
 };
 
+/// A body that nodes call. Within it "argument", "node:output_name:0" and "^node" name tensors.
+struct SourceFunction {
+  std::vector<std::string> arguments, results;
+  std::vector<SourceNode> nodes;
+  std::map<std::string, std::string, std::less<>> returned;  ///< tensor of each result
+};
+
 struct SourceGraph {
   std::shared_ptr<const MappedFile> file;  ///< what views look into
   std::vector<SourceNode> nodes;
+  std::map<std::string, SourceFunction, std::less<>> functions;
 };
 
 /// Throws Error (ImportBadFile).
@@ -50,6 +58,8 @@ SourceGraph read_graph(std::shared_ptr<const MappedFile>);
 Tensor read_tensor(std::string_view bytes, const std::shared_ptr<const MappedFile>&);
 /// None for types that hold no numbers.
 std::optional<DType> dtype_of_type(int type);
+/// Floats of 16 and 64 bits are float32 in a graph.
+DType computed_as(DType);
 
 /// What a file is by its first bytes.
 bool looks_like_graph_def(std::string_view head);

@@ -10,6 +10,7 @@
 
 #include "compiler/importers/tensorflow/formats.h"
 #include "compiler/importers/tensorflow/graph_def.h"
+#include "compiler/importers/tensorflow/inline_calls.h"
 #include "compiler/importers/tensorflow/layers.h"
 #include "compiler/importers/tensorflow/needed_nodes.h"
 
@@ -47,6 +48,7 @@ class Import {
     choose_outputs();
     choose_inputs();
     builder_.finish();
+    count_outputs();
     order_ = needed_nodes(source_, by_name_, inputs_, outputs_, builder_.problems);
     builder_.finish();
     is_nchw_ = std::ranges::any_of(order_, [&](size_t i) {
@@ -78,6 +80,16 @@ class Import {
         builder_.problems.add(Code::ImportBadFile, where(source_.nodes[i].name), "two nodes have this name");
     }
     builder_.finish();
+  }
+
+  void count_outputs() {
+    const auto count = [&](const TensorName& name) {
+      int64_t& last = last_output_[name.node];
+      last = std::max(last, name.output);
+    };
+    for (const TensorName& output : outputs_) count(output);
+    for (const SourceNode& node : source_.nodes)
+      for (const std::string& input : node.inputs) count(parse_name(input));
   }
 
   std::vector<TensorName> named(const std::vector<std::string>& names, const char* side) {
@@ -179,11 +191,12 @@ class Import {
       const auto found = options_.constants.find(name);
       if (found != options_.constants.end()) frozen = found->second;
     }
-    const AttributeValue* type = node.find("dtype");
-    if (type == nullptr) type = node.find("T");
+    const AttributeValue* type = nullptr;
+    for (const char* key : {"dtype", "DstT", "T"})
+      if (type == nullptr) type = node.find(key);
     const DType dtype = type == nullptr ? DType::Float32 : dtype_of_type(type->type).value_or(DType::Float32);
     if (frozen) {
-      tensors_[tensor] = {builder_.graph.add_constant(tensor, cast(*frozen, dtype)), ImageForm::Source};
+      tensors_[tensor] = {builder_.graph.add_constant(tensor, cast(*frozen, computed_as(dtype))), ImageForm::Source};
       return;
     }
     if (!read_.contains(tensor) && options_.inputs.empty()) return;  // of another branch
@@ -209,7 +222,14 @@ class Import {
                             "give all extents: input_shapes=[[1, 224, 224, 3]], input_size_list of load_tensorflow");
       return;
     }
-    tensors_[tensor] = layout_.add_input(tensor, dtype, shape, !is_nchw_ && !options_.inputs_are_nchw);
+    const Placed input = layout_.add_input(tensor, dtype, shape, !is_nchw_ && !options_.inputs_are_nchw);
+    tensors_[tensor] = input;
+    if (computed_as(dtype) == dtype) return;
+    const auto widened = [&] {
+      return builder_.add_beside("Cast", {input.id}, {{"to", static_cast<int64_t>(computed_as(dtype))}});
+    };
+    tensors_[tensor].id = builder_.layer({.op = node.op, .node = node.name, .tensor = tensor + "/Cast", .where = {}},
+                                         std::span(&input.id, 1), widened);
   }
 
   void translate(const SourceNode& node) {
@@ -231,7 +251,7 @@ class Import {
       if (name.is_control) continue;
       names.push_back(name.text());
       if (node.op == "Merge") continue;
-      if (dead_.contains(name.text())) {
+      if (is_dead_tensor(name)) {
         is_dead = true;
         continue;
       }
@@ -240,8 +260,7 @@ class Import {
       reads.push_back(inputs.back().id);
     }
     if (is_dead) {
-      dead_.insert(node.name + ":0");
-      dead_.insert(node.name + ":1");
+      dead_nodes_.insert(node.name);
       return;
     }
     if (!is_supported(node)) return;
@@ -249,30 +268,32 @@ class Import {
     if (node.op == "Switch") return choose_branch(node, inputs);
     const Layer layer(network_, node, inputs);
     const LayerRow& row = *row_of(node.op);
-    const std::string tensor = node.name + ":0";
+    std::vector<std::string> tensors;
+    for (int64_t o = 0; o <= last_output_[node.name]; ++o) tensors.push_back(fmt::format("{}:{}", node.name, o));
     Results results;
-    const Origin origin{.op = node.op, .node = node.name, .tensor = tensor, .where = {}};
     const auto give = [&] {
       const int64_t before = builder_.graph.node_count();
       results = row.translate(layer);
-      if (results.empty()) layer.refuse("it gives nothing");
-      for (const Placed& result : results) {
-        const Shape& shape = builder_.shape(result.id);
+      if (results.size() < tensors.size())
+        layer.refuse(fmt::format("output {} is read, it gives {}", tensors.size() - 1, results.size()));
+      std::vector<ValueId> ids;
+      for (size_t o = 0; o < results.size(); ++o) {
+        const Shape& shape = builder_.shape(results[o].id);
         if (std::ranges::any_of(shape, [](int64_t extent) { return extent > 16 * kMostExtent; }))
           layer.refuse(fmt::format("the node gives {}, which is beyond any network", to_string(shape)));
+        // An output of the graph is a value of its own, so that it can bear its name.
+        const NodeId maker = builder_.graph[results[o].id].producer;
+        const bool is_own = maker != NodeId::None && static_cast<int64_t>(maker) >= before;
+        if (o < tensors.size() && !is_own && is_static(shape) && names_tensor(outputs_, tensors[o]))
+          results[o].id = layer.reshape(results[o].id, Shape(shape));
+        ids.push_back(results[o].id);
       }
-      // An output of the graph is a value of its own, so that it can bear its name.
-      Placed& first = results.front();
-      const NodeId maker = builder_.graph[first.id].producer;
-      const bool is_own = maker != NodeId::None && static_cast<int64_t>(maker) >= before;
-      if (names_tensor(outputs_, tensor) && !is_own) first.id = layer.reshape(first.id, builder_.shape(first.id));
-      return first.id;
+      return ids;
     };
-    // The first result bears the tensor's name.
-    const ValueId named = builder_.layer(origin, reads, give);
-    if (named == ValueId::None) return;
-    results.front().id = named;
-    for (size_t o = 0; o < results.size(); ++o) tensors_[fmt::format("{}:{}", node.name, o)] = results[o];
+    const Origin origin{.op = node.op, .node = node.name, .tensor = tensors.front(), .where = {}};
+    const std::vector<ValueId> named = builder_.layer(origin, tensors, reads, give);
+    if (named.front() == ValueId::None) return;
+    for (size_t o = 0; o < tensors.size(); ++o) tensors_[tensors[o]] = {named[o], results[o].form};
   }
 
   void add_constant(const SourceNode& node) {
@@ -280,8 +301,7 @@ class Import {
     try {
       if (value == nullptr) fail(Code::ImportBadFile, "the constant has no value");
       Tensor content = read_tensor(value->tensor, source_.file);
-      if (content.dtype() == DType::Float16 || content.dtype() == DType::BFloat16 || content.dtype() == DType::Float64)
-        content = cast(content, DType::Float32);
+      content = cast(content, computed_as(content.dtype()));
       tensors_[node.name + ":0"] = {builder_.graph.add_constant(node.name + ":0", std::move(content)),
                                     ImageForm::Source};
     } catch (const Error& error) {
@@ -294,8 +314,8 @@ class Import {
 
   /// data to output 0 where the predicate is false, to 1 where it is true; the other one is dead.
   void choose_branch(const SourceNode& node, const std::vector<Placed>& inputs) {
-    const std::optional<Tensor> known =
-        inputs.size() == 2 && inputs[1].id != ValueId::None ? builder_.graph[inputs[1].id].constant : std::nullopt;
+    if (std::ranges::any_of(inputs, [](const Placed& input) { return input.id == ValueId::None; })) return;
+    const std::optional<Tensor> known = inputs.size() == 2 ? builder_.graph[inputs[1].id].constant : std::nullopt;
     if (!known || known->size() != 1) {
       builder_.problems.add(Code::ImportUnsupportedOp, where(node.name),
                             "Switch: its predicate is computed by the model, expected a constant",
@@ -318,8 +338,12 @@ class Import {
                                     ImageForm::Source};
       return skip(node);
     }
-    const bool all_dead = std::ranges::all_of(names, [&](const std::string& name) { return dead_.contains(name); });
-    if (all_dead) dead_.insert(node.name + ":0");
+    if (std::ranges::all_of(names, [&](const std::string& name) { return is_dead_tensor(parse_name(name)); }))
+      dead_nodes_.insert(node.name);
+  }
+
+  bool is_dead_tensor(const TensorName& name) const {
+    return dead_.contains(name.text()) || dead_nodes_.contains(name.node);
   }
 
   void skip(const SourceNode& node) {
@@ -349,7 +373,8 @@ class Import {
   std::vector<size_t> order_;
   std::map<std::string, Placed> tensors_;
   std::set<std::string> read_;                                   ///< tensors that needed nodes read
-  std::set<std::string> dead_;                                   ///< of branches that are not taken
+  std::map<std::string, int64_t> last_output_;                   ///< of a node, the last one that is read
+  std::set<std::string> dead_, dead_nodes_;                      ///< tensors and nodes of branches that are not taken
   std::map<std::string, std::vector<std::string>> unsupported_;  ///< nodes by operator
   std::vector<std::string> variables_;
   bool is_nchw_ = false;
@@ -358,7 +383,8 @@ class Import {
 }  // namespace
 
 Graph import_graph(std::shared_ptr<const MappedFile> file, const ImportOptions& options) {
-  const SourceGraph source = read_graph(std::move(file));
+  SourceGraph source = read_graph(std::move(file));
+  inline_calls(source);
   return Import(source, options).run();
 }
 

@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::string_view kBoxes = "boxes are chosen on the host: cut the graph before it with outputs=",
                            kLoop = "loops are not supported: unroll them, or convert the model with tf2onnx",
-                           kCall = "functions are not supported: freeze the graph with its functions inlined",
+                           kCall = "the function it calls is not there: freeze the graph with its functions inlined",
                            kText = "text and files are for the host: cut the graph behind it with inputs=";
 constexpr LayerRow kRefused[] = {
     {.op = "CombinedNonMaxSuppression", .refused = kBoxes},
@@ -31,8 +31,9 @@ constexpr LayerRow kRefused[] = {
 
 std::vector<LayerRow> layer_rows() {
   std::vector<LayerRow> rows(std::begin(kRefused), std::end(kRefused));
-  for (const std::span<const LayerRow> table : {rows_of_products(), rows_of_functions(), rows_of_arithmetic(),
-                                                rows_of_shapes(), rows_of_reductions(), rows_of_quantization()}) {
+  for (const std::span<const LayerRow> table :
+       {rows_of_products(), rows_of_functions(), rows_of_arithmetic(), rows_of_shapes(), rows_of_lookups(),
+        rows_of_reductions(), rows_of_quantization()}) {
     rows.insert(rows.end(), table.begin(), table.end());
   }
   return rows;
@@ -50,7 +51,10 @@ ValueId Layer::image(size_t i) const {
 
 std::pair<int64_t, int64_t> Layer::spatial(std::string_view key, int64_t fallback) const {
   const Ints all = node.integers(key);
-  if (all.empty()) return {fallback, fallback};
+  return all.empty() ? std::pair(fallback, fallback) : spatial(all, key);
+}
+
+std::pair<int64_t, int64_t> Layer::spatial(const Ints& all, std::string_view key) const {
   if (all.size() != 4) refuse(fmt::format("{} has {} numbers, expected 4", key, all.size()));
   const size_t h = is_nchw() ? 2 : 1, c = is_nchw() ? 1 : 3;
   if (all[0] != 1 || all[c] != 1) refuse(fmt::format("{}: batch and channels have to stay 1", key));

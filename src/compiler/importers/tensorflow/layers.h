@@ -51,6 +51,7 @@ class Layer : public NhwcLayer {
   Placed as_image(ValueId y) const { return {y, is_nchw() ? ImageForm::Source : ImageForm::ChannelsFirst}; }
   /// Two numbers of an attribute that has one a dimension: of height and width.
   std::pair<int64_t, int64_t> spatial(std::string_view key, int64_t fallback) const;
+  std::pair<int64_t, int64_t> spatial(const Ints& all, std::string_view key) const;
 
   /// Content of an input that is known, in the source's order.
   std::optional<Tensor> content(size_t i) const;
@@ -72,6 +73,7 @@ std::span<const LayerRow> rows_of_products();      // products.cpp: convolutions
 std::span<const LayerRow> rows_of_functions();     // functions.cpp: number by number
 std::span<const LayerRow> rows_of_arithmetic();    // arithmetic.cpp: of several inputs
 std::span<const LayerRow> rows_of_shapes();        // shapes.cpp: shapes, order, parts
+std::span<const LayerRow> rows_of_lookups();       // lookups.cpp: elements by indices
 std::span<const LayerRow> rows_of_reductions();    // reductions.cpp
 std::span<const LayerRow> rows_of_quantization();  // quantization.cpp: FakeQuant
 

@@ -55,7 +55,7 @@ std::vector<size_t> needed_nodes(const SourceGraph& source, const std::map<std::
     while (!stack.empty()) {
       auto& [node, next] = stack.back();
       const SourceNode& reader = source.nodes[node];
-      if (next == reader.inputs.size()) {
+      if (next == reader.inputs.size() || reader.op == "NextIteration") {  // of a loop the way back
         states[node] = State::Done;
         order.push_back(node);
         stack.pop_back();

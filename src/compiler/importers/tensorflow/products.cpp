@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "compiler/importers/einsum.h"
 #include "compiler/importers/tensorflow/layers.h"
 
 namespace openrknn::tensorflow {
@@ -72,16 +73,18 @@ Results transposed(const Layer& layer) {
       out[h + 1] < 1 || out[h] > kMostExtent || out[h + 1] > kMostExtent)
     layer.refuse(fmt::format("weights {} and the output [{}] do not fit the input {}", to_string(filter),
                              fmt::join(out, ", "), to_string(layer.shape(2))));
-  const auto stride = layer.spatial("strides", 1);
+  const auto stride = layer.spatial("strides", 1), dilation = layer.spatial("dilations", 1);
   const Shape whole{out[0], out[c], out[h], out[h + 1]};
-  const Ints pads = pads_of(layer, whole, {filter[0], filter[1]}, stride, {1, 1});
+  const Ints pads = pads_of(layer, whole, {filter[0], filter[1]}, stride, dilation);
   // Windows end at (in - 1) * stride + kernel: what lies beyond begin + out goes, what lacks is zero.
-  const int64_t extra_h = pads[0] + whole[2] - ((shape[2] - 1) * stride.first + filter[0]);
-  const int64_t extra_w = pads[1] + whole[3] - ((shape[3] - 1) * stride.second + filter[1]);
+  const int64_t reach_h = (filter[0] - 1) * dilation.first + 1, reach_w = (filter[1] - 1) * dilation.second + 1;
+  const int64_t extra_h = pads[0] + whole[2] - ((shape[2] - 1) * stride.first + reach_h);
+  const int64_t extra_w = pads[1] + whole[3] - ((shape[3] - 1) * stride.second + reach_w);
   return {layer.as_image(
       layer.add("ConvTranspose", {x, layer.weights(1, "weights", {3, 2, 0, 1})},
                 {{"kernel_shape", Ints{filter[0], filter[1]}},
                  {"strides", Ints{stride.first, stride.second}},
+                 {"dilations", Ints{dilation.first, dilation.second}},
                  {"pads", Ints{pads[0], pads[1], std::max<int64_t>(-extra_h, 0), std::max<int64_t>(-extra_w, 0)}},
                  {"output_padding", Ints{std::max<int64_t>(extra_h, 0), std::max<int64_t>(extra_w, 0)}}}))};
 }
@@ -113,14 +116,23 @@ Results batch_norm(const Layer& layer) {
       layer.add("BatchNormalization", std::move(operands), {{"epsilon", layer.node.number("epsilon", 1e-4)}}))};
 }
 
-Results pool(const Layer& layer, std::string_view op) {
-  layer.require_inputs(1, 1);
+Results pool_by(const Layer& layer, std::string_view op, std::pair<int64_t, int64_t> kernel,
+                std::pair<int64_t, int64_t> stride) {
   const ValueId x = layer.image();
-  const auto kernel = layer.spatial("ksize", 1), stride = layer.spatial("strides", 1);
   return {layer.as_image(layer.add(op, {x},
                                    {{"kernel_shape", Ints{kernel.first, kernel.second}},
                                     {"strides", Ints{stride.first, stride.second}},
                                     {"pads", pads_of(layer, layer.builder().shape(x), kernel, stride, {1, 1})}}))};
+}
+Results pool(const Layer& layer, std::string_view op) {
+  layer.require_inputs(1, 1);
+  return pool_by(layer, op, layer.spatial("ksize", 1), layer.spatial("strides", 1));
+}
+/// Window and stride as inputs.
+Results max_pool_v2(const Layer& layer) {
+  layer.require_inputs(3, 3);
+  return pool_by(layer, "MaxPool", layer.spatial(layer.ints(1, "ksize"), "ksize"),
+                 layer.spatial(layer.ints(2, "strides"), "strides"));
 }
 Results max_pool(const Layer& layer) { return pool(layer, "MaxPool"); }
 Results average_pool(const Layer& layer) { return pool(layer, "AveragePool"); }  // padding is not counted
@@ -149,12 +161,34 @@ Results batch_matmul(const Layer& layer) {
            ImageForm::Source}};
 }
 
+class Here final : public EinsumGraph {
+ public:
+  explicit Here(const Layer& layer) : layer_(layer) {}
+  ValueId emit(std::string_view op, std::vector<ValueId> inputs, Attributes attributes) override {
+    return layer_.add(op, std::move(inputs), std::move(attributes));
+  }
+  Shape shape_of(ValueId id) const override { return layer_.builder().shape(id); }
+  DType dtype_of(ValueId id) const override { return layer_.builder().graph[id].dtype; }
+  [[noreturn]] void fail(std::string problem) const override { layer_.refuse(std::move(problem)); }
+
+ private:
+  const Layer& layer_;
+};
+Results einsum_layer(const Layer& layer) {
+  if (layer.inputs.empty()) layer.require_inputs(1, 2);
+  Here here(layer);
+  std::vector<ValueId> operands;
+  for (size_t i = 0; i < layer.inputs.size(); ++i) operands.push_back(layer.in_source_form(i));
+  return {{einsum(here, layer.node.text("equation"), operands), ImageForm::Source}};
+}
+
 Results resized(const Layer& layer, const char* mode) {
   layer.require_inputs(2, 2);
   return {resize(layer, layer.input(0), layer.ints(1, "the size"), mode, layer.node.boolean("align_corners", false),
                  layer.node.boolean("half_pixel_centers", false))};
 }
 Results bilinear(const Layer& layer) { return resized(layer, "linear"); }
+Results bicubic(const Layer& layer) { return resized(layer, "cubic"); }
 Results nearest(const Layer& layer) { return resized(layer, "nearest"); }
 
 Results shuffle(const Layer& layer, const char* op) {
@@ -189,24 +223,67 @@ Results from_batch(const Layer& layer) {
   return {batch_to_space(layer, layer.input(0), layer.ints(1, "the block"), layer.ints(2, "the borders"))};
 }
 
+/// One number is the block of both dimensions.
+Ints square_block(const Layer& layer) {
+  const int64_t block = layer.node.integer("block_size", 0);
+  return {block, block};
+}
+Results square_to_batch(const Layer& layer) {
+  layer.require_inputs(2, 2);
+  return {space_to_batch(layer, layer.input(0), square_block(layer), layer.ints(1, "the borders"))};
+}
+Results square_from_batch(const Layer& layer) {
+  layer.require_inputs(2, 2);
+  return {batch_to_space(layer, layer.input(0), square_block(layer), layer.ints(1, "the borders"))};
+}
+
+/// Every patch becomes the channels of a pixel, [row, column, channel]: a convolution with ones in the right places.
+Results patches(const Layer& layer) {
+  layer.require_inputs(1, 1);
+  const ValueId x = layer.image();
+  const Shape shape = layer.builder().shape(x);
+  const auto kernel = layer.spatial("ksizes", 1), stride = layer.spatial("strides", 1),
+             dilation = layer.spatial("rates", 1);
+  const int64_t area = kernel.first * kernel.second, channels = shape[1];
+  if (area > 4096 || channels > 4096 || area * area * channels * channels > int64_t{1} << 26)
+    layer.refuse(fmt::format("patches of {} by {} are too large", kernel.first, kernel.second));
+  std::vector<float> ones(static_cast<size_t>(area * channels * channels * area), 0);
+  for (int64_t k = 0; k < area; ++k)
+    for (int64_t c = 0; c < channels; ++c)
+      ones[static_cast<size_t>(((k * channels + c) * channels + c) * area + k)] = 1;
+  const Tensor weights = Tensor::from<float>({area * channels, channels, kernel.first, kernel.second}, std::move(ones));
+  return {layer.as_image(layer.add("Conv", {x, layer.builder().constant("places", weights)},
+                                   {{"kernel_shape", Ints{kernel.first, kernel.second}},
+                                    {"strides", Ints{stride.first, stride.second}},
+                                    {"dilations", Ints{dilation.first, dilation.second}},
+                                    {"pads", pads_of(layer, shape, kernel, stride, dilation)}}))};
+}
+
 constexpr LayerRow kRows[] = {
     {"AvgPool", average_pool},
     {"BatchMatMul", batch_matmul},
     {"BatchMatMulV2", batch_matmul},
+    {"BatchMatMulV3", batch_matmul},
+    {"BatchToSpace", square_from_batch},
     {"BatchToSpaceND", from_batch},
     {"BiasAdd", bias_add},
     {"Conv2D", convolution},
     {"Conv2DBackpropInput", transposed},
     {"DepthToSpace", depth_to_space},
     {"DepthwiseConv2dNative", depthwise},
+    {"Einsum", einsum_layer},
+    {"ExtractImagePatches", patches},
     {"FusedBatchNorm", batch_norm},
     {"FusedBatchNormV2", batch_norm},
     {"FusedBatchNormV3", batch_norm},
     {"LRN", local_response},
     {"MatMul", matmul},
     {"MaxPool", max_pool},
+    {"MaxPoolV2", max_pool_v2},
+    {"ResizeBicubic", bicubic},
     {"ResizeBilinear", bilinear},
     {"ResizeNearestNeighbor", nearest},
+    {"SpaceToBatch", square_to_batch},
     {"SpaceToBatchND", to_batch},
     {"SpaceToDepth", space_to_depth},
 };

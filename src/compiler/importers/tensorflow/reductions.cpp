@@ -32,18 +32,30 @@ Results find(const Layer& layer, std::string_view op) {
 Results arg_max(const Layer& layer) { return find(layer, "ArgMax"); }
 Results arg_min(const Layer& layer) { return find(layer, "ArgMin"); }
 
-Results running_sum(const Layer& layer) {
+Results running(const Layer& layer, std::string_view op) {
   layer.require_inputs(2, 2);
-  return {{layer.add("CumSum", {layer.in_source_form()},
+  return {{layer.add(op, {layer.in_source_form()},
                      {{"axis", layer.axis(layer.one_int(1, "the axis"), layer.rank())},
                       {"exclusive", int64_t{layer.node.boolean("exclusive", false)}},
                       {"reverse", int64_t{layer.node.boolean("reverse", false)}}}),
            ImageForm::Source}};
 }
 
+Results running_sum(const Layer& layer) { return running(layer, "CumSum"); }
+Results running_product(const Layer& layer) { return running(layer, "CumProd"); }
+
 constexpr LayerRow kRows[] = {
-    {"All", all},         {"Any", any},           {"ArgMax", arg_max},  {"ArgMin", arg_min},    {"Cumsum", running_sum},
-    {"Max", plain<kMax>}, {"Mean", plain<kMean>}, {"Min", plain<kMin>}, {"Prod", plain<kProd>}, {"Sum", plain<kSum>},
+    {"All", all},
+    {"Any", any},
+    {"ArgMax", arg_max},
+    {"ArgMin", arg_min},
+    {"Cumprod", running_product},
+    {"Cumsum", running_sum},
+    {"Max", plain<kMax>},
+    {"Mean", plain<kMean>},
+    {"Min", plain<kMin>},
+    {"Prod", plain<kProd>},
+    {"Sum", plain<kSum>},
 };
 
 }  // namespace

@@ -148,51 +148,93 @@ Results like(const Layer& layer, double number) {
   const ValueId one = layer.builder().constant("number", cast(Tensor::scalar<double>(number), layer.dtype()));
   return {expand(layer, {one, ImageForm::Source}, layer.shape())};
 }
+/// Shapes that broadcast to one, as shapes.
+Results broadcast_args(const Layer& layer) {
+  layer.require_inputs(2, 2);
+  const Ints a = layer.ints(0, "the shape"), b = layer.ints(1, "the shape");
+  Ints both(std::max(a.size(), b.size()), 1);
+  for (size_t d = 0; d < both.size(); ++d) {  // from the last
+    const int64_t x = d < a.size() ? a[a.size() - 1 - d] : 1, y = d < b.size() ? b[b.size() - 1 - d] : 1;
+    if (x != y && x != 1 && y != 1) layer.refuse(fmt::format("{} and {} do not broadcast", to_string(a), to_string(b)));
+    both[both.size() - 1 - d] = x == 1 ? y : x;
+  }
+  return integers(layer, both, {static_cast<int64_t>(both.size())}, layer.dtype());
+}
+Results inverse_of(const Layer& layer) {
+  layer.require_inputs(1, 1);
+  const Ints perm = layer.ints(0, "the permutation");
+  const auto size = static_cast<int64_t>(perm.size());
+  Ints inverse(perm.size(), -1);
+  for (int64_t d = 0; d < size; ++d) {
+    const int64_t place = perm[static_cast<size_t>(d)];
+    if (place < 0 || place >= size || inverse[static_cast<size_t>(place)] >= 0)
+      layer.refuse(fmt::format("{} is no permutation", to_string(perm)));
+    inverse[static_cast<size_t>(place)] = d;
+  }
+  return integers(layer, inverse, {size}, layer.dtype());
+}
+Results lin_space(const Layer& layer) {
+  layer.require_inputs(3, 3);
+  const std::optional<Tensor> first = layer.content(0), last = layer.content(1);
+  const int64_t count = layer.one_int(2, "the count");
+  if (!first || !last || first->size() != 1 || last->size() != 1) layer.refuse("its ends are no constant numbers");
+  if (count < 1 || count > kMostExtent) layer.refuse(fmt::format("{} numbers", count));
+  const double from = to_doubles(*first)[0], to = to_doubles(*last)[0];
+  std::vector<float> numbers;
+  for (int64_t i = 0; i < count; ++i)
+    numbers.push_back(static_cast<float>(
+        count == 1 ? from : from + (to - from) * static_cast<double>(i) / static_cast<double>(count - 1)));
+  return {{layer.builder().constant("content", Tensor::from<float>({count}, std::move(numbers))), ImageForm::Source}};
+}
+
+/// The last elements come first, one axis after the other.
+Results roll(const Layer& layer) {
+  layer.require_inputs(3, 3);
+  const Ints shifts = layer.ints(1, "the shifts"), axes = layer.ints(2, "the axes");
+  if (shifts.size() != axes.size()) layer.refuse(fmt::format("{} shifts of {} axes", shifts.size(), axes.size()));
+  Placed x = layer.input(0);
+  for (size_t i = 0; i < axes.size(); ++i) {
+    const int64_t axis = layer.axis(axes[i], layer.rank()), extent = layer.shape()[static_cast<size_t>(axis)];
+    const int64_t shift = extent == 0 ? 0 : ((shifts[i] % extent) + extent) % extent;
+    if (shift == 0) continue;
+    const std::vector<Placed> parts = split(layer, x, axis, {extent - shift, shift});
+    x = concatenate(layer, {parts[1], parts[0]}, axis);
+  }
+  return {x};
+}
+
+/// [..., rows, columns] with zeros outside of the band; negative counts keep everything on their side.
+Results band_part(const Layer& layer) {
+  layer.require_inputs(3, 3);
+  const int64_t below = layer.one_int(1, "num_lower"), above = layer.one_int(2, "num_upper");
+  if (layer.rank() < 2) layer.refuse("the input is no matrix");
+  const Shape shape = layer.shape();
+  const int64_t rows = shape[shape.size() - 2], columns = shape.back();
+  if (rows > 65536 || columns > 65536 || rows * columns > int64_t{1} << 26) layer.refuse("the matrix is too large");
+  Tensor kept(DType::Bool, {rows, columns});
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < columns; ++c)
+      kept.mutable_values<bool>()[static_cast<size_t>(r * columns + c)] =
+          (below < 0 || r - c <= below) && (above < 0 || c - r <= above);
+  const ValueId zero = layer.builder().constant("zero", cast(Tensor::scalar<double>(0), layer.dtype()));
+  const ValueId mask = layer.builder().constant("band", kept);
+  return {{layer.add("Where", {mask, layer.in_source_form(), zero}), ImageForm::Source}};
+}
+
 Results zeros_like(const Layer& layer) { return like(layer, 0); }
 Results ones_like(const Layer& layer) { return like(layer, 1); }
 
-Results gather_at(const Layer& layer, int64_t axis) {
-  if (layer.node.integer("batch_dims", 0) != 0) layer.refuse("batch_dims other than 0 is not supported");
-  return {{layer.add("Gather", {layer.in_source_form(0), layer.in_source_form(1)},
-                     {{"axis", layer.axis(axis, layer.rank())}}),
-           ImageForm::Source}};
-}
-Results gather(const Layer& layer) {
-  layer.require_inputs(2, 2);
-  return gather_at(layer, 0);
-}
-Results gather_v2(const Layer& layer) {
-  layer.require_inputs(3, 3);
-  return gather_at(layer, layer.one_int(2, "the axis"));
-}
-Results gather_nd(const Layer& layer) {
-  layer.require_inputs(2, 2);
-  return {{layer.add("GatherND", {layer.in_source_form(0), layer.cast_to(DType::Int64, layer.in_source_form(1))}),
-           ImageForm::Source}};
-}
-Results one_hot_layer(const Layer& layer) {
-  layer.require_inputs(4, 4);
-  return {one_hot(layer, layer.input(0), layer.one_int(1, "the depth"), layer.input(2), layer.input(3),
-                  layer.node.integer("axis", -1))};
-}
-Results top_k(const Layer& layer) {
-  layer.require_inputs(2, 2);
-  const std::vector<ValueId> found = layer.builder().add_many(
-      "TopK", {layer.in_source_form()}, {{"axis", layer.axis(-1, layer.rank())}, {"k", layer.one_int(1, "k")}}, 2);
-  return {{found[0], ImageForm::Source}, {layer.cast_to(DType::Int32, found[1]), ImageForm::Source}};
-}
-
 constexpr LayerRow kRows[] = {
+    {"BroadcastArgs", broadcast_args},
     {"BroadcastTo", broadcast_to},
     {"Concat", concat},
     {"ConcatV2", concat_v2},
     {"ExpandDims", expand_dims},
     {"Fill", fill},
-    {"Gather", gather},
-    {"GatherNd", gather_nd},
-    {"GatherV2", gather_v2},
+    {"InvertPermutation", inverse_of},
+    {"LinSpace", lin_space},
+    {"MatrixBandPart", band_part},
     {"MirrorPad", mirror},
-    {"OneHot", one_hot_layer},
     {"OnesLike", ones_like},
     {"Pack", pack_layer},
     {"Pad", pad_layer},
@@ -201,6 +243,7 @@ constexpr LayerRow kRows[] = {
     {"Rank", rank_layer},
     {"Reshape", reshape_layer},
     {"ReverseV2", reverse_layer},
+    {"Roll", roll},
     {"Shape", shape_layer},
     {"Size", size_layer},
     {"Slice", slice_layer},
@@ -209,7 +252,6 @@ constexpr LayerRow kRows[] = {
     {"Squeeze", squeeze_layer},
     {"StridedSlice", strided},
     {"Tile", tile},
-    {"TopKV2", top_k},
     {"Transpose", transpose_layer},
     {"Unpack", unpack_layer},
     {"ZerosLike", zeros_like},

@@ -11,8 +11,9 @@ namespace {
 Results gather(const Layer& layer) {
   layer.require_inputs(2, 2);
   const auto* options = layer.options<file::GatherOptions>();
-  if (options != nullptr && options->batch_dims() != 0) layer.refuse("batch_dims other than 0 is not supported");
   const int64_t axis = layer.axis(options == nullptr ? 0 : options->axis(), layer.rank());
+  if (options != nullptr && options->batch_dims() != 0)
+    return {gather_in_batches(layer, layer.real(0), layer.real(1), axis, options->batch_dims())};
   return {
       {layer.add("Gather", {layer.in_source_form(0), layer.in_source_form(1)}, {{"axis", axis}}), ImageForm::Source}};
 }
@@ -29,17 +30,9 @@ Results gather_nd(const Layer& layer) {
   return {{layer.add("GatherND", {layer.in_source_form(0), places}), ImageForm::Source}};
 }
 
-/// Zeros, and the updates at their places.
 Results scatter_nd(const Layer& layer) {
   layer.require_inputs(3, 3);
-  const Shape shape = layer.ints(2, "the shape");
-  for (const int64_t extent : shape)
-    if (extent < 0 || extent > kMostExtent) layer.refuse(fmt::format("the shape {} is none", to_string(shape)));
-  if (element_count(shape) > int64_t{1} << 28) layer.refuse(fmt::format("the shape {} is too large", to_string(shape)));
-  const ValueId updates = layer.in_source_form(1);
-  const ValueId zeros = layer.builder().constant("zeros", Tensor::zeros(layer.builder().graph[updates].dtype, shape));
-  const ValueId places = layer.cast_to(DType::Int64, layer.in_source_form(0));
-  return {{layer.add("ScatterND", {zeros, places, updates}, {{"reduction", std::string("add")}}), ImageForm::Source}};
+  return {scatter(layer, layer.real(0), layer.real(1), layer.ints(2, "the shape"))};
 }
 
 /// A part written over: the place is clamped so that the part fits.
@@ -90,8 +83,7 @@ Results top_k(const Layer& layer) {
 
 Results where(const Layer& layer) {
   layer.require_inputs(1, 1);
-  const ValueId places = layer.add("NonZero", {layer.in_source_form(0)});
-  return {{layer.add("Transpose", {places}, {{"perm", Ints{1, 0}}}), ImageForm::Source}};
+  return {places_of_truth(layer, layer.real(0))};
 }
 
 constexpr LayerRow kRows[] = {

@@ -17,7 +17,10 @@ std::vector<Pattern> half_product(const Pattern& x, const Pattern& inner) {
 
 bool fuse_gelu(Graph& graph, const PassContext& context) {
   const Pattern x = any("x");
-  const Pattern erf = op("Add", {op("Erf", {divided(x, kSqrt2)}), number(1)});
+  const Pattern erf =
+      either({op("Add", {op("Erf", {divided(x, kSqrt2)}), number(1)}),
+              op("Sub", {number(1), op("Erf", {divided(op("Neg", {x}), kSqrt2)})}),  // erfc(-x / sqrt 2)
+              op("Sub", {number(1), op("Erf", {op("Mul", {x, number(-1 / kSqrt2)})})})});
   const Function exact = {.op = "Gelu", .spellings = half_product(x, erf)};
 
   const Pattern square = either({op("Mul", {x, x}), op("Pow", {x, number(2)})});
