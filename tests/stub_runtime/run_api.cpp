@@ -141,8 +141,8 @@ int run(Call& call) {
   // Without a latency the core is free as soon as the call is through it.
   job.end_ns = call.must_block() || latency == 0 ? now_ns() : lease.start_ns + latency;
   sleep_until_ns(job.end_ns);
+  control().record(job);  // while it has the core, so that jobs of a core are recorded in their order
   cores().release(lease, job.end_ns);
-  control().record(job);
   const std::scoped_lock lock(context.data);
   context.last_run_us = (job.end_ns - job.start_ns) / 1000;
   context.has_run = true;
