@@ -11,6 +11,7 @@
 #include "core/base/version.h"
 #include "toolkit/operator_table.h"
 #include "toolkit/options.h"
+#include "toolkit/settings.h"
 
 namespace {
 
@@ -68,6 +69,14 @@ void add_dimensions(CLI::App& app, std::map<std::string, int64_t>& dimensions) {
       "value of a symbolic dimension, NAME=NUMBER; may be repeated");
 }
 
+/// Of models whose files do not say them (TorchScript), or whose inputs are to have others.
+void add_shapes(CLI::App& app, std::vector<Shape>& shapes) {
+  app.add_option_function<std::string>(
+      "--input-size-list",
+      [&shapes](const std::string& text) { shapes = shapes_of(parse_argument_value(text), "--input-size-list"); },
+      "shapes of the inputs, in order: [[1, 3, 224, 224]]");
+}
+
 // What convert and analyze share.
 void add_building(CLI::App& app, BuildArguments& building) {
   app.add_option("--config", building.yaml, "YAML file with any of the options below (underscores); flags win");
@@ -108,7 +117,8 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
 
   ConvertArguments converting;
   CLI::App* convert_verb = app.add_subcommand("convert", "turn a model file into a .rknn file");
-  convert_verb->add_option("model", converting.building.model, "model file (.onnx, .prototxt, .cfg)")->required();
+  convert_verb->add_option("model", converting.building.model, "model file (.onnx, .tflite, .pb, .pt, .prototxt, .cfg)")
+      ->required();
   convert_verb->add_option("-o,--output", converting.output, "the .rknn file; default: beside the model");
   convert_verb->add_flag("--keep-golden", converting.building.keep_golden,
                          "keep the float model in the file, to compare with later");
@@ -123,7 +133,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
       "analyze", "build a model and compare each of its layers with the float model: where accuracy is lost");
   analyze_verb
       ->add_option("model", analyzing.building.model,
-                   "model file (.onnx, .prototxt, .cfg), or a .rknn file with a golden model")
+                   "model file (.onnx, .tflite, .pb, .pt, .prototxt, .cfg), or a .rknn file with a golden model")
       ->required();
   analyze_verb->add_option("--samples", analyzing.samples,
                            "dataset file of what is run; default: the dataset of the calibration");
@@ -143,7 +153,8 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
   SearchArguments searching;
   CLI::App* search_verb = app.add_subcommand(
       "search", "find the fewest layers that have to leave int8 for the outputs to be good enough, and build so");
-  search_verb->add_option("model", searching.building.model, "model file (.onnx, .prototxt, .cfg)")->required();
+  search_verb->add_option("model", searching.building.model, "model file (.onnx, .tflite, .pb, .pt, .prototxt, .cfg)")
+      ->required();
   search_verb->add_option("--target-sqnr", searching.target,
                           "what the worst output shall reach, in dB; left out: the best within --max-macs");
   search_verb->add_option("--max-macs", searching.max_macs,
@@ -202,6 +213,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
   inspect_verb->add_option("file", inspecting.path, ".rknn file, ours or vendor-made, or a model file of a framework")
       ->required();
   add_dimensions(*inspect_verb, inspecting.options.dimensions);
+  add_shapes(*inspect_verb, inspecting.options.input_shapes);
   inspect_verb->add_option("--weights", inspecting.options.weights, "the second file of frameworks that have two");
   inspect_verb->add_flag("--json", inspecting.json, "as JSON");
   CLI::App* doctor_verb = app.add_subcommand("doctor", "look at this machine and installation");

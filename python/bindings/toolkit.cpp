@@ -107,6 +107,12 @@ void bind_toolkit(nb::module_& module) {
             self.load_caffe(path, blobs, std::move(inputs));
           },
           Unlocked())
+      .def("load_pytorch",
+           [](Toolkit& self, const std::string& path, const nb::dict& values) {
+             const ArgumentValues options = arguments_from_dict(values);
+             const nb::gil_scoped_release release;
+             self.load_pytorch(path, options);
+           })
       .def("load_tensorflow",
            [](Toolkit& self, const std::string& path, const nb::dict& values) {
              const ArgumentValues options = arguments_from_dict(values);

@@ -116,6 +116,8 @@ constexpr Option kOptions[] = {
     {"load_tensorflow", "outputs", "None", "list of tensor names", "end the model at these tensors"},
     {"load_tensorflow", "input_is_nchw", "False", "bool",
      "inputs of four dimensions are [N, C, H, W] in the graph already"},
+    {"load_pytorch", "model", "", "path", "the TorchScript file, of torch.jit.save"},
+    {"load_pytorch", "input_size_list", "", "list of shapes", "shapes of the inputs, in order, with the batch"},
     {"load_tflite", "model", "", "path", "the .tflite file"},
     {"load_tflite", "input_is_nchw", "False", "bool", "inputs of four dimensions are [N, C, H, W] in the file already"},
 
@@ -171,13 +173,8 @@ constexpr Option kOptions[] = {
 
 // Methods of the class that are not built yet: refused by name (the API reference, chapters after the ones above).
 constexpr UnbuiltMethod kUnbuiltMethods[] = {
-    {"load_pytorch", true},
-    {"eval_perf", false},
-    {"eval_memory", false},
-    {"get_sdk_version", false},
-    {"list_devices", false},
-    {"reg_custom_op", true},
-    {"export_encrypted_rknn_model", true},
+    {"eval_perf", false},    {"eval_memory", false},  {"get_sdk_version", false},
+    {"list_devices", false}, {"reg_custom_op", true}, {"export_encrypted_rknn_model", true},
     {"codegen", true},
 };
 

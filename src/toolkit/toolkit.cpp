@@ -108,6 +108,13 @@ void Toolkit::load_tensorflow(const std::filesystem::path& path, const ArgumentV
   load_as("load_tensorflow", "TensorFlow", path, options);
 }
 
+void Toolkit::load_pytorch(const std::filesystem::path& path, const ArgumentValues& given) {
+  std::vector<std::string> warnings;
+  const ImportOptions options = make_import_options("load_pytorch", given, {}, warnings);
+  state_->warn("load_pytorch", warnings);
+  load_as("load_pytorch", "TorchScript", path, options);
+}
+
 void Toolkit::load_tflite(const std::filesystem::path& path, bool inputs_are_nchw) {
   load_as("load_tflite", "TFLite", path, {.inputs_are_nchw = inputs_are_nchw});
 }

@@ -42,6 +42,8 @@ class Toolkit {
   void load_caffe(const std::filesystem::path&, const std::filesystem::path& blobs, std::vector<std::string> inputs);
   /// A frozen TensorFlow graph.
   void load_tensorflow(const std::filesystem::path&, const ArgumentValues&);
+  /// A TorchScript model, for inputs of these shapes.
+  void load_pytorch(const std::filesystem::path&, const ArgumentValues&);
   /// A TFLite model; `inputs_are_nchw`: its inputs of four dimensions have their channels second.
   void load_tflite(const std::filesystem::path&, bool inputs_are_nchw);
   /// Any framework there is an importer for, with options the native API and the command line have.

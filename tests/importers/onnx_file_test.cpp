@@ -113,7 +113,6 @@ TEST(OnnxFile, IsRecognisedByExtensionAndByContent) {
     return problems_of([&] { importer_for(path); }).at(0).code;
   };
   EXPECT_EQ(code(folder.write("notes.txt", "hello")), Code::ImportBadFile);
-  EXPECT_EQ(code(folder.write("net.torchscript", "code")), Code::NotBuilt);
   EXPECT_EQ(code(folder.path() / "absent.onnx"), Code::FileNotFound);
 }
 

@@ -95,12 +95,6 @@ def test_error_is_a_value_error_and_a_runtime_error_with_code_and_diagnostics():
     assert str(caught.value).startswith("nowhere.onnx: E0005 general.file-not-found: ")
 
 
-def test_formats_to_come_are_named(tmp_path):
-    (tmp_path / "net.torchscript").write_bytes(b"code")
-    with pytest.raises(openrknn.Error, match="TorchScript models is not built yet"):
-        openrknn.import_model(tmp_path / "net.torchscript")
-
-
 # ---- compile
 
 

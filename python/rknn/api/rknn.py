@@ -159,6 +159,11 @@ class RKNN:
         self._core.load_tensorflow(os.fspath(tf_pb), {**values, "input_is_nchw": bool(input_is_nchw)})
 
     @_status
+    def load_pytorch(self, model, input_size_list):
+        """Loads a TorchScript model (.pt of torch.jit.save); input_size_list has a shape an input. Returns 0 or -1."""
+        self._core.load_pytorch(os.fspath(model), {"input_size_list": input_size_list})
+
+    @_status
     def load_tflite(self, model, input_is_nchw=False):
         """Loads a TFLite model, float or quantized. Returns 0 or -1.
 

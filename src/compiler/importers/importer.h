@@ -86,6 +86,11 @@ Graph import_tensorflow(const std::filesystem::path&, const ImportOptions&);
 bool looks_like_tensorflow(std::string_view head);
 std::vector<SourceOperator> tensorflow_operators();
 
+/// The TorchScript importer: archives of torch.jit.save. Shapes of the inputs have to be given.
+Graph import_torchscript(const std::filesystem::path&, const ImportOptions&);
+bool looks_like_torchscript(std::string_view head);
+std::vector<SourceOperator> torchscript_operators();
+
 /// The TFLite importer: schema 3.
 Graph import_tflite(const std::filesystem::path&, const ImportOptions&);
 bool looks_like_tflite(std::string_view head);

@@ -24,15 +24,11 @@ const Importer kImporters[] = {
     {"DarkNet", {".cfg", ".weights"}, looks_like_darknet, import_darknet, darknet_operators},
     {"Caffe", {".prototxt", ".caffemodel"}, looks_like_caffe, import_caffe, caffe_operators},
     {"TFLite", {".tflite"}, looks_like_tflite, import_tflite, tflite_operators},
-};
-
-/// Formats that are known by name and not read yet.
-struct Planned {
-  std::string_view extension, framework;
-};
-constexpr Planned kPlanned[] = {
-    {".pt", "TorchScript"},
-    {".torchscript", "TorchScript"},
+    {"TorchScript",
+     {".pt", ".torchscript", ".pth", ".pt2", ".jit"},
+     looks_like_torchscript,
+     import_torchscript,
+     torchscript_operators},
 };
 
 }  // namespace
@@ -68,18 +64,13 @@ const Importer& importer_for(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path, error)) fail(Code::FileNotFound, where, "no such file", "check the path");
   if (const Importer* importer = find_importer(path)) return *importer;
   const std::string extension = lower_extension(path);
-  const auto planned = std::find_if(std::begin(kPlanned), std::end(kPlanned),
-                                    [&](const Planned& row) { return row.extension == extension; });
-  if (planned != std::end(kPlanned)) {
-    fail(Code::NotBuilt, where, fmt::format("reading {} models is not built yet", planned->framework),
-         "convert the model to ONNX");
-  }
   if (extension == ".rknn") {
     fail(Code::ImportBadFile, where, "a .rknn file is converted already",
          "run it (openrknn run, openrknn.load, load_rknn), or convert the model it was made from");
   }
   fail(Code::ImportBadFile, where, "this is no model file that can be read",
-       "give an ONNX (.onnx), DarkNet (.cfg), Caffe (.prototxt), TensorFlow (.pb) or TFLite (.tflite) file");
+       "give an ONNX (.onnx), DarkNet (.cfg), Caffe (.prototxt), TensorFlow (.pb), TFLite (.tflite) or TorchScript "
+       "(.pt) file");
 }
 
 }  // namespace openrknn

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "core/executor/plan.h"
 #include "core/graph/schema.h"
@@ -40,9 +41,21 @@ ValueId LayerBuilder::layer(Origin origin, std::span<const ValueId> reads, const
 std::vector<ValueId> LayerBuilder::layer(Origin origin, std::span<const std::string> tensors,
                                          std::span<const ValueId> reads,
                                          const std::function<std::vector<ValueId>()>& translate) {
-  std::vector<ValueId> named(tensors.size(), ValueId::None);
-  if (std::ranges::find(reads, ValueId::None) != reads.end()) return named;
-  origin.where.file = file_;
+  const auto translate_these = [&] {
+    std::vector<ValueId> results = translate();
+    if (results.size() < tensors.size()) throw std::out_of_range("a layer gives fewer tensors than it has names");
+    results.resize(tensors.size());
+    return results;
+  };
+  return layer(std::move(origin), reads, translate_these, [&](size_t i, size_t) { return tensors[i]; })
+      .value_or(std::vector<ValueId>(tensors.size(), ValueId::None));
+}
+
+std::optional<std::vector<ValueId>> LayerBuilder::layer(
+    Origin origin, std::span<const ValueId> reads, const std::function<std::vector<ValueId>()>& translate,
+    const std::function<std::string(size_t index, size_t count)>& tensor_name) {
+  if (std::ranges::find(reads, ValueId::None) != reads.end()) return std::nullopt;
+  if (origin.where.file.empty()) origin.where.file = file_;
   origin.where.node = origin.node;
   where_ = origin.where;
   layer_name_ = origin.node;
@@ -50,9 +63,14 @@ std::vector<ValueId> LayerBuilder::layer(Origin origin, std::span<const std::str
   has_node_ = false;
   graph.origins.push_back(std::move(origin));
   try {
-    const std::vector<ValueId> results = translate();
-    for (size_t i = 0; i < tensors.size(); ++i) named[i] = give_name(results.at(i), tensors[i]);
-    place(named.front());
+    std::vector<ValueId> results = translate();
+    for (size_t i = 0; i < results.size(); ++i) results[i] = give_name(results[i], tensor_name(i, results.size()));
+    if (!results.empty()) {
+      place(results.front());
+    } else if (!has_node_) {
+      graph.unplaced_origins.push_back(origin_);
+    }
+    return results;
   } catch (const Error& error) {
     for (Diagnostic diagnostic : error.diagnostics) {
       if (diagnostic.where.file.empty()) diagnostic.where.file = where_.file;
@@ -60,9 +78,8 @@ std::vector<ValueId> LayerBuilder::layer(Origin origin, std::span<const std::str
       if (diagnostic.where.line == 0) diagnostic.where.line = where_.line;
       problems.add(std::move(diagnostic));
     }
-    named.assign(tensors.size(), ValueId::None);
+    return std::nullopt;
   }
-  return named;
 }
 
 void LayerBuilder::leave_out(Origin origin) {

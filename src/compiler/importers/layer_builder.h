@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,11 @@ class LayerBuilder {
   /// Of several results, `tensors` their names; all None if it failed.
   std::vector<ValueId> layer(Origin, std::span<const std::string> tensors, std::span<const ValueId> reads,
                              const std::function<std::vector<ValueId>()>& translate);
+
+  /// Of as many results as there turn out to be; nothing if it failed.
+  std::optional<std::vector<ValueId>> layer(Origin, std::span<const ValueId> reads,
+                                            const std::function<std::vector<ValueId>()>& translate,
+                                            const std::function<std::string(size_t index, size_t count)>& tensor_name);
 
   /// A layer that nothing is computed for: a branch that is not taken, a constant that is read as it is stored.
   void leave_out(Origin);
