@@ -17,6 +17,11 @@ from ai_edge_litert.interpreter import Interpreter
 
 import openrknn
 
+try:
+    import torch  # a gigabyte: measured where it is
+except ImportError:
+    torch = None
+
 onnxruntime.set_default_logger_severity(4)
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -28,6 +33,7 @@ LOADERS = {
     ".cfg": (".weights", "OpenCV", lambda net, weights: cv2.dnn.readNetFromDarknet(net, weights)),
     ".pb": (".pb", "OpenCV", lambda net, weights: cv2.dnn.readNetFromTensorflow(net)),
     ".tflite": (".tflite", "LiteRT", lambda net, weights: Interpreter(net).allocate_tensors()),
+    ".pt": (".pt", "torch", lambda net, weights: torch.jit.load(net)),
     ".onnx": (".onnx", "onnxruntime", lambda net, weights: onnxruntime.InferenceSession(net)),
 }
 
@@ -46,6 +52,10 @@ def measure(path: pathlib.Path, rounds: int) -> tuple[str, ...]:
         "peer": lambda: load(str(path), str(weights)),
         "disk": lambda: np.memmap(weights, np.uint8, "r").sum(dtype=np.uint64),
     }
+    if path.suffix == ".pt":  # shapes of inputs are in no such file
+        held = np.load(f"{path}.io.npz")
+        shapes = [list(held[key].shape) for key in sorted(held.files) if key.startswith("in")]
+        ways["ours"] = lambda: openrknn.import_model(path, input_shapes=shapes)
     times = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
@@ -69,6 +79,8 @@ def main() -> None:
     header = ("model", "weights", "OpenRKNN", "peer", "ratio", "disk")
     print("| " + " | ".join(header) + " |\n|" + "---|" * len(header), flush=True)
     for path in sorted(options.models.rglob("*")):
+        if path.suffix == ".pt" and torch is None:
+            continue
         if path.suffix in LOADERS and path.with_suffix(LOADERS[path.suffix][0]).exists():
             try:
                 row = measure(path, options.rounds)

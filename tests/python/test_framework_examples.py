@@ -87,3 +87,13 @@ def test_a_tensorflow_classifier_reads_digits_in_int8(repository, shared, tmp_pa
     files = ["--pb", folder / "mobiledigits_frozen.pb", "--dataset", dataset]
     text = example(repository, "tensorflow_classifier.py", *files, *tensors, "--image", tmp_path / "digit.png")
     assert int(re.search(r"class +(\d+)", text).group(1)) == test["labels"][1]
+
+
+def test_a_pytorch_classifier_reads_digits_in_int8(repository, shared, tmp_path):
+    folder, dataset, test = digits(shared, tmp_path)
+    Image.fromarray(test["images"][2].reshape(32, 32)).save(tmp_path / "digit.png")
+    of_training = ["--size", 1, 1, 32, 32, "--mean", 127.5, "--std", 127.5, "--dataset", dataset]
+    files = ["--model", folder / "resdigits.pt", "--image", tmp_path / "digit.png"]
+    text = example(repository, "pytorch_classifier.py", *files, *of_training)
+    kind, share = re.search(r"class +(\d+) +([\d.]+)", text).groups()
+    assert int(kind) == test["labels"][2] and float(share) > 0.8

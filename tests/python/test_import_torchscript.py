@@ -21,7 +21,7 @@ from rknn.api import RKNN  # noqa: E402
 
 F = np.float32
 DATA = Path(__file__).parent / "data" / "torchscript"
-RECORDED = sorted(path.stem for path in DATA.glob("*.pt"))
+RECORDED = sorted(path.name for path in DATA.glob("*.pt*"))
 QUANTIZED = ["quantized_fx", "quantized_eager", "fake_quantized"]
 
 
@@ -45,10 +45,10 @@ def refused(path, shapes=((1, 4),), **options):
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_operators_give_what_torch_gives(name):
-    held = np.load(DATA / f"{name}.npz")
+    held = np.load((DATA / name).with_suffix(".npz"))
     inputs, expected = arrays(held, "in"), arrays(held, "out")
-    frozen = {"initial_values": {"times": np.array(3)}} if name == "counting" else {}
-    outputs = run(DATA / f"{name}.pt", *inputs, **frozen)
+    frozen = {"initial_values": {"times": np.array(3)}} if name == "counting.pt" else {}
+    outputs = run(DATA / name, *inputs, **frozen)
     assert len(outputs) == len(expected)
     for operator, got, wanted in zip(held["names"], outputs, expected, strict=True):
         assert (got.shape, got.dtype) == (wanted.shape, wanted.dtype), operator
@@ -196,13 +196,42 @@ def test_weights_alone_are_explained(tmp_path):
     assert "a Python pickle" in refused(path)
 
 
-def test_exported_programs_are_refused_with_what_to_do(tmp_path):
+def test_exported_programs_say_their_shapes_themselves(tmp_path):
+    graph = openrknn.import_model(DATA / "exported.pt2")
+    assert graph.inputs == [("x", [1, 3, 16, 16], "float32")]
+    assert graph.outputs[0][0] == "linear" and "conv2d" in [node["name"] for node in graph.nodes]
+    assert openrknn.import_model(DATA / "open_batch.pt2", input_shapes=[[7, 3, 16, 16]]).outputs[0][1] == [7, 5]
+    with pytest.raises(openrknn.Error, match="leaves dimensions of the input 'x' open"):
+        openrknn.import_model(DATA / "open_batch.pt2")
+
+
+def test_exported_programs_that_are_damaged_are_refused(tmp_path):
+    path = tmp_path / "net.pt2"
+
+    def with_program(change):
+        with zipfile.ZipFile(DATA / "exported.pt2") as source, zipfile.ZipFile(path, "w") as target:
+            for name in source.namelist():
+                content = source.read(name)
+                target.writestr(name, change(content.decode()) if name.endswith("models/model.json") else content)
+        return refused(path, shapes=())
+
+    assert "is no JSON" in with_program(lambda text: text[:1000])
+    assert "200 deep" in with_program(lambda text: "[" * 100000)
+    assert "not as torch.export writes it" in with_program(lambda text: text.replace('"nodes"', '"knots"'))
+    assert "which nothing gives" in with_program(
+        lambda text: text.replace('{"as_tensor": {"name": "x"}}, "kind"', '{"as_tensor": {"name": "y"}}, "kind"')
+    )
+    missing = with_program(lambda text: text.replace("torch.ops.aten.relu.default", "torch.ops.my.magic.default"))
+    assert "my::magic: is not supported" in missing and "node 'relu'" in missing
+
+
+def test_older_exported_programs_are_refused_with_what_to_do(tmp_path):
     path = tmp_path / "net.pt2"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("net/archive_format", b"pt2")
-        archive.writestr("net/models/model.json", b"{}")
+        archive.writestr("net/serialized_exported_program.json", b"{}")
     message = refused(path)
-    assert "torch.export (.pt2) are not read" in message and "torch.onnx.export" in message
+    assert "before 2.8" in message and "torch.onnx.export" in message
 
 
 def test_an_archive_of_arrays_is_no_model(tmp_path):

@@ -38,15 +38,16 @@ def packed(archive):
     small = io.BytesIO()
     with zipfile.ZipFile(archive) as source, zipfile.ZipFile(small, "w", zipfile.ZIP_DEFLATED) as target:
         for entry in source.infolist():
-            if not entry.filename.endswith(".debug_pkl"):
+            if not entry.filename.endswith((".debug_pkl", "sample_inputs/model.pt")):
                 target.writestr(zipfile.ZipInfo(entry.filename), source.read(entry), zipfile.ZIP_DEFLATED)
     return small.getvalue()
 
 
 def write(name, saved, inputs, outputs, names=None):
     buffer = io.BytesIO()
-    torch.jit.save(saved, buffer)
-    (FOLDER / f"{name}.pt").write_bytes(packed(buffer))
+    is_exported = isinstance(saved, torch.export.ExportedProgram)
+    (torch.export if is_exported else torch.jit).save(saved, buffer)
+    (FOLDER / (f"{name}.pt2" if is_exported else f"{name}.pt")).write_bytes(packed(buffer))
     arrays = flat(outputs)
     named = {f"in{i}": x.numpy() for i, x in enumerate(inputs)} | {f"out{i}": x for i, x in enumerate(arrays)}
     np.savez_compressed(FOLDER / f"{name}.npz", names=names or [f"out{i}" for i in range(len(arrays))], **named)
@@ -196,6 +197,16 @@ class Eager(nn.Module):
     def forward(self, x):
         x = self.relu(self.layer(self.quantize(x)))
         return self.dequantize(self.head(x.mean([2, 3])))
+
+
+def record_exported():
+    model, x = Detector().eval(), draw(1, 3, 16, 16)
+    program = torch.export.export(model, (x,))
+    write("exported", program, [x], model(x))
+    write("decomposed", program.run_decompositions(), [x], model(x))
+    x = draw(4, 3, 16, 16)
+    sizes = {"x": {0: torch.export.Dim("batch", min=2, max=8)}}
+    write("open_batch", torch.export.export(model, (x,), dynamic_shapes=sizes), [x], model(x))
 
 
 def record_quantized():
@@ -627,6 +638,7 @@ def record_all():
     x = draw(3)
     counting = torch.jit.script(Counting())
     write("counting", counting, [x], [Counting()(x, 3)])
+    record_exported()
     record_quantized()
 
 

@@ -60,8 +60,9 @@ Value leaky_relu(const Call& call) {
   return box(call.add("LeakyRelu", {call.floating(0)}, {{"alpha", call.number(1, 0.01)}}));
 }
 Value elu(const Call& call) {
-  if (call.number(2, 1) != 1 || call.number(3, 1) != 1) call.refuse("scales other than 1 are not supported");
-  return box(call.add("Elu", {call.floating(0)}, {{"alpha", call.number(1, 1)}}));
+  if (call.number(3, 1) != 1) call.refuse("an input's scale other than 1 is not supported");
+  const ValueId y = call.add("Elu", {call.floating(0)}, {{"alpha", call.number(1, 1)}});
+  return box(call.number(2, 1) == 1 ? y : call.add("Mul", {y, call.scalar(call.number(2))}));
 }
 Value celu(const Call& call) { return box(call.add("Celu", {call.floating(0)}, {{"alpha", call.number(1, 1)}})); }
 Value gelu(const Call& call) {
@@ -151,6 +152,7 @@ constexpr OperatorRow kRows[] = {
     {"aten::sigmoid", "self", plain<kSigmoid>},
     {"aten::silu", "self", plain<kSiLU>},
     {"aten::softmax", "self dim dtype", soft_max},
+    {"aten::_log_softmax", "self dim half_to_float", log_soft_max},
     {"aten::_softmax", "self dim half_to_float", soft_max},
     {"aten::softplus", "self beta threshold", softplus},
     {"aten::softshrink", "self lambd", soft_shrink},

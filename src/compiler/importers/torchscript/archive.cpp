@@ -65,7 +65,9 @@ Archive::Archive(std::shared_ptr<const MappedFile> mapped) : file_(mapped->name(
 
 Archive::Archive(std::map<std::string, std::string> entries, std::string file) : file_(std::move(file)) {
   storage_ = std::make_shared<Storage>();
+  storage_->budget = size_t{64} << 20;
   for (auto& [name, content] : entries) {
+    storage_->budget += 20 * content.size();
     entries_[name] = Entry{.size = content.size(), .method = 8};
     storage_->unpacked.emplace(name, std::move(content));
   }
@@ -202,6 +204,13 @@ std::span<const std::byte> Archive::bytes(std::string_view name, bool check) con
       !check || crc32_z(0, reinterpret_cast<const Bytef*>(content.data()), content.size()) == entry.checksum;
   if (!fits) fail(Code::ImportBadFile, where, "the entry's checksum does not fit: it is damaged", "get the file again");
   return content;
+}
+
+void Archive::spend(size_t bytes) const {
+  if (bytes > storage_->budget)
+    fail(Code::ImportBadFile, Location{.file = file_},
+         "the archive's tensors need many times the memory it has itself");
+  storage_->budget -= bytes;
 }
 
 std::string_view Archive::text(std::string_view name) const {

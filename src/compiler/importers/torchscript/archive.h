@@ -28,6 +28,8 @@ class Archive {
   std::string_view text(std::string_view name) const;
   std::vector<std::string> names() const;
   const std::string& file() const { return file_; }
+  /// Takes memory for what is copied out of entries from the same bound. Throws Error.
+  void spend(size_t bytes) const;
   /// Keeps the bytes of entries alive.
   std::shared_ptr<const void> owner() const { return storage_; }
 

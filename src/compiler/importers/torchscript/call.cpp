@@ -47,7 +47,7 @@ int64_t Call::integer(const Value& value, size_t i) const {
     return static_cast<int64_t>(*real);
   if (const auto* box_of = value.as<TensorRef>()) {
     const std::optional<Tensor> content = run.content(*box_of);
-    if (content && content->size() == 1) return static_cast<int64_t>(to_doubles(*content)[0]);
+    if (content && content->size() == 1) return whole_number(to_doubles(*content)[0]);
   }
   refuse(fmt::format("argument {} is {}, expected an integer", i, kind_of(value)));
 }

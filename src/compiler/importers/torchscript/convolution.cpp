@@ -57,6 +57,8 @@ void pad_by_name(const Call& call, size_t i, Window& window) {
   if (mode != "same") call.refuse(fmt::format("the padding '{}'", mode));
   const Shape& weight = call.shape(call.tensor(1));
   for (size_t d = 0; d < count; ++d) {
+    if (window.dilation[d] < 1 || window.dilation[d] > 65536)
+      call.refuse(fmt::format("a dilation of {}", window.dilation[d]));
     const int64_t total = window.dilation[d] * (weight[d + 2] - 1);
     window.begin[d] = total / 2;
     window.end[d] = total - total / 2;

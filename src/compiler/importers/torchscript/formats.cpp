@@ -51,7 +51,8 @@ void refuse_other_archives(const Archive& archive) {
     return name == "archive_format" || name == "serialized_exported_program.json" || name.starts_with("models/");
   });
   if (is_exported)
-    refuse(archive.file(), "archives of torch.export (.pt2) are not read",
+    refuse(archive.file(),
+           "an archive of torch.export without models/model.json: of a torch before 2.8, whose form is not read",
            "save it as TorchScript: torch.jit.trace(program.module(), example).save('model.pt'), or as ONNX: "
            "torch.onnx.export(program, …)");
   refuse(archive.file(), "this zip archive is no TorchScript model");

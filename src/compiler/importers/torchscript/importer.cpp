@@ -5,8 +5,10 @@
 
 #include <algorithm>
 
+#include "compiler/importers/torchscript/exported.h"
 #include "compiler/importers/torchscript/formats.h"
 #include "compiler/importers/torchscript/operators.h"
+#include "compiler/importers/torchscript/outputs.h"
 #include "compiler/importers/torchscript/pickle.h"
 
 namespace openrknn {
@@ -47,7 +49,7 @@ class Import {
     }
     run_.report_unsupported();
     builder_.finish();
-    add_outputs(result);
+    add_outputs(run_, result, options_, archive_.file());
     builder_.graph.remove_unused();
     return std::move(builder_.graph);
   }
@@ -80,7 +82,7 @@ class Import {
     const double number = content.size() == 1 ? to_doubles(content)[0] : 0;
     if (type == "bool") return number != 0;
     if (type == "float") return number;
-    return static_cast<int64_t>(number);
+    return whole_number(number);
   }
 
   std::vector<Value> arguments(const Function& forward, const ObjectRef& module) {
@@ -147,27 +149,6 @@ class Import {
     }
   }
 
-  /// Every tensor in what forward returns, in order. What is an input or comes twice is a tensor of its own.
-  void add_outputs(const Value& result) {
-    std::vector<TensorRef> tensors;
-    bool has_unknown = false;
-    collect_tensors(result, tensors, has_unknown);
-    if (has_unknown) fail(Code::ImportUnsupportedOp, where(), "forward returns places of maxima that are not computed");
-    if (tensors.empty()) fail(Code::ImportBadFile, where(), "forward returns no tensor");
-    Graph& graph = builder_.graph;
-    for (const TensorRef& tensor : tensors) {
-      ValueId id = run_.id(tensor);
-      const bool is_own = id != ValueId::None && graph[id].producer != NodeId::None && !graph.is_output(id);
-      if (!is_own) id = run_.id(*run_.call_operator("aten::clone_of_output", {tensor}, {}, {}).as<TensorRef>());
-      graph.outputs.push_back(id);
-    }
-    if (options_.outputs.empty()) return;
-    graph.outputs.clear();
-    take_outputs(
-        graph, options_.outputs, [&](const std::string& name) { return graph.find(name); }, archive_.file(),
-        "no operator gives", "openrknn inspect lists the tensors");
-  }
-
   const Archive& archive_;
   const ImportOptions& options_;
   Library library_;
@@ -178,16 +159,20 @@ class Import {
 }  // namespace
 
 Graph import_archive(const Archive& archive, const ImportOptions& options) {
+  if (is_exported(archive)) return import_exported(archive, options);
   refuse_other_archives(archive);
   return Import(archive, options).graph();
+}
+
+Graph import_file(const std::shared_ptr<const MappedFile>& file, const ImportOptions& options) {
+  refuse_other_files(*file);
+  return import_archive(Archive(file), options);
 }
 
 }  // namespace torchscript
 
 Graph import_torchscript(const std::filesystem::path& path, const ImportOptions& options) {
-  const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
-  torchscript::refuse_other_files(*file);
-  return torchscript::import_archive(torchscript::Archive(file), options);
+  return torchscript::import_file(MappedFile::open(path), options);
 }
 
 std::vector<SourceOperator> torchscript_operators() {

@@ -6,7 +6,8 @@
 
 namespace openrknn::torchscript {
 
-/// An archive that is open, as fuzzing has it. Throws Error.
+/// The two steps of import_torchscript: a file that is mapped, and an archive that is open. Throw Error.
+Graph import_file(const std::shared_ptr<const MappedFile>&, const ImportOptions&);
 Graph import_archive(const Archive&, const ImportOptions&);
 
 }  // namespace openrknn::torchscript

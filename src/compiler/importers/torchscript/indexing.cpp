@@ -78,6 +78,10 @@ Places places_of(const Call& call, ValueId x) {
   return found;
 }
 
+bool is_together(const Places& places) {
+  return places.axes.back() - places.axes.front() + 1 == static_cast<int64_t>(places.axes.size());
+}
+
 /// The dimensions with places first.
 Ints front(const Call& call, ValueId x, const Ints& axes) {
   Ints order = axes;
@@ -101,8 +105,7 @@ Value index(const Call& call) {
   const ValueId turned = call.transpose(x, front(call, x, places.axes));
   const ValueId chosen = call.add("GatherND", {turned, rows_of(call, places)});
   // Places side by side leave their dimensions where the first of them is, others in front.
-  const bool is_together = places.axes.back() - places.axes.front() + 1 == static_cast<int64_t>(places.axes.size());
-  if (!is_together || places.axes.front() == 0) return box(chosen);
+  if (!is_together(places) || places.axes.front() == 0) return box(chosen);
   const auto count = static_cast<int64_t>(places.shape.size());
   Ints order;
   for (int64_t d = 0; d < places.axes.front(); ++d) order.push_back(count + d);
@@ -129,9 +132,16 @@ Value index_put(const Call& call) {
   const Places places = places_of(call, x);
   const Ints order = front(call, x, places.axes);
   const ValueId turned = call.transpose(x, order);
-  Shape updates = places.shape;
-  for (size_t d = places.axes.size(); d < order.size(); ++d) updates.push_back(call.shape(turned)[d]);
-  const ValueId values = call.expand(call.cast(call.tensor(2), call.dtype(x)), updates);
+  // Values come as reading there would give them: places side by side have their dimensions where the first of them is.
+  const auto count = static_cast<int64_t>(places.shape.size());
+  const int64_t before = is_together(places) ? places.axes.front() : 0;
+  Shape read(call.shape(turned).begin() + static_cast<std::ptrdiff_t>(places.axes.size()), call.shape(turned).end());
+  read.insert(read.begin() + before, places.shape.begin(), places.shape.end());
+  Ints to_front;
+  for (int64_t d = 0; d < count; ++d) to_front.push_back(before + d);
+  for (int64_t d = 0; d < static_cast<int64_t>(read.size()); ++d)
+    if (d < before || d >= before + count) to_front.push_back(d);
+  const ValueId values = call.transpose(call.expand(call.cast(call.tensor(2), call.dtype(x)), read), to_front);
   Attributes attributes;
   if (accumulates) attributes.emplace("reduction", std::string("add"));
   const ValueId written = call.add("ScatterND", {turned, rows_of(call, places), values}, std::move(attributes));

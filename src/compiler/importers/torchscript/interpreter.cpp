@@ -25,10 +25,12 @@ Interpreter::Nest::Nest(Interpreter& owner) : run(owner) {
 }
 
 Interpreter::Interpreter(const Archive& archive, Library& library, LayerBuilder& builder, Value constants)
-    : library_(library), builder_(builder), constants_(std::move(constants)), file_(archive.file()) {}
+    : library_(library), builder_(builder), constants_(std::move(constants)), file_(archive.file()) {
+  place.file = file_;
+}
 
 Location Interpreter::where() const {
-  if (frames_.empty()) return Location{.file = file_};
+  if (frames_.empty()) return place;
   return Location{.file = file_ + ":" + frames_.back().function->entry, .line = frames_.back().line};
 }
 

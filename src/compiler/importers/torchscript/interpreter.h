@@ -42,6 +42,8 @@ class Interpreter {
   void write(const TensorRef&, ValueId);
 
   LayerBuilder& builder() { return builder_; }
+  /// Where operators are called from outside of any code.
+  Location place;
   /// Where the code is now.
   Location where() const;
   [[noreturn]] void refuse(std::string problem, std::string fix = {}) const;

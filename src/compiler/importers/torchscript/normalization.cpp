@@ -128,7 +128,23 @@ Value cosine_similarity(const Call& call) {
   return box(call.add("Div", {dot, call.add("Mul", {length(a), length(b)})}));
 }
 
+// The forms of decomposed programs, which also tell what a training would read: that is not computed.
+/// input weight bias running_mean running_var momentum eps
+Value native_batch_norm(const Call& call) {
+  return make_tuple({box(batch_norm_with(call, 3, 4, call.number(6, 1e-5))), Unknown{}, Unknown{}});
+}
+/// input normalized_shape weight bias eps
+Value native_layer_norm(const Call& call) { return make_tuple({layer_norm(call), Unknown{}, Unknown{}}); }
+/// input weight bias N C HxW group eps
+Value native_group_norm(const Call& call) {
+  const Call plain{
+      .run = call.run, .op = call.op, .arguments = {call.at(0), call.at(6), call.at(1), call.at(2), call.at(7)}};
+  return make_tuple({group_norm(plain), Unknown{}, Unknown{}});
+}
+
 constexpr OperatorRow kRows[] = {
+    {"aten::_native_batch_norm_legit_no_training", "input weight bias running_mean running_var momentum eps",
+     native_batch_norm},
     {"aten::batch_norm", "input weight bias running_mean running_var training momentum eps cudnn_enabled", batch_norm},
     {"aten::cosine_similarity", "x1 x2 dim eps", cosine_similarity},
     {"aten::frobenius_norm", "self dim keepdim", frobenius_norm},
@@ -137,6 +153,8 @@ constexpr OperatorRow kRows[] = {
      instance_norm},
     {"aten::layer_norm", "input normalized_shape weight bias eps cudnn_enable", layer_norm},
     {"aten::linalg_vector_norm", "self ord dim keepdim dtype", norm},
+    {"aten::native_group_norm", "input weight bias N C HxW group eps", native_group_norm},
+    {"aten::native_layer_norm", "input normalized_shape weight bias eps", native_layer_norm},
     {"aten::norm", "self p dim keepdim dtype", norm},
     {"aten::rms_norm", "input normalized_shape weight eps", rms_norm},
 };

@@ -52,11 +52,11 @@ PackedWeights from_state(const Call& call, const Value& state) {
   const auto* configuration = tensors[0].as<TensorRef>();
   if (configuration == nullptr || !(*configuration)->content) call.refuse("packed weights without a configuration");
   const std::vector<double> numbers = to_doubles(*(*configuration)->content);
-  const size_t dims = numbers.empty() ? 0 : static_cast<size_t>(std::clamp(numbers[0], 0.0, 9.0));
+  const size_t dims = numbers.empty() || !(numbers[0] > 0 && numbers[0] < 9) ? 0 : static_cast<size_t>(numbers[0]);
   if (dims < 1 || dims > 3 || numbers.size() != 3 + 4 * dims) call.refuse("packed weights of another version");
   const auto part = [&](size_t k) {
     Ints list;
-    for (size_t d = 0; d < dims; ++d) list.push_back(static_cast<int64_t>(numbers[1 + k * dims + d]));
+    for (size_t d = 0; d < dims; ++d) list.push_back(whole_number(numbers[1 + k * dims + d]));
     return list;
   };
   return {.weight = coded_weight(call, tensors[1]),
@@ -65,8 +65,8 @@ PackedWeights from_state(const Call& call, const Value& state) {
           .padding = part(1),
           .dilation = part(2),
           .output_padding = part(3),
-          .groups = static_cast<int64_t>(numbers[1 + 4 * dims]),
-          .is_transposed = (static_cast<int64_t>(numbers[2 + 4 * dims]) & 1) != 0};
+          .groups = whole_number(numbers[1 + 4 * dims]),
+          .is_transposed = (whole_number(numbers[2 + 4 * dims]) & 1) != 0};
 }
 
 /// An object that holds the arguments under these names.

@@ -239,6 +239,16 @@ ValueId put_single(const Call& call, ValueId base, ValueId part, size_t index) {
   return put_part<single_parts>(call, base, with_axis(call, part, single_parts(call, base).axis), index);
 }
 
+/// self src dim start end step, and self src dim index: what writing to a part makes, as programs without writes say it
+template <ValueId (*Put)(const Call&, ValueId, ValueId, size_t)>
+Value scatter_part(const Call& call) {
+  const ValueId base = call.tensor(0);
+  std::vector<Value> arguments = call.arguments;
+  arguments.erase(arguments.begin() + 1);
+  const Call part{.run = call.run, .op = call.op, .arguments = std::move(arguments)};
+  return box(Put(part, base, call.cast(call.tensor(1), call.dtype(base)), 0));
+}
+
 /// self n dim: differences of neighbours
 Value differences(const Call& call) {
   ValueId x = call.tensor(0);
@@ -257,6 +267,8 @@ constexpr OperatorRow kRows[] = {
     {"aten::narrow", "self dim start length", take<narrow_range>, View::Strided, put<narrow_range>},
     {"aten::select", "self dim index", select, View::Strided, put_selected},
     {"aten::slice", "self dim start end step", take<slice_range>, View::Strided, put<slice_range>},
+    {"aten::select_scatter", "self src dim index", scatter_part<put_selected>},
+    {"aten::slice_scatter", "self src dim start end step", scatter_part<put<slice_range>>},
     {"aten::split", "self split_size dim", split<split_parts>, View::Strided, put_part<split_parts>},
     {"aten::split_with_sizes", "self split_sizes dim", split<split_parts>, View::Strided, put_part<split_parts>},
     {"aten::stack", "tensors dim", stack},

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <map>
 
+#include "compiler/importers/torchscript/stored_tensor.h"
 #include "core/base/error.h"
 
 namespace openrknn::torchscript {
@@ -25,9 +26,6 @@ constexpr StorageType kStorages[] = {
     {"torch.QInt8Storage", DType::Int8, true},   {"torch.QUInt8Storage", DType::UInt8, true},
     {"torch.QInt32Storage", DType::Int32, true},
 };
-
-/// Expanded tensors of the archive become whole ones up to here.
-constexpr int64_t kMostExpanded = int64_t{1} << 24;
 
 class Reader {
  public:
@@ -323,56 +321,14 @@ Value Reader::tensor(const std::vector<Value>& arguments) {
   const auto* row = std::ranges::find(kStorages, type, &StorageType::name);
   if (row == std::end(kStorages))
     refuse(fmt::format("numbers of type {} are not read", type), Code::ImportUnsupportedType);
-  const std::string key = folder_ + "/" + *(*storage)->attributes.at("key").as<std::string>();
-  if (!archive_.has(key)) refuse(fmt::format("the archive has no entry '{}'", key), Code::ImportMissingTensor);
-  const std::span<const std::byte> bytes = archive_.bytes(key, false);
-  const auto width = byte_size(row->dtype, 1);
-  const int64_t held = static_cast<int64_t>(bytes.size()) / width;
-  const int64_t offset = integer(arguments[1]);
-  const Shape dims = shape(arguments[2]), strides = shape(arguments[3]);
-  if (dims.size() != strides.size() || dims.size() > 16) refuse("a tensor with other strides than extents");
-  int64_t last = offset, count = 1;
-  bool is_bad = offset < 0 || offset > held, is_empty = false;
-  for (size_t i = 0; i < dims.size() && !is_bad; ++i) {
-    is_bad =
-        dims[i] < 0 || dims[i] > (int64_t{1} << 40) || strides[i] < 0 || __builtin_mul_overflow(count, dims[i], &count);
-    int64_t reach = 0;
-    is_bad = is_bad || __builtin_mul_overflow(std::max<int64_t>(dims[i] - 1, 0), strides[i], &reach) ||
-             __builtin_add_overflow(last, reach, &last);
-    is_empty = is_empty || dims[i] == 0;
-  }
-  if (is_bad || (!is_empty && last >= held) || (count > held && count > kMostExpanded)) {
-    refuse(fmt::format("a tensor {} with strides {} from element {} on; '{}' has {}", to_string(dims),
-                       to_string(strides), offset, key, held),
-           Code::ImportShapeMismatch);
-  }
+  const StoredTensor stored{.entry = folder_ + "/" + *(*storage)->attributes.at("key").as<std::string>(),
+                            .dtype = row->dtype,
+                            .dims = shape(arguments[2]),
+                            .strides = shape(arguments[3]),
+                            .offset = integer(arguments[1])};
   auto box = std::make_shared<TensorBox>();
-  const std::span<const std::byte> from = bytes.subspan(static_cast<size_t>(offset * width));
-  const bool is_aligned = reinterpret_cast<uintptr_t>(from.data()) % static_cast<size_t>(width) == 0;
-  // Strides of extents of 1 mean nothing.
-  Shape dense = strides_of(dims);
-  for (size_t i = 0; i < dims.size(); ++i) {
-    if (dims[i] == 1) dense[i] = strides[i];
-  }
-  if (is_empty) {
-    box->content = Tensor::zeros(row->dtype, dims);
-  } else if (dense == strides && is_aligned) {
-    box->content = Tensor::view(row->dtype, dims, from, archive_.owner());
-  } else {
-    Tensor whole(row->dtype, dims);
-    std::byte* to = whole.mutable_bytes().data();
-    Shape index(dims.size(), 0);
-    for (int64_t i = 0; i < count; ++i) {
-      int64_t element = 0;
-      for (size_t d = 0; d < dims.size(); ++d) element += index[d] * strides[d];
-      std::memcpy(to + i * width, from.data() + element * width, static_cast<size_t>(width));
-      for (size_t d = dims.size(); d-- > 0 && ++index[d] == dims[d];) index[d] = 0;
-    }
-    box->content = std::move(whole);
-  }
-  // Floats of every width are computed in float32.
-  if (row->dtype == DType::Float16 || row->dtype == DType::BFloat16 || row->dtype == DType::Float64)
-    box->content = cast(*box->content, DType::Float32);
+  box->content =
+      read_tensor(archive_, stored, [&](std::string problem, Code code) { refuse(std::move(problem), code); });
   if (row->is_quantized) box->coding = Coding{.codes = row->dtype, .scale = {}, .zero_point = {}};
   return box;
 }
@@ -387,11 +343,11 @@ Value Reader::quantized_tensor(const std::vector<Value>& arguments) {
   Coding parameters{.codes = box->content->dtype(), .scale = {}, .zero_point = {}};
   if (kind != nullptr && kind->text == "torch.per_tensor_affine" && items[1].is<double>()) {
     parameters.scale = {*items[1].as<double>()};
-    parameters.zero_point = {static_cast<int32_t>(integer(items[2]))};
+    parameters.zero_point = {zero_point_of(static_cast<double>(integer(items[2])))};
   } else if (kind != nullptr && items.size() == 4 && items[1].is<TensorRef>() && items[2].is<TensorRef>()) {
     parameters.scale = to_doubles(*(*items[1].as<TensorRef>())->content);
     for (const double point : to_doubles(*(*items[2].as<TensorRef>())->content))
-      parameters.zero_point.push_back(static_cast<int32_t>(point));
+      parameters.zero_point.push_back(zero_point_of(point));
     parameters.axis = integer(items[3]);
     const Shape& dims = box->content->shape();
     if (parameters.axis < 0 || parameters.axis >= static_cast<int64_t>(dims.size()) ||

@@ -79,6 +79,7 @@ constexpr OperatorRow kRows[] = {
     {"aten::addmm", "self mat1 mat2 beta alpha", add_product},
     {"aten::baddbmm", "self batch1 batch2 beta alpha", add_product},
     {"aten::bmm", "self mat2", matmul},
+    {"aten::_cdist_forward", "x1 x2 p compute_mode", distances},
     {"aten::cdist", "x1 x2 p compute_mode", distances},
     {"aten::dot", "self tensor", matmul},
     {"aten::einsum", "equation tensors path", einsum_of},

@@ -182,7 +182,8 @@ Value range_length(Interpreter& run, Arguments x) {
   int64_t span = 0;
   if (__builtin_sub_overflow(high, low, &span)) refuse_overflow(run);
   if (step > 0 ? span <= 0 : span >= 0) return int64_t{0};
-  return floor_divide(run, span, step) + (span % step != 0 ? 1 : 0);
+  const int64_t whole = floor_divide(run, span, step);
+  return whole + (step != -1 && span % step != 0 ? 1 : 0);
 }
 
 Value derive_index(Interpreter& run, Arguments x) {

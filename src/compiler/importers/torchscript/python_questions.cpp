@@ -120,6 +120,9 @@ Value cpu(Interpreter&, Arguments) { return std::string("cpu"); }
 constexpr PythonRow kRows[] = {
     {"aten::__is__", is, When::Always},
     {"aten::__isnot__", is_not, When::Always},
+    {"aten::_assert_async", always<None>, When::Always},
+    {"aten::_assert_scalar", always<None>, When::Always},
+    {"aten::_assert_tensor_metadata", always<None>, When::Always},
     {"aten::cpu", first, When::Always},
     {"aten::cuda", first, When::Always},
     {"aten::device", cpu, When::Always},
@@ -194,7 +197,7 @@ double number_of(Interpreter& run, const Value& value) {
 int64_t integer_of(Interpreter& run, const Value& value) {
   if (const auto* integer = value.as<int64_t>()) return *integer;
   if (const auto* flag = value.as<bool>()) return *flag ? 1 : 0;
-  if (value.is<TensorRef>()) return static_cast<int64_t>(number_of(run, value));
+  if (value.is<TensorRef>()) return whole_number(number_of(run, value));
   run.refuse(fmt::format("got {}, expected an integer", kind_of(value)));
 }
 

@@ -29,8 +29,9 @@ Parameters parameters_of(const Call& call, const Coding& coding, DType zero_type
 }
 
 Coding one_scale(const Call& call, size_t scale, size_t zero_point, DType codes = DType::UInt8) {
-  return {
-      .codes = codes, .scale = {call.number(scale)}, .zero_point = {static_cast<int32_t>(call.integer(zero_point))}};
+  return {.codes = codes,
+          .scale = {call.number(scale)},
+          .zero_point = {zero_point_of(static_cast<double>(call.integer(zero_point)))}};
 }
 
 void add_bias(const Call& call, const PackedWeights& packed, std::vector<ValueId>& inputs) {
@@ -168,7 +169,7 @@ Value quantize_by_channel(const Call& call) {
                 .scale = to_doubles(call.known(1)),
                 .zero_point = {},
                 .axis = call.integer(3)};
-  for (const double zero : to_doubles(call.known(2))) coding.zero_point.push_back(static_cast<int32_t>(zero));
+  for (const double zero : to_doubles(call.known(2))) coding.zero_point.push_back(zero_point_of(zero));
   return coded(call, call.floating(0), coding);
 }
 Value dequantize(const Call& call) { return box(call.tensor(0)); }
@@ -208,7 +209,7 @@ Value observed(const Call& call) {
                 "call model.apply(torch.ao.quantization.disable_observer) before it is saved");
   if (call.number(2) == 0) return call.at(0);
   Coding coding{.codes = DType::UInt8, .scale = to_doubles(call.known(5)), .zero_point = {}};
-  for (const double zero : to_doubles(call.known(6))) coding.zero_point.push_back(static_cast<int32_t>(zero));
+  for (const double zero : to_doubles(call.known(6))) coding.zero_point.push_back(zero_point_of(zero));
   if (call.flag(11)) {
     coding.axis = call.axis(call.integer(10), call.rank(call.tensor(0)));
   } else if (coding.scale.size() != 1) {
@@ -222,8 +223,7 @@ Value fake_quantize_by_channel(const Call& call) {
                 .scale = to_doubles(call.known(1)),
                 .zero_point = {},
                 .axis = call.axis(call.integer(3), call.rank(call.tensor(0)))};
-  for (const double zero : to_doubles(call.known(2)))
-    coding.zero_point.push_back(static_cast<int32_t>(std::nearbyint(zero)));
+  for (const double zero : to_doubles(call.known(2))) coding.zero_point.push_back(zero_point_of(zero));
   return fake_quantized(call, coding, call.integer(4), call.integer(5));
 }
 

@@ -161,7 +161,8 @@ Value image_to_columns(const Call& call) {
   const Shape shape = call.shape(x);
   Ints count;
   for (size_t d = 0; d < 2; ++d) {
-    if (kernel[d] < 1 || stride[d] < 1 || dilation[d] < 1) call.refuse("a window without extent");
+    for (const int64_t each : {kernel[d], stride[d], dilation[d]})
+      if (each < 1 || each > 65536) call.refuse(fmt::format("a window with an extent or step of {}", each));
     const int64_t room = shape[d + 2] - dilation[d] * (kernel[d] - 1) - 1;
     if (room < 0) call.refuse("a window beyond the image");
     count.push_back(room / stride[d] + 1);

@@ -251,6 +251,11 @@ Value to(const Call& call) {
   return call.at(0);
 }
 
+Value to_copy(const Call& call) {
+  const ValueId x = call.tensor(0);
+  return box(call.has(1) ? call.cast(x, dtype_of_number(call.integer(1))) : x);
+}
+
 /// An output that is an input, a constant, or another output: a node of its own gives it.
 Value own_tensor(const Call& call) {
   const ValueId x = call.tensor(0);
@@ -271,6 +276,7 @@ constexpr OperatorRow kRows[] = {
     {"aten::T", "self", reorder<reversed>, View::Strided, put_order<reversed>},
     {"aten::_cast_Float", "self", [](const Call& call) { return box(call.floating(0)); }},
     {"aten::_reshape_alias", "self size stride", reshape, View::Dense, put_shape},
+    {"aten::_to_copy", "self dtype", to_copy},
     {"aten::_unsafe_view", "self size", reshape, View::Same, put_shape},
     {"aten::alias", "self", alias},
     {"aten::broadcast_to", "self size", expand, View::Strided},
@@ -285,6 +291,7 @@ constexpr OperatorRow kRows[] = {
     {"aten::flatten", "self start_dim end_dim", flatten, View::Dense, put_shape},
     {"aten::flip", "self dims", flip},
     {"aten::lift_fresh", "self", alias},
+    {"aten::lift_fresh_copy", "self", same},
     {"aten::movedim", "self source destination", reorder<moved>, View::Strided, put_order<moved>},
     {"aten::mT", "self", reorder<last_two>, View::Strided, put_order<last_two>},
     {"aten::numpy_T", "self", reorder<reversed>, View::Strided, put_order<reversed>},

@@ -1,6 +1,9 @@
 #include "compiler/importers/torchscript/value.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 
 namespace openrknn::torchscript {
@@ -29,6 +32,16 @@ std::shared_ptr<Sequence> make_sequence(std::vector<Value> items) {
 }
 
 }  // namespace
+
+int64_t whole_number(double number) {
+  if (std::fabs(number) < 9.2e18) return static_cast<int64_t>(number);
+  fail(Code::ImportBadFile, fmt::format("{} is no integer of 64 bits", number));
+}
+
+int32_t zero_point_of(double number) {
+  if (std::isnan(number)) return 0;
+  return static_cast<int32_t>(std::nearbyint(std::clamp(number, -2147483648.0, 2147483647.0)));
+}
 
 std::string_view kind_of(const Value& value) {
   static constexpr std::string_view kKinds[] = {"None",   "a bool",   "an integer",      "a float",   "a string",

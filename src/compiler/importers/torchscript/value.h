@@ -112,6 +112,10 @@ struct Value {
   }
 };
 
+/// The integer before the point. Throws Error for what 64 bits do not hold.
+int64_t whole_number(double);
+/// The nearest integer; what is beyond 32 bits becomes their end, and NaN 0.
+int32_t zero_point_of(double);
 /// "a list", for messages.
 std::string_view kind_of(const Value&);
 /// 0 for what is no container.
