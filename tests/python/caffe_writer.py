@@ -23,7 +23,7 @@ def blob(array: np.ndarray, legacy=False) -> bytes:
     return field(7, field(1, b"".join(map(varint, array.shape)))) + data
 
 
-ENUMS = {"pool", "operation", "norm_region", "phase", "round_mode"}
+ENUMS = {"code_type", "pool", "operation", "norm_region", "phase", "round_mode"}
 
 
 def text_of(value) -> str:

@@ -342,10 +342,10 @@ def test_everything_unknown_is_listed_once(tmp_path):
     start(net)
     net.layer("Wonder", name="w1")
     net.layer("Wonder", name="w2")
-    net.layer("DetectionOutput", name="boxes")
+    net.layer("Proposal", name="boxes")
     text = refused(net.write(tmp_path))
     assert "Wonder: no layer type that is known here (2 layers: w1, w2)" in text
-    assert "DetectionOutput: boxes are chosen on the host" in text
+    assert "Proposal: boxes are chosen on the host" in text
 
 
 def test_bad_options_name_layer_and_line(tmp_path):

@@ -8,13 +8,8 @@ namespace openrknn::caffe {
 namespace {
 
 constexpr LayerRow kRefused[] = {
-    {.type = "DetectionOutput",
-     .refused = "boxes are chosen on the host: cut the net before it, outputs=['mbox_loc', 'mbox_conf', …]"},
-    {.type = "Lstm", .refused = "recurrent layers of Caffe are not supported"},
-    {.type = "LSTM", .refused = "recurrent layers of Caffe are not supported"},
     {.type = "Proposal", .refused = "boxes are chosen on the host: cut the net before it"},
     {.type = "Python", .refused = "its code is not in the file"},
-    {.type = "RNN", .refused = "recurrent layers of Caffe are not supported"},
 };
 
 }  // namespace
@@ -23,7 +18,7 @@ std::vector<LayerRow> layer_rows() {
   std::vector<LayerRow> rows(std::begin(kRefused), std::end(kRefused));
   for (const std::span<const LayerRow> table :
        {rows_of_products(), rows_of_functions(), rows_of_arithmetic(), rows_of_normalization(), rows_of_movement(),
-        rows_of_sampling(), rows_of_detection()}) {
+        rows_of_sampling(), rows_of_detection(), rows_of_detection_output(), rows_of_recurrent()}) {
     rows.insert(rows.end(), table.begin(), table.end());
   }
   return rows;

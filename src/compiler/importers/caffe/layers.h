@@ -71,5 +71,7 @@ std::span<const LayerRow> rows_of_normalization();  // normalization.cpp
 std::span<const LayerRow> rows_of_movement();       // movement.cpp: shapes and order
 std::span<const LayerRow> rows_of_sampling();       // sampling.cpp: pooling and sizes
 std::span<const LayerRow> rows_of_detection();      // detection.cpp: SSD
+std::span<const LayerRow> rows_of_detection_output();
+std::span<const LayerRow> rows_of_recurrent();  // recurrent.cpp
 
 }  // namespace openrknn::caffe
