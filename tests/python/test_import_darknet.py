@@ -354,3 +354,50 @@ def test_command_line(tmp_path):
         [*command_line(), "inspect", tmp_path / "net.rknn"], capture_output=True, text=True, check=True
     )
     assert "DarkNet" in shown.stdout
+
+
+@pytest.mark.parametrize(("size", "stride", "pad"), [(3, 1, 1), (3, 2, 1), (2, 1, 0), (3, 2, 0)])
+def test_weights_of_their_own_at_every_place(size, stride, pad, tmp_path):
+    net = writer(channels=2, height=6, width=7)
+    height, width = (((extent - 1) if pad else (extent - size)) // stride + 1 for extent in (6, 7))
+    net.draw(4, height, width)
+    net.draw(height * width, 4, 2 * size * size)
+    bias, weights = net.numbers
+    options = {"filters": 4, "size": size, "stride": stride, "pad": pad, "activation": "linear"}
+    net.section("local", (4, height, width), **options)
+    x = sample((2, 6, 7))
+    padded = np.pad(x[0], ((0, 0), (pad, pad), (pad, pad)))
+    wanted = np.empty((4, height, width))
+    for row in range(height):
+        for column in range(width):
+            window = padded[:, row * stride :, column * stride :][:, :size, :size].ravel()
+            wanted[:, row, column] = weights[row * width + column] @ window + bias[:, row, column]
+    np.testing.assert_allclose(run(net.write(tmp_path), x)[0][0], wanted, atol=1e-5)
+
+
+def test_learned_constants_are_joined_like_layers(tmp_path):
+    net = writer(channels=3, height=4, width=5)
+    first = net.convolutional(6, size=1)
+    net.draw(6)
+    constant = net.section("implicit", (6, 1, 1), filters=6)
+    net.section("route", (6, 4, 5), layers=first)
+    net.section("scale_channels", (6, 4, 5), **{"from": constant})
+    # The layer named by from is scaled by the one before: numbers of [1, 6, 1, 1] first.
+    text = net.text.split("[route]")[0] + f"[scale_channels]\nfrom = {first}\n"
+    cfg = net.write(tmp_path)
+    cfg.write_text(text)
+    before, after = run(cfg, sample((3, 4, 5)), outputs=["convolutional_0", "scale_channels_2"])
+    np.testing.assert_allclose(after, before * net.numbers[-1].reshape(1, 6, 1, 1), rtol=1e-6)
+
+
+def test_the_middle_of_a_picture(tmp_path):
+    x = sample((3, 16, 20))
+    net = writer()
+    net.section("crop", (3, 10, 12), crop_height=10, crop_width=12, noadjust=0)
+    net.convolutional(4, size=1)
+    cfg = net.write(tmp_path)
+    (cut,) = run(cfg, x, outputs=["crop_0"])
+    np.testing.assert_allclose(cut, x[:, :, 3:13, 4:16] * 2 - 1, atol=1e-6)
+    cfg.write_text(cfg.read_text().replace("crop_height = 10", "crop_height = 17"))
+    with pytest.raises(openrknn.Error, match="17 x 12 out of 16 x 20"):
+        openrknn.import_model(cfg)

@@ -76,6 +76,10 @@ ValueId translate_reorg3d(const Layer&);
 ValueId translate_softmax(const Layer&);
 ValueId translate_normalization(const Layer&);
 
+ValueId translate_crop(const Layer&);
+ValueId translate_implicit(const Layer&);
+ValueId translate_local(const Layer&);
+
 std::vector<int64_t> layers_of_route(const Layer&);
 std::vector<int64_t> layers_of_from(const Layer&);
 ValueId translate_route(const Layer&);
