@@ -9,6 +9,7 @@
 #include <set>
 
 #include "compiler/importers/caffe/layers.h"
+#include "compiler/importers/finite.h"
 #include "compiler/importers/two_files.h"
 
 namespace openrknn {
@@ -185,6 +186,7 @@ Graph import_net(std::string_view prototxt, const std::string& name, const Mappe
   select_outputs(graph, net, options, blobs);
   if (!net.name.empty()) graph.metadata.emplace("caffe.name", net.name);
   graph.remove_unused();
+  require_finite(graph, caffemodel.name());
   return std::move(graph);
 }
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "compiler/importers/darknet/layers.h"
+#include "compiler/importers/finite.h"
 #include "compiler/importers/two_files.h"
 #include "core/base/file.h"
 
@@ -149,6 +150,7 @@ Graph import_network(std::string_view cfg, const std::string& cfg_name, std::spa
   crop(graph, options, cfg_name);
   keep_options(graph, "darknet.net", all.front());
   graph.remove_unused();
+  require_finite(graph, weights_name);
   return std::move(graph);
 }
 

@@ -2,9 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
+#include "compiler/importers/finite.h"
 #include "compiler/importers/importer.h"
 #include "compiler/importers/onnx/builder.h"
 #include "compiler/importers/onnx/inputs.h"
@@ -139,40 +139,6 @@ void keep_metadata(const ModelProto& model, Graph& graph) {
   }
 }
 
-/// Operators for which an infinite operand is ordinary: masks, bounds, comparisons.
-constexpr std::string_view kTakesInfinity[] = {"Add",     "Sub",   "Where",          "Max",         "Min",    "Equal",
-                                               "Greater", "Less",  "GreaterOrEqual", "LessOrEqual", "Expand", "Concat",
-                                               "Reshape", "Trilu", "ScatterND",      "Slice",       "Gather", "Cast"};
-
-/// A weight that is not a number would only show as garbage in the outputs. NaN is refused everywhere, infinity where
-/// it is multiplied.
-void check_finite(const Graph& graph, const std::string& file, Diagnostics& problems) {
-  constexpr uint32_t kExponent = 0x7f800000u;
-  for (int64_t i = 0; i < graph.value_count(); ++i) {
-    const ValueId id{static_cast<int32_t>(i)};
-    const Value& value = graph[id];
-    if (!value.constant || value.producer != NodeId::None || value.constant->dtype() != DType::Float32) continue;
-    const std::span<const float> numbers = value.constant->values<float>();
-    const auto special = [](float v) { return (std::bit_cast<uint32_t>(v) & kExponent) == kExponent; };
-    if (std::none_of(numbers.begin(), numbers.end(), special)) continue;
-    const auto is_nan = [&](float v) { return special(v) && (std::bit_cast<uint32_t>(v) & 0x007fffffu) != 0; };
-    const auto nans = std::count_if(numbers.begin(), numbers.end(), is_nan);
-    const auto infinite = std::count_if(numbers.begin(), numbers.end(), special) - nans;
-    const std::span<const NodeId> users = graph.users(id);
-    const bool ordinary = std::all_of(users.begin(), users.end(), [&](NodeId user) {
-      return std::find(std::begin(kTakesInfinity), std::end(kTakesInfinity), graph[user].op) !=
-             std::end(kTakesInfinity);
-    });
-    if (nans == 0 && ordinary) continue;
-    Location where = in_file(file, value.name);
-    if (!users.empty()) where.node = graph[users.front()].name;
-    problems.add(Code::ImportNotFinite, where,
-                 fmt::format("tensor '{}' holds {} NaN and {} infinite values in {}", value.name, nans, infinite,
-                             numbers.size()),
-                 "the model was damaged in training or export; export it again");
-  }
-}
-
 Graph import_graph(const ModelProto& model, TensorFiles& files, const std::string& file, const ImportOptions& options);
 
 /// Dtype and shape of tensors inside the model: the part before them is imported with the model's own inputs.
@@ -248,8 +214,7 @@ Graph import_graph(const ModelProto& model, TensorFiles& files, const std::strin
   finish();
 
   graph.remove_unused();  // shape arithmetic that has become attributes
-  check_finite(graph, file, problems);
-  finish();
+  require_finite(graph, file);
   keep_metadata(model, graph);
   return std::move(graph);
 }

@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "compiler/importers/finite.h"
 #include "compiler/importers/tensorflow/formats.h"
 #include "compiler/importers/tensorflow/graph_def.h"
 #include "compiler/importers/tensorflow/inline_calls.h"
@@ -68,6 +69,7 @@ class Import {
            "it computes with random numbers: dropout is for training", "freeze the graph for inference");
     }
     graph.remove_unused();
+    require_finite(graph, source_.file->name());
     return std::move(graph);
   }
 

@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 
+#include "compiler/importers/finite.h"
 #include "compiler/importers/tflite/dequantize.h"
 #include "compiler/importers/tflite/layers.h"
 #include "compiler/importers/tflite/model.h"
@@ -100,6 +101,7 @@ class Import {
     Graph& graph = builder_.graph;
     if (!model_.description.empty()) graph.metadata.emplace("tflite.description", model_.description);
     graph.remove_unused();
+    require_finite(graph, model_.file->name());
     return std::move(graph);
   }
 

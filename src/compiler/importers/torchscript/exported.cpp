@@ -7,6 +7,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "compiler/importers/finite.h"
 #include "compiler/importers/torchscript/operators.h"
 #include "compiler/importers/torchscript/outputs.h"
 #include "compiler/importers/torchscript/pickle.h"
@@ -50,6 +51,7 @@ class Import {
       refuse(fmt::format("the program is not as torch.export writes it: {}", error.what()));
     }
     builder_.graph.remove_unused();
+    require_finite(builder_.graph, archive_.file());
     return std::move(builder_.graph);
   }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "compiler/importers/finite.h"
 #include "compiler/importers/torchscript/exported.h"
 #include "compiler/importers/torchscript/formats.h"
 #include "compiler/importers/torchscript/operators.h"
@@ -51,6 +52,7 @@ class Import {
     builder_.finish();
     add_outputs(run_, result, options_, archive_.file());
     builder_.graph.remove_unused();
+    require_finite(builder_.graph, archive_.file());
     return std::move(builder_.graph);
   }
 
