@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "core/graph/products.h"
 #include "core/model/ports.h"
@@ -27,8 +28,7 @@ struct SourceFacts {
   int64_t products = 0;
 };
 
-SourceFacts look(const std::filesystem::path& path, const ImportOptions& options) {
-  const Importer& importer = importer_for(path);
+SourceFacts look(const Importer& importer, const std::filesystem::path& path, const ImportOptions& options) {
   SourceFacts facts{.framework = importer.framework, .graph = importer.import(path, options)};
   const Graph& graph = facts.graph;
   for (const Origin& origin : graph.origins) ++facts.layers[origin.op];
@@ -62,6 +62,36 @@ std::vector<SourcePort> outputs_of(const Graph& graph) {
   return described(graph, graph.outputs, source_outputs(graph));
 }
 
+/// The outline, where shapes of inputs are all that is missing. The error again, where it is another.
+ModelOutline outline_or_throw(const Importer& importer, const std::filesystem::path& path, const Error& error) {
+  const bool lacks_shapes = std::ranges::all_of(error.diagnostics, [](const Diagnostic& diagnostic) {
+    return diagnostic.code == Code::ImportUnknownDimension || diagnostic.code == Code::ImportUnsupportedType;
+  });
+  std::optional<ModelOutline> outline;
+  if (lacks_shapes && importer.outline != nullptr) outline = importer.outline(path);
+  if (!outline) throw error;
+  return *outline;
+}
+
+std::vector<std::pair<std::string, int64_t>> most_first(const std::map<std::string, int64_t>& counts) {
+  std::vector<std::pair<std::string, int64_t>> all(counts.begin(), counts.end());
+  std::ranges::stable_sort(all, [](const auto& a, const auto& b) { return a.second > b.second; });
+  return all;
+}
+
+std::string list_of(const std::map<std::string, int64_t>& counts) {
+  std::vector<std::string> items;
+  for (const auto& [op, count] : most_first(counts)) items.push_back(fmt::format("{} {}", op, count));
+  return fmt::format("{}", fmt::join(items, ", "));
+}
+
+std::string text_of(const std::filesystem::path& path, std::string_view framework, const ModelOutline& outline) {
+  std::string text = fmt::format("{}: a model of {}\n", path.filename().string(), framework);
+  for (const std::string& argument : outline.arguments) text += fmt::format("takes   {}\n", argument);
+  text += fmt::format("calls   {}\nweights {} numbers\n", list_of(outline.operators), outline.weights);
+  return text + "shapes  are not in the file: --input-size-list \"[[1, 3, 224, 224]]\" shows layers and outputs";
+}
+
 std::string line_of(const SourcePort& port) {
   return fmt::format("{} {}{}", port.name, name(port.dtype), to_string(port.shape));
 }
@@ -69,16 +99,19 @@ std::string line_of(const SourcePort& port) {
 }  // namespace
 
 std::string inspect_source_text(const std::filesystem::path& path, const ImportOptions& options) {
-  const SourceFacts facts = look(path, options);
+  const Importer& importer = importer_for(path);
+  std::optional<SourceFacts> found;
+  try {
+    found = look(importer, path, options);
+  } catch (const Error& error) {
+    return text_of(path, importer.framework, outline_or_throw(importer, path, error));
+  }
+  const SourceFacts& facts = *found;
   const Graph& graph = facts.graph;
   std::string text = fmt::format("{}: a model of {}\n", path.filename().string(), facts.framework);
   for (const SourcePort& port : inputs_of(graph)) text += fmt::format("input   {}\n", line_of(port));
   for (const SourcePort& port : outputs_of(graph)) text += fmt::format("output  {}\n", line_of(port));
-  std::vector<std::pair<std::string, int64_t>> layers(facts.layers.begin(), facts.layers.end());
-  std::ranges::stable_sort(layers, [](const auto& a, const auto& b) { return a.second > b.second; });
-  std::vector<std::string> items;
-  for (const auto& [op, count] : layers) items.push_back(fmt::format("{} {}", op, count));
-  text += fmt::format("layers  {}: {}\n", graph.origins.size(), fmt::join(items, ", "));
+  text += fmt::format("layers  {}: {}\n", graph.origins.size(), list_of(facts.layers));
   text += fmt::format("work    {:.3f} million multiplications\n", static_cast<double>(facts.products) / 1e6);
   for (const auto& [type, row] : facts.weights) {
     text += fmt::format("weights {} {}, {:.2f} MB\n", row.numbers, type, static_cast<double>(row.bytes) / 1e6);
@@ -89,7 +122,19 @@ std::string inspect_source_text(const std::filesystem::path& path, const ImportO
 }
 
 std::string inspect_source_json(const std::filesystem::path& path, const ImportOptions& options) {
-  const SourceFacts facts = look(path, options);
+  const Importer& importer = importer_for(path);
+  std::optional<SourceFacts> found;
+  try {
+    found = look(importer, path, options);
+  } catch (const Error& error) {
+    const ModelOutline outline = outline_or_throw(importer, path, error);
+    return Json{{"framework", std::string(importer.framework)},
+                {"arguments", outline.arguments},
+                {"operators", outline.operators},
+                {"weights", outline.weights}}
+        .dump(2);
+  }
+  const SourceFacts& facts = *found;
   const Graph& graph = facts.graph;
   Json json{{"framework", std::string(facts.framework)}};
   for (const auto& [key, ports] : {std::pair{"inputs", inputs_of(graph)}, std::pair{"outputs", outputs_of(graph)}}) {

@@ -336,6 +336,15 @@ def test_command_line(tmp_path):
         return done.stdout
 
     assert "TorchScript" in said("inspect", path, *shapes) and "aten::relu 1" in said("inspect", path, *shapes)
+    before = said("inspect", path)
+    assert "takes   x: Tensor\n" in before and "calls   aten::relu 1" in before and "--input-size-list" in before
+    told = json.loads(said("inspect", path, "--json"))
+    assert told == {
+        "framework": "TorchScript",
+        "arguments": ["x: Tensor"],
+        "operators": {"aten::relu": 1},
+        "weights": 0,
+    }
     converted = tmp_path / "net.rknn"
     assert json.loads(said("convert", path, *shapes, "-t", "rk3588", "--float", "-o", converted, "--json"))
     assert "TorchScript" in said("inspect", converted)

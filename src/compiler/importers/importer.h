@@ -47,6 +47,13 @@ struct SourceOperator {
   std::string_view refused = {};  ///< why it is not read at all; empty: it is
 };
 
+/// What a file tells that says no shapes of its inputs, before they are given.
+struct ModelOutline {
+  std::vector<std::string> arguments;        ///< "x: Tensor"
+  std::map<std::string, int64_t> operators;  ///< how often the model's code names each
+  int64_t weights = 0;                       ///< numbers
+};
+
 /// One framework. Rows of importers(); no importer includes another.
 struct Importer {
   std::string_view framework;                ///< "ONNX"
@@ -57,6 +64,8 @@ struct Importer {
   Graph (*import)(const std::filesystem::path&, const ImportOptions&);
   /// Sorted by name; one row for each range of versions.
   std::vector<SourceOperator> (*operators)();
+  /// Null where files say the shapes of their inputs; nothing for a file that does.
+  std::optional<ModelOutline> (*outline)(const std::filesystem::path&) = nullptr;
 };
 std::span<const Importer> importers();
 inline constexpr size_t kHeadBytes = 4096;
@@ -89,6 +98,7 @@ std::vector<SourceOperator> tensorflow_operators();
 /// The TorchScript importer: archives of torch.jit.save. Shapes of the inputs have to be given.
 Graph import_torchscript(const std::filesystem::path&, const ImportOptions&);
 bool looks_like_torchscript(std::string_view head);
+std::optional<ModelOutline> outline_torchscript(const std::filesystem::path&);
 std::vector<SourceOperator> torchscript_operators();
 
 /// The TFLite importer: schema 3.

@@ -28,7 +28,8 @@ const Importer kImporters[] = {
      {".pt", ".torchscript", ".pth", ".pt2", ".jit"},
      looks_like_torchscript,
      import_torchscript,
-     torchscript_operators},
+     torchscript_operators,
+     outline_torchscript},
 };
 
 }  // namespace
