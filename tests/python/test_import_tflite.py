@@ -434,3 +434,26 @@ def test_models_of_packages_give_what_litert_gives(file):
         assert np.abs(got - expected).max() <= PACKAGE_MODELS[file] * max(
             float(np.ptp(expected)), float(np.abs(expected).max())
         )
+
+
+def test_variables_are_as_in_the_first_run_of_a_fresh_interpreter(tmp_path):
+    path = Path(__file__).parent / "data" / "tflite" / "stateful.tflite"
+    x = np.array([[0.3, -0.2, 0.5, 1.0]], F)
+    for got, wanted in zip(run(path, x), run_litert(path, x), strict=True):
+        np.testing.assert_allclose(got, wanted, atol=1e-6)
+    graph = openrknn.import_model(path)
+    assert np.array_equal(graph.run([x])[0], graph.run([x])[0])
+
+
+def test_a_variable_that_nothing_was_assigned_to_is_refused(tmp_path):
+    content = (Path(__file__).parent / "data" / "tflite" / "stateful.tflite").read_bytes()
+    path, messages = tmp_path / "net.tflite", []
+    place = content.find(b"state\0")
+    while place >= 0:  # the name of the variable in one graph or the other, or of a tensor
+        path.write_bytes(content[:place] + b"stale" + content[place + 5 :])
+        try:
+            openrknn.import_model(path)
+        except openrknn.Error as error:
+            messages.append(str(error))
+        place = content.find(b"state\0", place + 1)
+    assert messages and all("is read before anything is assigned to it" in message for message in messages)

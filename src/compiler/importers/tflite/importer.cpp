@@ -302,6 +302,8 @@ std::vector<SourceOperator> tflite_operators() {
   static const std::vector<tflite::LayerRow> kAll = tflite::layer_rows();
   take(kAll);
   take(tflite::rows_of_custom());
+  for (const std::string_view name : {"ASSIGN_VARIABLE", "CALL_ONCE", "READ_VARIABLE", "VAR_HANDLE"})
+    operators.push_back({.op = name, .refused = {}});  // resolved before there are layers
   std::ranges::sort(operators, {}, &SourceOperator::op);
   return operators;
 }

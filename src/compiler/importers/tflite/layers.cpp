@@ -9,8 +9,7 @@
 namespace openrknn::tflite {
 namespace {
 
-constexpr std::string_view kState = "it keeps a state between runs", kOther = "it calls another graph of the file",
-                           kText = "it works on text or tables";
+constexpr std::string_view kOther = "it calls another graph of the file", kText = "it works on text or tables";
 constexpr LayerRow kRefused[] = {
     {.code = 10, .name = "HASHTABLE_LOOKUP", .refused = kText},
     {.code = 15, .name = "LSH_PROJECTION", .refused = kText},
@@ -24,10 +23,6 @@ constexpr LayerRow kRefused[] = {
     {.code = 121,
      .name = "NON_MAX_SUPPRESSION_V5",
      .refused = "boxes are chosen on the host: cut the model before it with outputs="},
-    {.code = 129, .name = "CALL_ONCE", .refused = kOther},
-    {.code = 142, .name = "VAR_HANDLE", .refused = kState},
-    {.code = 143, .name = "READ_VARIABLE", .refused = kState},
-    {.code = 144, .name = "ASSIGN_VARIABLE", .refused = kState},
 };
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <limits>
 
+#include "compiler/importers/tflite/variables.h"
+
 namespace openrknn::tflite {
 namespace {
 
@@ -22,12 +24,12 @@ class Reader {
  public:
   Reader(SourceModel& model, const file::Model& root) : model_(model), root_(root) {}
 
-  void read() {
+  void read(size_t subgraph) {
     if (root_.version() != 3) add(fmt::format("the schema has version {}, expected 3", root_.version()));
-    if (root_.subgraphs() == nullptr || root_.subgraphs()->size() == 0) return add("the file holds no graph");
+    if (root_.subgraphs() == nullptr || root_.subgraphs()->size() <= subgraph) return add("the file holds no graph");
     model_.subgraphs = root_.subgraphs()->size();
     if (root_.description() != nullptr) model_.description = root_.description()->str();
-    const file::SubGraph& graph = *root_.subgraphs()->Get(0);
+    const file::SubGraph& graph = *root_.subgraphs()->Get(static_cast<flatbuffers::uoffset_t>(subgraph));
     if (graph.tensors() != nullptr) {
       for (flatbuffers::uoffset_t i = 0; i < graph.tensors()->size(); ++i)
         model_.tensors.push_back(read_tensor(*graph.tensors()->Get(i), i));
@@ -73,7 +75,8 @@ class Reader {
     if (code.custom_code() != nullptr) source.custom = code.custom_code()->str();
     source.inputs = indices(table.inputs(), where + ": an input", true);
     source.outputs = indices(table.outputs(), where + ": an output", false);
-    if (source.outputs.empty()) return add(fmt::format("{} has no outputs", where));
+    const bool may_give_nothing = source.code == kCallOnce || source.code == kAssignVariable;
+    if (source.outputs.empty() && !may_give_nothing) return add(fmt::format("{} has no outputs", where));
     model_.operators.push_back(std::move(source));
   }
 
@@ -212,9 +215,15 @@ SourceModel read_model(std::shared_ptr<const MappedFile> mapped) {
     fail(Code::ImportBadFile, Location{.file = model.file->name()},
          "the file is damaged: it is no complete FlatBuffer of TFLite's schema", "fetch or convert it again");
   }
-  Reader reader(model, *file::GetModel(data));
-  reader.read();
-  reader.problems.throw_if_any();
+  const auto read_graph = [&](size_t subgraph) {
+    SourceModel read{.file = model.file};
+    Reader reader(read, *file::GetModel(data));
+    reader.read(subgraph);
+    reader.problems.throw_if_any();
+    return read;
+  };
+  model = read_graph(0);
+  resolve_variables(model, read_graph);
   return model;
 }
 

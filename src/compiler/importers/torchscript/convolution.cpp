@@ -82,30 +82,28 @@ Value convolution(const Call& call) {
   return box(convolve(call, window));
 }
 
+/// Where an operator has what a padding of numbers goes with.
+struct Order {
+  size_t dilation, output_padding, groups;
+};
+Value with_numbers(const Call& call, const Order& at, bool is_transposed) {
+  const size_t count = spatial_of(call);
+  const Ints pads = call.spread(4, count, 0);
+  return box(convolve(call, {.stride = call.spread(3, count, 1),
+                             .begin = pads,
+                             .end = pads,
+                             .dilation = call.spread(at.dilation, count, 1),
+                             .output_padding = call.spread(at.output_padding, count, 0),
+                             .groups = call.integer(at.groups, 1),
+                             .is_transposed = is_transposed}));
+}
 /// input weight bias stride padding output_padding groups dilation
 Value transposed(const Call& call) {
-  const size_t count = spatial_of(call);
-  const Ints pads = call.spread(4, count, 0);
-  return box(convolve(call, {.stride = call.spread(3, count, 1),
-                             .begin = pads,
-                             .end = pads,
-                             .dilation = call.spread(7, count, 1),
-                             .output_padding = call.spread(5, count, 0),
-                             .groups = call.integer(6, 1),
-                             .is_transposed = true}));
+  return with_numbers(call, {.dilation = 7, .output_padding = 5, .groups = 6}, true);
 }
-
 /// input weight bias stride padding dilation transposed output_padding groups
 Value either(const Call& call) {
-  const size_t count = spatial_of(call);
-  const Ints pads = call.spread(4, count, 0);
-  return box(convolve(call, {.stride = call.spread(3, count, 1),
-                             .begin = pads,
-                             .end = pads,
-                             .dilation = call.spread(5, count, 1),
-                             .output_padding = call.spread(7, count, 0),
-                             .groups = call.integer(8, 1),
-                             .is_transposed = call.flag(6)}));
+  return with_numbers(call, {.dilation = 5, .output_padding = 7, .groups = 8}, call.flag(6));
 }
 
 constexpr std::string_view kForward = "input weight bias stride padding dilation groups",
