@@ -438,3 +438,42 @@ def test_command_line(tmp_path):
     assert "a model of Caffe" in shown
     subprocess.run([*command_line(), "convert", path, "-t", "rk3588", "--float", "-q"], check=True)
     assert (tmp_path / "net.rknn").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    "options", [{"scale": 2}, {"upsample_h": 11, "upsample_w": 13}, {"scale_h": 3, "scale_w": 2, "pad_out_h": True}]
+)
+def test_numbers_go_back_to_where_pooling_took_them(options, tmp_path):
+    net = net_of(shape=(2, 3, 10, 12))
+    first = start(net)
+    net.layer("Pooling", tops=["pooled", "mask"], pooling_param={"pool": "MAX", "kernel_size": 2, "stride": 2})
+    net.layer("ReLU", ["pooled"], name="relu")
+    net.layer("Upsample", ["relu", "mask"], name="back", upsample_param=options)
+    x = sample((2, 3, 10, 12))
+    before, pooled, got = run(net.write(tmp_path), x, outputs=[first, "relu", "back"])
+    height = options.get("upsample_h", 5 * options.get("scale_h", 2) - options.get("pad_out_h", False))
+    width = options.get("upsample_w", 12)
+    wanted = np.zeros((2, 8, height * width), np.float32)
+    for image, channel, row, column in np.ndindex(2, 8, 5, 6):
+        window = before[image, channel, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
+        down, right = divmod(int(window.argmax()), 2)
+        place = (2 * row + down) * 12 + 2 * column + right  # as the plane that was pooled counts
+        wanted[image, channel, place] = pooled[image, channel, row, column]
+    assert got.shape == (2, 8, height, width)
+    assert np.array_equal(got.reshape(wanted.shape), wanted)
+
+
+def test_boxes_of_planes_are_pooled_to_one_size(tmp_path):
+    cv2 = pytest.importorskip("cv2")
+    net = net_of(shape=(1, 3, 12, 14))
+    net.layer("Input", bottoms=[], top="rois", input_param={"shape": {"dim": [2, 5]}})
+    first = net.convolution(3, 4, 1, bottoms=["data"])
+    options = {"pooled_h": 3, "pooled_w": 2, "spatial_scale": 0.5}
+    net.layer("ROIPooling", [first, "rois"], name="pooled", roi_pooling_param=options)
+    path = net.write(tmp_path)
+    x, rois = sample((1, 3, 12, 14)), np.array([[0, 2, 3, 20, 19], [0, 8, 4, 11, 9]], np.float32)
+    (got,) = run(path, x, rois)
+    peer = cv2.dnn.readNetFromCaffe(str(path), str(path.with_suffix(".caffemodel")))
+    peer.setInput(x, "data")
+    peer.setInput(rois, "rois")
+    np.testing.assert_allclose(got, peer.forward(), atol=1e-5)

@@ -23,7 +23,9 @@ Results pooling(const Layer& layer) {
   const std::string kind = options.text("pool", "MAX");
   const bool is_max = kind == "MAX" || kind == "0";
   if (!is_max && kind != "AVE" && kind != "1") layer.refuse(fmt::format("pool: {} is not supported", kind));
-  if (layer.source.tops.size() > 1) layer.refuse("a second top, the places of the largest numbers, is not supported");
+  const bool has_places = layer.source.tops.size() > 1;
+  if (has_places && (!is_max || options.boolean("global_pooling", false)))
+    layer.refuse("a second top is of the largest numbers of windows");
   if (options.boolean("global_pooling", false))
     return {layer.add(is_max ? "GlobalMaxPool" : "GlobalAveragePool", layer.inputs)};
   const Ints kernel{size_of(options, "kernel_size", "kernel_h", 0, 1),
@@ -37,7 +39,13 @@ Results pooling(const Layer& layer) {
                         {"pads", Ints{pad[0], pad[1], pad[0], pad[1]}},
                         {"ceil_mode", int64_t{rounding == "CEIL" || rounding == "0"}}};
   if (!is_max) attributes.emplace("count_include_pad", int64_t{1});
-  return {layer.add(is_max ? "MaxPool" : "AveragePool", layer.inputs, std::move(attributes))};
+  Results results{layer.add(is_max ? "MaxPool" : "AveragePool", layer.inputs, attributes)};
+  if (has_places) {
+    // Caffe counts places within a plane, the node within all of them.
+    const ValueId plane = layer.builder.constant("plane", Tensor::scalar<int64_t>(layer.shape()[2] * layer.shape()[3]));
+    results.push_back(layer.add("Mod", {layer.add("ArgMaxPool", layer.inputs, std::move(attributes)), plane}));
+  }
+  return results;
 }
 
 ValueId resize(const Layer& layer, ValueId x, int64_t height, int64_t width, const std::string& mode,
@@ -90,7 +98,31 @@ Results resize_layer(const Layer& layer) {
                  is_nearest ? "nearest" : "linear", "asymmetric")};
 }
 
+/// SegNet: numbers go back to the places that pooling took them from (upsample_layer.cpp of caffe-segnet).
+Results unpool(const Layer& layer) {
+  layer.require_four_dimensions(0);
+  const Message& options = layer.options("upsample_param");
+  const Shape x = layer.shape();
+  if (layer.shape(1) != x || layer.builder.graph[layer.inputs[1]].dtype != DType::Int64)
+    layer.refuse("the second bottom is no second top of a Pooling layer of this size");
+  const auto extent = [&](const char* size, const char* factor, const char* pad, int64_t from) {
+    if (options.has(size)) return options.integer(size, 0, 1, kMostExtent);
+    return from * size_of(options, "scale", factor, 2, 1) - (options.boolean(pad, false) ? 1 : 0);
+  };
+  const int64_t height = extent("upsample_h", "scale_h", "pad_out_h", x[2]),
+                width = extent("upsample_w", "scale_w", "pad_out_w", x[3]);
+  if (height < 1 || width < 1 || height > kMostExtent || width > kMostExtent || height * width > (int64_t{1} << 28))
+    layer.refuse(fmt::format("the size {} x {} is none", height, width));
+  std::vector<int64_t> begins;
+  for (int64_t plane = 0; plane < x[0] * x[1]; ++plane) begins.push_back(plane * height * width);
+  const ValueId first = layer.builder.constant("begin of planes", Tensor::from<int64_t>({x[0], x[1], 1, 1}, begins));
+  const ValueId places = layer.add("Add", {layer.inputs[1], first});
+  return {layer.add("MaxUnpool", {layer.inputs[0], places}, {{"shape", Ints{x[0], x[1], height, width}}})};
+}
+
 Results upsample(const Layer& layer) {
+  layer.require_inputs(1, 2);
+  if (layer.inputs.size() == 2) return unpool(layer);
   require_planes(layer);
   const int64_t scale = layer.options("upsample_param").integer("scale", 2, 1, 1024);
   return {resize(layer, layer.inputs[0], layer.shape()[2] * scale, layer.shape()[3] * scale, "nearest", "asymmetric")};
@@ -108,8 +140,23 @@ Results reorg(const Layer& layer) {
   return {layer.builder.reorg(layer.inputs[0], block)};
 }
 
+/// Bottoms: planes, and boxes of (image, x1, y1, x2, y2).
+Results roi_pooling(const Layer& layer) {
+  layer.require_inputs(2, 2);
+  layer.require_four_dimensions(0);
+  const Message& options = layer.options("roi_pooling_param");
+  const Shape& rois = layer.shape(1);
+  if (element_count(rois) % 5 != 0)
+    layer.refuse(fmt::format("the boxes are {}, expected five numbers each", to_string(rois)));
+  return {layer.add(
+      "MaxRoiPool", {layer.inputs[0], layer.reshape(layer.inputs[1], {element_count(rois) / 5, 5})},
+      {{"pooled_shape", Ints{options.integer("pooled_h", 0, 1, 1024), options.integer("pooled_w", 0, 1, 1024)}},
+       {"spatial_scale", options.number("spatial_scale", 1)}})};
+}
+
 constexpr LayerRow kRows[] = {
-    {"Interp", interp}, {"Pooling", pooling}, {"Reorg", reorg}, {"Resize", resize_layer}, {"Upsample", upsample},
+    {"Interp", interp}, {"Pooling", pooling},     {"ROIPooling", roi_pooling},
+    {"Reorg", reorg},   {"Resize", resize_layer}, {"Upsample", upsample},
 };
 
 }  // namespace
