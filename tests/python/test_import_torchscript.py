@@ -125,6 +125,25 @@ return torch.add(x, torch.tensor([a, b, c, torch.add(e, (f)[-1])]))"""
     assert np.array_equal(run(path, np.zeros((1, 4), F))[0], [[-4 // 3, -4 % 3, 4, 4 + 3]])
 
 
+def test_items_of_enums_equal_each_other(tmp_path):
+    item = b"c__torch__\nOrder\n" + encode("last") + b"R"
+    extra = 'class Order(Enum):\n  FIRST = "first"\n  LAST = "last"\n'
+    body = """d = dict([("a", torch.sum([1, 2, 3]))])
+if torch.eq(self.order, __torch__.Order.FIRST):
+  y = torch.neg(x)
+else:
+  y = torch.mul(x, (d)["a"])
+if torch.eq(self.order, __torch__.Order.LAST):
+  z = torch.add(y, 1)
+else:
+  z = y
+return z"""
+    path = write(tmp_path / "net.pt", body, extra=extra, attributes={"order": item})
+    assert np.array_equal(run(path, np.ones((1, 2), F))[0], [[7, 7]])
+    missing = write(tmp_path / "b.pt", "return torch.eq(1, __torch__.Order.MIDDLE)", extra=extra)
+    assert "has no 'MIDDLE'" in refused(missing)
+
+
 def test_loops_that_do_not_end_are_ended(tmp_path):
     assert "runs for more than 1000000 steps" in refused(write(tmp_path / "a.pt", "while True:\n  y = 1\nreturn x"))
     grows = "y = [1]\nfor i in range(100):\n  y = torch.mul(y, 10)\nreturn x"

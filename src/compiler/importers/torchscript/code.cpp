@@ -344,7 +344,8 @@ class Parser {
       const bool is_field = peek().kind == Token::Kind::Word && peek(1).text == ":";
       if (is_field) made.fields.push_back(peek().text);
       Statement statement = parse_statement();
-      if (is_field && statement.kind == Statement::Kind::Assign) made.constants.push_back(std::move(statement));
+      const bool is_constant = is_field || (made.base == "Enum" && statement.targets.size() == 1);
+      if (is_constant && statement.kind == Statement::Kind::Assign) made.constants.push_back(std::move(statement));
     }
     expect(Token::Kind::Dedent, "the end of the class");
     return made;

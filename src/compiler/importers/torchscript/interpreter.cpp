@@ -227,6 +227,11 @@ Value Interpreter::attribute(const Value& of, const std::string& name) {
         refuse(fmt::format("the archive has no constant '{}'", name));
       return (*constants)->items[index];
     }
+    if (const Class* owner = library_.find_class(module->text); owner != nullptr && owner->base == "Enum") {
+      for (const Statement& constant : owner->constants)
+        if (constant.targets.front().text == name) return make_enumerated(module->text, constant.value.literal);
+      refuse(fmt::format("{} has no '{}'", module->text, name));
+    }
     return Name{module->text + "." + name};
   }
   if (const auto* tuple = of.sequence()) {

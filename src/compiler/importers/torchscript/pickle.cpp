@@ -234,6 +234,8 @@ void Reader::step(uint8_t code) {
     case 'R': {  // NEWOBJ, REDUCE
       const Value arguments = pop(), callee = pop();
       const auto* name = callee.as<Name>();
+      if (code == 'R' && name != nullptr && name->text.starts_with("__torch__.") && !arguments.is<Tuple>())
+        return push(make_enumerated(name->text, arguments));
       const auto* tuple = arguments.as<Tuple>();
       if (name == nullptr || tuple == nullptr) refuse("what it constructs has no name");
       if (code == 'R') return push(construct(name->text, tuple->at->items));

@@ -181,6 +181,18 @@ Value get(Interpreter& run, Arguments x) {
   return x.size() > 2 ? x[2] : Value();
 }
 
+/// dict(), and dict of a list of pairs
+Value dictionary(Interpreter& run, Arguments x) {
+  auto made = std::make_shared<Dictionary>();
+  if (x.empty()) return made;
+  for (const Value& pair : sequence_of(run, x).items) {
+    const auto* both = pair.sequence();
+    if (both == nullptr || (*both)->items.size() != 2) run.refuse("a dict of what are no pairs");
+    set_item(*made, (*both)->items[0], (*both)->items[1]);
+  }
+  return made;
+}
+
 std::string text_of(const Value& value) {
   if (const auto* text = value.as<std::string>()) return *text;
   if (const auto* flag = value.as<bool>()) return *flag ? "True" : "False";
@@ -226,6 +238,7 @@ constexpr PythonRow kRows[] = {
     {"aten::append", append_to, When::Always},
     {"aten::clear", clear, When::Holder},
     {"aten::copy", copy, When::Holder},
+    {"aten::dict", dictionary, When::Plain},
     {"aten::extend", extend, When::Always},
     {"aten::format", format, When::Always},
     {"aten::get", get, When::Always},

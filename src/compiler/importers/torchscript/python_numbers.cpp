@@ -143,6 +143,14 @@ Value extreme(Interpreter& run, Arguments x, bool greatest) {
   return best;
 }
 
+Value sum(Interpreter& run, Arguments x) {
+  const auto* list = at(run, x, 0).sequence();
+  if (list == nullptr) run.refuse("the sum of no list");
+  Value total = int64_t{0};
+  for (const Value& item : (*list)->items) total = add(run, {total, item});
+  return total;
+}
+
 /// -1, 0, 1; 2 where one is no number.
 int compare(Interpreter& run, Arguments x) {
   const Value &a = at(run, x, 0), &b = at(run, x, 1);
@@ -243,6 +251,7 @@ constexpr PythonRow kRows[] = {
     {"aten::round", rounded<nearest>},
     {"aten::sqrt", function<sqrt_of>},
     {"aten::sub", subtract},
+    {"aten::sum", sum},
     {"aten::truediv", divide},
     {"prim::max", [](Interpreter& run, Arguments x) { return extreme(run, x, true); }},
     {"prim::min", [](Interpreter& run, Arguments x) { return extreme(run, x, false); }},

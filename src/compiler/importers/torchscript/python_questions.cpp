@@ -105,6 +105,8 @@ Value is_instance(Interpreter& run, Arguments x) {
   if (type->text == "int") return x[0].is<int64_t>();
   if (type->text == "float") return x[0].is<double>();
   if (type->text == "str") return x[0].is<std::string>();
+  if (type->text == "list") return x[0].is<List>();
+  if (type->text == "tuple") return x[0].is<Tuple>();
   if (type->text == "bool") return x[0].is<bool>();
   run.refuse(fmt::format("isinstance with the type {}, which is not known here", type->text));
 }

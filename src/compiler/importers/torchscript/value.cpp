@@ -108,6 +108,15 @@ void set_attribute(Object& object, std::string name, Value value) {
   object.attributes.insert_or_assign(std::move(name), std::move(value));
 }
 
+Value make_enumerated(std::string type, Value value) {
+  if (depth_of(value) > 0) fail(Code::ImportBadFile, "an Enum has a container as its value");
+  auto made = std::make_shared<Object>();
+  made->type = std::move(type);
+  made->attributes.emplace("value", std::move(value));
+  made->depth = 0;
+  return made;
+}
+
 bool equal(const Value& a, const Value& b) {
   const auto number = [](const Value& value) -> std::optional<double> {
     if (const auto* flag = value.as<bool>()) return *flag ? 1 : 0;
@@ -120,7 +129,13 @@ bool equal(const Value& a, const Value& b) {
   if (a.at.index() != b.at.index()) return false;
   if (a.is<None>()) return true;
   if (const auto* text = a.as<std::string>()) return *text == *b.as<std::string>();
-  if (const auto* object = a.as<ObjectRef>()) return *object == *b.as<ObjectRef>();
+  if (const auto* object = a.as<ObjectRef>()) {
+    const Object &x = **object, &y = **b.as<ObjectRef>();
+    if (&x == &y) return true;
+    const auto left = x.attributes.find("value"), right = y.attributes.find("value");
+    return x.depth == 0 && y.depth == 0 && x.type == y.type && left != x.attributes.end() &&
+           right != y.attributes.end() && equal(left->second, right->second);
+  }
   if (const auto* tensor = a.as<TensorRef>()) return *tensor == *b.as<TensorRef>();
   if (const auto* x = a.sequence()) return std::ranges::equal((*x)->items, (*b.sequence())->items, equal);
   return false;

@@ -131,6 +131,8 @@ void add_item(Dictionary&, Value key, Value value);
 /// Null if there is none.
 const Value* find_item(const Dictionary&, const Value& key);
 void set_attribute(Object&, std::string name, Value);
+/// An item of an Enum: an object that equals those of its type with its value, and is never written to.
+Value make_enumerated(std::string type, Value value);
 /// Equality of Python, for what is no tensor.
 bool equal(const Value&, const Value&);
 
