@@ -82,8 +82,9 @@ void load_model(Toolkit& toolkit, const BuildArguments& arguments, const ShareOu
   options.calibrator = calibrator_of(share_out);
   std::vector<std::string> warnings;
   ImportOptions import_options = make_import_options("load_onnx", arguments.load, {}, warnings);
-  import_options.dimensions = arguments.dimensions;
-  import_options.weights = arguments.weights;
+  import_options.dimensions = arguments.source.dimensions;
+  import_options.constants = arguments.source.constants;
+  import_options.weights = arguments.source.weights;
   toolkit.load_model(arguments.model, import_options);
 }
 

@@ -22,9 +22,7 @@ int export_onnx(const ExportOnnxArguments& arguments) {
   if (built) {
     export_onnx(read(MappedFile::open(source)), output);
   } else {
-    ImportOptions options;
-    options.dimensions = arguments.dimensions;
-    export_onnx(optimize(importer_for(source).import(source, options)), output);
+    export_onnx(optimize(importer_for(source).import(source, arguments.source)), output);
   }
   fmt::print("{}\n", output.string());
   return 0;

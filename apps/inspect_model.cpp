@@ -6,10 +6,10 @@
 namespace openrknn {
 
 int inspect(const InspectArguments& arguments) {
-  const auto& [path, options, json] = arguments;
+  const auto& [path, source, json] = arguments;
   // What nobody reads is told of by the importers, unless it calls itself a .rknn file.
   if (find_importer(path) == nullptr && path.extension() == ".rknn") return inspect_rknn(path, json);
-  fmt::print("{}\n", json ? inspect_source_json(path, options) : inspect_source_text(path, options));
+  fmt::print("{}\n", json ? inspect_source_json(path, source) : inspect_source_text(path, source));
   return 0;
 }
 

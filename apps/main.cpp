@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <charconv>
 #include <exception>
+#include <functional>
+#include <optional>
 
 #include "apps/verbs.h"
 #include "core/base/error.h"
@@ -50,30 +52,62 @@ void add_flags(CLI::App& app, std::string_view method, ArgumentValues& values,
   }
 }
 
-void add_dimensions(CLI::App& app, std::map<std::string, int64_t>& dimensions) {
+/// NAME=NUMBER, the number by `take`.
+void add_numbers(CLI::App& app, const std::string& flag, const std::string& sentence,
+                 std::function<bool(const std::string& name, std::string_view number)> take) {
   app.add_option_function<std::vector<std::string>>(
-      "--dimension",
-      [&dimensions](const std::vector<std::string>& items) {
-        for (const std::string& item : items) {
-          const size_t equals = item.rfind('=');
-          const char* const end = item.data() + item.size();
-          const char* const number = equals == std::string::npos ? end : item.data() + equals + 1;
-          int64_t extent = 0;
-          if (const auto [at, error] = std::from_chars(number, end, extent);
-              number == end || error != std::errc() || at != end || extent < 1) {
-            throw CLI::ValidationError("--dimension", "expected NAME=NUMBER with a number of 1 or more, got " + item);
-          }
-          dimensions[item.substr(0, equals)] = extent;
-        }
-      },
-      "value of a symbolic dimension, NAME=NUMBER; may be repeated");
+         flag,
+         [flag, take = std::move(take)](const std::vector<std::string>& items) {
+           for (const std::string& item : items) {
+             const size_t equals = item.rfind('=');
+             if (equals == std::string::npos || equals == 0 ||
+                 !take(item.substr(0, equals), std::string_view(item).substr(equals + 1)))
+               throw CLI::ValidationError(flag, "expected NAME=NUMBER, got " + item);
+           }
+         },
+         sentence + ", NAME=NUMBER; may be repeated")
+      ->allow_extra_args(false);
+}
+
+template <class T>
+std::optional<T> number_of(std::string_view text) {
+  T number{};
+  const auto [at, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text.empty() || error != std::errc() || at != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+/// How a model file of a framework is read, wherever one is.
+void add_source(CLI::App& app, ImportOptions& source) {
+  add_numbers(app, "--dimension", "value of a symbolic dimension",
+              [&source](const std::string& name, std::string_view text) {
+                const std::optional<int64_t> extent = number_of<int64_t>(text);
+                if (extent) source.dimensions[name] = *extent;
+                return extent.value_or(0) >= 1;
+              });
+  add_numbers(app, "--initial-value", "an input that is a constant of the model",
+              [&source](const std::string& name, std::string_view text) {
+                if (const std::optional<int64_t> integer = number_of<int64_t>(text)) {
+                  source.constants.insert_or_assign(name, Tensor::scalar<int64_t>(*integer));
+                  return true;
+                }
+                const std::optional<double> real = number_of<double>(text);
+                if (real) source.constants.insert_or_assign(name, Tensor::scalar<float>(static_cast<float>(*real)));
+                return real.has_value();
+              });
+  app.add_option(
+      "--weights", source.weights,
+      "the second file of frameworks that have two (.caffemodel, .weights); default: beside the model, of its name");
 }
 
 /// Of models whose files do not say them (TorchScript), or whose inputs are to have others.
-void add_shapes(CLI::App& app, std::vector<Shape>& shapes) {
+void add_source_with_shapes(CLI::App& app, ImportOptions& source) {
+  add_source(app, source);
   app.add_option_function<std::string>(
       "--input-size-list",
-      [&shapes](const std::string& text) { shapes = shapes_of(parse_argument_value(text), "--input-size-list"); },
+      [&source](const std::string& text) {
+        source.input_shapes = shapes_of(parse_argument_value(text), "--input-size-list");
+      },
       "shapes of the inputs, in order: [[1, 3, 224, 224]]");
 }
 
@@ -86,10 +120,7 @@ void add_building(CLI::App& app, BuildArguments& building) {
   app.add_option("--threads", building.threads, "0 = all");
   app.add_option("--dask", building.dask, "compute samples on the Dask cluster of this scheduler (tcp://host:8786)");
   app.add_flag("-q,--quiet", building.quiet, "no progress");
-  add_dimensions(app, building.dimensions);
-  app.add_option(
-      "--weights", building.weights,
-      "the second file of frameworks that have two (.caffemodel, .weights); default: beside the model, of its name");
+  add_source(app, building.source);
   add_flags(app, "config", building.config, {"precision"});
   app.add_option_function<std::vector<std::string>>(
          "--precision",
@@ -182,7 +213,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
   run_verb->add_option("--save", running.save_folder, "write outputs as npy into this folder");
   run_verb->add_option("--threads", running.request.threads, "0 = all");
   run_verb->add_flag("--json", running.json, "as JSON");
-  add_dimensions(*run_verb, running.request.dimensions);
+  add_source_with_shapes(*run_verb, running.request.source);
 
   ProfileArguments profiling;
   CLI::App* profile_verb = app.add_subcommand(
@@ -196,7 +227,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
       ->check(CLI::Range(1, 1000));
   profile_verb->add_option("--threads", profiling.threads, "0 = all")->check(CLI::NonNegativeNumber);
   profile_verb->add_flag("-q,--quiet", profiling.quiet, "no progress");
-  add_dimensions(*profile_verb, profiling.dimensions);
+  add_source_with_shapes(*profile_verb, profiling.source);
 
   ExportOnnxArguments exporting;
   CLI::App* export_verb = app.add_subcommand(
@@ -205,16 +236,14 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
       "file as the float model that a build starts from");
   export_verb->add_option("model", exporting.model, ".rknn, or a model file of a framework")->required();
   export_verb->add_option("-o,--output", exporting.output, "default: beside the model, .qdq.onnx or .float.onnx");
-  add_dimensions(*export_verb, exporting.dimensions);
+  add_source_with_shapes(*export_verb, exporting.source);
 
   InspectArguments inspecting;
   bool json = false, compatibility = false;
   CLI::App* inspect_verb = app.add_subcommand("inspect", "print what a .rknn or a model file holds");
   inspect_verb->add_option("file", inspecting.path, ".rknn file, ours or vendor-made, or a model file of a framework")
       ->required();
-  add_dimensions(*inspect_verb, inspecting.options.dimensions);
-  add_shapes(*inspect_verb, inspecting.options.input_shapes);
-  inspect_verb->add_option("--weights", inspecting.options.weights, "the second file of frameworks that have two");
+  add_source_with_shapes(*inspect_verb, inspecting.source);
   inspect_verb->add_flag("--json", inspecting.json, "as JSON");
   CLI::App* doctor_verb = app.add_subcommand("doctor", "look at this machine and installation");
   doctor_verb->add_flag("--json", json, "as JSON");

@@ -19,7 +19,7 @@ void write_text(const std::string& path, const std::string& text) {
 }  // namespace
 
 int profile(const ProfileArguments& arguments) {
-  std::vector<OperationTime> times = profile_file(arguments.model, arguments.dimensions, arguments.threads,
+  std::vector<OperationTime> times = profile_file(arguments.model, arguments.source, arguments.threads,
                                                   arguments.rounds, ProgressPrinter(arguments.quiet));
   if (!arguments.csv.empty()) write_text(arguments.csv, profile_csv(times));
   if (!arguments.trace.empty()) write_text(arguments.trace, profile_trace(times));

@@ -17,9 +17,9 @@ namespace openrknn {
 
 /// How a model file becomes a Model.
 struct BuildArguments {
-  std::string model, weights, yaml, preset, dump_after, dask;
+  std::string model, yaml, preset, dump_after, dask;
   ArgumentValues config, load, build;  ///< only what was given
-  std::map<std::string, int64_t> dimensions;
+  ImportOptions source;                ///< what `load` does not say
   bool keep_golden = false, check = false, symmetric_weights = false, quiet = false;
   int threads = 0;
 };
@@ -59,7 +59,7 @@ int run(const RunArguments&);
 
 struct ProfileArguments {
   std::string model, csv, trace;  ///< files to write; empty: none
-  std::map<std::string, int64_t> dimensions;
+  ImportOptions source;
   int threads = 0, rounds = 5, top = 20;
   bool quiet = false;
 };
@@ -67,14 +67,14 @@ int profile(const ProfileArguments&);
 
 struct ExportOnnxArguments {
   std::string model, output;
-  std::map<std::string, int64_t> dimensions;
+  ImportOptions source;
 };
 int export_onnx(const ExportOnnxArguments&);
 
 /// A .rknn file, or a model file of a framework.
 struct InspectArguments {
   std::filesystem::path path;
-  ImportOptions options;
+  ImportOptions source;
   bool json = false;
 };
 int inspect(const InspectArguments&);

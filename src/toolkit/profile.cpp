@@ -71,13 +71,10 @@ std::vector<OperationTime> profile(const Graph& graph, const Arithmetic& arithme
   return times;
 }
 
-std::vector<OperationTime> profile_file(const std::filesystem::path& path,
-                                        const std::map<std::string, int64_t>& dimensions, int threads, int rounds,
-                                        const Progress& progress) {
+std::vector<OperationTime> profile_file(const std::filesystem::path& path, const ImportOptions& source, int threads,
+                                        int rounds, const Progress& progress) {
   if (path.extension() == ".rknn") return profile(read(MappedFile::open(path)), threads, rounds, progress);
-  ImportOptions options;
-  options.dimensions = dimensions;
-  return profile(optimize(importer_for(path).import(path, options)), {}, threads, rounds, progress);
+  return profile(optimize(importer_for(path).import(path, source)), {}, threads, rounds, progress);
 }
 
 std::string profile_csv(const std::vector<OperationTime>& times) {

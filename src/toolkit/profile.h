@@ -2,10 +2,10 @@
 #pragma once
 
 #include <filesystem>
-#include <map>
 #include <string>
 #include <vector>
 
+#include "compiler/importers/importer.h"
 #include "core/base/log.h"
 #include "core/executor/run.h"
 #include "core/model/model.h"
@@ -25,8 +25,8 @@ struct OperationTime {
 std::vector<OperationTime> profile(const Model&, int threads, int rounds = 5, const Progress& = {});
 std::vector<OperationTime> profile(const Graph&, const Arithmetic&, int threads, int rounds = 5, const Progress& = {});
 /// Of a .rknn file as the simulator computes it, of any other model file in float32. Throws Error.
-std::vector<OperationTime> profile_file(const std::filesystem::path&, const std::map<std::string, int64_t>& dimensions,
-                                        int threads, int rounds, const Progress& = {});
+std::vector<OperationTime> profile_file(const std::filesystem::path&, const ImportOptions&, int threads, int rounds,
+                                        const Progress& = {});
 
 /// One line a node after a line of names.
 std::string profile_csv(const std::vector<OperationTime>&);

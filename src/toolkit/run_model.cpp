@@ -79,9 +79,9 @@ Runnable open_golden(const std::filesystem::path& path, int threads) {
 
 // A float model to compare with is fed what the .rknn is fed: same shapes, same mean and std.
 Runnable open_source(const std::filesystem::path& path, const RunRequest& request, const Runnable* like) {
-  ImportOptions options;
-  options.dimensions = request.dimensions;
+  ImportOptions options = request.source;
   if (like != nullptr) {
+    options.input_shapes.clear();
     for (size_t i = 0; i < like->values.size(); ++i)
       options.input_shapes.push_back(expected_shape(like->inputs[i], like->values[i].shape, PortLayout::Source));
   }

@@ -3,10 +3,10 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <map>
 #include <string>
 #include <vector>
 
+#include "compiler/importers/importer.h"
 #include "core/model/ports.h"
 #include "toolkit/compare.h"
 
@@ -16,9 +16,9 @@ struct RunRequest {
   std::filesystem::path model;      ///< .rknn, or any model file an importer reads (then float32)
   std::vector<std::string> inputs;  ///< "name=file" or "file" by position: npy or image; empty = random
   uint64_t seed = 1;
-  std::string against;  ///< another model file, "golden", or empty
-  std::map<std::string, int64_t> dimensions;
-  int threads = 0;  ///< of float models; the runtime that runs .rknn files takes OPENRKNN_THREADS
+  std::string against;   ///< another model file, "golden", or empty
+  ImportOptions source;  ///< how a model file of a framework is read
+  int threads = 0;       ///< of float models; the runtime that runs .rknn files takes OPENRKNN_THREADS
 };
 struct RunResult {
   std::vector<std::string> names;

@@ -426,3 +426,23 @@ def test_encoding_is_that_of_python():
         True,
         (3,),
     )
+
+
+def test_every_command_reads_models_that_need_shapes_and_numbers(tmp_path):
+    model = DATA / "counting.pt"
+    given = ["--input-size-list", "[[3]]", "--initial-value", "times=3"]
+
+    def done(*arguments):
+        return subprocess.run([*command_line(), *map(str, arguments)], capture_output=True, text=True)
+
+    for verb, part in [("inspect", "aten::add 3"), ("run", "float32"), ("profile", "nodes")]:
+        assert part in done(verb, model, *given).stdout, verb
+    exported = tmp_path / "net.onnx"
+    assert done("export-onnx", model, *given, "-o", exported).returncode == 0 and exported.exists()
+    converted = tmp_path / "net.rknn"
+    assert done("convert", model, *given, "-t", "rk3588", "--float", "-o", converted).returncode == 0
+    assert "SQNR" in done("run", converted, "--against", model, "--initial-value", "times=3").stdout
+    missing = done("convert", model, *given[:2], "-t", "rk3588", "--float", "-o", converted)
+    assert missing.returncode == 1 and "--initial-value times=" in missing.stderr
+    wrong = done("inspect", model, "--initial-value", "times")
+    assert wrong.returncode == 2 and "expected NAME=NUMBER, got times" in wrong.stderr + wrong.stdout

@@ -122,11 +122,14 @@ class Import {
         problems.add(Code::ImportUnknownDimension, at,
                      fmt::format("a TorchScript file says no shape of the input '{}'", parameter.name),
                      "give it: input_size_list=[[1, 3, 224, 224]] in load_pytorch, input_shapes in import_model, "
-                     "--input-size-list in openrknn convert and inspect");
+                     "--input-size-list in openrknn");
       } else if (type == "int" || type == "float" || type == "bool") {
-        problems.add(Code::ImportUnknownDimension, at,
-                     fmt::format("the argument '{}' of forward is of type {} and no tensor", parameter.name, type),
-                     fmt::format("give its number: import_model(initial_values={{'{}': …}})", parameter.name));
+        problems.add(
+            Code::ImportUnknownDimension, at,
+            fmt::format("the argument '{}' of forward is of type {} and no tensor", parameter.name, type),
+            fmt::format(
+                "give its number: initial_values={{'{0}': …}} in import_model, --initial-value {0}=… in openrknn",
+                parameter.name));
       } else {
         problems.add(Code::ImportUnsupportedType, at,
                      fmt::format("the argument '{}' of forward is of type {}, expected Tensor, int, float or bool",
