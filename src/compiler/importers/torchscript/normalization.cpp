@@ -133,6 +133,18 @@ Value cosine_similarity(const Call& call) {
 Value native_batch_norm(const Call& call) {
   return make_tuple({box(batch_norm_with(call, 3, 4, call.number(6, 1e-5))), Unknown{}, Unknown{}});
 }
+/// input weight bias training momentum eps: by the statistics of the batch, as instance normalisations are decomposed
+/// to with all images' channels as those of one
+Value batch_norm_of_itself(const Call& call) {
+  const ValueId x = call.floating(0);
+  if (call.is_tensor(3) || !call.flag(3) || call.rank(x) < 3 || call.extent(x, 0) != 1)
+    call.refuse("statistics of a batch are of training", "call model.eval() before it is exported");
+  const int64_t count = channels(call, x);
+  const ValueId y = call.add("InstanceNormalization",
+                             {x, or_filled(call, 1, "scale", {count}, 1), or_filled(call, 2, "bias", {count}, 0)},
+                             {{"epsilon", call.number(5, 1e-5)}});
+  return make_tuple({box(y), Unknown{}, Unknown{}});
+}
 /// input normalized_shape weight bias eps
 Value native_layer_norm(const Call& call) { return make_tuple({layer_norm(call), Unknown{}, Unknown{}}); }
 /// input weight bias N C HxW group eps
@@ -143,6 +155,7 @@ Value native_group_norm(const Call& call) {
 }
 
 constexpr OperatorRow kRows[] = {
+    {"aten::_native_batch_norm_legit", "input weight bias training momentum eps", batch_norm_of_itself},
     {"aten::_native_batch_norm_legit_no_training", "input weight bias running_mean running_var momentum eps",
      native_batch_norm},
     {"aten::batch_norm", "input weight bias running_mean running_var training momentum eps cudnn_enabled", batch_norm},
