@@ -127,10 +127,12 @@ LONG = {
     "hybrid": "rknn.hybrid_quantization_step1(dataset=long)",
 }
 SCRIPT = """
+import signal
 import sys
 import openrknn
 from rknn.api import RKNN
 model, short, long = sys.argv[1:4]
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs in the background is given none
 rknn = RKNN()
 rknn.config(target_platform="rk3588")
 rknn.load_onnx(model)
