@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "compiler/importers/caffe/layers.h"
+#include "compiler/importers/recurrent_layers.h"
 
 namespace openrknn::caffe {
 namespace {
@@ -54,19 +55,8 @@ Results whole_lstm(const Layer& layer) {
   const bool are_rows = layer.rank() == 2;
   const Sequence sequence = sequence_of(layer, options.integer("batch_size", 1, 1, 1 << 20));
   LayerBuilder& builder = layer.builder;
-  const auto ordered = [&](ValueId weights) {
-    std::vector<ValueId> gates;
-    for (const int64_t gate : {0, 2, 1, 3}) {
-      Ints starts(builder.shape(weights).size(), 0), ends = builder.shape(weights);
-      starts[0] = gate * hidden;
-      ends[0] = (gate + 1) * hidden;
-      gates.push_back(builder.add_beside("Slice", {weights}, {{"starts", starts}, {"ends", ends}}));
-    }
-    Shape shape = builder.shape(weights);
-    shape.insert(shape.begin(), 1);
-    return builder.add_beside("Reshape", {builder.add_beside("Concat", gates, {{"axis", int64_t{0}}})},
-                              {{"shape", shape}});
-  };
+  constexpr int64_t kGates[] = {0, 2, 1, 3};
+  const auto ordered = [&](ValueId weights) { return gates_in_order(builder, weights, kGates); };
   const ValueId x = builder.add_beside("Reshape", {layer.inputs[0]},
                                        {{"shape", Shape{sequence.steps, sequence.batch, sequence.features}}});
   const ValueId bias = ordered(layer.weights(2, "bias", {4 * hidden}));
@@ -76,11 +66,7 @@ Results whole_lstm(const Layer& layer) {
                                   {x, ordered(layer.weights(0, "input weights", {4 * hidden, sequence.features})),
                                    ordered(layer.weights(1, "recurrent weights", {4 * hidden, hidden})),
                                    builder.add_beside("Concat", {bias, none}, {{"axis", int64_t{1}}})},
-                                  {{"direction", std::string("forward")},
-                                   {"activations", std::vector<std::string>{"Sigmoid", "Tanh", "Tanh"}},
-                                   {"activation_alpha", std::vector<double>(3, 0)},
-                                   {"activation_beta", std::vector<double>(3, 0)}},
-                                  1)
+                                  recurrent_attributes("forward", {"Sigmoid", "Tanh", "Tanh"}), 1)
                         .front();
   return {layer.reshape(
       y, are_rows ? Shape{sequence.steps * sequence.batch, hidden} : Shape{sequence.steps, sequence.batch, hidden})};

@@ -3,20 +3,11 @@
 
 #include <algorithm>
 
+#include "compiler/importers/recurrent_layers.h"
 #include "compiler/importers/tflite/layers.h"
 
 namespace openrknn::tflite {
 namespace {
-
-using Strings = std::vector<std::string>;
-
-Attributes functions(std::string_view direction, const Strings& names) {
-  const std::vector<double> none(names.size(), 0);
-  return {{"direction", std::string(direction)},
-          {"activations", names},
-          {"activation_alpha", none},
-          {"activation_beta", none}};
-}
 
 std::string function_of(const Layer& layer, int activation) {
   if (activation == 1) return "Relu";
@@ -97,7 +88,7 @@ ValueId lstm(const Layer& layer, ValueId x, const Places& at, int activation, fl
     operands.resize(7, ValueId::None);
     operands.push_back(joined(at.peepholes, kPeepholes, {hidden}, "peepholes", {1, 3 * hidden}));
   }
-  Attributes attributes = functions(direction, {"Sigmoid", "Tanh", "Tanh"});
+  Attributes attributes = recurrent_attributes(direction, {"Sigmoid", "Tanh", "Tanh"});
   if (cell_clip > 0) attributes.emplace("cell_clip", static_cast<double>(cell_clip));
   return builder.add_many("LSTM", std::move(operands), std::move(attributes), 1).front();
 }
@@ -151,7 +142,7 @@ ValueId rnn(const Layer& layer, ValueId x, size_t weights, int activation, std::
   return builder
       .add_many("RNN",
                 {x, stacked(weights, "input weights", {0, 1}), stacked(weights + 1, "recurrent weights", {0, 1}), bias},
-                functions(direction, {function_of(layer, activation)}), 1)
+                recurrent_attributes(direction, {function_of(layer, activation)}), 1)
       .front();
 }
 

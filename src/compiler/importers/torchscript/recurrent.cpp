@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "compiler/importers/recurrent_layers.h"
 #include "compiler/importers/torchscript/operators.h"
 
 namespace openrknn::torchscript {
@@ -25,20 +26,7 @@ ValueId reordered(const Call& call, ValueId weights, const Cell& cell) {
   const auto count = static_cast<int64_t>(cell.gates.size());
   const int64_t extent = call.rank(weights) == 0 ? 0 : call.extent(weights, 0);
   if (extent % count != 0) call.refuse(fmt::format("weights of {}", to_string(call.shape(weights))));
-  const int64_t hidden = extent / count;
-  std::vector<ValueId> parts;
-  LayerBuilder& builder = call.builder();
-  for (const int64_t gate : cell.gates) {
-    Ints starts(call.shape(weights).size(), 0), ends = call.shape(weights);
-    starts[0] = gate * hidden;
-    ends[0] = (gate + 1) * hidden;
-    parts.push_back(count == 1 ? weights
-                               : builder.add_beside("Slice", {weights}, {{"starts", starts}, {"ends", ends}}));
-  }
-  const ValueId joined = count == 1 ? weights : builder.add_beside("Concat", parts, {{"axis", int64_t{0}}});
-  Shape shape = call.shape(joined);
-  shape.insert(shape.begin(), 1);
-  return builder.add_beside("Reshape", {joined}, {{"shape", shape}});
+  return gates_in_order(call.builder(), weights, cell.gates);
 }
 
 ValueId joined(const Call& call, const std::vector<ValueId>& parts, int64_t axis) {
@@ -72,10 +60,7 @@ Result layer(const Call& call, const Cell& cell, ValueId x, std::span<const Valu
   std::vector<std::string> functions;
   for (size_t d = 0; d < directions; ++d)
     functions.insert(functions.end(), cell.functions.begin(), cell.functions.end());
-  Attributes attributes{{"direction", std::string(is_bidirectional ? "bidirectional" : "forward")},
-                        {"activation_alpha", std::vector<double>(functions.size(), 0)},
-                        {"activation_beta", std::vector<double>(functions.size(), 0)},
-                        {"activations", functions}};
+  Attributes attributes = recurrent_attributes(is_bidirectional ? "bidirectional" : "forward", std::move(functions));
   if (cell.node == "GRU") attributes.emplace("linear_before_reset", int64_t{1});
   const std::vector<ValueId> outputs =
       call.builder().add_many(cell.node, std::move(inputs), std::move(attributes), cell.has_cell_state ? 3 : 2);
