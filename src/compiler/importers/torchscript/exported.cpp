@@ -33,16 +33,11 @@ class Import {
     program_ = parse(std::string(kProgram));
     try {
       const Json& module = program_.at("graph_module");
-      graph_ = module.at("graph");
+      graph_ = &module.at("graph");
       read_inputs(module.at("signature"));
-      try {
-        for (const Json& node : graph_.at("nodes")) run_node(node);
-      } catch (const Stopped&) {
-      } catch (const Error& error) {
-        for (const Diagnostic& problem : error.diagnostics) builder_.problems.add(problem);
-      }
-      run_.report_unsupported();
-      builder_.finish();
+      run_.collect([&] {
+        for (const Json& node : graph_->at("nodes")) run_node(node);
+      });
       std::vector<Value> results;
       for (const Json& spec : module.at("signature").at("output_specs"))
         if (spec.contains("user_output")) results.push_back(value(spec.at("user_output").at("arg")));
@@ -156,7 +151,7 @@ class Import {
       values_[name] = constant;
       return;
     }
-    const Json& meta = graph_.at("tensor_values").at(name);
+    const Json& meta = graph_->at("tensor_values").at(name);
     Shape shape = shape_of(meta.at("sizes"));
     if (given < options_.input_shapes.size() && !options_.input_shapes[given].empty())
       shape = options_.input_shapes[given];
@@ -277,7 +272,8 @@ class Import {
   Library library_;
   LayerBuilder builder_;
   Interpreter run_;
-  Json program_, graph_;
+  Json program_;
+  const Json* graph_ = nullptr;  ///< of the program
   std::map<std::string, Json> configs_;
   std::map<std::string, Value> values_;
 };

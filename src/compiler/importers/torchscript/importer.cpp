@@ -29,27 +29,15 @@ class Import {
 
   Graph graph() {
     const Value root = read_pickle(archive_, "data.pkl", "data");
-    const ObjectRef* module = root.as<ObjectRef>();
-    const Class* owner = module == nullptr ? nullptr : library_.find_class((*module)->type);
-    const Function* forward = owner == nullptr ? nullptr : Library::find_method(*owner, "forward");
-    // Of overloaded forms (nn.LSTM on its own) the first is that of plain tensors.
-    if (forward == nullptr && owner != nullptr) forward = Library::find_method(*owner, "forward__0");
+    const Function* forward = library_.find_forward(root);
     if (forward == nullptr || forward->parameters.empty())
       fail(Code::ImportBadFile, where(), "the archive's model has no method forward");
+    const ObjectRef& module = *root.as<ObjectRef>();
     Value result = Unknown{};
-    try {
-      prepare(*module, "", 0);
-      result = run_.call(*forward, arguments(*forward, *module), *module);
-    } catch (const Stopped&) {
-      // What the code's way depends on failed: that is among the problems.
-    } catch (const Error& error) {
-      for (Diagnostic problem : error.diagnostics) {
-        if (problem.where.file.empty()) problem.where = run_.where();
-        builder_.problems.add(std::move(problem));
-      }
-    }
-    run_.report_unsupported();
-    builder_.finish();
+    run_.collect([&] {
+      prepare(module, "", 0);
+      result = run_.call(*forward, arguments(*forward, module), module);
+    });
     add_outputs(run_, result, options_, archive_.file());
     builder_.graph.remove_unused();
     require_finite(builder_.graph, archive_.file());

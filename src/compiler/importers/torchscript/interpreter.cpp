@@ -45,6 +45,21 @@ void Interpreter::spend(int64_t steps) {
            "a loop may have no end, or too many rounds");
 }
 
+void Interpreter::collect(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Stopped&) {
+    // What the code's way depends on failed: that is among the problems.
+  } catch (const Error& error) {
+    for (Diagnostic problem : error.diagnostics) {
+      if (problem.where.file.empty()) problem.where = where();
+      builder_.problems.add(std::move(problem));
+    }
+  }
+  report_unsupported();
+  builder_.finish();
+}
+
 Value Interpreter::call(const Function& function, std::vector<Value> arguments, const ObjectRef& self) {
   const Nest nest(*this);
   spend();
@@ -168,12 +183,15 @@ void Interpreter::unpack(const Statement& statement, Value value) {
   for (size_t i = 0; i < items.size(); ++i) assign(statement.targets[i], items[i]);
 }
 
-bool Interpreter::is_variable(const std::string& name) const {
-  return !frames_.empty() && frames_.back().variables.contains(name);
+/// Null if there is none of this name.
+const Value* Interpreter::find_variable(const std::string& name) const {
+  if (frames_.empty()) return nullptr;
+  const auto found = frames_.back().variables.find(name);
+  return found == frames_.back().variables.end() ? nullptr : &found->second;
 }
 
 Value Interpreter::evaluate_name(const Expression& expression) {
-  if (is_variable(expression.text)) return frames_.back().variables.find(expression.text)->second;
+  if (const Value* variable = find_variable(expression.text)) return *variable;
   if (expression.text == "inf") return std::numeric_limits<double>::infinity();
   if (expression.text == "nan") return std::numeric_limits<double>::quiet_NaN();
   return Name{expression.text};
@@ -266,7 +284,7 @@ Value Interpreter::evaluate_call(const Expression& expression, const std::vector
   // The first argument of these is a type.
   const bool is_typed = callee.kind == Kind::Name && (callee.text == "annotate" || callee.text == "unchecked_cast" ||
                                                       callee.text == "uninitialized");
-  if (is_typed && !is_variable(callee.text)) {
+  if (is_typed && find_variable(callee.text) == nullptr) {
     if (callee.text == "uninitialized") return None{};
     if (expression.children.size() != 3) refuse(fmt::format("{} without a type and a value", callee.text));
     return evaluate(expression.children[2], wanted_names);

@@ -1,6 +1,7 @@
 // Runs a model's code on values: what is Python's is computed, what is a tensor's becomes nodes.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -25,8 +26,9 @@ class Interpreter {
   /// An operator by torch's name ("aten::add"). Unknown if it failed or if it reads what did.
   Value call_operator(const std::string& name, std::vector<Value> arguments, const std::vector<std::string>& keywords,
                       const std::vector<std::string>& wanted_names);
-  /// Problems of operators that are not supported, together.
-  void report_unsupported();
+  /// Does the work; what stops it joins the other problems and the operators that are not supported. Throws Error with
+  /// all of them.
+  void collect(const std::function<void()>& work);
 
   /// What an argument of forward is that is not given.
   Value default_of(const Parameter& parameter) { return evaluate(parameter.value); }
@@ -76,7 +78,7 @@ class Interpreter {
   Value evaluate(const Expression&, const std::vector<std::string>& wanted_names = {});
   Value evaluate_call(const Expression&, const std::vector<std::string>& wanted_names);
   Value evaluate_name(const Expression&);
-  bool is_variable(const std::string& name) const;
+  const Value* find_variable(const std::string& name) const;
   Value attribute(const Value& of, const std::string& name);
   Value item(const Value& of, const Value& index);
   Value slice(const Value& of, const Value& begin, const Value& end);
@@ -84,6 +86,7 @@ class Interpreter {
                   const std::vector<std::string>& wanted_names);
   Value call_method(const Method&, std::vector<Value> arguments, const std::vector<std::string>& keywords);
   std::vector<Value> bind(const Function&, std::vector<Value> arguments, const std::vector<std::string>& keywords);
+  void report_unsupported();
   Value translate(const OperatorRow&, const std::string& name, std::vector<Value> arguments, bool in_place,
                   const std::vector<std::string>& wanted_names);
   void make_views(const OperatorRow&, const std::string& name, const std::vector<Value>& arguments,

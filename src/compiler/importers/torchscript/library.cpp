@@ -35,6 +35,14 @@ const Function* Library::find_function(const std::string& name) {
   return found == program->functions.end() ? nullptr : &*found;
 }
 
+const Function* Library::find_forward(const Value& module) {
+  const ObjectRef* object = module.as<ObjectRef>();
+  const Class* owner = object == nullptr ? nullptr : find_class((*object)->type);
+  if (owner == nullptr) return nullptr;
+  const Function* forward = find_method(*owner, "forward");
+  return forward != nullptr ? forward : find_method(*owner, "forward__0");
+}
+
 const Function* Library::find_method(const Class& owner, std::string_view name) {
   const auto found = std::ranges::find(owner.methods, name, &Function::name);
   return found == owner.methods.end() ? nullptr : &*found;

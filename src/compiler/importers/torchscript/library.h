@@ -16,6 +16,8 @@ class Library {
   /// (ImportBadFile).
   const Class* find_class(const std::string& name);
   const Function* find_function(const std::string& name);
+  /// The method a model is run by. Of overloaded forms (nn.LSTM on its own) the first is that of plain tensors.
+  const Function* find_forward(const Value& module);
   static const Function* find_method(const Class&, std::string_view name);
 
  private:

@@ -76,10 +76,7 @@ ModelOutline outline_of(const Archive& archive) {
       for (const Function& method : each.methods) counter.count(method.body);
   }
   Library library(archive);
-  const ObjectRef* module = root.as<ObjectRef>();
-  const Class* owner = module == nullptr ? nullptr : library.find_class((*module)->type);
-  const Function* forward = owner == nullptr ? nullptr : Library::find_method(*owner, "forward");
-  if (forward == nullptr && owner != nullptr) forward = Library::find_method(*owner, "forward__0");
+  const Function* forward = library.find_forward(root);
   for (size_t i = 1; forward != nullptr && i < forward->parameters.size(); ++i) {
     const Parameter& parameter = forward->parameters[i];
     outline.arguments.push_back(fmt::format("{}: {}{}", parameter.name, type_text(parameter.type),
