@@ -50,11 +50,6 @@ ValueId floor_quotient(const Call& call, ValueId a, ValueId b) {
   return call.add("Div", {call.add("Sub", {a, call.add("Mod", {a, b})}), b});  // Mod has the divisor's sign
 }
 
-ValueId truncated(const Call& call, ValueId x) {
-  const ValueId magnitude = call.add("Floor", {call.add("Abs", {x})});
-  return call.add("Mul", {call.add("Sign", {x}), magnitude});
-}
-
 Value divide(const Call& call) {
   const std::string mode = call.text(2);
   if (mode.empty()) return binary(call, "Div", true);
@@ -62,7 +57,7 @@ Value divide(const Call& call) {
   if (mode == "floor") return box(floor_quotient(call, a, b));
   if (mode != "trunc") call.refuse(fmt::format("the rounding '{}'", mode));
   const ValueId quotient = call.add("Div", {a, b});
-  return box(is_floating(call.dtype(a)) ? truncated(call, quotient) : quotient);
+  return box(is_floating(call.dtype(a)) ? call.truncated(quotient) : quotient);
 }
 Value floor_divide(const Call& call) {
   const auto [a, b] = promoted(call, 0, 1);

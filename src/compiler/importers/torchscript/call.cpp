@@ -180,6 +180,30 @@ ValueId Call::concat(std::vector<ValueId> parts, int64_t axis) const {
   return parts.size() == 1 ? parts.front() : add("Concat", std::move(parts), {{"axis", axis}});
 }
 
+ValueId Call::with_batch(ValueId x) const {
+  Shape one = shape(x);
+  one.insert(one.begin(), 1);
+  return builder().add_beside("Reshape", {x}, {{"shape", std::move(one)}});
+}
+
+ValueId Call::without_batch(ValueId x) const { return reshape(x, Shape(shape(x).begin() + 1, shape(x).end())); }
+
+ValueId Call::as_bool(ValueId x) const {
+  if (dtype(x) == DType::Bool) return x;
+  return add("Not", {add("Equal", {x, scalar(0, dtype(x))})});
+}
+
+ValueId Call::truncated(ValueId x) const {
+  const ValueId sign = add("Sign", {x});
+  return add("Mul", {sign, add("Floor", {add("Abs", {x})})});
+}
+
+Ints inverse(const Ints& order) {
+  Ints back(order.size());
+  for (size_t d = 0; d < order.size(); ++d) back[static_cast<size_t>(order[d])] = static_cast<int64_t>(d);
+  return back;
+}
+
 /// What the code makes takes steps as what it does: memory has the same bound.
 ValueId Call::constant(std::string_view part, Tensor content) const {
   run.spend(content.size() / 64);

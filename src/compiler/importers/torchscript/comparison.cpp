@@ -8,11 +8,6 @@
 namespace openrknn::torchscript {
 namespace {
 
-ValueId as_bool(const Call& call, ValueId x) {
-  if (call.dtype(x) == DType::Bool) return x;
-  return call.add("Not", {call.add("Equal", {x, call.scalar(0, call.dtype(x))})});
-}
-
 template <int Node>
 Value compare(const Call& call) {
   static constexpr std::string_view kNodes[] = {"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"};
@@ -31,9 +26,9 @@ Value not_equal(const Call& call) {
 template <int Node>
 Value logic(const Call& call) {
   static constexpr std::string_view kNodes[] = {"And", "Or", "Xor"};
-  return box(call.add(kNodes[Node], {as_bool(call, call.tensor(0)), as_bool(call, call.tensor(1))}));
+  return box(call.add(kNodes[Node], {call.as_bool(call.tensor(0)), call.as_bool(call.tensor(1))}));
 }
-Value logical_not(const Call& call) { return box(call.add("Not", {as_bool(call, call.tensor(0))})); }
+Value logical_not(const Call& call) { return box(call.add("Not", {call.as_bool(call.tensor(0))})); }
 
 /// Of bools they are logic, of integers they work on bits.
 template <int Node>
@@ -51,12 +46,12 @@ Value bits_not(const Call& call) {
 Value where(const Call& call) {
   if (!call.has(1)) call.refuse("the places of what is true depend on the data: their number is not known");
   const auto [a, b] = promoted(call, 1, 2);
-  return box(call.add("Where", {as_bool(call, call.tensor(0)), a, b}));
+  return box(call.add("Where", {call.as_bool(call.tensor(0)), a, b}));
 }
 
 /// The tensor has its own type, whatever the number's is.
 Value fill_where(const Call& call) {
-  const ValueId x = call.tensor(0), mask = as_bool(call, call.tensor(1));
+  const ValueId x = call.tensor(0), mask = call.as_bool(call.tensor(1));
   const ValueId number =
       call.is_tensor(2) ? call.cast(call.tensor(2), call.dtype(x)) : call.scalar(call.number(2), call.dtype(x));
   return box(call.add("Where", {mask, number, x}));

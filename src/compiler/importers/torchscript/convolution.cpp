@@ -18,11 +18,7 @@ ValueId convolve(const Call& call, const Window& window) {
   ValueId x = call.floating(0);
   const ValueId weight = call.floating(1);
   const bool is_unbatched = call.rank(x) == call.rank(weight) - 1;
-  if (is_unbatched) {
-    Shape one = call.shape(x);
-    one.insert(one.begin(), 1);
-    x = call.builder().add_beside("Reshape", {x}, {{"shape", one}});
-  }
+  if (is_unbatched) x = call.with_batch(x);
   if (call.rank(weight) < 3 || call.rank(weight) > 5 || call.rank(x) != call.rank(weight))
     call.refuse(
         fmt::format("an input of {} and weights of {}", to_string(call.shape(x)), to_string(call.shape(weight))));
@@ -37,8 +33,7 @@ ValueId convolve(const Call& call, const Window& window) {
                         {"group", window.groups}};
   if (window.is_transposed) attributes.emplace("output_padding", window.output_padding);
   const ValueId y = call.add(window.is_transposed ? "ConvTranspose" : "Conv", std::move(inputs), std::move(attributes));
-  if (!is_unbatched) return y;
-  return call.reshape(y, Shape(call.shape(y).begin() + 1, call.shape(y).end()));
+  return is_unbatched ? call.without_batch(y) : y;
 }
 
 size_t spatial_of(const Call& call) {

@@ -55,7 +55,7 @@ Value square(const Call& call) {
 Value truncate(const Call& call) {
   const ValueId x = call.tensor(0);
   if (!is_floating(call.dtype(x))) return call.at(0);
-  return box(call.add("Mul", {call.add("Sign", {x}), call.add("Floor", {call.add("Abs", {x})})}));
+  return box(call.truncated(x));
 }
 Value round_to(const Call& call) {
   if (call.integer(1, 0) != 0) call.refuse("decimals other than 0 are not supported");
@@ -63,8 +63,7 @@ Value round_to(const Call& call) {
 }
 Value fraction(const Call& call) {
   const ValueId x = call.floating(0);
-  const ValueId whole = call.add("Mul", {call.add("Sign", {x}), call.add("Floor", {call.add("Abs", {x})})});
-  return box(call.add("Sub", {x, whole}));
+  return box(call.add("Sub", {x, call.truncated(x)}));
 }
 /// log(x / (1 - x)), x kept within eps.
 Value logit(const Call& call) {

@@ -145,9 +145,7 @@ Value index_put(const Call& call) {
   Attributes attributes;
   if (accumulates) attributes.emplace("reduction", std::string("add"));
   const ValueId written = call.add("ScatterND", {turned, rows_of(call, places), values}, std::move(attributes));
-  Ints back(order.size());
-  for (size_t d = 0; d < order.size(); ++d) back[static_cast<size_t>(order[d])] = static_cast<int64_t>(d);
-  return box(call.transpose(written, back));
+  return box(call.transpose(written, inverse(order)));
 }
 
 Value index_select(const Call& call) {

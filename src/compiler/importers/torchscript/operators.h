@@ -71,11 +71,21 @@ struct Call {
   ValueId slice(ValueId x, int64_t axis, int64_t start, int64_t end, int64_t step = 1) const;
   ValueId expand(ValueId x, const Shape& to) const;
   ValueId concat(std::vector<ValueId> parts, int64_t axis) const;
+  /// An image without a batch as one of one, beside the layer's node; and back.
+  ValueId with_batch(ValueId x) const;
+  ValueId without_batch(ValueId x) const;
+  /// What is not zero; bools as they are.
+  ValueId as_bool(ValueId x) const;
+  /// Of floats, without what is behind the point.
+  ValueId truncated(ValueId x) const;
   ValueId constant(std::string_view part, Tensor content) const;
   ValueId scalar(double value, DType = DType::Float32) const;
   ValueId list_constant(std::string_view part, const Ints&) const;
   [[noreturn]] void refuse(std::string problem, std::string fix = {}) const;
 };
+
+/// The order that takes back a transposition.
+Ints inverse(const Ints& order);
 
 Value box(ValueId);
 Value list_of(const std::vector<ValueId>&);

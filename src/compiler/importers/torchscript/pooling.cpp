@@ -12,14 +12,10 @@ namespace {
 ValueId batched(const Call& call, ValueId x, size_t spatial) {
   const auto rank = static_cast<int64_t>(spatial) + 2;
   call.require_rank(x, rank - 1, rank);
-  if (call.rank(x) == rank) return x;
-  Shape one = call.shape(x);
-  one.insert(one.begin(), 1);
-  return call.builder().add_beside("Reshape", {x}, {{"shape", one}});
+  return call.rank(x) == rank ? x : call.with_batch(x);
 }
 ValueId unbatched(const Call& call, ValueId y, int64_t rank) {
-  if (call.rank(y) == rank) return y;
-  return call.reshape(y, Shape(call.shape(y).begin() + 1, call.shape(y).end()));
+  return call.rank(y) == rank ? y : call.without_batch(y);
 }
 
 /// self kernel_size stride padding …

@@ -74,25 +74,23 @@ Value convolution(const Call& call) {
   return coded(call, y, one_scale(call, 2, 3));
 }
 
-template <bool HasRelu>
-Value linear(const Call& call) {
+ValueId packed_product(const Call& call, bool has_relu) {
   const ValueId x = call.floating(0);
   const PackedWeights packed = packed_linear(call, 1);
   const ValueId weight = numbers_of_codes(call, *packed.weight);
   call.require_rank(weight, 2, 2);
   std::vector<ValueId> inputs{x, call.transpose(weight, {1, 0})};
   add_bias(call, packed, inputs);
-  return coded(call, finished(call, call.add("MatMul", std::move(inputs)), HasRelu), one_scale(call, 2, 3));
+  return finished(call, call.add("MatMul", std::move(inputs)), has_relu);
+}
+template <bool HasRelu>
+Value linear(const Call& call) {
+  return coded(call, packed_product(call, HasRelu), one_scale(call, 2, 3));
 }
 /// X packed reduce_range: the input's range is found while the model runs; float here
 template <bool HasRelu>
 Value dynamic_linear(const Call& call) {
-  const PackedWeights packed = packed_linear(call, 1);
-  const ValueId weight = numbers_of_codes(call, *packed.weight);
-  call.require_rank(weight, 2, 2);
-  std::vector<ValueId> inputs{call.floating(0), call.transpose(weight, {1, 0})};
-  add_bias(call, packed, inputs);
-  return box(finished(call, call.add("MatMul", std::move(inputs)), HasRelu));
+  return box(packed_product(call, HasRelu));
 }
 
 /// qa qb scale zero_point

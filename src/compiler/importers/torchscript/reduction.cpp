@@ -10,10 +10,10 @@ namespace openrknn::torchscript {
 namespace {
 
 /// In the type that `dtype` names, if it is given; sums of integers are int64.
-ValueId operand(const Call& call, size_t dtype, bool widens) {
+ValueId operand(const Call& call, size_t dtype) {
   const ValueId x = call.tensor(0);
   if (call.has(dtype)) return call.cast(x, dtype_of_number(call.integer(dtype)));
-  return widens && !is_floating(call.dtype(x)) ? call.cast(x, DType::Int64) : x;
+  return !is_floating(call.dtype(x)) ? call.cast(x, DType::Int64) : x;
 }
 
 ValueId reduce(const Call& call, std::string_view node, ValueId x, const Ints& axes, bool keeps) {
@@ -24,7 +24,7 @@ ValueId reduce(const Call& call, std::string_view node, ValueId x, const Ints& a
 /// self dim keepdim dtype
 template <const char* Node>
 Value reduced(const Call& call) {
-  const ValueId x = operand(call, 3, true);
+  const ValueId x = operand(call, 3);
   return box(reduce(call, Node, x, call.axes_of(1, x), call.flag(2)));
 }
 template <const char* Node>
@@ -38,15 +38,13 @@ constexpr char kMean[] = "ReduceMean", kSum[] = "ReduceSum", kProd[] = "ReducePr
 /// All, any: of what is not zero.
 template <const char* Node>
 Value truth_of_all(const Call& call) {
-  ValueId x = call.tensor(0);
-  if (call.dtype(x) != DType::Bool) x = call.add("Not", {call.add("Equal", {x, call.scalar(0, call.dtype(x))})});
+  const ValueId x = call.as_bool(call.tensor(0));
   const Ints axes = call.axes_of(1, x);
   return box(call.cast(reduce(call, Node, call.cast(x, DType::Int32), axes, call.flag(2)), DType::Bool));
 }
 Value count_nonzero(const Call& call) {
   const ValueId x = call.tensor(0);
-  const ValueId is_there = call.add("Not", {call.add("Equal", {x, call.scalar(0, call.dtype(x))})});
-  return box(reduce(call, kSum, call.cast(is_there, DType::Int64), call.axes_of(1, x), false));
+  return box(reduce(call, kSum, call.cast(call.as_bool(x), DType::Int64), call.axes_of(1, x), false));
 }
 
 ValueId place(const Call& call, const char* node, ValueId x, int64_t axis, bool keeps) {
@@ -97,7 +95,7 @@ std::vector<ValueId> sorted(const Call& call, size_t axis_at, size_t descending_
 /// self dim dtype
 template <const char* Node>
 Value running(const Call& call) {
-  const ValueId x = operand(call, 2, true);
+  const ValueId x = operand(call, 2);
   return box(call.add(Node, {x}, {{"axis", call.axis_of(1, x, 0)}}));
 }
 constexpr char kCumSum[] = "CumSum", kCumProd[] = "CumProd";

@@ -144,10 +144,7 @@ Value reorder(const Call& call) {
 }
 template <Order Of>
 ValueId put_order(const Call& call, ValueId base, ValueId part, size_t) {
-  const Ints order = Of(call, base);
-  Ints back(order.size());
-  for (size_t d = 0; d < order.size(); ++d) back[static_cast<size_t>(order[d])] = static_cast<int64_t>(d);
-  return call.transpose(part, back);
+  return call.transpose(part, inverse(Of(call, base)));
 }
 
 /// -1 keeps an extent.
