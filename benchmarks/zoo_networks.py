@@ -28,14 +28,14 @@ def describe(path: pathlib.Path) -> str:
     gmacs, parameters = count_macs(model) / 1e9, count_parameters(model) / 1e6
     size = path.stat().st_size / 1024
     deviation = 100 * (gmacs / published - 1)
-    return f"{path.stem:18}{parameters:8.2f} M{gmacs:8.3f}{published:8.2f}{deviation:+7.1f} %{size:7.0f} KiB"
+    return f"{path.stem:21}{parameters:8.2f} M{gmacs:8.3f}{published:8.2f}{deviation:+7.1f} %{size:7.0f} KiB"
 
 
 def main(folder: str, *names: str):
     unknown = sorted(set(names) - set(NETWORKS))
     if unknown:
         sys.exit(f"zoo_networks: no such network: {', '.join(unknown)}; known are {', '.join(NETWORKS)}")
-    print(f"{'network':18}{'parameters':>10}{'GMAC':>8}{'publ.':>8}{'deviation':>9}{'file':>11}")
+    print(f"{'network':21}{'parameters':>10}{'GMAC':>8}{'publ.':>8}{'deviation':>9}{'file':>11}")
     for name in names or NETWORKS:
         print(describe(write(folder, name)), flush=True)
 

@@ -1,6 +1,7 @@
 """YOLOv10 (arXiv:2405.14458): YOLOv8 with spatial-channel decoupled downsampling, compact inverted blocks and attention.
 
-Only the one-to-one head is deployed. The zoo cuts it as YOLOv8's. Depthwise pairs (7x7 + 3x3) are joined to one 7x7.
+Only the one-to-one head is deployed, cut as the zoo cuts YOLOv8's (its notes do not list the outputs).
+Depthwise pairs (7x7 + 3x3) are joined to one 7x7.
 """
 
 from functools import partial

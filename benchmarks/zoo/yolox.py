@@ -1,6 +1,8 @@
 """YOLOX (arXiv:2107.08430): Focus stem, CSPDarknet, SPP, PAN neck, decoupled heads without anchors.
 
-The zoo cuts the decoding of boxes: a scale gives box, objectness and class scores joined to 85 channels.
+The zoo cuts the decoding of boxes: a scale gives box, objectness and class scores joined to 85 channels. The zoo's
+notes on exporting YOLOv5 (models/vision/object_detection/yolov5-pytorch) make Focus a convolution with the weights of a
+permutation, since Slice is slow on NPUs; for YOLOX they do not say. The networks named conv_stem are made so.
 """
 
 from functools import partial
@@ -24,6 +26,10 @@ def focus(b: Builder, x: Feature) -> Feature:
     return b.concat(*phases)
 
 
+def focus_as_conv(b: Builder, x: Feature) -> Feature:
+    return b.conv(x, 4 * x.channels, 2, stride=2, pad=0, act="none")
+
+
 def spp(b: Builder, x: Feature, channels: int) -> Feature:
     return b.conv(b.concat(*pools_beside(b, b.conv(x, x.channels // 2))), channels)
 
@@ -35,9 +41,9 @@ def head(b: Builder, x: Feature, channels: int):
     b.output_feature(b.concat(b.conv(box, 4, act="none"), b.conv(box, 1, act="sigmoid"), scores))
 
 
-def yolox(scale: str):
+def yolox(scale: str, stem=focus):
     depth, width = SCALES[scale]
-    b = Builder(f"yolox_{scale}", act="silu")
+    b = Builder(f"yolox_{scale}" + ("" if stem is focus else "_conv_stem"), act="silu")
 
     def c(channels):
         return scaled(width, channels)
@@ -45,7 +51,7 @@ def yolox(scale: str):
     def block(x, channels, count=3, shortcut=False):
         return csp(b, x, c(channels), repeats(depth, 3) * (count // 3), shortcut)
 
-    x = b.conv(focus(b, b.input(3, SIZE, SIZE)), c(64), 3)
+    x = b.conv(stem(b, b.input(3, SIZE, SIZE)), c(64), 3)
     x = block(b.conv(x, c(128), 3, stride=2), 128, shortcut=True)
     p3 = block(b.conv(x, c(256), 3, stride=2), 256, 9, shortcut=True)
     p4 = block(b.conv(p3, c(512), 3, stride=2), 512, 9, shortcut=True)
@@ -61,4 +67,9 @@ def yolox(scale: str):
 
 
 # Published: table 2 of the paper, GFLOPs / 2.
-NETWORKS = {"yolox_s": (partial(yolox, "s"), 13.4), "yolox_m": (partial(yolox, "m"), 36.9)}
+NETWORKS = {
+    "yolox_s": (partial(yolox, "s"), 13.4),
+    "yolox_m": (partial(yolox, "m"), 36.9),
+    "yolox_s_conv_stem": (partial(yolox, "s", focus_as_conv), 13.4),
+    "yolox_m_conv_stem": (partial(yolox, "m", focus_as_conv), 36.9),
+}
