@@ -12,6 +12,7 @@
 #include "core/base/error.h"
 #include "core/base/version.h"
 #include "toolkit/operator_table.h"
+#include "toolkit/settings.h"
 #include "toolkit/options.h"
 #include "toolkit/settings.h"
 
@@ -109,6 +110,23 @@ void add_source_with_shapes(CLI::App& app, ImportOptions& source) {
         source.input_shapes = shapes_of(parse_argument_value(text), "--input-size-list");
       },
       "shapes of the inputs, in order: [[1, 3, 224, 224]]");
+}
+
+// What check and estimate share.
+void add_targets(CLI::App& app, TargetRequest& request) {
+  app.add_option("model", request.model, "a model file of a framework, or a .rknn")->required();
+  app.add_option("-t,--target", request.targets, "a SoC, or all; may be repeated; default: all, of a .rknn its own")
+      ->allow_extra_args(false);
+  app.add_option_function<std::string>(
+      "--quantized-dtype",
+      [&request](const std::string& text) {
+        request.scheme = scheme_named(text);
+        if (!request.scheme) throw CLI::ValidationError("--quantized-dtype", "unknown type " + text);
+      },
+      "of the build that is looked at; default: w8a8 where a SoC has it, else float16");
+  app.add_flag_callback(
+      "--float", [&request] { request.quantize = false; }, "look at the float16 build");
+  add_source_with_shapes(app, request.source);
 }
 
 // What convert and analyze share.
@@ -229,6 +247,22 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
   profile_verb->add_flag("-q,--quiet", profiling.quiet, "no progress");
   add_source_with_shapes(*profile_verb, profiling.source);
 
+  CheckArguments checking;
+  CLI::App* check_verb = app.add_subcommand(
+      "check", "say which layers SoCs run on the NPU, on the CPU or not at all, and why; nothing is built");
+  add_targets(*check_verb, checking.request);
+  check_verb->add_flag("--json", checking.json, "as JSON");
+  check_verb->footer(
+      "Exit codes: 0 every layer runs somewhere, 1 some do not, or the model is refused, 2 wrong usage.");
+
+  EstimateArguments estimating;
+  CLI::App* estimate_verb = app.add_subcommand("estimate", "estimate time and memory of a model on SoCs");
+  add_targets(*estimate_verb, estimating.request);
+  estimate_verb->add_option("--cores", estimating.cores, "NPU cores that share a run")->check(CLI::Range(1, 3));
+  estimate_verb->add_option("--layers", estimating.layers, "layers to print of a single SoC, slowest first")
+      ->check(CLI::NonNegativeNumber);
+  estimate_verb->add_flag("--json", estimating.json, "as JSON, with every layer's counted work");
+
   ExportOnnxArguments exporting;
   CLI::App* export_verb = app.add_subcommand(
       "export-onnx",
@@ -258,6 +292,8 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
     if (*search_verb) return search(searching);
     if (*run_verb) return run(running);
     if (*profile_verb) return profile(profiling);
+    if (*check_verb) return check(checking);
+    if (*estimate_verb) return estimate(estimating);
     if (*export_verb) return export_onnx(exporting);
     if (*inspect_verb) return inspect(inspecting);
     if (*operators_verb) {

@@ -12,6 +12,7 @@
 #include "compiler/importers/importer.h"
 #include "toolkit/argument_value.h"
 #include "toolkit/run_model.h"
+#include "toolkit/target_view.h"
 
 namespace openrknn {
 
@@ -64,6 +65,19 @@ struct ProfileArguments {
   bool quiet = false;
 };
 int profile(const ProfileArguments&);
+
+struct CheckArguments {
+  TargetRequest request;
+  bool json = false;
+};
+int check(const CheckArguments&);
+
+struct EstimateArguments {
+  TargetRequest request;
+  int cores = 1, layers = 20;
+  bool json = false;
+};
+int estimate(const EstimateArguments&);
 
 struct ExportOnnxArguments {
   std::string model, output;

@@ -9,83 +9,73 @@
 namespace openrknn {
 namespace {
 
-struct FamilyRow {
-  Family family;
-  std::string_view name;
-  std::array<std::string_view, 2> targets;
-};
-constexpr std::array<FamilyRow, kFamilyCount> kFamilies = {{
-    {Family::Rk356x, "RK3566, RK3568", {"rk3566", "rk3568"}},
-    {Family::Rk3588, "RK3588", {"rk3588"}},
-    {Family::Rk3562, "RK3562", {"rk3562"}},
-    {Family::Rk3576, "RK3576, RV1126B", {"rk3576", "rv1126b"}},
-    {Family::Rv1106, "RV1103, RV1106", {"rv1103", "rv1106"}},
-    {Family::Rv1106b, "RV1103B, RV1106B", {"rv1103b", "rv1106b"}},
-    {Family::Rk2118, "RK2118", {"rk2118"}},
-}};
-
 constexpr std::string_view kBroadcast = "equal shapes, or B is [b,c,1,w] [b,1,1,w] [b,c,h,1] [b,1,h,1] [b,c,1,1]";
 constexpr std::string_view kPool = "kernel 1..7, stride 1..8, pads 0..7, extents up to 8192, rounded down";
 constexpr std::string_view kGlobal = "h, w up to 7 (RK3576: 8192); larger ones as a chain";
 
 // Families: 356x 3588 3562 3576 1106 1106B 2118. The last three have int8 or float16 convolution, not both.
 constexpr OperatorPlacement kRows[] = {
-    {"Abs", "cccccc-", "cccc--c", "as Max of x and -x"},
-    {"Add", "cccccc-", "cccc--c", kBroadcast},
+    {"Abs", "cccccc-", "cccc--c", "as Max of x and -x", check_rewritten},
+    {"Add", "cccccc-", "cccc--c", kBroadcast, check_broadcast},
     {"AveragePool", "cccccc-", "cccc--c",
-     "kernel 1..7, stride 1..8, pads 0..7, count_include_pad 1; a Conv on RV1103B, RV1106B and RK2118"},
+     "kernel 1..7, stride 1..8, pads 0..7, count_include_pad 1; a Conv on RV1103B, RV1106B and RK2118",
+     check_average_pool},
     {"BatchNormalization", "yyyyyy-", "yyyy--y", ""},
     {"Clip", "yyyyyy-", "yyyy--y", ""},
     {"Concat", "yyyyyy-", "yyyy--y", ""},
     {"Conv", "cccccc-", "cccc--c",
-     "kernel 1..31 (depthwise 1..8), stride 1..7, pads 0..15, dilation 1..31 (depthwise 1..32), constant weights"},
+     "kernel 1..31 (depthwise 1..8), stride 1..7, pads 0..15, dilation 1..31 (depthwise 1..32), constant weights",
+     check_conv},
     {"ConvTranspose", "cccccc-", "cccc--c",
-     "kernel 1..31, pads 0..15, stride 1, 2, 4, 8 (1..8 from RK3562 on), group 1 or depthwise, dilation with kernel 1"},
+     "kernel 1..31, pads 0..15, stride 1, 2, 4, 8 (1..8 from RK3562 on), group 1 or depthwise, dilation with kernel 1",
+     check_conv_transpose},
     {"Convert", "yyyyyy-", "yyyy--y", ""},
-    {"Div", "-------", "cccc--c", kBroadcast},
-    {"Elu", "cccccc-", "cccc--c", "alpha 1"},
-    {"Expand", "cccccc-", "cccc--c", "from [b,c,1,w] [b,1,1,w] [b,c,h,1] [b,1,h,1] [b,c,1,1], h and w up to 8192"},
-    {"GRU", "-------", "cccc---", "sequence, input, hidden up to 8192; batch 1 or a multiple of 4"},
-    {"Gather", "cccc---", "cccc---", "indices of rank 1, axis 0..3"},
+    {"Div", "-------", "cccc--c", kBroadcast, check_broadcast},
+    {"Elu", "cccccc-", "cccc--c", "alpha 1", check_elu},
+    {"Expand", "cccccc-", "cccc--c", "from [b,c,1,w] [b,1,1,w] [b,c,h,1] [b,1,h,1] [b,c,1,1], h and w up to 8192",
+     check_expand},
+    {"GRU", "-------", "cccc---", "sequence, input, hidden up to 8192; batch 1 or a multiple of 4", check_recurrent},
+    {"Gather", "cccc---", "cccc---", "indices of rank 1, axis 0..3", check_gather},
     {"Gelu", "yyyyyy-", "yyyy--y", ""},
-    {"GlobalAveragePool", "cccccc-", "cccc--c", kGlobal},
-    {"GlobalMaxPool", "cccccc-", "cccc--c", kGlobal},
-    {"Greater", "---c---", "---c---", kBroadcast},
-    {"HardSigmoid", "cccccc-", "cccc--c", "alpha 1/6, beta 0.5"},
+    {"GlobalAveragePool", "cccccc-", "cccc--c", kGlobal, check_global_pool},
+    {"GlobalMaxPool", "cccccc-", "cccc--c", kGlobal, check_global_pool},
+    {"Greater", "---c---", "---c---", kBroadcast, check_broadcast},
+    {"HardSigmoid", "cccccc-", "cccc--c", "alpha 1/6, beta 0.5", check_hard_sigmoid},
     {"HardSwish", "yyyyyy-", "yyyy--y", ""},
     {"LSTM", "ccccc--", "cccc--c",
-     "sequence, input, hidden up to 8192; batch 1 or a multiple of 4; no peepholes, no coupled gates"},
-    {"LayerNormalization", "-------", "cccc---", "over the channels, or all but the batch"},
+     "sequence, input, hidden up to 8192; batch 1 or a multiple of 4; no peepholes, no coupled gates", check_recurrent},
+    {"LayerNormalization", "-------", "cccc---", "over the channels, or all but the batch", check_layer_normalization},
     {"LeakyRelu", "yyyyyy-", "yyyy--y", ""},
-    {"MatMul", "cccccc-", "cccc--c", "constant B: as a 1x1 Conv; else K up to 8192"},
-    {"Max", "cccccc-", "cccc--c", kBroadcast},
-    {"MaxPool", "cccccc-", "cccc--c", kPool},
-    {"Min", "cc-cc--", "cc-c---", kBroadcast},
+    {"MatMul", "cccccc-", "cccc--c", "constant B: as a 1x1 Conv; else K up to 8192", check_mat_mul},
+    {"Max", "cccccc-", "cccc--c", kBroadcast, check_broadcast},
+    {"MaxPool", "cccccc-", "cccc--c", kPool, check_max_pool},
+    {"Min", "cc-cc--", "cc-c---", kBroadcast, check_broadcast},
     {"Mish", "yyyyyy-", "yyyy--y", ""},
-    {"Mul", "cccccc-", "cccc--c", kBroadcast},
-    {"Neg", "cccccc-", "cccc--c", "as Mul by -1"},
-    {"PRelu", "cccccc-", "cccc--c", "slope one number or one per channel"},
-    {"Pad", "cccccc-", "cccc--c", "constant; reflect with c, h up to 8192 and w up to 8176"},
-    {"Pow", "ccccc--", "cccc--c", "constant exponent 0, 1, 2, 3, 0.5 or -0.5"},
-    {"Reciprocal", "-------", "cccc--c", "as Div of a constant by x"},
-    {"ReduceMean", "cccccc-", "cccc--c", "over h and w: as GlobalAveragePool or Conv"},
-    {"ReduceSum", "cccccc-", "cccc--c", "over h and w: as Conv by ones"},
+    {"Mul", "cccccc-", "cccc--c", kBroadcast, check_broadcast},
+    {"Neg", "cccccc-", "cccc--c", "as Mul by -1", check_rewritten},
+    {"PRelu", "cccccc-", "cccc--c", "slope one number or one per channel", check_prelu},
+    {"Pad", "cccccc-", "cccc--c", "constant; reflect with c, h up to 8192 and w up to 8176", check_pad},
+    {"Pow", "ccccc--", "cccc--c", "constant exponent 0, 1, 2, 3, 0.5 or -0.5", check_pow},
+    {"Reciprocal", "-------", "cccc--c", "as Div of a constant by x", check_rewritten},
+    {"ReduceMean", "cccccc-", "cccc--c", "over h and w: as GlobalAveragePool or Conv", check_spatial_reduction},
+    {"ReduceSum", "cccccc-", "cccc--c", "over h and w: as Conv by ones", check_spatial_reduction},
     {"Relu", "yyyyyy-", "yyyy--y", ""},
     {"Reshape", "yyyyyy-", "yyyy--y", ""},
     {"Resize", "cccccc-", "cccc--c",
-     "nearest or linear, integer scale 2..8 in h and w, half_pixel, pytorch_half_pixel or align_corners"},
+     "nearest or linear, integer scale 2..8 in h and w, half_pixel, pytorch_half_pixel or align_corners", check_resize},
     {"SiLU", "yyyyyy-", "yyyy--y", ""},
     {"Sigmoid", "yyyyyy-", "yyyy--y", ""},
-    {"Slice", "cccccc-", "cccc--c", "steps of 1"},
-    {"Softmax", "-ccccc-", "-ccc--c", "axis 1 or 3"},
+    {"Slice", "cccccc-", "cccc--c", "steps of 1", check_slice},
+    {"Softmax", "-ccccc-", "-ccc--c", "axis 1 or 3", check_softmax},
     {"Softplus", "yyyyyy-", "yyyy--y", ""},
     {"Split", "yyyyyy-", "yyyy--y", ""},
-    {"Sqrt", "ccccc--", "cccc--c", "as Pow by 0.5"},
-    {"Sub", "cccccc-", "cccc--c", "B is [b,c,1,1] or one number"},
+    {"Sqrt", "ccccc--", "cccc--c", "as Pow by 0.5", check_rewritten},
+    {"Sub", "cccccc-", "cccc--c", "B is [b,c,1,1] or one number", check_sub},
     {"Tanh", "yyyyyy-", "yyyy--y", ""},
     {"Tile", "yyyyyy-", "yyyy--y", ""},
-    {"Transpose", "cccccc-", "cccc--c", "by permutation and size; RK3566, RK3568: only between extents of 1"},
-    {"Where", "cccccc-", "cccc--c", kBroadcast},
+    {"Transpose", "cccccc-", "cccc--c", "by permutation and size; RK3566, RK3568: only between extents of 1",
+     check_transpose},
+    {"Where", "cccccc-", "cccc--c", kBroadcast, check_broadcast},
 };
 
 // CPU kernels of the vendor's runtime. Here under the names of this graph: ArgMaxPool is its MaxPool, Reciprocal its
@@ -172,23 +162,7 @@ constexpr std::string_view kSmallCpu[] = {
     "Concat",     "Convert",  "Div",       "Exp",     "Gather",    "LayerNormalization",
     "Reciprocal", "ReduceL2", "ReduceMax", "Reshape", "ScatterND", "Softmax"};
 
-bool has_cpu_kernel(std::string_view op, Family family) {
-  if (family == Family::Rk2118) return false;
-  const bool is_small = family == Family::Rv1106 || family == Family::Rv1106b;
-  const std::span<const std::string_view> kernels = is_small ? std::span<const std::string_view>(kSmallCpu) : kCpu;
-  return std::find(kernels.begin(), kernels.end(), op) != kernels.end();
-}
-
 }  // namespace
-
-Family family_of(const Target& target) {
-  for (const FamilyRow& row : kFamilies) {
-    if (std::find(row.targets.begin(), row.targets.end(), target.name) != row.targets.end()) return row.family;
-  }
-  fail(Code::Internal, "target '" + std::string(target.name) + "' belongs to no family");
-}
-
-std::string_view name(Family family) { return kFamilies[static_cast<size_t>(family)].name; }
 
 std::span<const OperatorPlacement> npu_operators() { return kRows; }
 
@@ -197,6 +171,13 @@ const OperatorPlacement* find_npu_operator(std::string_view op) {
     if (row.op == op) return &row;
   }
   return nullptr;
+}
+
+bool has_cpu_kernel(std::string_view op, Family family) {
+  if (family == Family::Rk2118) return false;
+  const bool is_small = family == Family::Rv1106 || family == Family::Rv1106b;
+  const std::span<const std::string_view> kernels = is_small ? std::span<const std::string_view>(kSmallCpu) : kCpu;
+  return std::find(kernels.begin(), kernels.end(), op) != kernels.end();
 }
 
 Place place_of(std::string_view op, Family family, DType dtype) {

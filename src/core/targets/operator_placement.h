@@ -8,15 +8,9 @@
 #include <string_view>
 
 #include "core/base/dtype.h"
-#include "core/targets/targets.h"
+#include "core/targets/operator_limits.h"
 
 namespace openrknn {
-
-/// SoCs whose NPUs take the same operators.
-enum class Family : uint8_t { Rk356x, Rk3588, Rk3562, Rk3576, Rv1106, Rv1106b, Rk2118 };
-inline constexpr int kFamilyCount = 7;
-Family family_of(const Target&);
-std::string_view name(Family);  ///< "RK3566, RK3568"
 
 enum class Place : uint8_t {
   Npu,
@@ -30,11 +24,14 @@ struct OperatorPlacement {
   /// One letter a family, in the order of Family: y on the NPU, c under the condition, - not.
   std::string_view int8, float16;
   std::string_view condition;  ///< of the letters c, in words; or as which other operator it is computed
+  LimitCheck check = nullptr;  ///< of the letters c, on a node
 };
 
 /// Operators with an NPU form, sorted by name.
 std::span<const OperatorPlacement> npu_operators();
 const OperatorPlacement* find_npu_operator(std::string_view op);
+/// The runtime of the family's SoCs has a CPU kernel of it.
+bool has_cpu_kernel(std::string_view op, Family);
 /// `dtype` is Int8 (an integer build) or Float16.
 Place place_of(std::string_view op, Family, DType dtype);
 

@@ -30,9 +30,10 @@ struct Target {
   bool core_mask = false;               ///< set_core_mask is meaningful
   std::string_view law_family;          ///< row of all_laws(), newest version
   int macs_per_cycle = 0;               ///< int8, per core
-  int clock_mhz = 0;
-  int cube_channels_int8 = 16;  ///< C2 of NC1HWC2 for 8-bit data; half of it for 16-bit data
-  int width_align_int8 = 16;    ///< native input width alignment for C in {1, 3, 4}; see width_align_float16
+  int clock_mhz = 0;                    ///< highest of the NPU
+  int64_t buffer_bytes = 8 * 32768;     ///< on-chip, weights and features of one core together
+  int cube_channels_int8 = 16;          ///< C2 of NC1HWC2 for 8-bit data; half of it for 16-bit data
+  int width_align_int8 = 16;            ///< native input width alignment for C in {1, 3, 4}; see width_align_float16
   int width_align_float16 = 8;
 };
 
