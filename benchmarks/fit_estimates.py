@@ -10,6 +10,7 @@ The formula is core/targets/cost_model.cpp's, in numpy: `predict` below. tests/p
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -39,7 +40,9 @@ def openrknn() -> str:
 def count(path, targets, *flags) -> dict:
     """Target name -> its entry of `openrknn estimate --json`."""
     chosen = [argument for target in targets for argument in ("-t", target)]
-    done = subprocess.run([openrknn(), "estimate", str(path), "--json", *chosen, *flags], capture_output=True, text=True)
+    done = subprocess.run(
+        [openrknn(), "estimate", str(path), "--json", *chosen, *flags], capture_output=True, text=True
+    )
     if done.returncode != 0:
         sys.exit(f"estimate of {path} failed: {done.stderr}")
     return {entry["target"]: entry for entry in json.loads(done.stdout)["targets"]}
@@ -65,6 +68,12 @@ def predict(table: dict, parameters) -> float:
     fixed = np.where(table["is_free"], 0, layer) + TILE_MICROSECONDS * (table["tiles"] - 1)
     cpu = CPU_LAYER_MICROSECONDS + table["bytes"] / CPU_BYTES + table["products"] / CPU_PRODUCTS
     return float(np.where(table["on_npu"], cycles / (CLOCK_GHZ * 1e3) + fixed, cpu).sum() + run)
+
+
+def committed_parameters(target: str) -> list:
+    """Those that the product has."""
+    row = re.search(rf'target = "{target}",(.*?)}}', PARAMETERS.read_text(), re.S).group(1)
+    return [float(re.search(rf"\.{name} = ([\d.e+-]+)", row).group(1)) for name in NAMES]
 
 
 def fit(tables: list, microseconds: list, target: str) -> np.ndarray:

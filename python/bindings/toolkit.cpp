@@ -123,6 +123,18 @@ void bind_toolkit(nb::module_& module) {
           "load_tflite",
           [](Toolkit& self, const std::string& path, bool inputs_are_nchw) { self.load_tflite(path, inputs_are_nchw); },
           Unlocked())
+      .def("eval_perf", &Toolkit::eval_perf, nb::arg("fix_freq"), Unlocked())
+      .def("eval_memory",
+           [](Toolkit& self) {
+             const MemoryReport report = self.eval_memory();
+             nb::dict sizes;
+             sizes["weight_memory"] = report.weight;
+             sizes["internal_memory"] = report.internal;
+             sizes["other_memory"] = report.other;
+             sizes["total_memory"] = report.total();
+             sizes["total_model_allocation"] = report.total();
+             return nb::make_tuple(memory_text(report), sizes);
+           })
       .def("build",
            [](Toolkit& self, const nb::dict& values) {
              const ArgumentValues options = arguments_from_dict(values);

@@ -148,17 +148,25 @@ constexpr Option kOptions[] = {
 
     {"init_runtime", "target", "None", "None: the simulator (boards: not built yet)", "where inference runs", kRefused},
     {"init_runtime", "device_id", "None", "text", "which board", kRefused},
-    {"init_runtime", "perf_debug", "False", "bool", "per-layer times", kRefused},
-    {"init_runtime", "eval_mem", "False", "bool", "memory evaluation", kRefused},
-    {"init_runtime", "async_mode", "False", "bool", "documented but never implemented by the toolkit", kRefused},
+    {"init_runtime", "perf_debug", "False", "bool", "per-layer times in eval_perf", OptionStatus::Works,
+     "not on RV1103, RV1106 and their B forms"},
+    {"init_runtime", "eval_mem", "False", "bool", "memory evaluation"},
+    {"init_runtime", "async_mode", "False", "bool", "documented but never implemented by the toolkit",
+     OptionStatus::Works, "True warns and stays synchronous, as the toolkit's manual says"},
     {"init_runtime", "core_mask", "0", "RKNN.NPU_CORE_*", "which cores", OptionStatus::Works, "RK3588 and RK3576"},
-    {"init_runtime", "fallback_prior_device", "'cpu'", "cpu or gpu", "device for layers the NPU cannot run", kRefused},
+    {"init_runtime", "fallback_prior_device", "'cpu'", "cpu or gpu", "device for layers the NPU cannot run",
+     OptionStatus::Works, "'gpu' warns: there are no GPU kernels, the CPU is used"},
 
     {"inference", "inputs", "", "list of arrays", "one array per model input"},
     {"inference", "data_format", "None", "'nhwc' or 'nchw', or a list of them",
      "layout of 4-D inputs; None means nhwc"},
     {"inference", "inputs_pass_through", "None", "list of 0 or 1", "1: the array is fed as it is"},
-    {"inference", "get_frame_id", "False", "bool", "", kRefused},
+    {"inference", "get_frame_id", "False", "bool", "of async_mode, which the toolkit does not support",
+     OptionStatus::Ignored},
+
+    {"eval_perf", "is_print", "True", "bool", "print the text as well as give it"},
+    {"eval_perf", "fix_freq", "True", "bool", "fix the clocks of a device while it is timed"},
+    {"eval_memory", "is_print", "True", "bool", "print the text as well as give the numbers"},
 
     {"accuracy_analysis", "inputs", "", "list of paths, one image or .npy file per model input",
      "the sample whose layers are compared"},
@@ -173,8 +181,7 @@ constexpr Option kOptions[] = {
 
 // Methods of the class that are not built yet: refused by name (the API reference, chapters after the ones above).
 constexpr UnbuiltMethod kUnbuiltMethods[] = {
-    {"eval_perf", false},    {"eval_memory", false},  {"get_sdk_version", false},
-    {"list_devices", false}, {"reg_custom_op", true}, {"export_encrypted_rknn_model", true},
+    {"get_sdk_version", false}, {"list_devices", false}, {"reg_custom_op", true}, {"export_encrypted_rknn_model", true},
     {"codegen", true},
 };
 

@@ -18,6 +18,7 @@
 #include "compiler/search/search.h"
 #include "core/base/log.h"
 #include "core/base/tensor.h"
+#include "toolkit/evaluation.h"
 #include "toolkit/options.h"
 
 namespace openrknn {
@@ -64,6 +65,11 @@ class Toolkit {
   /// and layout; float32 for quantized and fp16 outputs, integers as they are. NaN inputs are refused.
   std::vector<Tensor> inference(std::vector<Tensor> inputs, std::vector<std::string> data_format,
                                 std::vector<bool> pass_through);
+  /// The vendor's text of times: of layers with init_runtime(perf_debug=True), else in total. Without a device an
+  /// estimate (docs/estimates.md), and the text says so.
+  std::string eval_perf(bool fix_freq = true);
+  /// Needs init_runtime(eval_mem=True). Without a device an estimate.
+  MemoryReport eval_memory();
   /// Every layer of the simulator beside golden, for one sample: the paths in `inputs`, one per model input. Files go
   /// to output_dir unless it is None, report.html among them. For whoever prints: error_table().
   Analysis accuracy_analysis(const ArgumentValues&);

@@ -11,6 +11,12 @@ namespace openrknn {
 
 enum class Stage : uint8_t { New, Configured, Loaded, Built, Deployed };
 
+/// What init_runtime was given.
+struct RuntimeOptions {
+  bool perf_debug = false, eval_mem = false;
+  int cores = 1;  ///< that core_mask names
+};
+
 struct Toolkit::State {
   MessageSink sink;
   Progress progress;
@@ -25,6 +31,7 @@ struct Toolkit::State {
   std::string file;  // the model as .rknn bytes, once it exists
   Model deployed;    // after load_rknn: ports and target
   std::unique_ptr<Simulator> simulator;
+  RuntimeOptions runtime;
 
   State(MessageSink s, Progress p, int threads) : sink(std::move(s)), progress(std::move(p)), pool(threads) {}
 

@@ -131,15 +131,22 @@ TEST_F(CapiRun, LatencyHoldsTheCore) {
   EXPECT_GE(time.run_duration, 20000);
 }
 
-TEST_F(CapiRun, LatencyIsANumberOfMilliseconds) {
+TEST_F(CapiRun, LatencyIsANumberOfMillisecondsOrTheModelsEstimate) {
   std::string bytes = file_bytes(int8_model());
-  for (const char* text : {"model", "fast", "-1", "1s", "nan", "1e9"}) {
+  for (const char* text : {"modell", "fast", "-1", "1s", "nan", "1e9"}) {
     const Variable variable("OPENRKNN_SIM_LATENCY", text);
     rknn_context context = 0;
     EXPECT_LT(rknn_init(&context, bytes.data(), static_cast<uint32_t>(bytes.size()), 0, nullptr), 0) << text;
     EXPECT_EQ(context, 0u);
     EXPECT_NE(std::string(door().last_diagnostic()).find("OPENRKNN_SIM_LATENCY"), std::string::npos);
   }
+  // Small as the model is, a run takes the target 30 us and more (docs/estimates.md).
+  const rknn_context context = ready("model");
+  ASSERT_NE(context, 0u);
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EQ(rknn_run(context, nullptr), RKNN_SUCC);
+  EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::microseconds(30));
+  rknn_destroy(context);
 }
 
 }  // namespace

@@ -248,6 +248,28 @@ class RKNN:
         _core.check_options("inference", {"get_frame_id": get_frame_id})
         return self._core.inference(list(inputs), data_format, inputs_pass_through)
 
+    @_logged
+    def eval_perf(self, is_print=True, fix_freq=True):
+        """The time a run takes, as the toolkit's text: of every layer with init_runtime(perf_debug=True).
+
+        Without a device it is an estimate for the model's target (docs/estimates.md), and the text says so.
+        """
+        text = self._core.eval_perf(bool(fix_freq))
+        if is_print:
+            print(text)
+        return text
+
+    @_logged
+    def eval_memory(self, is_print=True):
+        """Bytes the model needs: weight_memory, internal_memory, other_memory, total_memory (total_model_allocation).
+
+        Needs init_runtime(eval_mem=True). Without a device they are estimated, and the printed text says so.
+        """
+        text, sizes = self._core.eval_memory()
+        if is_print:
+            print(text)
+        return sizes
+
     @_status
     def accuracy_analysis(self, inputs, output_dir="./snapshot", target=None, device_id=None):
         """Compares every layer of the simulator with the float model, for one sample. Returns 0 or -1.

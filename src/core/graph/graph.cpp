@@ -340,4 +340,12 @@ Location Graph::where(NodeId id) const {
   return location;
 }
 
+std::vector<Shape> shapes_of(const Graph& graph, const std::vector<ValueId>& values) {
+  std::vector<Shape> shapes;
+  for (const ValueId id : values) {
+    if (id != ValueId::None) shapes.push_back(graph[id].shape);
+  }
+  return shapes;
+}
+
 }  // namespace openrknn

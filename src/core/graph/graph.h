@@ -162,4 +162,7 @@ class Graph {
 /// said to be. Throws Error (GraphInvalid) listing everything that is wrong.
 void verify(const Graph&);
 
+/// Of those that are not left out.
+std::vector<Shape> shapes_of(const Graph&, const std::vector<ValueId>&);
+
 }  // namespace openrknn

@@ -15,22 +15,19 @@ std::string variable(const char* name) {
   return text == nullptr ? "" : text;
 }
 
-/// Milliseconds a run holds its core at least, so that scheduling can be watched off-board.
-std::chrono::microseconds latency() {
+/// Milliseconds, or "model".
+Latency latency() {
   const std::string text = variable("OPENRKNN_SIM_LATENCY");
   if (text.empty()) return {};
-  if (text == "model") {
-    fail(Code::NotBuilt, "OPENRKNN_SIM_LATENCY=model: estimates of a board's time are not built yet",
-         "give a number of milliseconds: OPENRKNN_SIM_LATENCY=10");
-  }
+  if (text == "model") return {.estimated = true};
   constexpr double kMost = 3600e3;
   char* end = nullptr;
   const double milliseconds = std::strtod(text.c_str(), &end);
   if (*end != '\0' || !(milliseconds >= 0 && milliseconds <= kMost)) {
     fail(Code::ConfigBadValue,
-         fmt::format("OPENRKNN_SIM_LATENCY: got '{}', expected milliseconds from 0 to {:.0f}", text, kMost));
+         fmt::format("OPENRKNN_SIM_LATENCY: got '{}', expected milliseconds from 0 to {:.0f}, or model", text, kMost));
   }
-  return std::chrono::microseconds(std::llround(milliseconds * 1000));
+  return {.fixed = std::chrono::microseconds(std::llround(milliseconds * 1000))};
 }
 
 }  // namespace

@@ -36,10 +36,10 @@ struct Binding {
 
 /// What the environment asked for when a context was made.
 struct Environment {
-  int log_level = 0;                     ///< RKNN_LOG_LEVEL
-  std::string dump_folder;               ///< RKNN_DUMP_DIR
-  bool dump_native = false;              ///< RKNN_DUMP_QUANT
-  std::chrono::microseconds latency{0};  ///< OPENRKNN_SIM_LATENCY
+  int log_level = 0;         ///< RKNN_LOG_LEVEL
+  std::string dump_folder;   ///< RKNN_DUMP_DIR
+  bool dump_native = false;  ///< RKNN_DUMP_QUANT
+  Latency latency;           ///< OPENRKNN_SIM_LATENCY
 };
 
 /// What an rknn_context stands for. `mutex` is held during every call on it, and no run is under way then but in

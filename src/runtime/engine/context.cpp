@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 #include "core/base/error.h"
+#include "core/targets/cost_model.h"
 #include "runtime/engine/batch.h"
 
 namespace openrknn {
@@ -46,8 +48,17 @@ Context::Context(std::shared_ptr<LoadedModel> model, std::shared_ptr<Device> dev
 
 std::unique_ptr<Context> Context::duplicate() const {
   auto copy = std::make_unique<Context>(model_, device_);
-  copy->latency_ = latency_;
+  copy->set_latency(latency_);
   return copy;
+}
+
+void Context::set_latency(Latency latency) {
+  latency_ = latency;
+  latency_of_item_ = latency.fixed;
+  if (!latency.estimated) return;
+  const Graph& shapes = model().variants[variant_];
+  const ModelCost cost = cost_of_model(shapes, device_->target(), types_of_graph(shapes));
+  latency_of_item_ = std::chrono::microseconds(std::llround(cost.microseconds));
 }
 
 int Context::most_lanes() const { return static_cast<int>(std::min<int64_t>(items(), device_->cores().count())); }
@@ -66,6 +77,7 @@ void Context::set_variant(size_t variant) {
   if (variant == variant_) return;
   variant_ = variant;
   for (auto& item : inputs_) std::fill(item.begin(), item.end(), std::nullopt);
+  if (latency_.estimated) set_latency(latency_);
   forget_results();
 }
 
@@ -160,7 +172,7 @@ Lane::Job Context::job(size_t lane) {
   job.core_mask = mask_of_lane(lane);
   job.watch = watch();
   job.profiling = profiling_;
-  job.latency = latency_;
+  job.latency = latency_of_item_;
   const size_t arena = internal_memory_.size() / static_cast<size_t>(most_lanes());
   job.arena = internal_memory_.subspan(lane * arena, arena);
   job.save_outputs = items() > 1 || !internal_memory_.empty();

@@ -11,6 +11,12 @@
 
 namespace openrknn {
 
+/// How long a run of one item holds its core at least, so that scheduling can be watched off-board.
+struct Latency {
+  std::chrono::microseconds fixed{0};
+  bool estimated = false;  ///< as long as the target is estimated to take (docs/estimates.md), in place of `fixed`
+};
+
 /// Not thread-safe but for cancel(): the caller locks. Contexts of one model may run at the same time.
 ///
 /// A batch is split where it comes in and joined where it goes out: in between every item has inputs, a run and outputs
@@ -47,8 +53,7 @@ class Context {
   /// The following runs keep every value readable.
   void set_keep_values(bool on);
   /// Every item holds its core at least that long.
-  void set_latency(std::chrono::microseconds latency) { latency_ = latency; }
-  std::chrono::microseconds latency() const { return latency_; }
+  void set_latency(Latency);
 
   /// Memory that runs need beside weights, inputs and outputs: enough for every shape and all lanes of a batch.
   int64_t internal_bytes() const;
@@ -102,7 +107,8 @@ class Context {
   uint32_t core_mask_ = kAnyCore;
   int batch_cores_ = 0;
   bool profiling_ = false, keep_values_ = false;
-  std::chrono::microseconds latency_{0};
+  Latency latency_;
+  std::chrono::microseconds latency_of_item_{0};  ///< with the active shapes
   std::span<std::byte> internal_memory_;
   RunControl control_;
   std::vector<std::vector<std::optional<FedInput>>> inputs_;  // by item, then by input
