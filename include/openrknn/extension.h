@@ -20,7 +20,7 @@ extern "C" {
 #include "rknn_api.h"
 
 #define RKNN_QUERY_OPENRKNN 0x4f524b00
-#define OPENRKNN_EXTENSION_VERSION 3
+#define OPENRKNN_EXTENSION_VERSION 4
 
 /* Called once an entry with borrowed text. */
 typedef void (*openrknn_text_pair)(void* user, const char* key, size_t key_bytes, const char* value,
@@ -44,6 +44,12 @@ typedef struct openrknn_value {
   uint64_t size; /* bytes */
 } openrknn_value;
 typedef void (*openrknn_value_visitor)(void* user, const openrknn_value* value);
+
+/* Computes one node of a custom operator: `outputs[i].data` is to be written. Arrays are dense, in logical order, real
+ * numbers as float32; an optional input that is left out has no data. Gives 0, or a negative code that ends the run.
+ * Throws nothing. Called on the thread that runs, by one thread at a time a node. */
+typedef int (*openrknn_compute)(void* user, const char* node, const openrknn_value* inputs, uint32_t n_inputs,
+                                const openrknn_value* outputs, uint32_t n_outputs);
 
 /* What the virtual cores did since the process began. */
 typedef struct openrknn_core_counters {
@@ -99,6 +105,10 @@ typedef struct openrknn_functions {
   /* Since version 3. The scale of a quantized input (`is_output` 0) or output, which rknn_tensor_attr rounds to
    * float32; 0 if the tensor has none. */
   int (*scale)(rknn_context context, int32_t is_output, uint32_t index, double* scale);
+
+  /* Since version 4. Like rknn_register_custom_ops for one operator type, with data of the caller's own: `user` is
+   * handed to `compute` as it is and has to outlive the context. */
+  int (*register_compute)(rknn_context context, const char* op_type, openrknn_compute compute, void* user);
 } openrknn_functions;
 
 #ifdef __cplusplus

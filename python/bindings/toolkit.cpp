@@ -7,6 +7,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "bindings/arrays.h"
+#include "bindings/custom_operators.h"
 #include "bindings/interrupt.h"
 #include "bindings/subjects.h"
 #include "compiler/analysis/error_table.h"
@@ -86,6 +87,12 @@ void bind_toolkit(nb::module_& module) {
           [](Toolkit* self, nb::object log) { new (self) Toolkit(sink_to(std::move(log)), until_interrupted()); },
           nb::arg("log"))
       .def("config", [](Toolkit& self, const nb::dict& values) { self.config(arguments_from_dict(values)); })
+      .def(
+          "reg_custom_op",
+          [](Toolkit& self, const std::string& type, nb::object infer, nb::object compute) {
+            self.reg_custom_op(custom_operator(type, std::move(infer), std::move(compute)));
+          },
+          nb::arg("type"), nb::arg("infer").none(), nb::arg("compute").none())
       .def("load_onnx",
            [](Toolkit& self, const std::string& path, const nb::dict& values, const nb::list& initial) {
              std::vector<std::optional<Tensor>> tensors;

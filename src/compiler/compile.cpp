@@ -9,6 +9,7 @@
 #include "compiler/auto_hybrid.h"
 #include "compiler/compile_checks.h"
 #include "compiler/compile_report.h"
+#include "compiler/passes/prune_channels.h"
 #include "compiler/quantize/constants.h"
 #include "compiler/quantize/given_precision.h"
 #include "compiler/shape_sets.h"
@@ -53,6 +54,15 @@ void optimize_in_stages(Graph& graph, Stages& stages, const CorrectionContext& c
   stages.run_corrections(corrections_of_fused_graph(), graph, correcting);
   // Fusing leaves glue behind (a Reshape of a folded bias, an unused branch).
   stages.run_passes("clean again", clean_passes(), graph);
+}
+
+void prune(Graph& graph, Stages& stages, CompileReport& report, bool is_largest) {
+  stages.run("prune_channels", graph, [&] {
+    const PassContext context{.evaluate = {},
+                              .note = [&](std::string_view line) { report.pass_log.emplace_back(line); }};
+    const std::string result = pruning_text(prune_channels(graph, context));
+    if (is_largest && !result.empty()) report.results.push_back(result);
+  });
 }
 
 QuantizeOptions quantize_options_of(const CompileOptions& options, const PreparedBuild& prepared) {
@@ -171,6 +181,8 @@ PreparedBuild prepare(std::span<const Graph> shape_sets, const CompileOptions& o
         report_parameters(options, kept, report);
       }
       optimize_in_stages(graph, stages, correcting);
+      // Last of what changes the layers: the passes have put everything linear into their weights.
+      if (options.model_pruning) prune(graph, stages, report, prepared.goldens.empty());
     }
     if (observations) observations->is_complete = true;
     require_fixed_shapes(graph, "a compile");
@@ -247,6 +259,10 @@ Compiled finish(const PreparedBuild& prepared, const CompileOptions& options, co
     }
     // Last: integers are computed once, from parameters that no longer change, and stored.
     stages.run("lower", graph, [&] { lower(graph, target); });
+    if (!options.op_targets.empty()) {
+      std::vector<std::string> unread;
+      place_layers(graph, target, options.op_targets, is_largest ? report.warnings : unread);
+    }
     if (options.check) verify(graph);
     if (is_largest) {
       count_nodes(graph, report);
@@ -254,6 +270,7 @@ Compiled finish(const PreparedBuild& prepared, const CompileOptions& options, co
       model.sections[std::string(kPrecisionSection)] = encode_precision_notes(notes_of(golden, precision));
       compiled.recipe = {precision, prepared.calibration, quantize_options, given};
     }
+    if (options.sparse_infer && is_largest) report_sparse_layers(graph, report);
     if (options.keep_goldens) compiled.goldens.push_back(golden);
     model.variants.push_back(std::move(graph));
   }
@@ -265,6 +282,8 @@ Compiled finish(const PreparedBuild& prepared, const CompileOptions& options, co
   model.target = std::string(target.name);
   model.arithmetic = arithmetic_of(target);
   model.batch = options.batch;
+  model.single_core = options.single_core;
+  model.sparse = options.sparse_infer;
   model.remove_weight = options.remove_weight;
   model.custom_string = options.custom_string;
   model.tool_version = version();

@@ -12,6 +12,7 @@
 #include "compiler/corrections/corrections.h"
 #include "compiler/corrections/float_corrections.h"
 #include "compiler/dataset/samples.h"
+#include "compiler/op_targets.h"
 #include "compiler/quantize/quantize.h"
 #include "core/base/log.h"
 #include "core/base/thread_pool.h"
@@ -39,6 +40,11 @@ struct CompileOptions {
   bool bias_correction = false;  ///< corrections/bias_correction.cpp
   Rounding rounding = Rounding::Nearest;  ///< corrections/weight_rounding.cpp
   int optimization_level = 3;
+  std::vector<std::string> left_out_passes;   ///< by name (passes/rule_names.h)
+  bool model_pruning = false;                 ///< channels that are always zero leave (passes/prune_channels.h)
+  std::vector<OpTarget> op_targets;           ///< which layers are wanted on the CPU (op_targets.h)
+  bool sparse_infer = false;                  ///< layers whose weights are 4:2 sparse are computed as such
+  bool single_core = false;                   ///< the model runs on one core at a time
   std::vector<std::vector<float>> mean, std;  ///< per input; empty = none
   std::vector<bool> rgb_to_bgr;               ///< per input, or one for all; images of the dataset only
   /// Asked for by tensor of golden: they replace what calibration says of it and of all that share codes with it.
@@ -71,6 +77,7 @@ struct AppliedRule {
 struct CompileReport {
   std::vector<StageTime> times;
   std::vector<std::string> pass_log, warnings;
+  std::vector<std::string> results;         ///< what options achieved, for the user: pruned channels
   std::vector<SetFinding> calibration_set;  ///< what is to be said about it; the certain part is among the warnings
   std::vector<std::pair<std::string, std::string>> facts;  ///< what was asked for, for reports: ("scheme", "w8a8")
   std::vector<AppliedRule> precision_rules;

@@ -5,6 +5,7 @@
 
 #include "compiler/corrections/concat_ranges.h"
 #include "compiler/quantize/match_rules.h"
+#include "core/targets/sparsity.h"
 
 namespace openrknn {
 
@@ -72,6 +73,31 @@ void count_nodes(const Graph& graph, CompileReport& report) {
     if (first.quant.has_value() && first.dtype == DType::Int16) ++report.int16_nodes;
     if (is_floating(first.dtype)) ++report.float_nodes;
   }
+}
+
+void report_sparse_layers(const Graph& graph, CompileReport& report) {
+  int64_t layers = 0, sparse = 0;
+  std::string first;
+  for (const NodeId id : graph.order()) {
+    const Node& node = graph[id];
+    if (node.op != "Conv") continue;
+    ++layers;
+    const std::string reason = why_dense(graph, node);
+    if (reason.empty()) {
+      ++sparse;
+    } else if (first.empty()) {
+      first = fmt::format("'{}': {}", node.name, reason);
+    }
+  }
+  if (sparse == 0) {
+    report.warnings.push_back(
+        fmt::format("sparse_infer=True has no effect: none of {} convolutions is 4:2 sparse along "
+                    "its input channels (docs/sparsity.md){}",
+                    layers, first.empty() ? "" : "; " + first));
+    return;
+  }
+  report.results.push_back(
+      fmt::format("sparse_infer: {} of {} convolutions are computed as 4:2 sparse", sparse, layers));
 }
 
 }  // namespace openrknn

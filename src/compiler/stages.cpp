@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "compiler/compile_checks.h"
 #include "core/executor/plan.h"
 #include "core/graph/text.h"
@@ -18,7 +20,7 @@ void Stages::run_passes(std::string_view stage, std::span<const Pass> passes, Gr
       if (round == kMostRounds) fail(Code::Internal, fmt::format("stage '{}' does not come to rest", stage));
       changed = false;
       for (const Pass& pass : passes) {
-        if (pass.level > options_.optimization_level) continue;
+        if (pass.level > options_.optimization_level || is_left_out(pass)) continue;
         begin(pass.name);
         if (!pass.run(graph, context)) continue;
         changed = true;
@@ -26,6 +28,10 @@ void Stages::run_passes(std::string_view stage, std::span<const Pass> passes, Gr
       }
     }
   });
+}
+
+bool Stages::is_left_out(const Pass& pass) const {
+  return std::ranges::find(options_.left_out_passes, pass.name) != options_.left_out_passes.end();
 }
 
 void Stages::run_corrections(std::span<const Correction> corrections, Graph& graph, const CorrectionContext& context) {

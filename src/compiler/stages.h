@@ -38,6 +38,7 @@ class Stages {
   void run_corrections(std::span<const Correction>, Graph&, const CorrectionContext&);
 
  private:
+  bool is_left_out(const Pass&) const;
   void add_time(std::string_view stage, double seconds);
   void begin(std::string_view stage) const {
     if (progress_) progress_(stage, 0, 0);

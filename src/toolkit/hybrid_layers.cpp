@@ -9,6 +9,7 @@
 
 #include "compiler/analysis/analyze.h"
 #include "compiler/quantize/precision_rules.h"
+#include "compiler/vendor_names.h"
 
 namespace openrknn {
 namespace {
@@ -23,29 +24,6 @@ std::vector<ValueId> real_results(const Graph& golden) {
     }
   }
   return values;
-}
-
-// ---- names users may write
-
-/// Ends of names by which the toolkit's own optimizer tells its tensors apart (toolkit.md 6.11).
-constexpr std::string_view kSuffixes[] = {"__float16", "__int8", "__int16", "_int8", "_int16",  "-rs",  "_rs",
-                                          "_tp",       "_mm",    "_sw",     "_ln",   "_before", "_sdpa"};
-
-bool names_a_layer(const Graph& golden, std::string_view name) {
-  if (!golden.computing(name).empty()) return true;
-  const ValueId value = golden.find(name);
-  return value != ValueId::None && golden[value].producer != NodeId::None;
-}
-
-/// The name as the graph has it; "" if nothing is called so.
-std::string layer_name(const Graph& golden, const std::string& name) {
-  if (names_a_layer(golden, name)) return name;
-  for (const std::string_view suffix : kSuffixes) {
-    if (!name.ends_with(suffix)) continue;
-    const std::string stem = name.substr(0, name.size() - suffix.size());
-    if (names_a_layer(golden, stem)) return stem;
-  }
-  return {};
 }
 
 // ---- paths
@@ -152,7 +130,7 @@ class Comparison {
   }
 
   void take_layer(const CustomLayer& layer) {
-    const std::string name = layer_name(golden_, layer.name);
+    const std::string name = layer_named(golden_, layer.name);
     std::string dtype = layer.dtype;
     std::transform(dtype.begin(), dtype.end(), dtype.begin(), [](unsigned char c) { return std::tolower(c); });
     constexpr std::pair<std::string_view, DType> kTypes[] = {

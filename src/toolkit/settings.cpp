@@ -7,6 +7,7 @@
 #include <array>
 #include <charconv>
 
+#include "compiler/passes/rule_names.h"
 #include "toolkit/precision_option.h"
 
 namespace openrknn {
@@ -233,6 +234,46 @@ void set_platform(Settings& settings, const ArgumentValue& value, Diagnostics& p
                    : "known: " + known);
 }
 
+void set_op_target(CompileOptions& compile, const ArgumentValue& value, Diagnostics& problems) {
+  if (value.is_none()) return;
+  const auto* entries = std::get_if<std::map<std::string, ArgumentValue>>(&value.data);
+  if (entries == nullptr) bad_value("config: op_target", value, "a dict like {'conv1': 'cpu'}");
+  constexpr std::array<std::pair<std::string_view, Placement>, 4> kPlaces = {
+      {{"auto", Placement::Auto}, {"npu", Placement::Npu}, {"cpu", Placement::Cpu}, {"gpu", Placement::Gpu}}};
+  for (const auto& [key, place] : *entries) {
+    const auto* text = std::get_if<std::string>(&place.data);
+    const auto* row =
+        std::ranges::find_if(kPlaces, [&](const auto& row_) { return text && row_.first == lower(*text); });
+    if (row == kPlaces.end()) {
+      problems.add(Code::ConfigBadValue, {},
+                   fmt::format("config: op_target: '{}': got {}, expected 'cpu', 'npu', 'gpu' or 'auto'", key,
+                               to_string(place)));
+      continue;
+    }
+    compile.op_targets.push_back({key, row->second});
+  }
+}
+
+/// The option is for RK3588 and RK3576, whose models can be divided among cores.
+void set_single_core(CompileOptions& compile, const ArgumentValue& value, Diagnostics& problems) {
+  compile.single_core = bool_of(value, "config: single_core_mode");
+  const Target* target = find_target(compile.target);
+  if (compile.single_core && target != nullptr && target->cores == 1) {
+    problems.add(
+        Code::ConfigUnsupported, {},
+        fmt::format("config: single_core_mode is for RK3588 and RK3576, {} has one core", target->display_name),
+        "leave it out");
+  }
+}
+
+/// Structured sparsity is for the NPUs that can skip zeros.
+void set_sparse(CompileOptions& compile, const ArgumentValue& value, Diagnostics& problems) {
+  compile.sparse_infer = bool_of(value, "config: sparse_infer");
+  if (!compile.sparse_infer || compile.target == "rk3576" || compile.target == "rv1126b") return;
+  problems.add(Code::ConfigUnsupported, {}, fmt::format("config: sparse_infer is not supported by {}", compile.target),
+               "platforms that do: rk3576, rv1126b");
+}
+
 // Sets of shapes, one shape an input: [[[1, 3, 224, 224]], [[1, 3, 160, 160]]].
 void set_dynamic_input(Settings& settings, const ArgumentValue& value, Diagnostics& problems,
                        std::vector<std::string>& warnings) {
@@ -386,6 +427,13 @@ Settings make_settings(const ArgumentValues& given, std::vector<std::string>& wa
   collect([&] { compile.quantize_weight = bool_of(values["quantize_weight"], "config: quantize_weight"); });
   collect([&] { compile.bias_correction = bool_of(values["bias_correction"], "config: bias_correction"); });
   collect([&] { set_rounding(compile, text_of(values["rounding"], "config: rounding"), problems); });
+  collect([&] { set_op_target(compile, values["op_target"], problems); });
+  collect([&] { set_single_core(compile, values["single_core_mode"], problems); });
+  collect([&] { set_sparse(compile, values["sparse_infer"], problems); });
+  collect([&] { compile.model_pruning = bool_of(values["model_pruning"], "config: model_pruning"); });
+  collect([&] {
+    compile.left_out_passes = passes_to_leave_out(names_of(values["disable_rules"], "config: disable_rules"), warnings);
+  });
   collect([&] { set_dynamic_input(settings, values["dynamic_input"], problems, warnings); });
   problems.throw_if_any();
   return settings;

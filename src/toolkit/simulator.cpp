@@ -4,8 +4,12 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
+#include <utility>
 
 #include "core/base/layout.h"
+#include "core/graph/custom.h"
+#include "runtime/session/door.h"
 #include "runtime/session/model_context.h"
 
 namespace openrknn {
@@ -98,8 +102,36 @@ uint32_t checked_size(size_t bytes) {
 
 }  // namespace
 
+/// The user's code for one operator type, behind the runtime's C callback.
+struct RegisteredCode {
+  CustomOperatorCode code;
+  std::map<std::string, CustomNode> nodes;  // by name, with their attributes
+  std::exception_ptr failure;               // what the code threw: it cannot pass the C API
+
+  static int compute(void* user, const char* node, const openrknn_value* inputs, uint32_t n_inputs,
+                     const openrknn_value* outputs, uint32_t n_outputs) noexcept {
+    auto& self = *static_cast<RegisteredCode*>(user);
+    try {
+      std::vector<std::byte*> buffers;
+      const auto add = [&](const openrknn_value* values, uint32_t count) {
+        for (uint32_t i = 0; i < count; ++i) {
+          buffers.push_back(static_cast<std::byte*>(const_cast<void*>(values[i].data)));
+        }
+      };
+      add(inputs, n_inputs);
+      add(outputs, n_outputs);
+      compute_custom(self.code, self.nodes.at(node), buffers);
+      return 0;
+    } catch (...) {
+      self.failure = std::current_exception();
+      return -1;
+    }
+  }
+};
+
 struct Simulator::State {
   std::string file;
+  std::vector<std::unique_ptr<RegisteredCode>> codes;  // outlive the context
   session::ModelContext context;
   std::vector<rknn_tensor_attr> inputs, outputs;          // of the shapes that are active
   std::vector<std::vector<rknn_tensor_attr>> shape_sets;  // the inputs of each; empty: the model has one
@@ -114,6 +146,33 @@ struct Simulator::State {
         ports(std::move(ports_of_inputs)) {
     file = {};  // the runtime made its own copy
     if (shape_set_count > 1) read_shape_sets();
+  }
+
+  void register_custom(std::vector<CustomOperatorCode> custom, const Graph& graph) {
+    for (CustomOperatorCode& code : custom) {
+      auto registered = std::make_unique<RegisteredCode>();
+      for (const NodeId id : graph.order()) {
+        if (custom_type(graph[id]) == code.type) registered->nodes.emplace(graph[id].name, custom_node(graph, id));
+      }
+      if (registered->nodes.empty() || !code.compute) continue;
+      const std::string type = code.type;
+      registered->code = std::move(code);
+      codes.push_back(std::move(registered));
+      const openrknn_functions* door = session::open_door(context.runtime(), context.handle());
+      if (door == nullptr || door->version < 4) {
+        fail(Code::RuntimeCallFailed, fmt::format("the runtime takes no code for the custom operator {}", type),
+             "use the librknnrt.so of this version");
+      }
+      context.check(door->register_compute(context.handle(), type.c_str(), RegisteredCode::compute, codes.back().get()),
+                    "register_compute");
+    }
+  }
+
+  /// What the user's code threw during a run that failed.
+  void rethrow_failure_of_code() {
+    for (const auto& code : codes) {
+      if (code->failure) std::rethrow_exception(std::exchange(code->failure, nullptr));
+    }
   }
 
   void read_shape_sets() {
@@ -176,8 +235,11 @@ struct Simulator::State {
   }
 };
 
-Simulator::Simulator(const std::string& file, std::vector<Port> ports, size_t shape_sets)
-    : state_(std::make_unique<State>(file, std::move(ports), shape_sets)) {}
+Simulator::Simulator(const std::string& file, std::vector<Port> ports, size_t shape_sets,
+                     std::vector<CustomOperatorCode> custom, const Graph* graph)
+    : state_(std::make_unique<State>(file, std::move(ports), shape_sets)) {
+  if (graph != nullptr) state_->register_custom(std::move(custom), *graph);
+}
 Simulator::~Simulator() = default;
 
 std::vector<Tensor> Simulator::run(const std::vector<SimulatorInput>& given_arrays) {
@@ -237,6 +299,7 @@ std::vector<Tensor> Simulator::run(const std::vector<SimulatorInput>& given_arra
     state_->context.run();
     state_->context.get_outputs(outputs);
   } catch (const SessionError& error) {
+    state_->rethrow_failure_of_code();
     fail(Code::RuntimeCallFailed, error.what());
   }
   return results;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/model/ports.h"
+#include "toolkit/custom_operators.h"
 
 namespace openrknn {
 
@@ -21,8 +22,9 @@ struct SimulatorInput {
 class Simulator {
  public:
   /// `file` is a whole .rknn file in memory; it is copied. `ports` are its inputs. `shape_sets`: how many sets of input
-  /// shapes it has; of several, the arrays of a run choose one.
-  Simulator(const std::string& file, std::vector<Port> ports, size_t shape_sets);
+  /// shapes it has; of several, the arrays of a run choose one. `custom` computes Custom nodes of `graph`, the model's.
+  Simulator(const std::string& file, std::vector<Port> ports, size_t shape_sets,
+            std::vector<CustomOperatorCode> custom = {}, const Graph* graph = nullptr);
   ~Simulator();
   /// Outputs in the source model's rank and layout: float32 for quantized and fp16 ones, integers and bools as they
   /// are.

@@ -45,10 +45,43 @@ void Toolkit::config(const ArgumentValues& given) {
   if (state_->stage == Stage::New) state_->stage = Stage::Configured;
 }
 
+void Toolkit::reg_custom_op(CustomOperatorCode code) {
+  state_->require(state_->stage < Stage::Loaded, "reg_custom_op", "a model has been loaded already",
+                  "register operators before load_onnx");
+  if (code.type.empty()) {
+    fail(Code::ConfigBadValue, "reg_custom_op: op_type is empty", "name the operator as the model does");
+  }
+  const bool has_code = code.compute || code.infer;
+  const auto onnx = std::ranges::find(importers(), "ONNX", &Importer::framework);
+  const bool is_standard = std::ranges::any_of(
+      onnx->operators(), [&](const SourceOperator& row) { return row.op == code.type && row.refused.empty(); });
+  if (is_standard && has_code) {
+    fail(Code::ConfigBadValue,
+         fmt::format("reg_custom_op: '{}' is an operator of ONNX, which has its own meaning", code.type),
+         "give the operator a name of its own, cst… by convention");
+  }
+  if (!is_standard && !has_code) {
+    fail(Code::ConfigBadValue,
+         fmt::format("reg_custom_op: '{}' has neither shape_infer nor compute, and is no operator of ONNX", code.type),
+         "give the class both methods");
+  }
+  if (std::ranges::any_of(state_->custom_operators,
+                          [&](const CustomOperatorCode& other) { return other.type == code.type; })) {
+    fail(Code::ConfigBadValue, fmt::format("reg_custom_op: '{}' is registered already", code.type));
+  }
+  if (is_standard) {
+    state_->say(LogLevel::Info, "reg_custom_op",
+                fmt::format("'{}' is computed by the built-in operator here; a plug-in of the runtime may replace it",
+                            code.type));
+  }
+  state_->custom_operators.push_back(std::move(code));
+}
+
 void Toolkit::load_onnx(const std::filesystem::path& path, const ArgumentValues& given,
                         std::vector<std::optional<Tensor>> initial_values) {
   std::vector<std::string> warnings;
-  const ImportOptions options = make_import_options("load_onnx", given, std::move(initial_values), warnings);
+  ImportOptions options = make_import_options("load_onnx", given, std::move(initial_values), warnings);
+  options.custom_ops = declarations(state_->custom_operators);
   state_->warn("load_onnx", warnings);
   load_as("load_onnx", "ONNX", path, options);
 }
@@ -153,6 +186,7 @@ void Toolkit::build(bool quantize, const std::filesystem::path& dataset, std::ve
   state.require_loaded("build");
   CompileOptions options = state.settings.compile;
   options.quantize = quantize;
+  options.custom_code = custom_code(state.custom_operators);
   std::unique_ptr<Samples> samples;
   const bool has_samples = !dataset.empty() || !arrays.empty();
   if (needs_samples(options) && !has_samples) {
@@ -185,6 +219,7 @@ void Toolkit::build(bool quantize, const std::filesystem::path& dataset, std::ve
 void Toolkit::State::take_built(Compiled built, std::string_view method) {
   compiled = std::move(built);
   warn(method, compiled->report.warnings);
+  for (const std::string& line : compiled->report.results) say(LogLevel::Info, "", line);
   for (const AppliedRule& rule : compiled->report.precision_rules) {
     say(LogLevel::Info, method,
         fmt::format("precision rule '{}' names {}", rule.rule,
@@ -272,7 +307,7 @@ Analysis Toolkit::accuracy_analysis(const ArgumentValues& given) {
   const AnalysisRequest request{.model = state.model(),
                                 .golden = golden,
                                 .samples = *sample,
-                                .custom = state.settings.compile.custom_code,
+                                .custom = custom_code(state.custom_operators),
                                 .snapshot = snapshot ? &*snapshot : nullptr};
   if (!snapshot) {
     Analysis analysis = analyze_model(request, state.pool, state.progress);
@@ -300,6 +335,7 @@ void Toolkit::release() {
   state_->file.clear();
   state_->settings = {};
   state_->config.clear();
+  state_->custom_operators.clear();
   state_->source.clear();
   state_->stage = Stage::New;
 }

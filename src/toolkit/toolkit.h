@@ -18,6 +18,7 @@
 #include "compiler/search/search.h"
 #include "core/base/log.h"
 #include "core/base/tensor.h"
+#include "toolkit/custom_operators.h"
 #include "toolkit/evaluation.h"
 #include "toolkit/options.h"
 
@@ -35,6 +36,9 @@ class Toolkit {
   Toolkit& operator=(const Toolkit&) = delete;
 
   void config(const ArgumentValues&);
+  /// Before load_onnx. An operator without compute and infer is one of the runtime's own set: accepted, and nothing
+  /// changes here. Throws Error (ConfigBadValue, ConfigWrongState).
+  void reg_custom_op(CustomOperatorCode);
   void load_onnx(const std::filesystem::path&, const ArgumentValues&,
                  std::vector<std::optional<Tensor>> initial_values = {});
   /// A network (.cfg) and its weights.

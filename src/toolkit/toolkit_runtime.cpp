@@ -111,7 +111,8 @@ void Toolkit::init_runtime(const ArgumentValues& given) {
     state.file = std::move(sink.data);
   }
   state.runtime = options;
-  state.simulator = std::make_unique<Simulator>(state.file, state.model().inputs, state.model().variants.size());
+  state.simulator = std::make_unique<Simulator>(state.file, state.model().inputs, state.model().variants.size(),
+                                                state.custom_operators, &state.model().variants.front());
 }
 
 std::vector<Tensor> Toolkit::inference(std::vector<Tensor> inputs, std::vector<std::string> data_format,

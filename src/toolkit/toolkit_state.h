@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "toolkit/custom_operators.h"
 #include "toolkit/settings.h"
 #include "toolkit/simulator.h"
 #include "toolkit/toolkit.h"
@@ -24,6 +25,7 @@ struct Toolkit::State {
 
   Stage stage = Stage::New;
   Settings settings;
+  std::vector<CustomOperatorCode> custom_operators;
   ArgumentValues config;         // what `settings` were made of
   std::filesystem::path source;  // the model file
   std::vector<Graph> imported;   // one for each set of input shapes, largest first

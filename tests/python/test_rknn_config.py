@@ -51,21 +51,13 @@ def test_no_platform_means_rk3566_with_a_warning(rknn, cnn, capfd, tmp_path):
 NOT_BUILT = {
     "config": {
         "compress_weight": [True],
-        "model_pruning": [True],
-        "op_target": [{"relu": "cpu"}],
         "remove_reshape": [True],
-        "sparse_infer": [True],
         "enable_flash_attention": [True],
     },
     "init_runtime": {
         "target": ["rk3588"],
         "device_id": ["1234"],
-        "perf_debug": [True],
-        "eval_mem": [True],
-        "async_mode": [True],
-        "fallback_prior_device": ["gpu"],
     },
-    "inference": {"get_frame_id": [True]},
 }
 
 
@@ -92,7 +84,7 @@ def test_what_is_not_built_is_refused_by_name(rknn, cnn, method, argument, value
 
 @pytest.mark.parametrize(
     "method",
-    "export_encrypted_rknn_model reg_custom_op codegen".split(),
+    "export_encrypted_rknn_model codegen".split(),
 )
 def test_methods_that_are_not_built_log_it_and_return_minus_one(rknn, method, capfd):
     assert getattr(rknn(), method)("some", "arguments") == -1
@@ -107,7 +99,7 @@ def test_methods_that_give_data_and_are_not_built_raise(rknn, method):
 
 @pytest.mark.parametrize(
     "argument",
-    "inputs_yuv_fmt quantized_hybrid_level disable_rules npu_do_output_nhwc target_sub_class batch_size core_num "
+    "inputs_yuv_fmt quantized_hybrid_level npu_do_output_nhwc target_sub_class batch_size core_num "
     "input_attrs output_attrs".split(),
 )
 def test_undocumented_arguments_warn_once_by_name(rknn, argument, capfd):

@@ -10,6 +10,8 @@ import traceback
 from openrknn import Error, _core
 from openrknn.api import precision_rules
 
+from .custom_op import custom_op_code
+
 _VERSION = f"{_core.__version__}"
 
 
@@ -135,6 +137,16 @@ class RKNN:
             kwargs["precision"] = precision_rules(kwargs["precision"])
         self._core.config({**values, **kwargs})
         return 0
+
+    @_status
+    def reg_custom_op(self, custom_op):
+        """Registers an operator that Python code computes, before load_onnx. Returns 0 or -1.
+
+        custom_op: a class or an instance with `op_type`, `shape_infer(self, node, in_shapes, in_dtypes)`, which gives
+        (out_shapes, out_dtypes), and `compute(self, node, inputs)`, which gives a list of arrays. Attributes of the node:
+        rknn.api.custom_op.get_node_attr(node, name). A class with op_type alone, of an operator of ONNX, is accepted.
+        """
+        self._core.reg_custom_op(*custom_op_code(custom_op))
 
     @_status
     def load_onnx(self, model, inputs=None, input_size_list=None, input_initial_val=None, outputs=None):

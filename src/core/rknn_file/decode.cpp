@@ -294,6 +294,8 @@ Model Decoder::decode(std::span<const Section> extras) {
   model.source_framework = text(source.source_framework());
   model.arithmetic = {text(source.arithmetic_family()), source.arithmetic_version()};
   model.batch = source.batch();
+  model.single_core = source.single_core();
+  model.sparse = source.sparse();
   if (source.golden() != nullptr) model.golden = graph(source.golden(), 0);
   for_each(source.extras(),
            [&](const file::Extra& entry) { model.sections[text(entry.name())] = extra(entry, extras); });

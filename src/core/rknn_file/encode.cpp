@@ -285,7 +285,8 @@ std::string Encoder::encode(const Model& model) {
     return file::CreateExtra(out_, name, static_cast<uint8_t>(entry.second.dtype()), list(entry.second.shape()));
   });
   out_.Finish(file::CreateModel(out_, variants, inputs, outputs, target, custom_string, tool_version, framework, family,
-                                model.arithmetic.version, model.batch, golden_offset, operators, extras),
+                                model.arithmetic.version, model.batch, golden_offset, operators, extras,
+                                model.single_core, model.sparse),
               file::ModelIdentifier());
   return {reinterpret_cast<const char*>(out_.GetBufferPointer()), out_.GetSize()};
 }

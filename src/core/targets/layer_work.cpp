@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/graph/products.h"
+#include "core/targets/sparsity.h"
 
 namespace openrknn {
 namespace {
@@ -107,6 +108,11 @@ class Counter {
         const int64_t steps = few ? taps / width * ceil_div(in * width, lanes.in) : taps * ceil_div(in, lanes.in);
         work.array_steps = static_cast<double>(pixels * steps) * static_cast<double>(ceil_div(out, lanes.out));
       }
+    }
+    if (types_.sparse && why_dense(graph_, node).empty()) {
+      work.array_steps /= 2;
+      // Half of the weights, and two bits for each that say where it stood.
+      work.weight_bytes = work.weight_bytes / 2 + work.weight_bytes / 8;
     }
     reread(work);
   }

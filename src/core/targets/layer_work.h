@@ -16,6 +16,7 @@ namespace openrknn {
 struct ElementTypes {
   std::function<DType(ValueId)> value;
   std::function<DType(NodeId)> node;
+  bool sparse = false;  ///< 4:2 sparse weights are skipped over (sparsity.h)
 };
 ElementTypes types_of_graph(const Graph&);
 

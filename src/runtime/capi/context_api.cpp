@@ -1,6 +1,8 @@
 // The life of a context: init, dup, destroy, and which cores it uses.
 #include <fmt/format.h>
 
+#include <bit>
+
 #include <array>
 
 #include "core/base/log.h"
@@ -128,6 +130,13 @@ void set_core_mask(Context& context, rknn_core_mask mask) {
     throw ApiError(RKNN_ERR_FAIL, Code::RuntimeBadArgument,
                    fmt::format("rknn_set_core_mask: failed to set core mask: {}, {} has {} cores",
                                static_cast<int>(mask), target.display_name, target.cores));
+  }
+  if (context.model().single_core && std::popcount(static_cast<uint32_t>(mask)) > 1) {
+    throw ApiError(RKNN_ERR_FAIL, Code::RuntimeBadArgument,
+                   fmt::format("rknn_set_core_mask: mask {} names several cores, the model was built with "
+                               "single_core_mode",
+                               static_cast<int>(mask)),
+                   "name one core, or build the model without single_core_mode");
   }
   context.set_core_mask(mask == RKNN_NPU_CORE_ALL ? present : static_cast<uint32_t>(mask));
 }

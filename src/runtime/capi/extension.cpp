@@ -135,6 +135,53 @@ int get_scale(rknn_context handle, int32_t is_output, uint32_t index, double* sc
   });
 }
 
+/// One node that a function of the caller's computes.
+class ComputedNode : public CustomInstance {
+ public:
+  ComputedNode(openrknn_compute code, void* user, const CustomSite& site, const ContextState& state)
+      : compute_(code), user_(user), site_(site), state_(state) {}
+
+  void compute() override {
+    std::vector<std::string> names;
+    names.reserve(site_.inputs.size() + site_.outputs.size());
+    const auto shown = [&](const std::vector<CustomTensor>& tensors) {
+      std::vector<openrknn_value> values;
+      for (const CustomTensor& tensor : tensors) {
+        names.emplace_back(name(tensor.dtype));
+        values.push_back({names.back().c_str(), static_cast<uint32_t>(tensor.shape.size()), tensor.shape.data(),
+                          tensor.memory ? tensor.memory->data() : nullptr,
+                          tensor.memory ? static_cast<uint64_t>(tensor.memory->size()) : 0});
+      }
+      return values;
+    };
+    const std::vector<openrknn_value> inputs = shown(site_.inputs), outputs = shown(site_.outputs);
+    const CallbackScope scope(state_);
+    const int code = compute_(user_, site_.node.c_str(), inputs.data(), static_cast<uint32_t>(inputs.size()),
+                              outputs.data(), static_cast<uint32_t>(outputs.size()));
+    if (code == 0) return;
+    throw ApiError(
+        RKNN_ERR_FAIL, Code::RuntimeCallFailed,
+        fmt::format("the code of the custom operator {} (node '{}') returned {}", site_.type, site_.node, code));
+  }
+
+ private:
+  openrknn_compute compute_;
+  void* user_;
+  const CustomSite& site_;
+  const ContextState& state_;
+};
+
+int register_compute(rknn_context handle, const char* op_type, openrknn_compute compute, void* user) {
+  return with_context("register_compute", handle, [&](ContextState& state) {
+    require_pointer(op_type, "op_type");
+    require_pointer(reinterpret_cast<const void*>(compute), "compute");
+    const CustomOperator code = {.type = op_type, .bind = [&state, compute, user](const CustomSite& site) {
+                                   return std::make_unique<ComputedNode>(compute, user, site, state);
+                                 }};
+    state.context->register_custom_ops(std::span(&code, 1));
+  });
+}
+
 constexpr openrknn_functions kFunctions = {
     .size = sizeof(openrknn_functions),
     .version = OPENRKNN_EXTENSION_VERSION,
@@ -152,6 +199,7 @@ constexpr openrknn_functions kFunctions = {
     .cancel = cancel,
     .normalization = get_normalization,
     .scale = get_scale,
+    .register_compute = register_compute,
 };
 
 }  // namespace

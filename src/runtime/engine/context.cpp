@@ -57,7 +57,9 @@ void Context::set_latency(Latency latency) {
   latency_of_item_ = latency.fixed;
   if (!latency.estimated) return;
   const Graph& shapes = model().variants[variant_];
-  const ModelCost cost = cost_of_model(shapes, device_->target(), types_of_graph(shapes));
+  ElementTypes types = types_of_graph(shapes);
+  types.sparse = model().sparse;
+  const ModelCost cost = cost_of_model(shapes, device_->target(), types);
   latency_of_item_ = std::chrono::microseconds(std::llround(cost.microseconds));
 }
 

@@ -51,13 +51,15 @@ ModelContext::~ModelContext() {
   if (handle_ != 0) runtime_->destroy(handle_);
 }
 
+std::string ModelContext::words_of_runtime() const {
+  const openrknn_functions* door = open_door(*runtime_, handle_);
+  return door == nullptr ? "" : door->last_diagnostic();
+}
+
 void ModelContext::raise(int code, std::string_view what) const {
   const bool has_verb = what.find(" failed") != std::string_view::npos;
   std::string text = has_verb ? std::string(what) + status_name(code) : status_text(std::string(what), code);
-  if (const openrknn_functions* door = open_door(*runtime_, handle_)) {
-    const std::string reason = door->last_diagnostic();
-    if (!reason.empty()) text += " " + reason;
-  }
+  if (const std::string reason = words_of_runtime(); !reason.empty()) text += " " + reason;
   throw SessionError(text, code, std::string(what.substr(0, what.find_first_of(" ("))));
 }
 
@@ -86,11 +88,12 @@ void ModelContext::set_core_mask(uint32_t mask, size_t index) const {
   if (code >= 0) return;
   const bool means_the_only_core = mask == RKNN_NPU_CORE_AUTO || mask == RKNN_NPU_CORE_0;
   if (code == RKNN_ERR_TARGET_PLATFORM_UNMATCH && means_the_only_core) return;
-  throw SessionError(
-      fmt::format("rknn_set_core_mask failed for thread {}: {}. Maybe you specified a configuration that is "
-                  "not supported by the current platform",
-                  index, status_name(code)),
-      code, "rknn_set_core_mask");
+  std::string text = fmt::format(
+      "rknn_set_core_mask failed for thread {}: {}. Maybe you specified a configuration that is "
+      "not supported by the current platform",
+      index, status_name(code));
+  if (const std::string reason = words_of_runtime(); !reason.empty()) text += ". " + reason;
+  throw SessionError(text, code, "rknn_set_core_mask");
 }
 
 void ModelContext::register_custom_ops(std::vector<rknn_custom_op>& ops) const {

@@ -61,6 +61,8 @@ class ModelContext {
   }
 
  private:
+  /// What the runtime says of this thread's last failed call, if it is ours.
+  std::string words_of_runtime() const;
   [[noreturn]] void raise(int code, std::string_view what) const;
 
   std::shared_ptr<const RuntimeLibrary> runtime_;
