@@ -129,6 +129,23 @@ void add_targets(CLI::App& app, TargetRequest& request) {
   add_source_with_shapes(app, request.source);
 }
 
+/// NAME=EQUATION, for `openrknn edit`.
+void add_equations(CLI::App& app, const std::string& flag, const std::string& sentence,
+                   std::vector<std::pair<std::string, std::string>>& equations) {
+  app.add_option_function<std::vector<std::string>>(
+         flag,
+         [flag, &equations](const std::vector<std::string>& items) {
+           for (const std::string& item : items) {
+             const size_t equals = item.find('=');
+             if (equals == std::string::npos || equals == 0)
+               throw CLI::ValidationError(flag, "expected NAME=EQUATION, got " + item);
+             equations.emplace_back(item.substr(0, equals), item.substr(equals + 1));
+           }
+         },
+         sentence + ", NAME=EQUATION as 'image=a,b,c,d->a,c,d,b'; may be repeated")
+      ->allow_extra_args(false);
+}
+
 // What convert and analyze share.
 void add_building(CLI::App& app, BuildArguments& building) {
   app.add_option("--config", building.yaml, "YAML file with any of the options below (underscores); flags win");
@@ -272,6 +289,16 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
   export_verb->add_option("-o,--output", exporting.output, "default: beside the model, .qdq.onnx or .float.onnx");
   add_source_with_shapes(*export_verb, exporting.source);
 
+  OnnxEdit editing;
+  CLI::App* edit_verb = app.add_subcommand(
+      "edit", "change the shapes of an ONNX model's inputs and outputs; what it computes stays (docs/onnx_edit.md)");
+  edit_verb->add_option("model", editing.model, ".onnx file")->required();
+  edit_verb->add_option("output", editing.output, "the .onnx file to write")->required();
+  add_equations(*edit_verb, "--input", "the new dimensions of an input", editing.inputs);
+  add_equations(*edit_verb, "--output", "the new dimensions of an output", editing.outputs);
+  edit_verb->add_option("--dataset", editing.dataset,
+                        "dataset file of the model; one for the edited model is written beside that");
+
   InspectArguments inspecting;
   bool json = false, compatibility = false;
   CLI::App* inspect_verb = app.add_subcommand("inspect", "print what a .rknn or a model file holds");
@@ -295,6 +322,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
     if (*check_verb) return check(checking);
     if (*estimate_verb) return estimate(estimating);
     if (*export_verb) return export_onnx(exporting);
+    if (*edit_verb) return edit(editing);
     if (*inspect_verb) return inspect(inspecting);
     if (*operators_verb) {
       fmt::print("{}", operator_markdown());

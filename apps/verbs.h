@@ -11,6 +11,7 @@
 #include "apps/inspect.h"
 #include "compiler/importers/importer.h"
 #include "toolkit/argument_value.h"
+#include "toolkit/onnx_edit.h"
 #include "toolkit/run_model.h"
 #include "toolkit/target_view.h"
 
@@ -84,6 +85,8 @@ struct ExportOnnxArguments {
   ImportOptions source;
 };
 int export_onnx(const ExportOnnxArguments&);
+
+int edit(const OnnxEdit&);
 
 /// A .rknn file, or a model file of a framework.
 struct InspectArguments {

@@ -19,6 +19,7 @@ NB_MODULE(_core, module) {
   bind_build(module);
   bind_distributed(module);
   bind_toolkit(module);
+  bind_onnx_edit(module);
 #endif
   bind_session_errors(module);
   bind_session(module);

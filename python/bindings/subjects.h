@@ -17,6 +17,7 @@ void bind_model(nb::module_&);
 void bind_build(nb::module_&);
 void bind_distributed(nb::module_&);
 void bind_toolkit(nb::module_&);
+void bind_onnx_edit(nb::module_&);
 void bind_session_errors(nb::module_&);
 void bind_session(nb::module_&);
 void bind_io_binding(nb::module_&);

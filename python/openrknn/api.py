@@ -49,6 +49,36 @@ def import_model(
     )
 
 
+def edit_onnx(
+    path: PathLike,
+    output: PathLike,
+    *,
+    inputs: Mapping[str, str] | None = None,
+    outputs: Mapping[str, str] | None = None,
+    dataset: PathLike | None = None,
+) -> list[str]:
+    """Writes an ONNX model whose inputs and outputs have other dimensions; what it computes stays.
+
+    inputs, outputs: an equation by tensor name, {"image": "n,c,h,w->n,h,w,c"} (docs/onnx_edit.md). dataset: the dataset
+    file of the model; one for the edited model, dataset_for_<stem of output>.txt, is written beside it. Returns a text
+    about each tensor. Raises openrknn.Error listing every problem found; then nothing is written.
+    """
+    return _core.edit_onnx(
+        os.fspath(path),
+        os.fspath(output),
+        _equations("inputs", inputs),
+        _equations("outputs", outputs),
+        "" if dataset is None else os.fspath(dataset),
+    )
+
+
+def _equations(argument: str, given: Mapping[str, str] | None) -> list[tuple[str, str]]:
+    items = list(given.items()) if isinstance(given, Mapping) else [] if given is None else None
+    if items is None or not all(isinstance(text, str) for item in items for text in item):
+        raise ValueError(f"edit_onnx: {argument}: got {given!r}, expected a dict of tensor name to equation")
+    return items
+
+
 def precision_rules(precision: Mapping[str, str] | Sequence[str] | None) -> list[str] | None:
     """Rules in the order in which they count: a dict of the extension has none."""
     if isinstance(precision, Mapping):

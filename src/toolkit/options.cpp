@@ -185,6 +185,13 @@ constexpr Option kOptions[] = {
     {"accuracy_analysis", "device_id", "None", "text", "which board", kRefused},
 
     {"release", "", "", "", "frees everything"},
+
+    {"rknn.utils.onnx_edit", "model", "", "path", "the .onnx file"},
+    {"rknn.utils.onnx_edit", "export_path", "", "path", "where the edited .onnx file goes"},
+    {"rknn.utils.onnx_edit", "inputs_transform", "{}", "dict of input name to equation",
+     "new dimensions of inputs, 'a,b,c,d->1,ad,b,c'", OptionStatus::Works, "docs/onnx_edit.md"},
+    {"rknn.utils.onnx_edit", "outputs_transform", "{}", "dict of output name to equation", "new dimensions of outputs"},
+    {"rknn.utils.onnx_edit", "dataset", "None", "path of a dataset file", "written anew for the edited model"},
 };
 
 // Methods of the class that are not built yet: refused by name (the API reference, chapters after the ones above).

@@ -28,7 +28,7 @@ with openrknn.InferenceSession(file) as session:
         for a, b in zip(future.result(), outputs):
             assert a.tobytes() == b.tobytes()
 np.savez(out, *outputs)
-for name in ("compile", "import_model", "load"):
+for name in ("compile", "edit_onnx", "import_model", "load"):
     try:
         getattr(openrknn, name)("net.onnx")
         raise SystemExit(name + " did not refuse")

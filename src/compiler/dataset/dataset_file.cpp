@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "compiler/dataset/dataset_line.h"
+#include "compiler/dataset/dataset_list.h"
 #include "compiler/dataset/image.h"
 #include "compiler/dataset/problems.h"
 #include "compiler/dataset/sample_loading.h"
@@ -23,8 +24,6 @@ namespace openrknn {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr size_t kLargestList = size_t{256} << 20;
 
 struct FileSample {
   int64_t line;  // 0: of no list
@@ -54,34 +53,6 @@ std::string advice_for(const std::string& path) {
   if (path[0] == '#') return "a comment needs a line of its own";
   return "known are .jpg, .jpeg, .png, .bmp and .npy; put a path that has blanks in double quotes";
 }
-
-// Where a path of the list leads: from the list's folder, else from the working directory.
-class Resolver {
- public:
-  explicit Resolver(const fs::path& list) : folder_(list.parent_path()) {}
-
-  std::optional<fs::path> find(const std::string& path) const {
-    std::error_code ignored;
-    for (const fs::path& candidate : {folder_ / path, fs::path(path)}) {
-      if (fs::exists(candidate, ignored)) return candidate;
-    }
-    return std::nullopt;
-  }
-  Complaint missing(const std::string& path) const {
-    Complaint complaint{fmt::format("no such file '{}'", path), {}};
-    if (path.find('\\') != std::string::npos) {
-      complaint.fix = "write / between folders, not \\";
-    } else if (fs::path(path).is_relative()) {
-      const std::string folder = folder_.empty() ? "." : folder_.string();
-      complaint.fix =
-          fmt::format("paths are relative to the folder of the list ('{}'), then to the working directory", folder);
-    }
-    return complaint;
-  }
-
- private:
-  fs::path folder_;
-};
 
 class FileSamples : public Samples {
  public:
@@ -118,7 +89,7 @@ class FileSamples : public Samples {
 class ListReader {
  public:
   ListReader(const fs::path& list, const std::vector<SampleSpec>& specs)
-      : list_(list.string()), specs_(specs), resolver_(list), problems_(list_) {}
+      : list_(list.string()), specs_(specs), paths_(list), problems_(list_) {}
 
   /// Of no list.
   FileSample read_sample(const std::vector<std::string>& paths) {
@@ -130,14 +101,12 @@ class ListReader {
   std::vector<FileSample> read(std::string_view text) {
     std::vector<FileSample> samples;
     bool any_line = false;
-    for (int64_t line = 1; !text.empty(); ++line) {
-      const size_t end = text.find('\n');
-      DatasetLine parsed = split(trimmed(text.substr(0, end)));
-      text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
-      if (parsed.paths.empty() && parsed.problem.empty()) continue;
+    for_each_dataset_line(text, [&](int64_t number, std::string_view line) {
+      const DatasetLine parsed = paths_.split(line, specs_.size());
+      if (parsed.paths.empty() && parsed.problem.empty()) return;
       any_line = true;
-      if (std::optional<FileSample> sample = check(line, parsed)) samples.push_back(std::move(*sample));
-    }
+      if (std::optional<FileSample> sample = check(number, parsed)) samples.push_back(std::move(*sample));
+    });
     problems_.throw_if_any();
     if (!any_line) {
       fail(Code::DatasetEmpty, Location{.file = list_}, "the dataset lists no samples",
@@ -147,16 +116,6 @@ class ListReader {
   }
 
  private:
-  // A line that is as a whole the name of a file is that file, blanks or not, where one path is expected.
-  DatasetLine split(std::string_view line) const {
-    DatasetLine parsed = parse_dataset_line(line);
-    const bool one_path = parsed.paths.size() == 1 && parsed.problem.empty();
-    const bool nothing = parsed.paths.empty() && parsed.problem.empty();
-    if (specs_.size() == 1 && !one_path && !nothing && resolver_.find(std::string(line)))
-      return {{std::string(line)}, {}};
-    return parsed;
-  }
-
   std::optional<FileSample> check(int64_t line, const DatasetLine& parsed) {
     const Location where{.file = list_, .line = line};
     if (!parsed.problem.empty()) {
@@ -187,11 +146,11 @@ class ListReader {
                     advice_for(name));
       return std::nullopt;
     }
-    const std::optional<fs::path> path = resolver_.find(name);
+    const std::optional<fs::path> path = paths_.find(name);
     if (!path) {
-      Complaint complaint = resolver_.missing(name);
-      if (where.line == 0) complaint.fix = "relative paths start at the working directory";
-      problems_.add(Code::DatasetFileMissing, where, complaint.problem, complaint.fix);
+      problems_.add(
+          Code::DatasetFileMissing, where, fmt::format("no such file '{}'", name),
+          where.line == 0 ? "relative paths start at the working directory" : paths_.advice_for_missing(name));
       return std::nullopt;
     }
     try {
@@ -222,40 +181,16 @@ class ListReader {
 
   std::string list_;
   const std::vector<SampleSpec>& specs_;
-  Resolver resolver_;
+  DatasetPaths paths_;
   Problems problems_;
   std::set<size_t> refused_inputs_;
 };
 
-// The text of the list, without a byte order mark.
-std::string_view list_text(const MappedFile& file) {
-  std::string_view text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
-  const auto refuse = [&](std::string problem) {
-    fail(Code::DatasetUnreadable, Location{.file = file.name()}, std::move(problem),
-         "a dataset is a UTF-8 text file that lists one sample a line: the path of an image or a .npy file for each "
-         "input");
-  };
-  if (text.size() > kLargestList) refuse(fmt::format("{} bytes are too many for a list", text.size()));
-  if (text.substr(0, 2) == "\xFF\xFE" || text.substr(0, 2) == "\xFE\xFF") refuse("the text is UTF-16");
-  if (text.find('\0') != std::string_view::npos) refuse("this is a binary file, not a list of files");
-  if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
-  return text;
-}
-
-std::shared_ptr<const MappedFile> open_list(const fs::path& list) {
-  try {
-    return MappedFile::open(list);
-  } catch (const Error& error) {
-    fail(Code::DatasetUnreadable, Location{.file = list.string()}, error.diagnostics.front().problem,
-         "give the path of a dataset file: a text file that lists one sample a line");
-  }
-}
-
 }  // namespace
 
 std::unique_ptr<Samples> open_dataset(const std::filesystem::path& list, std::vector<SampleSpec> specs) {
-  const std::shared_ptr<const MappedFile> file = open_list(list);
-  std::vector<FileSample> samples = ListReader(list, specs).read(list_text(*file));
+  const std::shared_ptr<const MappedFile> file = open_dataset_list(list);
+  std::vector<FileSample> samples = ListReader(list, specs).read(dataset_text(*file));
   return std::make_unique<FileSamples>(list.string(), std::move(specs), std::move(samples));
 }
 
