@@ -6,6 +6,7 @@
 
 #include <array>
 
+#include "bindings/subjects.h"
 #include "core/base/error.h"
 
 namespace openrknn::python {
@@ -131,6 +132,27 @@ ArgumentValues arguments_from_dict(nb::dict dict) {
     values[name] = argument_from_object(value, name);
   }
   return values;
+}
+
+nb::object object_from_argument(const ArgumentValue& value) {
+  struct Visitor {
+    nb::object operator()(std::monostate) const { return nb::none(); }
+    nb::object operator()(bool flag) const { return nb::bool_(flag); }
+    nb::object operator()(int64_t number) const { return nb::int_(number); }
+    nb::object operator()(double number) const { return nb::float_(number); }
+    nb::object operator()(const std::string& text) const { return text_of(text); }
+    nb::object operator()(const std::vector<ArgumentValue>& items) const {
+      nb::list list;
+      for (const ArgumentValue& item : items) list.append(object_from_argument(item));
+      return list;
+    }
+    nb::object operator()(const std::map<std::string, ArgumentValue>& map) const {
+      nb::dict dict;
+      for (const auto& [key, item] : map) dict[text_of(key)] = object_from_argument(item);
+      return dict;
+    }
+  };
+  return std::visit(Visitor{}, value.data);
 }
 
 }  // namespace openrknn::python

@@ -24,5 +24,7 @@ nb::list arrays_from_tensors(std::vector<Tensor>);
 /// Python objects as option values: None, bool, int, float, str, os.PathLike, list, tuple, dict; numpy scalars too.
 ArgumentValue argument_from_object(nb::handle, const std::string& what);
 ArgumentValues arguments_from_dict(nb::dict);
+/// The way back: None, bool, int, float, str, list, dict.
+nb::object object_from_argument(const ArgumentValue&);
 
 }  // namespace openrknn::python

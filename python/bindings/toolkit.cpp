@@ -80,6 +80,9 @@ void bind_toolkit(nb::module_& module) {
         return warnings;
       },
       nb::arg("method"), nb::arg("values"));
+  module.def(
+      "read_yaml", [](const std::string& path) { return object_from_argument(ArgumentValue(read_yaml_options(path))); },
+      nb::arg("path"), "A YAML file's top-level mapping, as a dict.");
   using Unlocked = nb::call_guard<nb::gil_scoped_release>;
   nb::class_<Toolkit>(module, "Toolkit")
       .def(

@@ -1,13 +1,13 @@
 #include "toolkit/argument_value.h"
 
 #include <fmt/format.h>
-#include <yaml-cpp/yaml.h>
 
 #include <charconv>
 #include <optional>
 
 #include "core/base/error.h"
 #include "core/base/file.h"
+#include "toolkit/yaml_tree.h"
 
 namespace openrknn {
 namespace {
@@ -34,23 +34,23 @@ std::optional<double> number(const ArgumentValue& value) {
   return std::nullopt;
 }
 
-ArgumentValue convert(const YAML::Node& node) {
-  switch (node.Type()) {
-    case YAML::NodeType::Scalar:
-      return scalar(node.Scalar(), node.Tag() == "!");  // "!" marks a quoted scalar
-    case YAML::NodeType::Sequence: {
-      std::vector<ArgumentValue> list;
-      for (const YAML::Node& item : node) list.push_back(convert(item));
-      return list;
-    }
-    case YAML::NodeType::Map: {
-      std::map<std::string, ArgumentValue> map;
-      for (const auto& item : node) map[item.first.Scalar()] = convert(item.second);
-      return map;
-    }
-    default:
-      return {};
+ArgumentValue convert(const YamlNode& node, const std::string& file) {
+  if (node.kind == YamlNode::Kind::Scalar) return scalar(node.text, node.quoted);
+  if (node.kind == YamlNode::Kind::List) {
+    std::vector<ArgumentValue> list;
+    for (const YamlNode& item : node.items) list.push_back(convert(item, file));
+    return list;
   }
+  if (node.kind == YamlNode::Kind::Null) return {};
+  std::map<std::string, ArgumentValue> map;
+  for (size_t i = 0; i + 1 < node.items.size(); i += 2) {
+    const YamlNode& key = node.items[i];
+    if (!map.emplace(key.text, convert(node.items[i + 1], file)).second) {
+      fail(Code::ConfigBadValue, Location{.file = file, .line = key.line}, fmt::format("'{}' is said twice", key.text),
+           "say it once");
+    }
+  }
+  return map;
 }
 
 }  // namespace
@@ -85,24 +85,21 @@ std::string to_string(const ArgumentValue& value) {
 
 ArgumentValue parse_argument_value(std::string_view text) {
   try {
-    return convert(YAML::Load(std::string(text)));
-  } catch (const YAML::Exception& error) {
-    fail(Code::ConfigBadValue, fmt::format("cannot read the value '{}': {}", text, error.msg),
-         "write lists as [1, 2, 3] and nested lists as [[1, 2], [3, 4]]");
+    return convert(parse_yaml_tree(text, {}, "write lists as [1, 2, 3] and nested lists as [[1, 2], [3, 4]]"), {});
+  } catch (const Error& error) {
+    const Diagnostic& found = error.diagnostics.front();
+    fail(Code::ConfigBadValue, fmt::format("cannot read the value '{}': {}", text, found.problem), found.fix);
   }
 }
 
 ArgumentValues read_yaml_options(const std::string& path) {
-  const std::string text = read_text_file(path);
-  try {
-    const YAML::Node root = YAML::Load(text);
-    if (!root.IsMap())
-      fail(Code::ConfigBadValue, Location{.file = path}, "the file is not a mapping of option names to values");
-    return std::get<std::map<std::string, ArgumentValue>>(convert(root).data);
-  } catch (const YAML::Exception& error) {
-    fail(Code::ConfigBadValue, Location{.file = path, .line = error.mark.line + 1},
-         fmt::format("not valid YAML: {}", error.msg));
+  const YamlNode root =
+      parse_yaml_tree(read_text_file(path), path, "write one `name: value` a line, lists as [1, 2, 3]");
+  if (root.kind != YamlNode::Kind::Map) {
+    fail(Code::ConfigBadValue, Location{.file = path}, "the file is not a mapping of option names to values",
+         "write one `name: value` a line");
   }
+  return std::get<std::map<std::string, ArgumentValue>>(convert(root, path).data);
 }
 
 }  // namespace openrknn

@@ -32,7 +32,8 @@ std::string to_string(const ArgumentValue&);
 /// Reads one value in YAML flow or Python spelling: `None`, `true`, `3`, `[[0, 0, 0]]`, `text`. Throws Error
 /// (ConfigBadValue) for broken brackets and the like.
 ArgumentValue parse_argument_value(std::string_view text);
-/// A YAML file's top-level mapping. Throws Error (ConfigBadValue, FileNotFound) naming file and line.
+/// A YAML file's top-level mapping, without anchors and aliases. Throws Error (ConfigBadValue, FileNotFound) naming
+/// file and line.
 ArgumentValues read_yaml_options(const std::string& path);
 
 }  // namespace openrknn

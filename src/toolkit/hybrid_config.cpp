@@ -210,7 +210,10 @@ std::string to_text(const HybridConfig& config) {
 }
 
 HybridConfig parse_hybrid_config(std::string_view text, const std::string& file) {
-  return Parser(file).parse(parse_yaml_tree(text, file));
+  return Parser(file).parse(parse_yaml_tree(
+      text, file,
+      "write names, numbers and lists, and indent with blanks, as step 1 did: one `    name: dtype` a line under "
+      "custom_quantize_layers:"));
 }
 
 }  // namespace openrknn

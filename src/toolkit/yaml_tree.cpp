@@ -16,15 +16,18 @@ constexpr size_t kDeepest = 8, kMostNodes = size_t{1} << 22, kMostBytes = size_t
 // Events instead of yaml-cpp's own tree: what is too deep or too much is refused when it is met.
 class Reader : public YAML::EventHandler {
  public:
-  explicit Reader(const std::string& file) : file_(file) {}
+  Reader(const std::string& file, const std::string& advice) : file_(file), advice_(advice) {}
   YamlNode take() { return std::move(root_); }
 
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { add(mark, anchor, YamlNode::Kind::Null); }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { refuse(mark, "an alias (*name)"); }
-  void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, const std::string& value) override {
-    add(mark, anchor, YamlNode::Kind::Scalar).text = value;
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
+    YamlNode& node = add(mark, anchor, YamlNode::Kind::Scalar);
+    node.text = value;
+    node.quoted = tag == "!";  // how yaml-cpp marks it
   }
   void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
                        YAML::EmitterStyle::value) override {
@@ -40,7 +43,7 @@ class Reader : public YAML::EventHandler {
  private:
   [[noreturn]] void refuse(const YAML::Mark& mark, const std::string& what) {
     fail(Code::ConfigBadValue, Location{.file = file_, .line = mark.line + 1},
-         fmt::format("{} has no place in this file", what), "write names, numbers and lists as step 1 wrote them");
+         fmt::format("{} has no place in this file", what), advice_);
   }
 
   YamlNode& add(const YAML::Mark& mark, YAML::anchor_t anchor, YamlNode::Kind kind) {
@@ -60,6 +63,7 @@ class Reader : public YAML::EventHandler {
   void close() { open_.pop_back(); }
 
   const std::string& file_;
+  const std::string& advice_;
   YamlNode root_;
   std::vector<YamlNode*> open_;
   size_t count_ = 0;
@@ -67,19 +71,18 @@ class Reader : public YAML::EventHandler {
 
 }  // namespace
 
-YamlNode parse_yaml_tree(std::string_view text, const std::string& file) {
+YamlNode parse_yaml_tree(std::string_view text, const std::string& file, const std::string& advice) {
   if (text.size() > kMostBytes) {
     fail(Code::ConfigBadValue, Location{.file = file},
          fmt::format("the file has {} bytes, at most {} are read", text.size(), kMostBytes));
   }
-  Reader reader(file);
+  Reader reader(file, advice);
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser(stream).HandleNextDocument(reader);
   } catch (const YAML::Exception& error) {
     fail(Code::ConfigBadValue, Location{.file = file, .line = error.mark.line + 1},
-         fmt::format("not valid YAML: {}", error.msg),
-         "indent with blanks as step 1 did, one `    name: dtype` a line under custom_quantize_layers:");
+         fmt::format("not valid YAML: {}", error.msg), advice);
   }
   return reader.take();
 }
