@@ -108,7 +108,9 @@ class DatasetEdit::Reader {
     const EditedInput& input = inputs_[position];
     Item result{.source = *path, .equation = {}, .target = {}};
     if (!input.equation) {
-      result.target = fs::proximate(*path, list_.has_parent_path() ? list_.parent_path() : ".").string();
+      std::error_code error;
+      const fs::path relative = fs::proximate(*path, list_.has_parent_path() ? list_.parent_path() : ".", error);
+      result.target = (error ? fs::absolute(*path) : relative).string();
       if (!as_listed(result.target))
         problems_.add(Code::DatasetBadLine, where,
                       fmt::format("'{}' has blanks and quotes, which a list cannot say", name), "rename the file");
@@ -142,7 +144,7 @@ class DatasetEdit::Reader {
   Problems problems_;
 };
 
-DatasetEdit::DatasetEdit(const fs::path& dataset, std::vector<EditedInput> inputs, const fs::path& model)
+DatasetEdit::DatasetEdit(const fs::path& dataset, const std::vector<EditedInput>& inputs, const fs::path& model)
     : list_(model.parent_path() / fmt::format("dataset_for_{}.txt", model.stem().string())) {
   const std::shared_ptr<const MappedFile> file = open_dataset_list(dataset);
   std::error_code ignored;

@@ -14,7 +14,8 @@ namespace openrknn {
 class DatasetEdit {
  public:
   /// Checks every line, path and array header. Throws Error with all problems (Dataset…).
-  DatasetEdit(const std::filesystem::path& dataset, std::vector<EditedInput>, const std::filesystem::path& model);
+  DatasetEdit(const std::filesystem::path& dataset, const std::vector<EditedInput>&,
+              const std::filesystem::path& model);
 
   /// Beside the model: dataset_for_<its stem>.txt
   const std::filesystem::path& list() const { return list_; }
