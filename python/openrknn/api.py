@@ -112,6 +112,12 @@ def compile(
     rounding: str = "nearest",
     quantize_weight: bool = False,
     optimization_level: int = 3,
+    disable_rules: Sequence[str] | None = None,
+    model_pruning: bool = False,
+    remove_reshape: bool = False,
+    sparse_infer: bool = False,
+    op_target: Mapping[str, str] | None = None,
+    single_core_mode: bool = False,
     custom_string: str | None = None,
     keep_golden: bool = False,
     dynamic_input: Sequence[Sequence[Sequence[int]]] | None = None,
@@ -141,7 +147,12 @@ def compile(
     bias_correction: take
     the mean error of every channel over the dataset out of the layers' biases. rounding: "nearest", or "adaptive": each
     weight up or down, whichever makes the error of the layer's results over the dataset least. quantize_weight: in a
-    float16 build large layers keep their weights in int8. keep_golden: keep the float32 model in the
+    float16 build large layers keep their weights in int8. disable_rules: names of passes that do not run
+    (docs/passes.md). model_pruning: channels that are always zero, or that nothing reads, leave the network.
+    remove_reshape: a Reshape at the model's ends leaves, inputs and outputs change their shapes. sparse_infer: layers of
+    4:2 sparse weights are computed as such (RK3576, RV1126B). op_target: which layers run on the "cpu" or "npu" of a
+    device, by tensor or operator type; numbers do not depend on it. single_core_mode: the model runs on one core at a
+    time. keep_golden: keep the float32 model in the
     file (about four times an int8 file). dynamic_input: several sets of input shapes in one model, each one shape per
     input; arrays choose the set, the dataset has the largest. batch: items of one run, computed over the cores; the
     first extent of every input and output counts them. remove_weight: save the model without its layers' weights, to
@@ -180,6 +191,12 @@ def compile(
         "bias_correction": bias_correction,
         "rounding": rounding,
         "quantize_weight": quantize_weight,
+        "disable_rules": None if disable_rules is None else list(disable_rules),
+        "model_pruning": model_pruning,
+        "remove_reshape": remove_reshape,
+        "sparse_infer": sparse_infer,
+        "op_target": None if op_target is None else dict(op_target),
+        "single_core_mode": single_core_mode,
     }
     if quantize is not None:
         settings["quantized_dtype"] = quantize

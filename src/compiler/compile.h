@@ -44,6 +44,7 @@ struct CompileOptions {
   bool model_pruning = false;                 ///< channels that are always zero leave (passes/prune_channels.h)
   std::vector<OpTarget> op_targets;           ///< which layers are wanted on the CPU (op_targets.h)
   bool sparse_infer = false;                  ///< layers whose weights are 4:2 sparse are computed as such
+  bool remove_reshape = false;               ///< of whoever imports the graphs: boundary_reshapes.h
   bool single_core = false;                   ///< the model runs on one core at a time
   std::vector<std::vector<float>> mean, std;  ///< per input; empty = none
   std::vector<bool> rgb_to_bgr;               ///< per input, or one for all; images of the dataset only

@@ -28,8 +28,8 @@ std::string mac_usage(const LayerWork& work, const LayerCost& layer, const Estim
   return text;
 }
 
-std::vector<LayerRow> rows_of(const Estimate& estimate) {
-  std::vector<LayerRow> rows;
+std::vector<LayerTableRow> rows_of(const Estimate& estimate) {
+  std::vector<LayerTableRow> rows;
   const Graph& graph = *estimate.graph;
   for (size_t i = 0; i < estimate.cost.works.size(); ++i) {
     const LayerWork& work = estimate.cost.works[i];

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compiler/boundary_reshapes.h"
 #include "compiler/importers/importer.h"
 #include "core/rknn_file/rknn_file.h"
 #include "toolkit/calibration_samples.h"
@@ -148,6 +149,11 @@ void Toolkit::load_with(const Importer& importer, const std::filesystem::path& p
     graphs.push_back(importer.import(path, options));
   } else {
     graphs = import_shape_sets(importer, path, options, sets);
+  }
+  if (state_->settings.compile.remove_reshape) {
+    std::vector<std::string> warnings;
+    for (Graph& graph : graphs) remove_boundary_reshapes(graph, warnings);
+    state_->warn("load", warnings);
   }
   state_->settings.compile.source_framework = std::string(importer.framework);
   input_ports(graphs.front(), state_->settings.compile);  // mean and std are checked now, where the user gave the model

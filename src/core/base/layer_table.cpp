@@ -90,9 +90,9 @@ std::string type_word(DType dtype) {
 std::string input_shapes(const std::vector<Shape>& shapes) { return shapes_text(shapes, kShapeColumn); }
 std::string output_shapes(const std::vector<Shape>& shapes) { return shapes_text(shapes, kOutputColumn); }
 
-std::string layer_table(const std::vector<LayerRow>& rows, int cores) {
+std::string layer_table(const std::vector<LayerTableRow>& rows, int cores) {
   size_t op_column = 16;
-  for (const LayerRow& row : rows) op_column = std::max(op_column, row.op.size() + 2);
+  for (const LayerTableRow& row : rows) op_column = std::max(op_column, row.op.size() + 2);
   std::string out = rule(kWideRule) + centred("Network Layer Information Table", kWideRule) + rule(kWideRule);
   out += fmt::format("{:<5}{:<{}}{:<9}{:<7}{:<41}{:<23}{:<25}{:<13}{:<21}{}{:<13}{}\n", "ID", "OpType", op_column,
                      "DataType", "Target", "InputShape", "OutputShape", "Cycles(DDR/NPU/Total)", "Time(us)",
@@ -101,7 +101,7 @@ std::string layer_table(const std::vector<LayerRow>& rows, int cores) {
   std::map<std::string, OpTotal> totals;
   int64_t total = 0, total_bytes = 0;
   for (size_t i = 0; i < rows.size(); ++i) {
-    const LayerRow& row = rows[i];
+    const LayerTableRow& row = rows[i];
     const auto time = static_cast<int64_t>(std::llround(row.microseconds));
     out += fmt::format("{:<5}{:<{}}{:<9}{:<7}{:<41}{:<23}{:<25}{:<13}{:<21}{}{:<13.2f}{}\n", i + 1, row.op, op_column,
                        row.dtype, row.target, row.inputs, row.outputs, row.cycles, time, row.mac_usage,

@@ -10,7 +10,7 @@
 
 namespace openrknn {
 
-struct LayerRow {
+struct LayerTableRow {
   std::string op, dtype;          ///< "Conv", "INT8"
   std::string target = "CPU";     ///< "NPU", "CPU"
   std::string inputs, outputs;    ///< shapes: shapes_of()
@@ -29,6 +29,6 @@ std::string input_shapes(const std::vector<Shape>&);
 std::string output_shapes(const std::vector<Shape>&);
 
 /// Two tables: every layer, then operators by the time they took. `cores`: of the SoC, for the column of work loads.
-std::string layer_table(const std::vector<LayerRow>&, int cores);
+std::string layer_table(const std::vector<LayerTableRow>&, int cores);
 
 }  // namespace openrknn

@@ -23,7 +23,7 @@ int64_t traffic_bytes(const Graph& graph, const Node& node) {
 
 std::string perf_detail(const Context& context) {
   const Graph& graph = context.graph();
-  std::vector<LayerRow> rows;
+  std::vector<LayerTableRow> rows;
   for (const ProfileRow& row : context.profile()) {
     const Node& node = graph[row.node];
     const std::string op(shown_op(node));
