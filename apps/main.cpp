@@ -11,8 +11,8 @@
 #include "apps/verbs.h"
 #include "core/base/error.h"
 #include "core/base/version.h"
+#include "toolkit/codegen.h"
 #include "toolkit/operator_table.h"
-#include "toolkit/settings.h"
 #include "toolkit/options.h"
 #include "toolkit/settings.h"
 
@@ -299,6 +299,19 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
   edit_verb->add_option("--dataset", editing.dataset,
                         "dataset file of the model; one for the edited model is written beside that");
 
+  CodegenRequest generating;
+  CLI::App* codegen_verb = app.add_subcommand(
+      "codegen", "write a C++ project on the RKNN C API for a .rknn file: sources, build scripts, the model");
+  codegen_verb->add_option("model", generating.model, ".rknn file")->required();
+  codegen_verb->add_option("output", generating.folder, "the folder of the project")->required();
+  codegen_verb
+      ->add_option("-i,--input", generating.inputs,
+                   "an image or npy file per model input, in order: kept in the project with the simulator's outputs")
+      ->allow_extra_args(false);
+  codegen_verb->add_flag_callback(
+      "--rgb-to-bgr", [&generating] { generating.rgb_to_bgr = {true}; }, "feed images blue first");
+  codegen_verb->add_flag("--overwrite", generating.overwrite, "replace a project that is there");
+
   InspectArguments inspecting;
   bool json = false, compatibility = false;
   CLI::App* inspect_verb = app.add_subcommand("inspect", "print what a .rknn or a model file holds");
@@ -323,6 +336,11 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
     if (*estimate_verb) return estimate(estimating);
     if (*export_verb) return export_onnx(exporting);
     if (*edit_verb) return edit(editing);
+    if (*codegen_verb) {
+      generate_project(generating);
+      fmt::print("{}\n", generating.folder.string());
+      return 0;
+    }
     if (*inspect_verb) return inspect(inspecting);
     if (*operators_verb) {
       fmt::print("{}", operator_markdown());

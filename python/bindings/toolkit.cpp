@@ -11,6 +11,7 @@
 #include "bindings/interrupt.h"
 #include "bindings/subjects.h"
 #include "compiler/analysis/error_table.h"
+#include "toolkit/codegen.h"
 #include "toolkit/settings.h"
 
 namespace openrknn::python {
@@ -84,6 +85,17 @@ void bind_toolkit(nb::module_& module) {
       "read_yaml", [](const std::string& path) { return object_from_argument(ArgumentValue(read_yaml_options(path))); },
       nb::arg("path"), "A YAML file's top-level mapping, as a dict.");
   using Unlocked = nb::call_guard<nb::gil_scoped_release>;
+  module.def(
+      "codegen",
+      [](const std::string& model, const std::string& folder, std::vector<std::string> inputs,
+         std::vector<bool> rgb_to_bgr, bool overwrite) {
+        generate_project({.model = model,
+                          .folder = folder,
+                          .inputs = std::move(inputs),
+                          .rgb_to_bgr = std::move(rgb_to_bgr),
+                          .overwrite = overwrite});
+      },
+      nb::arg("model"), nb::arg("folder"), nb::arg("inputs"), nb::arg("rgb_to_bgr"), nb::arg("overwrite"), Unlocked());
   nb::class_<Toolkit>(module, "Toolkit")
       .def(
           "__init__",
@@ -165,6 +177,12 @@ void bind_toolkit(nb::module_& module) {
            })
       .def(
           "export_rknn", [](Toolkit& self, const std::string& path) { self.export_rknn(path); }, Unlocked())
+      .def("codegen",
+           [](Toolkit& self, const nb::dict& values) {
+             const ArgumentValues options = arguments_from_dict(values);
+             const nb::gil_scoped_release release;
+             self.codegen(options);
+           })
       .def(
           "load_rknn", [](Toolkit& self, const std::string& path) { self.load_rknn(path); }, Unlocked())
       .def("init_runtime",

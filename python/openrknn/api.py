@@ -220,6 +220,25 @@ def load(path: PathLike) -> _core.Model:
     return _core.load(os.fspath(path))
 
 
+def codegen(
+    model: PathLike,
+    folder: PathLike,
+    inputs: Sequence[PathLike] | None = None,
+    *,
+    rgb_to_bgr: bool | Sequence[bool] = False,
+    overwrite: bool = False,
+) -> None:
+    """Writes a C++ project on the RKNN C API for a .rknn file: sources, build scripts, the model (docs/codegen.md).
+
+    inputs: one image or .npy file (4-D arrays NCHW) per model input. They go into the project together with the outputs
+    the simulator gives for them, with which its program compares. rgb_to_bgr: feed images blue first, one for all inputs or
+    one each. overwrite: replace a project that is there; otherwise a folder that exists is refused. Raises openrknn.Error;
+    a failure leaves nothing behind.
+    """
+    swaps = [rgb_to_bgr] if isinstance(rgb_to_bgr, bool) else list(rgb_to_bgr)
+    _core.codegen(os.fspath(model), os.fspath(folder), [os.fspath(path) for path in inputs or []], swaps, overwrite)
+
+
 class Search(NamedTuple):
     """What search() found."""
 

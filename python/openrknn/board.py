@@ -31,6 +31,10 @@ def compile(*_, **__):
     raise _absent("compile")
 
 
+def codegen(*_, **__):
+    raise _absent("codegen")
+
+
 def load(*_, **__):
     raise _absent("load")
 

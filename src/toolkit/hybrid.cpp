@@ -157,6 +157,7 @@ void Toolkit::hybrid_quantization_step2(const ArgumentValues& given) {
 
   state.simulator.reset();
   state.file.clear();
+  state.exported.clear();
   state.settings = std::move(settings);
   state.config = std::move(data.config);
   state.take_built(std::move(compiled), kMethod);

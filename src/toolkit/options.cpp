@@ -153,6 +153,12 @@ constexpr Option kOptions[] = {
     {"export_rknn", "cpp_gen_cfg", "None", "", "accepted and ignored: removed from the toolkit in favour of codegen",
      kIgnored},
 
+    {"codegen", "output_path", "", "path", "the folder of the C++ project, after export_rknn"},
+    {"codegen", "inputs", "None", "list of paths, one image or .npy file per model input",
+     "kept in the project with the outputs the simulator gives for them; None: neither"},
+    {"codegen", "overwrite", "False", "bool",
+     "replace a project that is there; False: a folder that exists is refused"},
+
     {"load_rknn", "path", "", "path", "the .rknn file"},
 
     {"init_runtime", "target", "None", "None: the simulator (boards: not built yet)", "where inference runs", kRefused},
@@ -200,7 +206,6 @@ constexpr UnbuiltMethod kUnbuiltMethods[] = {
     {"get_sdk_version", false},
     {"list_devices", false},
     {"export_encrypted_rknn_model", true},
-    {"codegen", true},
 };
 
 std::string accepted_names(std::string_view method) {

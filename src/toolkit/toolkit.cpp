@@ -10,6 +10,7 @@
 #include "compiler/importers/importer.h"
 #include "core/rknn_file/rknn_file.h"
 #include "toolkit/calibration_samples.h"
+#include "toolkit/codegen.h"
 #include "toolkit/layer_analysis.h"
 #include "toolkit/toolkit_state.h"
 
@@ -162,6 +163,7 @@ void Toolkit::load_with(const Importer& importer, const std::filesystem::path& p
   state_->compiled.reset();
   state_->simulator.reset();
   state_->file.clear();
+  state_->exported.clear();
   state_->stage = Stage::Loaded;
 }
 
@@ -218,6 +220,7 @@ void Toolkit::build(bool quantize, const std::filesystem::path& dataset, std::ve
   }
   state.simulator.reset();
   state.file.clear();
+  state.exported.clear();
   state.say(LogLevel::Info, "", "rknn building ...");
   state.take_built(openrknn::compile(state.imported, options, samples.get(), state.pool, state.progress), "build");
 }
@@ -261,6 +264,7 @@ SearchResult Toolkit::search(const std::filesystem::path& dataset, const SearchO
   state.warn("search", warnings);
   state.simulator.reset();
   state.file.clear();
+  state.exported.clear();
   SearchedModel found = search_and_compile(state.imported, options, search, *samples, state.pool, state.progress);
   state.compiled = std::move(found.compiled);
   state.warn("search", state.compiled->report.warnings);
@@ -273,12 +277,34 @@ void Toolkit::export_rknn(const std::filesystem::path& path) {
   FileSink sink(path);
   write(state_->compiled->model, sink);
   sink.commit();
+  state_->exported = std::filesystem::absolute(path);
+}
+
+void Toolkit::codegen(const ArgumentValues& given) {
+  State& state = *state_;
+  std::vector<std::string> warnings;
+  const ArgumentValues values = check_options("codegen", given, warnings);
+  state.require(!state.exported.empty(), "codegen", "the model has not been exported",
+                "call export_rknn first; for a .rknn file there is openrknn.codegen(file, folder)");
+  const auto* folder = std::get_if<std::string>(&values.at("output_path").data);
+  if (folder == nullptr) {
+    fail(Code::ConfigBadValue, fmt::format("codegen: output_path: got {}, expected the path of a folder",
+                                           to_string(values.at("output_path"))));
+  }
+  const ArgumentValue& inputs = values.at("inputs");
+  generate_project({.model = state.exported,
+                    .folder = *folder,
+                    .inputs = inputs.is_none() ? std::vector<std::string>{} : paths_of(inputs, "codegen: inputs"),
+                    .rgb_to_bgr = state.settings.compile.rgb_to_bgr,
+                    .overwrite = bool_of(values.at("overwrite"), "codegen: overwrite")});
+  state.say(LogLevel::Info, "codegen", fmt::format("The C++ project was written to: {}", *folder));
 }
 
 void Toolkit::load_rknn(const std::filesystem::path& path) {
   const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
   state_->deployed = read(file);
   state_->source = path;
+  state_->exported.clear();
   state_->file.assign(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
   state_->simulator.reset();
   state_->stage = Stage::Deployed;
@@ -339,6 +365,7 @@ void Toolkit::release() {
   state_->imported = {};
   state_->deployed = {};
   state_->file.clear();
+  state_->exported.clear();
   state_->settings = {};
   state_->config.clear();
   state_->custom_operators.clear();

@@ -63,6 +63,8 @@ class Toolkit {
   /// Builds what those files say; needs neither config nor a loaded model.
   void hybrid_quantization_step2(const ArgumentValues&);
   void export_rknn(const std::filesystem::path&);
+  /// Writes a C++ project for the exported model (codegen.h). Images take config(quant_img_RGB2BGR).
+  void codegen(const ArgumentValues&);
   void load_rknn(const std::filesystem::path&);
   void init_runtime(const ArgumentValues&);
   /// Arrays in the given layouts ("nhwc", "nchw" per input; empty = nhwc for 4-D). Outputs in the source model's rank

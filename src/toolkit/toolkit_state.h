@@ -30,8 +30,9 @@ struct Toolkit::State {
   std::filesystem::path source;  // the model file
   std::vector<Graph> imported;   // one for each set of input shapes, largest first
   std::optional<Compiled> compiled;
-  std::string file;  // the model as .rknn bytes, once it exists
-  Model deployed;    // after load_rknn: ports and target
+  std::string file;                // the model as .rknn bytes, once it exists
+  std::filesystem::path exported;  // where export_rknn wrote it; empty: not yet
+  Model deployed;                  // after load_rknn: ports and target
   std::unique_ptr<Simulator> simulator;
   RuntimeOptions runtime;
 

@@ -84,7 +84,7 @@ def test_what_is_not_built_is_refused_by_name(rknn, cnn, method, argument, value
 
 @pytest.mark.parametrize(
     "method",
-    "export_encrypted_rknn_model codegen".split(),
+    "export_encrypted_rknn_model".split(),
 )
 def test_methods_that_are_not_built_log_it_and_return_minus_one(rknn, method, capfd):
     assert getattr(rknn(), method)("some", "arguments") == -1

@@ -225,6 +225,20 @@ class RKNN:
         self._core.export_rknn(os.fspath(export_path))
 
     @_status
+    def codegen(self, output_path, inputs=None, overwrite=False):
+        """Writes a C++ project on the RKNN C API for the exported model. Returns 0 or -1.
+
+        inputs: paths, one image or .npy file (4-D arrays NCHW) per model input; they go into the project together with what
+        the simulator gives for them, and its program compares. A folder that exists is refused unless overwrite=True, which
+        replaces a project. docs/codegen.md.
+        """
+        if isinstance(inputs, (list, tuple)):
+            inputs = [os.fspath(path) if isinstance(path, os.PathLike) else path for path in inputs]
+        elif isinstance(inputs, os.PathLike):
+            inputs = os.fspath(inputs)
+        self._core.codegen({"output_path": os.fspath(output_path), "inputs": inputs, "overwrite": overwrite})
+
+    @_status
     def load_rknn(self, path):
         """Loads a .rknn file written by OpenRKNN; it runs on the simulator. Returns 0 or -1."""
         self._core.load_rknn(os.fspath(path))
