@@ -28,9 +28,7 @@ def convolutions(*layers, shape=(1, 4, 8, 8), activation="Relu"):
             nodes.append(helper.make_node(activation, [result], [f"r{i}"], name=f"act{i}"))
             tensor = f"r{i}"
     out = [shape[0], layers[-1][0].shape[0], *shape[2:]]
-    graph = helper.make_graph(
-        nodes, "net", [small_models.value("x", shape)], [small_models.value("y", out)], constants
-    )
+    graph = helper.make_graph(nodes, "net", [small_models.value("x", shape)], [small_models.value("y", out)], constants)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
@@ -252,3 +250,51 @@ def test_dense_models_hear_why_sparse_infer_does_nothing(rknn, tmp_path, random,
 def test_sparse_infer_is_refused_where_the_npu_cannot(rknn):
     with pytest.raises(ValueError, match="sparse_infer is not supported by rk3588.*rk3576, rv1126b"):
         rknn().config(target_platform="rk3588", sparse_infer=True)
+
+
+# ---- remove_reshape
+
+
+def reshaped():
+    """[1, 16] -> Reshape [1, 4, 2, 2] -> Conv -> Flatten [1, 12]."""
+    random = np.random.default_rng(2)
+    weights, bias = random_layer(random, 3, 4, kernel=1)
+    return small_models.model(
+        [
+            helper.make_node("Reshape", ["x", "shape"], ["image"], name="reshape"),
+            helper.make_node("Conv", ["image", "w", "b"], ["c"], name="conv"),
+            helper.make_node("Flatten", ["c"], ["y"], name="flatten"),
+        ],
+        [small_models.value("x", [1, 16])],
+        [small_models.value("y", [1, 12])],
+        [
+            small_models.constant("shape", np.array([1, 4, 2, 2], np.int64)),
+            small_models.constant("w", weights),
+            small_models.constant("b", bias),
+        ],
+    )
+
+
+def test_reshapes_at_the_ends_leave_and_every_new_shape_is_told(rknn, tmp_path, random, said):
+    path = small_models.save(reshaped(), tmp_path / "net.onnx")
+    x = random.standard_normal((1, 16)).astype(np.float32)
+    plain = built(rknn, path)
+    assert plain.init_runtime() == 0
+    expected = plain.inference([x])[0]
+    bare = built(rknn, path, remove_reshape=True)
+    told = said()
+    assert "the shape of input 'x' is [1, 4, 2, 2] now, it was [1, 16]!" in told
+    assert "the shape of output 'y' is [1, 3, 2, 2] now, it was [1, 12]!" in told
+    result = output_of(bare, x.reshape(1, 4, 2, 2))
+    assert result.shape == (1, 3, 2, 2)
+    np.testing.assert_array_equal(result.reshape(1, 12), expected)
+    assert [layer["op"] for layer in inspected(bare, tmp_path / "net.rknn")["layers"]] == ["Conv"]
+
+
+def test_reshapes_that_others_need_stay(rknn, tmp_path, said):
+    made = reshaped()
+    made.graph.output.append(small_models.value("image", [1, 4, 2, 2]))
+    bare = built(rknn, small_models.save(made, tmp_path / "net.onnx"), remove_reshape=True)
+    told = said()
+    assert "input 'x'" not in told and "output 'y'" in told
+    assert bare.init_runtime() == 0

@@ -31,7 +31,9 @@ def network(op="cstDualResidual", typed=False, **attributes):
     nodes = [
         helper.make_node("Conv", ["image", "w0"], ["conv"], name="conv", pads=[1, 1, 1, 1]),
         helper.make_node("Relu", ["conv"], ["relu"], name="relu"),
-        helper.make_node(op, ["conv", "relu"], ["sum"], name="sum", domain="rknn_cst", **(attributes or {"alpha": 0.5})),
+        helper.make_node(
+            op, ["conv", "relu"], ["sum"], name="sum", domain="rknn_cst", **(attributes or {"alpha": 0.5})
+        ),
         helper.make_node("Conv", ["sum", "w1"], ["out"], name="out"),
     ]
     graph = helper.make_graph(
