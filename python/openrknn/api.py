@@ -123,6 +123,7 @@ def compile(
     dynamic_input: Sequence[Sequence[Sequence[int]]] | None = None,
     batch: int = 1,
     remove_weight: bool = False,
+    compress_weight: bool = False,
     threads: int = 0,
     executor: Executor | None = None,
 ) -> _core.Model:
@@ -180,6 +181,7 @@ def compile(
         "custom_string": custom_string,
         "dynamic_input": dynamic_input,
         "remove_weight": remove_weight,
+        "compress_weight": compress_weight,
         "equalize": equalize,
         "absorb_bias": absorb_bias,
         "migrate_scales": migrate_scales,

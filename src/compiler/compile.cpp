@@ -285,6 +285,7 @@ Compiled finish(const PreparedBuild& prepared, const CompileOptions& options, co
   model.single_core = options.single_core;
   model.sparse = options.sparse_infer;
   model.remove_weight = options.remove_weight;
+  model.compress_weight = options.compress_weight;
   model.custom_string = options.custom_string;
   model.tool_version = version();
   model.source_framework = options.source_framework;

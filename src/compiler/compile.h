@@ -44,7 +44,7 @@ struct CompileOptions {
   bool model_pruning = false;                 ///< channels that are always zero leave (passes/prune_channels.h)
   std::vector<OpTarget> op_targets;           ///< which layers are wanted on the CPU (op_targets.h)
   bool sparse_infer = false;                  ///< layers whose weights are 4:2 sparse are computed as such
-  bool remove_reshape = false;               ///< of whoever imports the graphs: boundary_reshapes.h
+  bool remove_reshape = false;                ///< of whoever imports the graphs: boundary_reshapes.h
   bool single_core = false;                   ///< the model runs on one core at a time
   std::vector<std::vector<float>> mean, std;  ///< per input; empty = none
   std::vector<bool> rgb_to_bgr;               ///< per input, or one for all; images of the dataset only
@@ -60,6 +60,7 @@ struct CompileOptions {
   Calibrator calibrator;         ///< other machines, say; empty: this process
   int64_t batch = 1;             ///< items of the built model; calibration stays with one
   bool remove_weight = false;    ///< write the file without its layers' weights (docs/rknn_file.md)
+  bool compress_weight = false;  ///< pack the file's weights (docs/rknn_file.md)
   bool keep_golden = false;
   bool check = false;      ///< verify() after every pass
   std::string dump_after;  ///< stage or pass name; "all"

@@ -171,6 +171,10 @@ void require_outputs_of_a_file(const CompileOptions& options) {
   if (options.batch < 1) {
     problems.add(Code::ConfigBadValue, {}, fmt::format("rknn_batch_size: got {}, expected 1 or more", options.batch));
   }
+  if (options.remove_weight && options.compress_weight) {
+    problems.add(Code::ConfigBadValue, {}, "remove_weight and compress_weight contradict each other",
+                 "a file without weights has none to compress");
+  }
   if (options.remove_weight && options.keep_golden) {
     problems.add(Code::ConfigBadValue, {}, "remove_weight and keep_golden contradict each other",
                  "keep the golden model in the full file");

@@ -43,7 +43,8 @@ constexpr Option kOptions[] = {
      "stored in the model, read by RKNN_QUERY_CUSTOM_STRING"},
     {"config", "remove_weight", "False", "bool",
      "write the model without its layers' weights; it runs with RKNN_FLAG_SHARE_WEIGHT_MEM"},
-    {"config", "compress_weight", "False", "bool", "compress weights", kRefused},
+    {"config", "compress_weight", "False", "bool", "pack the file's weights, without loss", OptionStatus::Works,
+     "docs/rknn_file.md; such a file is unpacked into memory at load, by the system's zlib"},
     {"config", "single_core_mode", "False", "bool", "the model runs on one core at a time", OptionStatus::Works,
      "RK3588, RK3576; core masks of several cores are refused. The file holds no per-core programs: it is always the "
      "small one"},

@@ -431,6 +431,7 @@ Settings make_settings(const ArgumentValues& given, std::vector<std::string>& wa
   collect([&] { set_single_core(compile, values["single_core_mode"], problems); });
   collect([&] { set_sparse(compile, values["sparse_infer"], problems); });
   collect([&] { compile.remove_reshape = bool_of(values["remove_reshape"], "config: remove_reshape"); });
+  collect([&] { compile.compress_weight = bool_of(values["compress_weight"], "config: compress_weight"); });
   collect([&] { compile.model_pruning = bool_of(values["model_pruning"], "config: model_pruning"); });
   collect([&] {
     compile.left_out_passes = passes_to_leave_out(names_of(values["disable_rules"], "config: disable_rules"), warnings);

@@ -298,3 +298,29 @@ def test_reshapes_that_others_need_stay(rknn, tmp_path, said):
     told = said()
     assert "input 'x'" not in told and "output 'y'" in told
     assert bare.init_runtime() == 0
+
+
+# ---- compress_weight
+
+
+def test_compressed_files_are_smaller_and_give_the_same_numbers(rknn, tmp_path, random):
+    weights, bias = random_layer(random, 64, 64)
+    weights[np.abs(weights) < 0.3] = 0
+    path = small_models.save(convolutions((weights, bias), shape=(1, 64, 8, 8)), tmp_path / "net.onnx")
+    x = {"x": random.standard_normal((1, 64, 8, 8)).astype(np.float32)}
+    results = []
+    for name, on in (("plain", False), ("packed", True)):
+        assert built(rknn, path, compress_weight=on).export_rknn(str(tmp_path / f"{name}.rknn")) == 0
+        with openrknn.InferenceSession(tmp_path / f"{name}.rknn") as session:
+            results.append(session.run(None, x)[0])
+    np.testing.assert_array_equal(*results)
+    assert (tmp_path / "packed.rknn").stat().st_size < 0.8 * (tmp_path / "plain.rknn").stat().st_size
+
+
+def test_a_file_without_weights_has_none_to_compress(rknn, tmp_path, random, said):
+    path = small_models.save(convolutions(random_layer(random, 8, 4)), tmp_path / "net.onnx")
+    instance = rknn()
+    assert instance.config(target_platform="rk3588", remove_weight=True, compress_weight=True) == 0
+    assert instance.load_onnx(str(path)) == 0
+    assert instance.build(do_quantization=False) == -1
+    assert "remove_weight and compress_weight contradict each other" in said()

@@ -50,7 +50,6 @@ def test_no_platform_means_rk3566_with_a_warning(rknn, cnn, capfd, tmp_path):
 
 NOT_BUILT = {
     "config": {
-        "compress_weight": [True],
         "enable_flash_attention": [True],
     },
     "init_runtime": {

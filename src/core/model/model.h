@@ -26,11 +26,12 @@ struct Model {
   std::string custom_string, tool_version;
   std::string source_framework;  ///< "ONNX"
   Arithmetic arithmetic;
-  int64_t batch = 1;            ///< items the engine computes one by one, over the cores; no dimension of the graphs
-  bool single_core = false;     ///< runs on one core at a time: masks of several are refused
-  bool sparse = false;          ///< layers of 4:2 sparse weights are computed as such on the NPU (docs/sparsity.md)
-  bool remove_weight = false;   ///< the file is written without the weights of its layers (docs/rknn_file.md)
-  std::optional<Graph> golden;  ///< only with keep_golden
+  int64_t batch = 1;             ///< items the engine computes one by one, over the cores; no dimension of the graphs
+  bool single_core = false;      ///< runs on one core at a time: masks of several are refused
+  bool sparse = false;           ///< layers of 4:2 sparse weights are computed as such on the NPU (docs/sparsity.md)
+  bool compress_weight = false;  ///< the file's weights are packed (docs/rknn_file.md)
+  bool remove_weight = false;    ///< the file is written without the weights of its layers (docs/rknn_file.md)
+  std::optional<Graph> golden;   ///< only with keep_golden
   std::map<std::string, Tensor> sections;  ///< extra sections by name: pass log, notes; one day register programs
 };
 

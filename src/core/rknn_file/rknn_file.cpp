@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "core/base/hash.h"
+#include "core/rknn_file/compression.h"
 #include "core/rknn_file/container.h"
 #include "core/rknn_file/decode.h"
 #include "core/rknn_file/encode.h"
@@ -16,7 +17,7 @@ namespace openrknn {
 namespace {
 
 constexpr std::string_view kModelSection = "model";
-constexpr std::string_view kWeightsSection = "weights";
+constexpr std::string_view kWeightsSection = "weights", kPackedWeightsSection = "weights-zlib";
 constexpr std::string_view kSharedWeightsSection = "shared-weights";
 constexpr std::string_view kExtraPrefix = "extra/";
 constexpr std::string_view kOwnCompiler = "openrknn-";
@@ -54,7 +55,8 @@ const Section& find_section(const MappedFile& file, std::span<const Section> sec
 void refuse_unknown(const MappedFile& file, std::span<const Section> sections) {
   for (const Section& section : sections) {
     const bool known = section.name == kModelSection || section.name == kWeightsSection ||
-                       section.name == kSharedWeightsSection || section.name.starts_with(kExtraPrefix);
+                       section.name == kPackedWeightsSection || section.name == kSharedWeightsSection ||
+                       section.name.starts_with(kExtraPrefix);
     if (!known && section.required) {
       fail(Code::RknnNewerVersion, in_file(file),
            fmt::format("the file needs section '{}', which this build does not know", section.name),
@@ -116,7 +118,12 @@ void write(const Model& model, Sink& sink) {
   }
   if (model.remove_weight) sections.push_back({std::string(kSharedWeightsSection), true, {as_bytes(left_out)}});
   // Last: bytes after a constant can be read past the end of the file's data, never past its mapping.
-  sections.push_back({std::string(kWeightsSection), true, weights.pieces()});
+  const std::string packed = model.compress_weight ? compress_weights(weights.pieces()) : "";
+  if (model.compress_weight) {
+    sections.push_back({std::string(kPackedWeightsSection), true, {as_bytes(packed)}});
+  } else {
+    sections.push_back({std::string(kWeightsSection), true, weights.pieces()});
+  }
   write_container(face.body, face.json, sections, sink);
 }
 
@@ -131,14 +138,23 @@ Model read(std::shared_ptr<const MappedFile> file, const WeightSource& source_of
   DecodeSource source;
   source.file = file->name();
   source.model = find_section(*file, sections, kModelSection).bytes;
-  source.weights = find_section(*file, sections, kWeightsSection).bytes;
-  source.owner = file;
+  const auto packed =
+      std::find_if(sections.begin(), sections.end(), [](const Section& s) { return s.name == kPackedWeightsSection; });
+  if (packed != sections.end()) {
+    const Unpacked unpacked = decompress_weights(packed->bytes, file->name());
+    source.weights = unpacked.bytes;
+    source.owner = unpacked.owner;
+  } else {
+    source.weights = find_section(*file, sections, kWeightsSection).bytes;
+    source.owner = file;
+  }
   source.shared = source_of_weights;
   const auto shared =
       std::find_if(sections.begin(), sections.end(), [](const Section& s) { return s.name == kSharedWeightsSection; });
   if (shared != sections.end()) require_shared_weights(*file, *shared, source_of_weights);
   Model model = decode_model(source, sections);
   model.remove_weight = shared != sections.end();
+  model.compress_weight = packed != sections.end();
   validate(model, file->name());
   return model;
 }
