@@ -76,12 +76,15 @@ Estimate estimate_model(const Model& model, int cores) {
           .graph = graph};
 }
 
-std::string perf_text(const Estimate& estimate, bool by_layer) {
-  if (by_layer) return notice(estimate) + layer_table(rows_of(estimate), estimate.target->cores);
+std::string performance_text(double microseconds) {
   const std::string rule(98, '=');
-  return fmt::format("{}{}\n{}{}\n{}\nTotal Time(us): {:.0f}\nFPS: {:.2f}\n{}\n", notice(estimate), rule,
-                     std::string(43, ' '), "Performance", rule, estimate.cost.microseconds,
-                     estimate.frames_per_second(), rule);
+  return fmt::format("{}\n{}{}\n{}\nTotal Time(us): {:.0f}\nFPS: {:.2f}\n{}\n", rule, std::string(43, ' '), "Performance",
+                     rule, microseconds, 1e6 / microseconds, rule);
+}
+
+std::string perf_text(const Estimate& estimate, bool by_layer) {
+  return notice(estimate) + (by_layer ? layer_table(rows_of(estimate), estimate.target->cores)
+                                      : performance_text(estimate.cost.microseconds));
 }
 
 MemoryReport memory_report(const Estimate& estimate, int64_t model_bytes) {

@@ -12,6 +12,9 @@ namespace openrknn {
 /// an estimate, of which SoC, and whether its parameters are calibrated.
 std::string perf_text(const Estimate&, bool by_layer);
 
+/// The vendor's text of a total time.
+std::string performance_text(double microseconds);
+
 struct MemoryReport {
   int64_t weight = 0, internal = 0, other = 0;  ///< bytes
   int64_t model = 0;                            ///< size of the .rknn

@@ -161,8 +161,7 @@ void Toolkit::load_with(const Importer& importer, const std::filesystem::path& p
   state_->imported = std::move(graphs);
   state_->source = path;
   state_->compiled.reset();
-  state_->simulator.reset();
-  state_->file.clear();
+  state_->forget_runtime();
   state_->exported.clear();
   state_->stage = Stage::Loaded;
 }
@@ -218,8 +217,7 @@ void Toolkit::build(bool quantize, const std::filesystem::path& dataset, std::ve
     samples = calibration_samples(std::move(samples), options, state.pool, warnings);
     state.warn("build", warnings);
   }
-  state.simulator.reset();
-  state.file.clear();
+  state.forget_runtime();
   state.exported.clear();
   state.say(LogLevel::Info, "", "rknn building ...");
   state.take_built(openrknn::compile(state.imported, options, samples.get(), state.pool, state.progress), "build");
@@ -262,8 +260,7 @@ SearchResult Toolkit::search(const std::filesystem::path& dataset, const SearchO
   const std::unique_ptr<Samples> samples =
       calibration_samples(open_dataset(dataset, sample_specs(imported(), options)), options, state.pool, warnings);
   state.warn("search", warnings);
-  state.simulator.reset();
-  state.file.clear();
+  state.forget_runtime();
   state.exported.clear();
   SearchedModel found = search_and_compile(state.imported, options, search, *samples, state.pool, state.progress);
   state.compiled = std::move(found.compiled);
@@ -306,7 +303,7 @@ void Toolkit::load_rknn(const std::filesystem::path& path) {
   state_->source = path;
   state_->exported.clear();
   state_->file.assign(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
-  state_->simulator.reset();
+  state_->forget_runtime();
   state_->stage = Stage::Deployed;
 }
 
@@ -360,11 +357,10 @@ Analysis Toolkit::accuracy_analysis(const ArgumentValues& given) {
 }
 
 void Toolkit::release() {
-  state_->simulator.reset();
+  state_->forget_runtime();
   state_->compiled.reset();
   state_->imported = {};
   state_->deployed = {};
-  state_->file.clear();
   state_->exported.clear();
   state_->settings = {};
   state_->config.clear();

@@ -76,6 +76,8 @@ class Toolkit {
   std::string eval_perf(bool fix_freq = true);
   /// Needs init_runtime(eval_mem=True). Without a device an estimate.
   MemoryReport eval_memory();
+  /// The toolkit's text of versions: of the device, or of this installation.
+  std::string get_sdk_version();
   /// Every layer of the simulator beside golden, for one sample: the paths in `inputs`, one per model input. Files go
   /// to output_dir unless it is None, report.html among them. For whoever prints: error_table().
   Analysis accuracy_analysis(const ArgumentValues&);

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "core/rknn_file/rknn_file.h"
+#include "core/targets/family.h"
 #include "toolkit/toolkit_state.h"
 
 namespace openrknn {
@@ -49,8 +50,8 @@ void refuse_nan(const Tensor& given, const std::string& input) {
                    : "resize or reshape the array before inference");
 }
 
-/// Checks core_mask against the SoC and gives the number of cores it names.
-int cores_of(const ArgumentValues& values, const Target& target) {
+/// core_mask, checked against the SoC.
+uint32_t mask_of(const ArgumentValues& values, const Target& target) {
   const int64_t* mask = std::get_if<int64_t>(&values.at("core_mask").data);
   if (mask == nullptr || *mask < 0) {
     fail(Code::ConfigBadValue, fmt::format("init_runtime: core_mask: got {}, expected one of RKNN.NPU_CORE_*",
@@ -65,13 +66,26 @@ int cores_of(const ArgumentValues& values, const Target& target) {
     fail(Code::ConfigBadValue, fmt::format("init_runtime: core_mask={} names a core that {} does not have, it has {}",
                                            *mask, target.display_name, target.cores));
   }
-  return all_cores ? 1 : std::popcount(static_cast<uint64_t>(*mask));
+  return static_cast<uint32_t>(*mask);
+}
+
+/// A name, or "" for None.
+std::string text_or_none(const ArgumentValue& value, std::string_view argument) {
+  if (value.is_none()) return "";
+  const auto* text = std::get_if<std::string>(&value.data);
+  if (text == nullptr) {
+    fail(Code::ConfigBadValue, fmt::format("{}: got {}, expected text or None", argument, to_string(value)));
+  }
+  return *text;
 }
 
 RuntimeOptions runtime_options(const ArgumentValues& values, const Target& target, std::vector<std::string>& warnings) {
   RuntimeOptions options{.perf_debug = bool_of(values.at("perf_debug"), "init_runtime: perf_debug"),
                          .eval_mem = bool_of(values.at("eval_mem"), "init_runtime: eval_mem"),
-                         .cores = cores_of(values, target)};
+                         .core_mask = mask_of(values, target),
+                         .cores = 1};
+  const uint32_t mask = options.core_mask;
+  options.cores = mask == 0 || mask == 0xffff ? 1 : std::popcount(mask);
   if (options.perf_debug && target.name.starts_with("rv1") && target.name != "rv1126b") {
     fail(Code::ConfigUnsupported,
          fmt::format("init_runtime: perf_debug=True: the runtime of {} times no layers", target.display_name),
@@ -93,6 +107,22 @@ RuntimeOptions runtime_options(const ArgumentValues& values, const Target& targe
 
 }  // namespace
 
+void require_target(const std::string& wanted, const Target& built, std::string_view method) {
+  const Target* target = find_target(wanted);
+  if (target == nullptr || target->simulator_only_convert) {
+    std::string known;
+    for (const Target& row : all_targets()) {
+      if (!row.simulator_only_convert) known += fmt::format("{}{}", known.empty() ? "" : ", ", row.name);
+    }
+    fail(Code::ConfigUnknownPlatform, fmt::format("{}: target '{}' is no device", method, wanted), "known: " + known);
+  }
+  // Of a family one compiler's code serves all: RK3566 and RK3568, RV1103 and RV1106.
+  if (family_of(*target) == family_of(built) && target->cores == built.cores) return;
+  fail(Code::ConfigUnsupported,
+       fmt::format("{}: the model was built for {}, the device is {}", method, built.display_name, target->display_name),
+       fmt::format("build it with target_platform='{}', or name the device it is for", target->name));
+}
+
 void Toolkit::init_runtime(const ArgumentValues& given) {
   State& state = *state_;
   state.require(state.stage >= Stage::Built, "init_runtime", "there is no model to run",
@@ -102,23 +132,41 @@ void Toolkit::init_runtime(const ArgumentValues& given) {
   const Target& target = *find_target(state.model().target);
   const RuntimeOptions options = runtime_options(values, target, warnings);
   state.warn("init_runtime", warnings);
-  state.say(LogLevel::Info, "init_runtime", "Target is None, use simulator!");
-  if (state.file.empty()) {
-    MemorySink sink;
-    Model whole = state.compiled->model;
-    whole.remove_weight = false;  // here they are at hand
-    write(whole, sink);
-    state.file = std::move(sink.data);
-  }
+  state.make_file();
   state.runtime = options;
-  state.simulator = std::make_unique<Simulator>(state.file, state.model().inputs, state.model().variants.size(),
-                                                state.custom_operators, &state.model().variants.front());
+  state.simulator.reset();
+  state.device.reset();
+  const std::string wanted = text_or_none(values.at("target"), "init_runtime: target");
+  const std::string device_id = text_or_none(values.at("device_id"), "init_runtime: device_id");
+  if (wanted.empty()) {
+    if (!device_id.empty()) {
+      fail(Code::ConfigBadValue, fmt::format("init_runtime: device_id='{}' without a target", device_id),
+           fmt::format("name the SoC too: target='{}'", target.name));
+    }
+    state.say(LogLevel::Info, "init_runtime", "Target is None, use simulator!");
+    state.simulator = std::make_unique<Simulator>(state.file, state.model().inputs, state.model().variants.size(),
+                                                  state.custom_operators, &state.model().variants.front());
+    return;
+  }
+  require_target(wanted, target, "init_runtime");
+  state.say(LogLevel::Info, "init_runtime", fmt::format("target set by user is: {}", lower_case(wanted)));
+  state.device = std::make_unique<Device>(std::string(target.name), device_id, state.model(), state.file,
+                                          options.core_mask);
+}
+
+void Toolkit::State::make_file() {
+  if (!file.empty()) return;
+  MemorySink sink;
+  Model whole = compiled->model;
+  whole.remove_weight = whole.compress_weight = false;  // here they are at hand
+  write(whole, sink);
+  file = std::move(sink.data);
 }
 
 std::vector<Tensor> Toolkit::inference(std::vector<Tensor> inputs, std::vector<std::string> data_format,
                                        std::vector<bool> pass_through) {
   State& state = *state_;
-  if (state.simulator == nullptr) {
+  if (!state.simulator && !state.device) {
     fail(Code::RuntimeNotInitialized, "inference: The runtime has not been initialized",
          "please call init_runtime first");
   }
@@ -170,23 +218,33 @@ std::vector<Tensor> Toolkit::inference(std::vector<Tensor> inputs, std::vector<s
     refuse_nan(array, port.name);
     fed.push_back({std::move(array), layout, !pass_through.empty() && pass_through[i]});
   }
-  return state.simulator->run(fed);
+  return state.device ? state.device->run(fed) : state.simulator->run(fed);
 }
 
-std::string Toolkit::eval_perf(bool /*fix_freq: a simulator has no clocks to fix*/) {
+std::string Toolkit::eval_perf(bool /*fix_freq: clocks are the device's own affair*/) {
   State& state = *state_;
-  state.require(state.simulator != nullptr, "eval_perf", "the runtime has not been initialized",
+  state.require(state.simulator || state.device, "eval_perf", "the runtime has not been initialized",
                 "please call init_runtime first");
+  if (state.device) return state.device->performance(state.runtime.perf_debug);
   return perf_text(estimate_model(state.model(), state.runtime.cores), state.runtime.perf_debug);
 }
 
 MemoryReport Toolkit::eval_memory() {
   State& state = *state_;
-  state.require(state.simulator != nullptr, "eval_memory", "the runtime has not been initialized",
+  state.require(state.simulator || state.device, "eval_memory", "the runtime has not been initialized",
                 "please call init_runtime first");
   state.require(state.runtime.eval_mem, "eval_memory", "the runtime was initialized without eval_mem",
                 "call init_runtime(eval_mem=True)");
-  return memory_report(estimate_model(state.model(), state.runtime.cores), static_cast<int64_t>(state.file.size()));
+  const auto bytes = static_cast<int64_t>(state.file.size());
+  if (state.device) return state.device->memory(bytes);
+  return memory_report(estimate_model(state.model(), state.runtime.cores), bytes);
+}
+
+std::string Toolkit::get_sdk_version() {
+  State& state = *state_;
+  state.require(state.simulator || state.device, "get_sdk_version", "the runtime has not been initialized",
+                "please call init_runtime first");
+  return state.device ? state.device->versions() : versions_here();
 }
 
 }  // namespace openrknn

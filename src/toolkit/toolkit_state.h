@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "toolkit/custom_operators.h"
+#include "toolkit/device.h"
 #include "toolkit/settings.h"
 #include "toolkit/simulator.h"
 #include "toolkit/toolkit.h"
@@ -15,8 +16,12 @@ enum class Stage : uint8_t { New, Configured, Loaded, Built, Deployed };
 /// What init_runtime was given.
 struct RuntimeOptions {
   bool perf_debug = false, eval_mem = false;
+  uint32_t core_mask = 0;
   int cores = 1;  ///< that core_mask names
 };
+
+/// Throws Error (ConfigUnknownPlatform, ConfigUnsupported) unless models built for `built` run on `wanted`.
+void require_target(const std::string& wanted, const Target& built, std::string_view method);
 
 struct Toolkit::State {
   MessageSink sink;
@@ -33,7 +38,8 @@ struct Toolkit::State {
   std::string file;                // the model as .rknn bytes, once it exists
   std::filesystem::path exported;  // where export_rknn wrote it; empty: not yet
   Model deployed;                  // after load_rknn: ports and target
-  std::unique_ptr<Simulator> simulator;
+  std::unique_ptr<Simulator> simulator;  ///< of the two one at most, after init_runtime
+  std::unique_ptr<Device> device;
   RuntimeOptions runtime;
 
   State(MessageSink s, Progress p, int threads) : sink(std::move(s)), progress(std::move(p)), pool(threads) {}
@@ -51,6 +57,13 @@ struct Toolkit::State {
     require(stage >= Stage::Loaded && stage != Stage::Deployed && !imported.empty(), method, "no model has been loaded",
             "please load a model first, for example with load_onnx");
   }
+  void forget_runtime() {
+    simulator.reset();
+    device.reset();
+    file.clear();
+  }
+  /// The model as .rknn bytes.
+  void make_file();
   void take_built(Compiled, std::string_view method);
   const Model& model() const { return stage == Stage::Deployed ? deployed : compiled->model; }
 };

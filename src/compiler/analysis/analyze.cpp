@@ -101,6 +101,41 @@ Analysis analyze(const Graph& golden, const Graph& built, const Arithmetic& arit
   return analysis;
 }
 
+std::vector<std::string> layers_of_runtime(const Graph& golden, const Graph& built) {
+  std::vector<std::string> layers;
+  for (LayerPair& pair : pairs_of(golden, built)) layers.push_back(std::move(pair.layer));
+  return layers;
+}
+
+void add_runtime(Analysis& analysis, const Graph& golden, const Graph& built, const Arithmetic& arithmetic,
+                 LayerStream& device, const Samples& samples, ThreadPool& pool, const Progress& progress,
+                 const RowVisitor& visit, const CustomCode& custom) {
+  const std::vector<LayerPair> pairs = pairs_of(golden, built);
+  std::vector<LayerRow> rows;
+  for (const AnalyzedLayer& layer : analysis.layers) rows.push_back(layer.row);
+  const std::vector<std::vector<size_t>> shown = rows_by_pair(rows, pairs);
+  const PlanOptions options{.fuse = false, .custom_code = custom};
+  Weights weights;
+  GraphStream reference(golden, plan(golden, Arithmetic{}, options, weights), pool);
+  const Candidate entire[] = {{device, false}};
+  const StreamComparison runtime = compare_streams(reference, entire, pairs, samples, pool, progress,
+                                                   visitor_of_pairs(visit, rows, shown));
+  // The device's layers are the reference now: the simulator computes each from what the device had before it.
+  std::vector<LayerPair> same = pairs;
+  for (LayerPair& pair : same) pair.reference = pair.layer;
+  GraphStream simulator(built, plan(built, arithmetic, options, weights), pool);
+  const Candidate fed[] = {{simulator, true}};
+  const StreamComparison single = compare_streams(device, fed, same, samples, pool, progress);
+  for (size_t p = 0; p < pairs.size(); ++p) {
+    for (const size_t row : shown[p]) {
+      if (rows[row].is_exact) continue;
+      analysis.layers[row].runtime_entire = runtime.sums[0][p].error();
+      analysis.layers[row].single_sim = single.sums[0][p].error();
+    }
+  }
+  analysis.has_runtime = true;
+}
+
 std::vector<SampleSums> sums_of_samples(const Graph& golden, const Graph& built, const Arithmetic& arithmetic,
                                         const std::vector<LayerRow>& rows, const Samples& samples, ThreadPool& pool,
                                         const Progress& progress, const RowVisitor& visit, const CustomCode& custom) {

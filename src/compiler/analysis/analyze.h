@@ -20,6 +20,8 @@ struct AnalyzedLayer {
   LayerRow row;
   LayerError entire;   ///< both run from the input: errors add up from layer to layer
   LayerError single;   ///< the layer fed with golden's numbers
+  LayerError runtime_entire;  ///< of a device, run from the input; where Analysis::has_runtime
+  LayerError single_sim;      ///< the simulator's layer, fed with the device's numbers, beside the device's
   double clipped = 0;  ///< share of golden's numbers that the layer's type cannot hold
   int64_t elements = 0, golden_not_finite = 0, not_finite = 0;  ///< over all samples; of the entire run
   int64_t worst_sample = 0;                                     ///< least cosine of the entire run
@@ -34,6 +36,7 @@ struct NotFiniteLayer {
 struct Analysis {
   std::vector<AnalyzedLayer> layers;  ///< one per row
   int64_t samples = 0;
+  bool has_runtime = false;  ///< a device ran the samples too
   std::optional<NotFiniteLayer> golden_not_finite;
   std::optional<NotFiniteLayer> built_not_finite;  ///< where golden is finite
   std::string not_resumed;                         ///< why what was done before does not count; empty: it does
@@ -48,6 +51,14 @@ using RowVisitor = std::function<void(size_t row, const LayerValues& golden, con
 Analysis analyze(const Graph& golden, const Graph& built, const Arithmetic&, const std::vector<LayerRow>& rows,
                  const Samples&, ThreadPool&, const Progress& = {}, const RowVisitor& = {}, const CustomCode& = {},
                  const Resumption* = nullptr);
+
+/// What a device makes of the same samples, added to an analysis of the same graphs and rows: `device` is a stream of
+/// the built graph's layers, under their names there. `visit` sees golden's and the device's numbers.
+void add_runtime(Analysis&, const Graph& golden, const Graph& built, const Arithmetic&, LayerStream& device,
+                 const Samples&, ThreadPool&, const Progress& = {}, const RowVisitor& visit = {},
+                 const CustomCode& = {});
+/// The layers of `built` that add_runtime() asks a device for.
+std::vector<std::string> layers_of_runtime(const Graph& golden, const Graph& built);
 
 /// What each sample adds to an analysis, in their order: for whoever computes a share of one. `visit` is called once a
 /// row and sample.

@@ -15,6 +15,13 @@ constexpr std::string_view kHead =
     "#              single: single-layer output error between 'golden' and 'simulator', can better reflect the "
     "single-layer accuracy of the simulator.\n\n";
 
+constexpr std::string_view kRuntimeHead =
+    "# runtime_error: calculate the output error of each layer of the runtime.\n"
+    "#              entire: output error of each layer between 'golden' and 'runtime', these errors will accumulate "
+    "layer by layer.\n"
+    "#              single_sim: single-layer output error between 'simulator' and 'runtime', can better reflect the "
+    "single-layer accuracy of runtime.\n\n";
+
 // What users of the toolkit go by: from 0.99 a layer is fine, below 0.98 it is bad.
 constexpr double kFine = 0.99, kBad = 0.98;
 
@@ -55,19 +62,37 @@ std::string error_table(const Analysis& analysis, bool colour) {
   size_t width = std::string_view("layer_name").size();
   for (const AnalyzedLayer& layer : analysis.layers) width = std::max(width, label_of(layer.row).size());
   width += 2;
-  const auto line = [&](std::string_view name, const std::string& first, const std::string& second) {
-    return trimmed_right(fmt::format("{:<{}}{}{:{}}{}", name, width, first, "", kGap, second)) + '\n';
+  const auto line = [&](std::string_view name, std::initializer_list<std::string> cells) {
+    std::string text = fmt::format("{:<{}}", name, width);
+    for (const std::string& one : cells) text += one + std::string(kGap, ' ');
+    return trimmed_right(std::move(text)) + '\n';
   };
+  const auto centred = [](std::string_view word) { return fmt::format("{:^{}}", word, kCellWidth); };
   const std::string columns = fmt::format("{:^{}}   {:^{}}", "cos", kCosineWidth, "euc", kDistanceWidth);
-  const size_t both = 2 * kCellWidth + kGap;
+  constexpr size_t kBoth = 2 * kCellWidth + kGap;
+  const bool runtime = analysis.has_runtime;
   std::string text(kHead);
-  text += trimmed_right(fmt::format("{:<{}}{:^{}}", "layer_name", width, "simulator_error", both)) + '\n';
-  text += line("", fmt::format("{:^{}}", "entire", kCellWidth), fmt::format("{:^{}}", "single", kCellWidth));
-  text += line("", columns, columns);
-  text += std::string(width + both, '-') + '\n';
+  if (runtime) {
+    text.pop_back();  // one paragraph
+    text += kRuntimeHead;
+  }
+  std::string heading = fmt::format("{:<{}}{:^{}}", "layer_name", width, "simulator_error", kBoth);
+  if (runtime) heading += fmt::format("{:{}}{:^{}}", "", kGap, "runtime_error", kBoth);
+  text += trimmed_right(std::move(heading)) + '\n';
+  text += runtime ? line("", {centred("entire"), centred("single"), centred("entire"), centred("single_sim")})
+                  : line("", {centred("entire"), centred("single")});
+  text += runtime ? line("", {columns, columns, columns, columns}) : line("", {columns, columns});
+  text += std::string(width + kBoth + (runtime ? kGap + kBoth : 0), '-') + '\n';
   for (const AnalyzedLayer& layer : analysis.layers) {
     const std::string label = label_of(layer.row);
-    text += layer.row.is_blank() ? label + '\n' : line(label, cell(layer.entire, colour), cell(layer.single, colour));
+    if (layer.row.is_blank()) {
+      text += label + '\n';
+    } else if (runtime) {
+      text += line(label, {cell(layer.entire, colour), cell(layer.single, colour), cell(layer.runtime_entire, colour),
+                           cell(layer.single_sim, colour)});
+    } else {
+      text += line(label, {cell(layer.entire, colour), cell(layer.single, colour)});
+    }
   }
   return text;
 }

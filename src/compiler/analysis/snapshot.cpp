@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kGolden = "golden", kSimulator = "simulator";
+constexpr std::string_view kGolden = "golden", kSimulator = "simulator", kRuntime = "runtime";
 constexpr size_t kLongestName = 200;  // file systems end at 255, and .npy and a temporary ending come behind
 
 std::string safe_name(std::string name) {
@@ -65,6 +65,14 @@ void write_layer(const fs::path& folder, const std::string& file, const LayerVal
   write_npy(folder / "npy" / (file + ".npy"), tensor);
 }
 
+void make_folder(const fs::path& wanted) {
+  std::error_code error;
+  fs::create_directories(wanted, error);
+  if (!error) return;
+  fail(Code::FileUnwritable, Location{.file = wanted.string()},
+       fmt::format("cannot make the folder: {}", error.message()), "choose another output_dir");
+}
+
 }  // namespace
 
 std::vector<std::string> file_names(const std::vector<std::string>& tensors) {
@@ -83,14 +91,7 @@ std::vector<std::string> file_names(const std::vector<std::string>& tensors) {
 }
 
 Snapshot::Snapshot(fs::path folder, std::vector<LayerRow> rows) : folder_(std::move(folder)), rows_(std::move(rows)) {
-  for (const std::string_view part : {kGolden, kSimulator}) {
-    std::error_code error;
-    const fs::path wanted = folder_ / part / "npy";
-    fs::create_directories(wanted, error);
-    if (!error) continue;
-    fail(Code::FileUnwritable, Location{.file = wanted.string()},
-         fmt::format("cannot make the folder: {}", error.message()), "choose another output_dir");
-  }
+  for (const std::string_view part : {kGolden, kSimulator}) make_folder(folder_ / part / "npy");
   std::vector<std::string> tensors;
   for (const LayerRow& row : rows_) tensors.push_back(row.tensor);
   files_ = file_names(tensors);
@@ -106,6 +107,11 @@ bool Snapshot::has_map() const {
     if (!rows_[i].is_blank() && rows_[i].tensor != files_[i]) return true;
   }
   return false;
+}
+
+void Snapshot::write_runtime(size_t row, const LayerValues& runtime) const {
+  make_folder(folder_ / kRuntime / "npy");
+  write_layer(folder_ / kRuntime, files_[row], runtime);
 }
 
 void Snapshot::finish(const std::string& table) const {

@@ -16,6 +16,8 @@ class Snapshot {
   Snapshot(std::filesystem::path folder, std::vector<LayerRow> rows);
   /// golden/NAME.txt, golden/npy/NAME.npy, simulator/…: the text has one number a line.
   void write(size_t row, const LayerValues& golden, const LayerValues& built) const;
+  /// runtime/NAME.txt, runtime/npy/NAME.npy: a device's. The folders are made with the first.
+  void write_runtime(size_t row, const LayerValues& runtime) const;
   /// error_analysis.txt and, where files are named otherwise than tensors, map_name_to_file.txt (one "tensor<TAB>file"
   /// a line).
   void finish(const std::string& table) const;
