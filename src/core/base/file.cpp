@@ -113,8 +113,8 @@ void FileSink::write(std::span<const std::byte> bytes) {
   }
 }
 
-void FileSink::commit() {
-  const bool flushed = std::fflush(file_) == 0;
+void FileSink::commit(bool durable) {
+  const bool flushed = std::fflush(file_) == 0 && (!durable || ::fsync(::fileno(file_)) == 0);
   if (flushed) give_name();
   const int why_nameless = errno;
   const bool closed = std::fclose(file_) == 0;
@@ -125,6 +125,13 @@ void FileSink::commit() {
     ::unlink(temporary_.c_str());
     fail(Code::FileUnwritable, Location{.file = target_.string()}, fmt::format("writing failed: {}", why));
   }
+  if (!durable) return;
+  // The name is an entry of the folder, which has to reach the disk as well.
+  const std::filesystem::path folder = target_.has_parent_path() ? target_.parent_path() : ".";
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return;
+  ::fsync(descriptor);
+  ::close(descriptor);
 }
 
 std::string read_text_file(const std::filesystem::path& path) {

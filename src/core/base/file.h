@@ -48,7 +48,8 @@ class FileSink : public Sink {
   explicit FileSink(std::filesystem::path target);  ///< throws Error (FileUnwritable)
   ~FileSink() override;
   void write(std::span<const std::byte>) override;
-  void commit();
+  /// `durable`: also on the disk before the name is, so that not even a power cut leaves half a file under it.
+  void commit(bool durable = false);
 
  private:
   void give_name();
