@@ -31,11 +31,17 @@ struct RunOptions {
   int64_t timeout_ms = 0;
 };
 
+/// How long the parts of one task took, microseconds; 0 for what it did not come to.
+struct TaskDurations {
+  double queue = 0, set_inputs = 0, run = 0, get_outputs = 0;
+};
+
 /// What a callback is given. `error` is empty on success; `failure` is then null and `outputs` complete.
 struct Completion {
   std::vector<Array> outputs;
   std::string error;
   std::exception_ptr failure;  ///< the SessionError behind `error`
+  TaskDurations durations = {};
 };
 using Callback = std::function<void(Completion&&)>;
 using OutputNames = std::optional<std::vector<std::string>>;  ///< nothing or empty: all outputs
@@ -56,6 +62,35 @@ struct SessionStatistics {
 struct MemoryInfo {
   uint64_t weights = 0, internal = 0, total = 0, sram_total = 0, sram_free = 0;
 };
+
+/// A value of the model after a run: dense, in logical (NCHW) order.
+struct LayerValue {
+  std::string name;   ///< as asked for
+  std::string dtype;  ///< "f32", "f16", "i8": docs/graph_text.md; of quantized values the codes
+  std::vector<int64_t> shape;
+  std::vector<std::byte> bytes;
+};
+
+/// One core since the process began.
+struct CoreCounters {
+  uint64_t jobs = 0;
+  double busy_seconds = 0;
+};
+/// What computes, as OpenRKNN's own runtime tells it; of another one nothing is known.
+struct DeviceInfo {
+  std::string target;         ///< "rk3588"
+  int simulator_threads = 0;  ///< 0 on hardware, and unknown
+  std::vector<CoreCounters> cores;
+};
+
+/// The runtime library that sessions would open, before there is one.
+struct RuntimeInfo {
+  std::string path;
+  std::string version;       ///< as Session::api_version; empty: another library than ours tells it with a model only
+  bool is_openrknn = false;  ///< ours: the simulator
+};
+/// Throws SessionError naming the places that were searched. `wanted` as SessionOptions::runtime_library.
+RuntimeInfo runtime_info(const std::string& wanted = {});
 
 /// Thread-safe: any call from any thread, also from callbacks. How tasks wait, which worker takes them and when
 /// callbacks come is docs/session.md.
@@ -119,6 +154,13 @@ class Session {
   /// The runtime's own table of layers of the last run of the first context (needs collect_perf).
   std::string perf_detail() const;
   MemoryInfo memory_info() const;
+
+  /// Runs once, on the first context, and gives these values of the model: outputs and everything between, by the names
+  /// of values or of the source model's tensors. Throws SessionError: names that are none, all of them; a runtime other
+  /// than OpenRKNN's, which keeps no values.
+  std::vector<LayerValue> values(const Feed&, const std::vector<std::string>& names);
+  /// Waits for no place in the queue, at most for the run that is under way.
+  DeviceInfo device_info() const;
 
   /// Moves all workers to these cores: 0 AUTO, 1, 2, 4, 3, 7, 0xffff; takes effect between tasks. Only without a
   /// schedule.

@@ -46,6 +46,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::vector<Array> run(const OutputNames&, const Feed&);
   /// On a worker: this thread may give up waiting.
   std::vector<Array> run_within(const OutputNames&, const Feed&, int64_t timeout_ms);
+  std::vector<LayerValue> values(const Feed&, const std::vector<std::string>& names);
+  DeviceInfo device_info() const;
   std::vector<Array> run_batch(const OutputNames&, const Feed&, int64_t timeout_ms);
   uint64_t run_async(const OutputNames&, const Feed&, Callback, bool ordered, bool wait = true);
   /// A task whose result `waiter` gets. Gives its number.

@@ -19,6 +19,17 @@ void require_admitted(Scheduler::Admission admission, Caller caller) {
   if (admission == Scheduler::Admission::Cancelled) throw CancelledError("task cancelled");
 }
 
+double microseconds(Clock::time_point from, Clock::time_point to) {
+  if (from == Clock::time_point{} || to == Clock::time_point{}) return 0;
+  return std::chrono::duration<double, std::micro>(to - from).count();
+}
+
+TaskDurations durations_of(const Task& task) {
+  const TaskTimes& times = task.times;
+  return {microseconds(task.submitted, times.started), microseconds(times.started, times.inputs_set),
+          microseconds(times.inputs_set, times.run), microseconds(times.run, times.finished)};
+}
+
 std::string text_of(const std::exception_ptr& failure) {
   try {
     std::rethrow_exception(failure);
@@ -195,6 +206,7 @@ void Engine::hand_over(Task& task) noexcept {
   }
   task.outputs.reset();
   completion.failure = task.failure;
+  completion.durations = durations_of(task);
   if (task.failure) completion.error = text_of(task.failure);
   try {
     task.callback(std::move(completion));

@@ -143,6 +143,11 @@ MemoryInfo Session::memory_info() const {
   return info;
 }
 
+std::vector<LayerValue> Session::values(const Feed& feed, const std::vector<std::string>& names) {
+  return engine()->values(feed, names);
+}
+DeviceInfo Session::device_info() const { return engine()->device_info(); }
+
 void Session::set_core_mask(uint32_t mask) { engine()->set_core_mask(mask); }
 
 const SessionOptions& Session::options() const { return engine()->options(); }
