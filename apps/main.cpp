@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 
+#include "apps/serve.h"
 #include "apps/verbs.h"
 #include "core/base/error.h"
 #include "core/base/version.h"
@@ -264,6 +265,9 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
   profile_verb->add_flag("-q,--quiet", profiling.quiet, "no progress");
   add_source_with_shapes(*profile_verb, profiling.source);
 
+  CLI::App* serve_verb = app.add_subcommand("serve", "serve .rknn models to other programs over HTTP (docs/server.md)");
+  const std::shared_ptr<ServeArguments> serving = add_serve_options(*serve_verb);
+
   CheckArguments checking;
   CLI::App* check_verb = app.add_subcommand(
       "check", "say which layers SoCs run on the NPU, on the CPU or not at all, and why; nothing is built");
@@ -332,6 +336,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
     if (*search_verb) return search(searching);
     if (*run_verb) return run(running);
     if (*profile_verb) return profile(profiling);
+    if (*serve_verb) return serve(*serving);
     if (*check_verb) return check(checking);
     if (*estimate_verb) return estimate(estimating);
     if (*export_verb) return export_onnx(exporting);

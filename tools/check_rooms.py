@@ -31,6 +31,7 @@ MAY_INCLUDE = {
     "runtime/engine": {"core", "include"},
     "runtime/capi": {"runtime/engine", "core/base", "include"},
     "runtime/session": {"core/base", "include"},
+    "runtime/server": {"core/base", "include"},
     "toolkit": {"core", "compiler", "runtime", "include"},
     "apps": {"core", "compiler", "runtime", "toolkit", "include"},
     "python": {"core", "compiler", "runtime", "toolkit", "include"},

@@ -6,11 +6,12 @@
 
 #include "apps/board/run.h"
 #include "apps/inspect.h"
+#include "apps/serve.h"
 #include "core/base/version.h"
 
 int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only when memory ends
   using namespace openrknn;
-  CLI::App app{"OpenRKNN on a board: run and look at .rknn models"};
+  CLI::App app{"OpenRKNN on a board: run, serve and look at .rknn models"};
   app.require_subcommand(1);
   app.set_version_flag("--version", fmt::format("openrknn {}", version()));
   app.footer("Exit codes: 0 done, 1 refused or failed, 2 wrong usage. Models are converted on a PC.");
@@ -24,6 +25,9 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
   run_verb->add_option("--cores", request.cores, "a worker for each of these cores")->delimiter(',');
   run_verb->add_option("--count", request.count, "timed runs")->check(CLI::PositiveNumber);
 
+  CLI::App* serve_verb = app.add_subcommand("serve", "serve .rknn models to other programs over HTTP");
+  const std::shared_ptr<ServeArguments> serving = add_serve_options(*serve_verb);
+
   std::string file;
   bool json = false;
   CLI::App* inspect_verb = app.add_subcommand("inspect", "print what a .rknn file holds");
@@ -35,6 +39,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
   try {
     app.parse(argc, argv);
     if (*run_verb) return run(request);
+    if (*serve_verb) return serve(*serving);
     if (*inspect_verb) return inspect_rknn(file, json);
     return doctor(json);
   } catch (const CLI::ParseError& error) {
