@@ -14,6 +14,7 @@
 #include "rknn_custom_op.h"
 #include "rknn_matmul_api.h"
 #include "support/text_model.h"
+#include "support/variable.h"
 
 namespace openrknn::test {
 
@@ -142,17 +143,5 @@ inline std::vector<int8_t> Capi::run_pixels(rknn_context context) {
   EXPECT_EQ(rknn_run(context, nullptr), RKNN_SUCC);
   return get<int8_t>(context, false);
 }
-
-/// An environment variable for the length of a test.
-class Variable {
- public:
-  Variable(const char* name, const std::string& value) : name_(name) { ::setenv(name, value.c_str(), 1); }
-  ~Variable() { ::unsetenv(name_); }
-  Variable(const Variable&) = delete;
-  Variable& operator=(const Variable&) = delete;
-
- private:
-  const char* name_;
-};
 
 }  // namespace openrknn::test

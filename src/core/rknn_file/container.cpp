@@ -6,9 +6,6 @@
 #include <bit>
 #include <cstring>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "core/base/error.h"
 #include "core/base/hash.h"
 
@@ -56,14 +53,6 @@ Bytes bytes_of(const T& value) {
 }
 
 uint64_t hash_of(const OwnHeader& header) { return hash64(bytes_of(header).first(offsetof(OwnHeader, header_hash))); }
-
-/// XXH3 of the concatenation; equals hash64 of the gathered bytes.
-uint64_t hash_of(std::span<const Bytes> pieces) {
-  XXH3_state_t state;
-  XXH3_64bits_reset(&state);
-  for (const Bytes piece : pieces) XXH3_64bits_update(&state, piece.data(), piece.size());
-  return XXH3_64bits_digest(&state);
-}
 
 Location in_file(const MappedFile& file) {
   Location where;
@@ -203,15 +192,19 @@ std::vector<Section> read_sections(const MappedFile& file, const Frame& frame, b
   return sections;
 }
 
-void write_container(std::string_view body, std::string_view json, std::span<const SectionPieces> sections,
-                     Sink& sink) {
+std::string frame_bytes(std::string_view body, std::string_view json) {
   std::string frame = frame_header(body.size());
   frame += body;
   const uint64_t json_size = json.size();
   frame.append(reinterpret_cast<const char*>(&json_size), sizeof json_size);
   frame += json;
   frame.resize(align_up(frame.size(), kSectionAlignment), '\0');
+  return frame;
+}
 
+void write_container(std::string_view body, std::string_view json, std::span<const SectionPieces> sections,
+                     Sink& sink) {
+  const std::string frame = frame_bytes(body, json);
   OwnHeader header{};
   std::memcpy(header.magic, kOwnMagic.data(), sizeof header.magic);
   header.version = kContainerVersion;
@@ -230,7 +223,7 @@ void write_container(std::string_view body, std::string_view json, std::span<con
     std::memcpy(entry.name, section.name.data(), section.name.size());
     entry.flags = section.required ? kRequired : 0;
     entry.offset = align_up(end, kSectionAlignment);
-    entry.hash = hash_of(section.pieces);
+    entry.hash = hash64_of_pieces(section.pieces);
     for (const Bytes piece : section.pieces) entry.size += piece.size();
     end = entry.offset + entry.size;
   }

@@ -48,6 +48,9 @@ bool has_own_header(const MappedFile&, const Frame&);
 /// Throws Error (RknnTruncated, RknnDamaged naming the part, RknnNewerVersion).
 std::vector<Section> read_sections(const MappedFile&, const Frame&, bool check_hashes = true);
 
+/// The frame, with zeros to where our header lies.
+std::string frame_bytes(std::string_view body, std::string_view json);
+
 /// A section to write: its bytes are the pieces one after the other, so that weights are never gathered in memory.
 struct SectionPieces {
   std::string name;

@@ -32,7 +32,8 @@ Location in_file(const MappedFile& file) {
   FileDescription description;
   read_face(frame.body, description);
   if (description.compiler.starts_with(kOwnCompiler)) {
-    fail(Code::RknnTruncated, in_file(file), "the file ends before the OpenRKNN header that should follow its frame",
+    fail(Code::RknnTruncated, in_file(file),
+         "no OpenRKNN header follows the frame: the file is cut off or damaged there",
          "copy or download the file again");
   }
   const std::string maker = description.compiler.empty() ? "" : fmt::format(" by '{}'", description.compiler);
@@ -42,6 +43,11 @@ Location in_file(const MappedFile& file) {
            "but not run it: its layers are stored as NPU programs only",
            maker),
        "convert the source model with OpenRKNN");
+}
+
+[[noreturn]] void refuse_encrypted(const MappedFile& file) {
+  fail(Code::RknnEncrypted, in_file(file), "the model is encrypted: it may be run, and its numbers are not shown",
+       "run it with rknn_init, a session, load_rknn or openrknn run; for anything else use the .rknn it was made from");
 }
 
 const Section& find_section(const MappedFile& file, std::span<const Section> sections, std::string_view name) {
@@ -131,6 +137,7 @@ Model read(std::shared_ptr<const MappedFile> file) { return read(std::move(file)
 
 // NOLINTNEXTLINE(performance-unnecessary-value-param): shares it
 Model read(std::shared_ptr<const MappedFile> file, const WeightSource& source_of_weights) {
+  if (encryption_of(*file)) refuse_encrypted(*file);
   const Frame frame = read_frame(*file);
   if (!has_own_header(*file, frame)) refuse_foreign(*file, frame);
   const std::vector<Section> sections = read_sections(*file, frame);
@@ -160,11 +167,15 @@ Model read(std::shared_ptr<const MappedFile> file, const WeightSource& source_of
 }
 
 FileDescription describe(const MappedFile& file) {
-  const Frame frame = read_frame(file);
   FileDescription description;
+  description.encryption = encryption_of(file);
+  description.ours = description.encryption.has_value();
+  if (description.encryption && description.encryption->level == EncryptionLevel::Nothing) return description;
+  const Frame frame = read_frame(file);
   description.container_version = frame.version;
   description.json = as_text(frame.json);
   read_face(frame.body, description);  // bodies of another kind do not verify
+  if (description.encryption) return description;
   description.ours = has_own_header(file, frame);
   if (!description.ours) return description;
   for (const Section& section : read_sections(file, frame, false)) {

@@ -9,6 +9,7 @@
 
 #include "core/base/file.h"
 #include "core/model/model.h"
+#include "core/rknn_file/encrypted_file.h"
 
 namespace openrknn {
 
@@ -16,7 +17,8 @@ namespace openrknn {
 void write(const Model&, Sink&);
 
 /// Verifies the FlatBuffer and every section's hash; constants are views into the mapping. Throws Error (RknnBadMagic,
-/// RknnTruncated, RknnDamaged naming the section, RknnNewerVersion, RknnVendorFile, RknnEncrypted, RknnInvalid).
+/// RknnTruncated, RknnDamaged naming the section, RknnNewerVersion, RknnVendorFile, RknnInvalid; RknnEncrypted: whoever
+/// may run an encrypted model gives its plain_file()).
 Model read(std::shared_ptr<const MappedFile>);
 
 /// Weights that a file was written without (Model::remove_weight), by the XXH3 and length of their bytes; from a full
@@ -28,6 +30,7 @@ Model read(std::shared_ptr<const MappedFile>, const WeightSource&);
 /// What can be said of any .rknn file without running it, vendor-made ones included.
 struct FileDescription {
   bool ours = false;
+  std::optional<Encryption> encryption;  ///< then sections are unknown, and the rest as far as the level shows it
   uint64_t container_version = 0;
   std::string compiler, runtime_target, framework, json;
   struct Entry {
