@@ -20,7 +20,7 @@ extern "C" {
 #include "rknn_api.h"
 
 #define RKNN_QUERY_OPENRKNN 0x4f524b00
-#define OPENRKNN_EXTENSION_VERSION 4
+#define OPENRKNN_EXTENSION_VERSION 5
 
 /* Called once an entry with borrowed text. */
 typedef void (*openrknn_text_pair)(void* user, const char* key, size_t key_bytes, const char* value,
@@ -109,6 +109,10 @@ typedef struct openrknn_functions {
   /* Since version 4. Like rknn_register_custom_ops for one operator type, with data of the caller's own: `user` is
    * handed to `compute` as it is and has to outlive the context. */
   int (*register_compute)(rknn_context context, const char* op_type, openrknn_compute compute, void* user);
+
+  /* Since version 5. Encrypted models that this thread opens from now on get their key from this file (32 bytes, or 64
+   * hexadecimal digits) instead of the environment. NULL: from the environment again. */
+  int (*set_model_key_file)(const char* path);
 } openrknn_functions;
 
 #ifdef __cplusplus

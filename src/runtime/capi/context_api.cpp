@@ -11,7 +11,9 @@
 #include "runtime/capi/guard.h"
 #include "runtime/capi/layer_log.h"
 #include "runtime/capi/logging.h"
+#include "runtime/capi/model_key_file.h"
 #include "runtime/capi/runtime_version.h"
+#include "runtime/engine/model_file.h"
 
 namespace openrknn::capi {
 namespace {
@@ -48,23 +50,19 @@ std::span<const std::byte> model_part(std::span<const std::byte> whole, const rk
   return whole.subspan(static_cast<size_t>(offset), static_cast<size_t>(size));
 }
 
-bool is_aligned(const std::byte* data) { return reinterpret_cast<uintptr_t>(data) % 64 == 0; }
-
 std::shared_ptr<const MappedFile> open_model(void* model, uint32_t size, uint32_t flags,
                                              const rknn_init_extend* extend) {
   require_pointer(model, "model");
   if (size == 0) {
     const std::shared_ptr<const MappedFile> file = MappedFile::open(static_cast<const char*>(model));
     const std::span<const std::byte> part = model_part(file->bytes(), extend);
-    if (part.size() == file->bytes().size()) return file;
-    return is_aligned(part.data()) ? MappedFile::borrow(part, file->name(), file)
-                                   : MappedFile::copy_of(part, file->name());
+    return usable_file({.bytes = part, .name = file->name(), .owner = file}, model_key_file());
   }
   const std::span<const std::byte> whole{static_cast<const std::byte*>(model), size};
-  if ((flags & RKNN_FLAG_MODEL_BUFFER_ZERO_COPY) == 0) return MappedFile::copy_of(whole, "model in memory");
-  const std::span<const std::byte> part = model_part(whole, extend);
-  return is_aligned(part.data()) ? MappedFile::borrow(part, "model in memory", nullptr)
-                                 : MappedFile::copy_of(part, "model in memory");
+  const bool borrows = (flags & RKNN_FLAG_MODEL_BUFFER_ZERO_COPY) != 0;
+  const std::span<const std::byte> bytes = borrows ? model_part(whole, extend) : whole;
+  return usable_file({.bytes = bytes, .name = "model in memory", .owner = nullptr, .may_be_kept = borrows},
+                     model_key_file());
 }
 
 void log_model(const Context& context) {

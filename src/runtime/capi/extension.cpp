@@ -6,6 +6,7 @@
 
 #include "runtime/capi/attributes.h"
 #include "runtime/capi/guard.h"
+#include "runtime/capi/model_key_file.h"
 
 namespace openrknn::capi {
 namespace {
@@ -182,6 +183,10 @@ int register_compute(rknn_context handle, const char* op_type, openrknn_compute 
   });
 }
 
+int choose_model_key_file(const char* path) {
+  return guard("set_model_key_file", [&] { set_model_key_file(path); });
+}
+
 constexpr openrknn_functions kFunctions = {
     .size = sizeof(openrknn_functions),
     .version = OPENRKNN_EXTENSION_VERSION,
@@ -200,6 +205,7 @@ constexpr openrknn_functions kFunctions = {
     .normalization = get_normalization,
     .scale = get_scale,
     .register_compute = register_compute,
+    .set_model_key_file = choose_model_key_file,
 };
 
 }  // namespace
