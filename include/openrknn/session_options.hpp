@@ -49,6 +49,7 @@ struct SessionOptions {
   bool enable_sram = false;
   bool collect_perf = false;    ///< time every layer (perf_detail)
   std::string runtime_library;  ///< path of librknnrt; empty: OPENRKNN_RUNTIME, packaged, system
+  std::string model_key_file;   ///< of an encrypted model; empty: OPENRKNN_MODEL_KEY_FILE, OPENRKNN_MODEL_KEY
   /// Told sentences while the session opens, also if it then fails; afterwards they are Session::warnings().
   std::function<void(const std::string&)> on_warning;
 };

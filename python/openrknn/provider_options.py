@@ -39,6 +39,7 @@ class RknnProviderOptions(TypedDict, total=False):
     enable_sram: bool
     collect_perf: bool
     runtime_library: PathLikeStr
+    model_key_file: PathLikeStr
 
 
 def make_provider_options(
@@ -62,7 +63,7 @@ def make_provider_options(
     """A dict for InferenceSession's provider_options; what is None is left out.
 
     `native`: dispatch, overflow, callback_threads, output_type, strict_cores, warmup, priority, enable_sram,
-    collect_perf, runtime_library. Raises ValueError for schedule together with tp_mode, TypeError for unknown names.
+    collect_perf, runtime_library, model_key_file. Raises ValueError for schedule together with tp_mode, TypeError for unknown names.
     """
     if schedule is not None and tp_mode is not None:
         raise ValueError("provider options 'tp_mode' conflicts with 'schedule'; set only one.")

@@ -41,6 +41,7 @@ OWN = [
     "enable_sram",
     "collect_perf",
     "runtime_library",
+    "model_key_file",
 ]
 COUNTS = ["max_queue_size", "threads_per_core", "submit_timeout_ms"]
 SWITCHES = [
@@ -189,6 +190,7 @@ WRONG = [
     ({"warmup": -1}, "warmup must be an integer from 0 to 1000"),
     ({"callback_threads": 2}, "callback_threads > 1 needs sequential_callbacks=False: one thread keeps the order"),
     ({"runtime_library": 5}, "runtime_library must be a path-like object or string"),
+    ({"model_key_file": b"key"}, "model_key_file must be a path-like object or string"),
     ({1: 2}, "provider_options keys must be strings"),
 ]
 

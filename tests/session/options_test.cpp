@@ -72,7 +72,7 @@ TEST(SessionOptions, RefusalsHaveTheDocumentedTexts) {
       "threads_per_core, submit_timeout_ms, sequential_callbacks, schedule, tp_mode, enable_pacing, "
       "disable_dup_context, custom_op_path, custom_op_paths, custom_op_default_path, "
       "load_custom_ops_from_default_path, dispatch, overflow, callback_threads, output_type, strict_cores, warmup, "
-      "priority, enable_sram, collect_perf, runtime_library");
+      "priority, enable_sram, collect_perf, runtime_library, model_key_file");
   EXPECT_EQ(refusal({{"tp_mode", "all"}, {"schedule", 0}}),
             "provider_options 'tp_mode' conflicts with 'schedule'; set only one.");
 }

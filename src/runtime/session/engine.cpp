@@ -63,7 +63,8 @@ Engine::Engine(const ModelSource& source, SessionOptions options, const Engine* 
     : options_(std::move(options)),
       runtime_(open_runtime(options_.runtime_library)),
       weights_(weights_of(use_weight_from, options_)),
-      path_(source.path) {
+      path_(source.path),
+      key_file_(source.key_file) {
   if (wants_custom_ops(options_)) {
     warn("Custom op loading requested; dup_context is disabled for this session to avoid known RKNN stability issues.");
   }
@@ -228,7 +229,8 @@ std::shared_ptr<ZeroCopy> Engine::zero_copy() {
           "io_binding needs one more context, which cannot be made from bytes without rknn_dup_context; open the model "
           "by its path");
     }
-    context = std::make_shared<ModelContext>(runtime_, ModelSource{path_, {}}, init_flags(options_), weights_);
+    context =
+        std::make_shared<ModelContext>(runtime_, ModelSource{path_, {}, key_file_}, init_flags(options_), weights_);
     if (!custom_ops_.ops().empty()) context->register_custom_ops(custom_ops_.ops());
   }
   context->set_core_mask(mask_of(options_, options_.schedule.empty() ? 0 : options_.schedule.front()), 0);

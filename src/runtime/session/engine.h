@@ -111,7 +111,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::mutex tasks_mutex_;
   std::vector<std::unique_ptr<Task>> tasks_;
 
-  std::string path_;  // to make a further context where duplicates are not possible
+  std::string path_, key_file_;  // to make a further context where duplicates are not possible
   std::mutex zero_copy_mutex_;
   std::shared_ptr<ZeroCopy> zero_copy_;
 

@@ -9,6 +9,31 @@
 
 namespace openrknn::session {
 
+namespace {
+
+/// Names the key file to the runtime for as long as a model is opened on this thread.
+class KeyFile {
+ public:
+  KeyFile(const RuntimeLibrary& runtime, const std::string& path) {
+    if (path.empty()) return;
+    door_ = open_door(runtime, 0);
+    if (door_ == nullptr || door_->version < 5) {
+      throw SessionError(fmt::format("model_key_file: {} does not open encrypted models of OpenRKNN", runtime.path));
+    }
+    door_->set_model_key_file(path.c_str());
+  }
+  ~KeyFile() {
+    if (door_ != nullptr) door_->set_model_key_file(nullptr);
+  }
+  KeyFile(const KeyFile&) = delete;
+  KeyFile& operator=(const KeyFile&) = delete;
+
+ private:
+  const openrknn_functions* door_ = nullptr;
+};
+
+}  // namespace
+
 ModelContext::ModelContext(std::shared_ptr<const RuntimeLibrary> runtime, const ModelSource& source, uint32_t flags,
                            std::shared_ptr<ModelContext> weights)
     : runtime_(std::move(runtime)), kept_(std::move(weights)) {
@@ -34,6 +59,7 @@ ModelContext::ModelContext(std::shared_ptr<const RuntimeLibrary> runtime, const 
     extend.ctx = kept_->handle_;
     flags |= RKNN_FLAG_SHARE_WEIGHT_MEM;
   }
+  const KeyFile key_file(*runtime_, source.key_file);
   const int code = runtime_->init(&handle_, model, size, flags, kept_ ? &extend : nullptr);
   if (code != RKNN_SUCC) handle_ = 0;
   check(code, "rknn_init");

@@ -16,6 +16,7 @@ namespace openrknn::session {
 struct ModelSource {
   std::string path;
   std::span<const std::byte> bytes;
+  std::string key_file;  ///< of an encrypted model; empty: what the environment names
 };
 
 class ModelContext {

@@ -223,9 +223,10 @@ void set_boolean(SessionOptions& options, const std::string& key, const OptionVa
   options.*member = boolean(key, value);
 }
 
-void set_runtime_library(SessionOptions& options, const std::string& key, const OptionValue& value) {
+template <std::string SessionOptions::*member>
+void set_path(SessionOptions& options, const std::string& key, const OptionValue& value) {
   if (value.kind != Kind::String && value.kind != Kind::Path) reject(key + " must be a path-like object or string");
-  options.runtime_library = value.text;
+  options.*member = value.text;
 }
 
 struct OptionRow {
@@ -257,7 +258,8 @@ constexpr std::array kOptions = {
     OptionRow{"priority", set_priority},
     OptionRow{"enable_sram", set_boolean<&SessionOptions::enable_sram>},
     OptionRow{"collect_perf", set_boolean<&SessionOptions::collect_perf>},
-    OptionRow{"runtime_library", set_runtime_library},
+    OptionRow{"runtime_library", set_path<&SessionOptions::runtime_library>},
+    OptionRow{"model_key_file", set_path<&SessionOptions::model_key_file>},
 };
 
 [[noreturn]] void reject_unknown(const std::string& key) {

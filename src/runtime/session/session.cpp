@@ -46,9 +46,10 @@ session::Engine* Session::engine() const {
 }
 
 Session::Session(const std::filesystem::path& model, SessionOptions options, const Session* use_weight_from)
-    : state_(std::make_shared<State>(ModelSource{model.string(), {}}, std::move(options), use_weight_from)) {}
+    : state_(
+          std::make_shared<State>(ModelSource{model.string(), {}, options.model_key_file}, options, use_weight_from)) {}
 Session::Session(std::span<const std::byte> model, SessionOptions options, const Session* use_weight_from)
-    : state_(std::make_shared<State>(ModelSource{{}, model}, std::move(options), use_weight_from)) {}
+    : state_(std::make_shared<State>(ModelSource{{}, model, options.model_key_file}, options, use_weight_from)) {}
 Session::~Session() {
   if (!state_) return;
   if (state_->is_forked()) {
