@@ -316,6 +316,18 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
       "--rgb-to-bgr", [&generating] { generating.rgb_to_bgr = {true}; }, "feed images blue first");
   codegen_verb->add_flag("--overwrite", generating.overwrite, "replace a project that is there");
 
+  EncryptArguments encrypting;
+  CLI::App* encrypt_verb =
+      app.add_subcommand("encrypt", "write an encrypted form of a .rknn file (docs/encryption.md)");
+  encrypt_verb->add_option("model", encrypting.model, ".rknn file, written by OpenRKNN")->required();
+  encrypt_verb->add_option("-o,--output", encrypting.output, "default: beside the model, {stem}.crypt.rknn");
+  encrypt_verb->add_option("--level", encrypting.level,
+                           "what stays readable: 1 graph, names and shapes, 2 target and framework, 3 nothing");
+  encrypt_verb->add_option("--key-file", encrypting.key_file,
+                           "a key of your own, 32 bytes or 64 hexadecimal digits; default: the key every OpenRKNN has, "
+                           "which only deters");
+  encrypt_verb->add_flag("--json", encrypting.json, "as JSON");
+
   InspectArguments inspecting;
   bool json = false, compatibility = false;
   CLI::App* inspect_verb = app.add_subcommand("inspect", "print what a .rknn or a model file holds");
@@ -346,6 +358,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
       fmt::print("{}\n", generating.folder.string());
       return 0;
     }
+    if (*encrypt_verb) return encrypt(encrypting);
     if (*inspect_verb) return inspect(inspecting);
     if (*operators_verb) {
       fmt::print("{}", operator_markdown());

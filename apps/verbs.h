@@ -88,6 +88,13 @@ int export_onnx(const ExportOnnxArguments&);
 
 int edit(const OnnxEdit&);
 
+struct EncryptArguments {
+  std::string model, output, key_file;  ///< empty: {stem}.crypt.rknn beside the model; the built-in key
+  int64_t level = 1;
+  bool json = false;
+};
+int encrypt(const EncryptArguments&);
+
 /// A .rknn file, or a model file of a framework.
 struct InspectArguments {
   std::filesystem::path path;

@@ -14,6 +14,7 @@
 #include "core/graph/text.h"
 #include "core/model/ports.h"
 #include "core/model/precision_notes.h"
+#include "toolkit/encrypt_model.h"
 #include "toolkit/export_onnx.h"
 #include "toolkit/graph_runner.h"
 #include "toolkit/layer_analysis.h"
@@ -263,6 +264,17 @@ void bind_model(nb::module_& module) {
         return new PyModel(read(MappedFile::open(path)));
       },
       nb::arg("path"));
+  module.def(
+      "encrypt",
+      [](const std::string& path, const std::string& output, int64_t level, const std::optional<nb::bytes>& key,
+         const std::string& key_file) {
+        EncryptRequest request{.input = path, .output = output, .level = level};
+        if (key) request.key.emplace(std::as_bytes(std::span(key->c_str(), key->size())), "encrypt: key");
+        const nb::gil_scoped_release release;
+        if (!key_file.empty()) request.key = read_model_key(key_file);
+        return encrypt_model(request).string();
+      },
+      nb::arg("path"), nb::arg("output"), nb::arg("level"), nb::arg("key").none(), nb::arg("key_file"));
 }
 
 }  // namespace openrknn::python

@@ -184,7 +184,15 @@ void bind_toolkit(nb::module_& module) {
              self.codegen(options);
            })
       .def(
-          "load_rknn", [](Toolkit& self, const std::string& path) { self.load_rknn(path); }, Unlocked())
+          "load_rknn",
+          [](Toolkit& self, const std::string& path, const std::string& key_file) { self.load_rknn(path, key_file); },
+          Unlocked())
+      .def("export_encrypted_rknn_model",
+           [](Toolkit& self, const nb::dict& values) {
+             const ArgumentValues options = arguments_from_dict(values);
+             const nb::gil_scoped_release release;
+             self.export_encrypted_rknn_model(options);
+           })
       .def("init_runtime",
            [](Toolkit& self, const nb::dict& values) {
              const ArgumentValues options = arguments_from_dict(values);

@@ -218,7 +218,10 @@ def compile(
 
 
 def load(path: PathLike) -> _core.Model:
-    """Reads a .rknn file written by OpenRKNN. Raises openrknn.Error."""
+    """Reads a .rknn file written by OpenRKNN. Raises openrknn.Error.
+
+    Encrypted files are refused, since a Model can be saved: run them with InferenceSession.
+    """
     return _core.load(os.fspath(path))
 
 
@@ -239,6 +242,25 @@ def codegen(
     """
     swaps = [rgb_to_bgr] if isinstance(rgb_to_bgr, bool) else list(rgb_to_bgr)
     _core.codegen(os.fspath(model), os.fspath(folder), [os.fspath(path) for path in inputs or []], swaps, overwrite)
+
+
+def encrypt(
+    path: PathLike, output: PathLike | None = None, *, level: int = 1, key: PathLike | bytes | None = None
+) -> str:
+    """Writes an encrypted form of a .rknn file and returns its path, by default {stem}.crypt.rknn beside it.
+
+    level: what stays readable, 1 the graph with names and shapes, 2 target and framework, 3 nothing. key: the path of a
+    key file (32 raw bytes or 64 hexadecimal digits), or the 32 bytes; None: a key that every OpenRKNN has, which only
+    deters (docs/encryption.md). Two calls never give the same bytes. Raises openrknn.Error.
+    """
+    is_bytes = isinstance(key, bytes)
+    return _core.encrypt(
+        os.fspath(path),
+        "" if output is None else os.fspath(output),
+        level,
+        key if is_bytes else None,
+        "" if is_bytes or key is None else os.fspath(key),
+    )
 
 
 class Search(NamedTuple):

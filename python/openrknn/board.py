@@ -35,6 +35,10 @@ def codegen(*_, **__):
     raise _absent("codegen")
 
 
+def encrypt(*_, **__):
+    raise _absent("encrypt")
+
+
 def load(*_, **__):
     raise _absent("load")
 

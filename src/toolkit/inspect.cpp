@@ -31,14 +31,20 @@ struct Inspection {
 Inspection look(const std::filesystem::path& path) {
   const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
   Inspection inspection{.description = describe(*file), .model = {}, .bytes = file->bytes().size()};
-  if (inspection.description.ours) inspection.model = read(file);
+  if (inspection.description.ours && !inspection.description.encryption) inspection.model = read(file);
   return inspection;
 }
 
+constexpr std::string_view kEncryptedSentence =
+    "This file is encrypted. What is shown is what it shows to everybody; it can be run, with the key if it needs one.";
 constexpr std::string_view kVendorSentence =
     "This file was made by the vendor's toolkit: its programs are for the NPU itself. It can be described here, but "
     "only a "
     "file written by OpenRKNN can be simulated.";
+
+std::string_view note_on(const FileDescription& description) {
+  return description.encryption ? kEncryptedSentence : kVendorSentence;
+}
 
 std::string quant_text(const Value& value) {
   if (!value.quant) return "";
@@ -157,6 +163,7 @@ std::string inspect_text(const std::filesystem::path& path) {
     }
     return text;
   }
+  if (description.encryption) text += fmt::format("encrypted    {}\n", to_string(*description.encryption));
   text += fmt::format("target       {}\nframework    {}\n", description.runtime_target, description.framework);
   const auto print = [&](std::string_view title, const std::vector<FileDescription::Entry>& entries) {
     text += fmt::format("\n{}\n", title);
@@ -165,7 +172,7 @@ std::string inspect_text(const std::filesystem::path& path) {
   };
   print("Inputs", description.inputs);
   print("Outputs", description.outputs);
-  return text + fmt::format("\n{}\n", kVendorSentence);
+  return text + fmt::format("\n{}\n", note_on(description));
 }
 
 std::string inspect_json(const std::filesystem::path& path) {
@@ -176,10 +183,13 @@ std::string inspect_json(const std::filesystem::path& path) {
             {"ours", description.ours},
             {"container_version", description.container_version},
             {"compiler", description.compiler}};
+  if (const std::optional<Encryption>& encryption = description.encryption) {
+    json["encryption"] = {{"level", static_cast<int>(encryption->level)}, {"user_key", encryption->has_user_key}};
+  }
   if (!inspection.model) {
     json["target"] = description.runtime_target;
     json["framework"] = description.framework;
-    json["note"] = std::string(kVendorSentence);
+    json["note"] = std::string(note_on(description));
     for (const auto& [key, entries] :
          {std::pair{"inputs", &description.inputs}, std::pair{"outputs", &description.outputs}}) {
       json[key] = Json::array();

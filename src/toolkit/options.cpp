@@ -161,6 +161,18 @@ constexpr Option kOptions[] = {
      "replace a project that is there; False: a folder that exists is refused"},
 
     {"load_rknn", "path", "", "path", "the .rknn file"},
+    {"load_rknn", "key_file", "None", "path", "the key of an encrypted file; None: what the environment names",
+     OptionStatus::Works, "not in the toolkit; docs/encryption.md"},
+
+    {"export_encrypted_rknn_model", "input_model", "", "path", "the .rknn file, written by OpenRKNN",
+     OptionStatus::Works, "models for RK3562, RK3566, RK3568, RK3576, RK3588"},
+    {"export_encrypted_rknn_model", "output_model", "None", "path",
+     "where the encrypted file goes; None: beside the model, {stem}.crypt.rknn"},
+    {"export_encrypted_rknn_model", "crypt_level", "1", "1 to 3",
+     "1: viewers still show graph, names and shapes; 2: target and framework; 3: nothing"},
+    {"export_encrypted_rknn_model", "key_file", "None", "path",
+     "a key of your own, 32 bytes or 64 hexadecimal digits; None: the key that every OpenRKNN has", OptionStatus::Works,
+     "not in the toolkit; docs/encryption.md"},
 
     {"init_runtime", "target", "None", "None: the simulator (boards: not built yet)", "where inference runs", kRefused},
     {"init_runtime", "device_id", "None", "text", "which board", kRefused},
@@ -206,7 +218,6 @@ constexpr Option kOptions[] = {
 constexpr UnbuiltMethod kUnbuiltMethods[] = {
     {"get_sdk_version", false},
     {"list_devices", false},
-    {"export_encrypted_rknn_model", true},
 };
 
 std::string accepted_names(std::string_view method) {

@@ -49,7 +49,7 @@ bool is_rknn(const std::filesystem::path& path) { return path.extension() == ".r
 
 Runnable open_rknn(const std::filesystem::path& path) {
   const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
-  const Model model = read(file);
+  const Model model = read(plain_file(file));
   Runnable runnable{.inputs = model.inputs, .outputs = model.outputs, .values = {}, .run = {}};
   const Graph& graph = model.variants.front();
   for (const ValueId id : graph.inputs) {

@@ -138,9 +138,10 @@ struct Simulator::State {
 
   std::vector<Port> ports;  // of the inputs
 
-  State(std::string bytes, std::vector<Port> ports_of_inputs, size_t shape_set_count)
+  State(std::string bytes, std::vector<Port> ports_of_inputs, size_t shape_set_count, const std::string& key_file)
       : file(std::move(bytes)),
-        context(session::open_runtime(""), {.path = "", .bytes = std::as_bytes(std::span(file.data(), file.size()))}),
+        context(session::open_runtime(""),
+                {.path = "", .bytes = std::as_bytes(std::span(file.data(), file.size())), .key_file = key_file}),
         inputs(context.attributes(true)),
         outputs(context.attributes(false)),
         ports(std::move(ports_of_inputs)) {
@@ -236,8 +237,8 @@ struct Simulator::State {
 };
 
 Simulator::Simulator(const std::string& file, std::vector<Port> ports, size_t shape_sets,
-                     std::vector<CustomOperatorCode> custom, const Graph* graph)
-    : state_(std::make_unique<State>(file, std::move(ports), shape_sets)) {
+                     std::vector<CustomOperatorCode> custom, const Graph* graph, const std::filesystem::path& key_file)
+    : state_(std::make_unique<State>(file, std::move(ports), shape_sets, key_file.string())) {
   if (graph != nullptr) state_->register_custom(std::move(custom), *graph);
 }
 Simulator::~Simulator() = default;

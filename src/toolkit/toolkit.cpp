@@ -11,6 +11,7 @@
 #include "core/rknn_file/rknn_file.h"
 #include "toolkit/calibration_samples.h"
 #include "toolkit/codegen.h"
+#include "toolkit/encrypt_model.h"
 #include "toolkit/layer_analysis.h"
 #include "toolkit/toolkit_state.h"
 
@@ -297,14 +298,27 @@ void Toolkit::codegen(const ArgumentValues& given) {
   state.say(LogLevel::Info, "codegen", fmt::format("The C++ project was written to: {}", *folder));
 }
 
-void Toolkit::load_rknn(const std::filesystem::path& path) {
+void Toolkit::load_rknn(const std::filesystem::path& path, const std::filesystem::path& key_file) {
   const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
-  state_->deployed = read(file);
+  state_->deployed = read(plain_file(file, key_file));
   state_->source = path;
   state_->exported.clear();
+  state_->key_file = key_file;
   state_->file.assign(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
   state_->forget_runtime();
   state_->stage = Stage::Deployed;
+}
+
+void Toolkit::export_encrypted_rknn_model(const ArgumentValues& given) {
+  std::vector<std::string> warnings;
+  const EncryptRequest request = encrypt_request(given, warnings);
+  state_->warn("export_encrypted_rknn_model", warnings);
+  if (!request.key) {
+    state_->say(LogLevel::Warning, "export_encrypted_rknn_model",
+                "Without key_file the key is one that every OpenRKNN has: it only deters from reading the model!");
+  }
+  const std::filesystem::path output = encrypt_model(request);
+  state_->say(LogLevel::Info, "", fmt::format("The encrypted model is saved to: {}", output.string()));
 }
 
 Analysis Toolkit::accuracy_analysis(const ArgumentValues& given) {
@@ -362,6 +376,7 @@ void Toolkit::release() {
   state_->imported = {};
   state_->deployed = {};
   state_->exported.clear();
+  state_->key_file.clear();
   state_->settings = {};
   state_->config.clear();
   state_->custom_operators.clear();

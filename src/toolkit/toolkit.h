@@ -65,7 +65,10 @@ class Toolkit {
   void export_rknn(const std::filesystem::path&);
   /// Writes a C++ project for the exported model (codegen.h). Images take config(quant_img_RGB2BGR).
   void codegen(const ArgumentValues&);
-  void load_rknn(const std::filesystem::path&);
+  /// `key_file`: of an encrypted model; empty: what the environment names.
+  void load_rknn(const std::filesystem::path&, const std::filesystem::path& key_file = {});
+  /// Writes an encrypted form of a .rknn file; no model needs to be loaded.
+  void export_encrypted_rknn_model(const ArgumentValues&);
   void init_runtime(const ArgumentValues&);
   /// Arrays in the given layouts ("nhwc", "nchw" per input; empty = nhwc for 4-D). Outputs in the source model's rank
   /// and layout; float32 for quantized and fp16 outputs, integers as they are. NaN inputs are refused.

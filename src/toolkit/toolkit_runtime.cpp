@@ -145,7 +145,7 @@ void Toolkit::init_runtime(const ArgumentValues& given) {
     }
     state.say(LogLevel::Info, "init_runtime", "Target is None, use simulator!");
     state.simulator = std::make_unique<Simulator>(state.file, state.model().inputs, state.model().variants.size(),
-                                                  state.custom_operators, &state.model().variants.front());
+                                                  state.custom_operators, &state.model().variants.front(), state.key_file);
     return;
   }
   require_target(wanted, target, "init_runtime");
@@ -161,6 +161,7 @@ void Toolkit::State::make_file() {
   whole.remove_weight = whole.compress_weight = false;  // here they are at hand
   write(whole, sink);
   file = std::move(sink.data);
+  key_file.clear();
 }
 
 std::vector<Tensor> Toolkit::inference(std::vector<Tensor> inputs, std::vector<std::string> data_format,

@@ -35,7 +35,8 @@ struct Toolkit::State {
   std::filesystem::path source;  // the model file
   std::vector<Graph> imported;   // one for each set of input shapes, largest first
   std::optional<Compiled> compiled;
-  std::string file;                // the model as .rknn bytes, once it exists
+  std::string file;                // the model as .rknn bytes, once it exists; encrypted if it was loaded so
+  std::filesystem::path key_file;  // of that file
   std::filesystem::path exported;  // where export_rknn wrote it; empty: not yet
   Model deployed;                  // after load_rknn: ports and target
   std::unique_ptr<Simulator> simulator;  ///< of the two one at most, after init_runtime

@@ -6,6 +6,7 @@ import pytest
 pytest.importorskip("openrknn._core")
 import small_models  # noqa: E402
 from onnx import helper  # noqa: E402
+
 from rknn.api.custom_op import get_node_attr  # noqa: E402
 
 

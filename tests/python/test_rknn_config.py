@@ -80,15 +80,6 @@ def test_what_is_not_built_is_refused_by_name(rknn, cnn, method, argument, value
     assert caught.value.code == "E0703"
 
 
-@pytest.mark.parametrize(
-    "method",
-    "export_encrypted_rknn_model".split(),
-)
-def test_methods_that_are_not_built_log_it_and_return_minus_one(rknn, method, capfd):
-    assert getattr(rknn(), method)("some", "arguments") == -1
-    assert f"E {method}: E0008 general.not-built: {method}: this method is not built yet" in said(capfd)
-
-
 @pytest.mark.parametrize("method", ["get_sdk_version", "list_devices"])
 def test_methods_that_give_data_and_are_not_built_raise(rknn, method):
     with pytest.raises(openrknn.Error, match=f"{method}: this method is not built yet"):

@@ -239,9 +239,30 @@ class RKNN:
         self._core.codegen({"output_path": os.fspath(output_path), "inputs": inputs, "overwrite": overwrite})
 
     @_status
-    def load_rknn(self, path):
-        """Loads a .rknn file written by OpenRKNN; it runs on the simulator. Returns 0 or -1."""
-        self._core.load_rknn(os.fspath(path))
+    def export_encrypted_rknn_model(self, input_model, output_model=None, crypt_level=1, key_file=None):
+        """Writes an encrypted form of a .rknn file, by default {stem}.crypt.rknn beside it. Returns 0 or -1.
+
+        No model needs to be loaded. crypt_level 1: viewers still show the graph, 2: target and framework, 3: nothing.
+        key_file (not in the toolkit): a key of your own, 32 bytes or 64 hexadecimal digits; without it the key is one that
+        every OpenRKNN has, which only deters (docs/encryption.md).
+        """
+        self._core.export_encrypted_rknn_model(
+            {
+                "input_model": os.fspath(input_model),
+                "output_model": None if output_model is None else os.fspath(output_model),
+                "crypt_level": crypt_level,
+                "key_file": None if key_file is None else os.fspath(key_file),
+            }
+        )
+
+    @_status
+    def load_rknn(self, path, key_file=None):
+        """Loads a .rknn file written by OpenRKNN; it runs on the simulator. Returns 0 or -1.
+
+        key_file (not in the toolkit): the key of an encrypted file; without it OPENRKNN_MODEL_KEY_FILE or
+        OPENRKNN_MODEL_KEY.
+        """
+        self._core.load_rknn(os.fspath(path), "" if key_file is None else os.fspath(key_file))
 
     @_status
     def init_runtime(
