@@ -10,6 +10,7 @@
 #include <random>
 
 #include "core/base/hash.h"
+#include "core/rknn_file/aead.h"
 #include "core/rknn_file/encrypted_header.h"
 #include "support/text_model.h"
 #include "support/variable.h"
@@ -253,6 +254,55 @@ TEST(EncryptedHeaders, TheTagIsAskedEvenIfTheChecksumIsRight) {
   EXPECT_NE(std::string(error.what()).find("authentication"), std::string::npos) << error.what();
 }
 
+/// A level 3 file around any content, made after docs/rknn_file.md with the user's key.
+std::string sealed(std::string_view content, const ModelKey& key) {
+  EncryptedHeader header{};
+  header.level = 3;
+  header.has_user_key = 1;
+  header.chunk_bytes = kChunk;
+  header.content_bytes = content.size();
+  std::array<std::byte, kAeadKeyBytes + kKeyCheckBytes> both;
+  hkdf_sha256(key.bytes(), std::as_bytes(std::span(header.salt)), as_bytes("OpenRKNN model encryption 1"), both);
+  std::memcpy(header.key_check, both.data() + kAeadKeyBytes, kKeyCheckBytes);
+  complete(header, {});
+  Aead aead{std::span(both).first<kAeadKeyBytes>()};
+  AeadNonce nonce;
+  nonce.fill(std::byte{0xff});
+  const AeadTag tag = aead.seal(nonce, {before_tag(header)}, {}, {});
+  std::memcpy(header.tag, tag.data(), tag.size());
+  std::string file(as_text(header_bytes(header)));
+  for (uint64_t index = 0; index * kChunk < content.size(); ++index) {
+    std::string chunk(content.substr(index * kChunk, kChunk));
+    nonce = {};
+    std::memcpy(nonce.data(), &index, sizeof index);
+    const auto bytes = std::as_writable_bytes(std::span(chunk));
+    const AeadTag chunk_tag = aead.seal(nonce, {header_bytes(header), nonce}, bytes, bytes);
+    file += chunk;
+    file += as_text(chunk_tag);
+  }
+  return file;
+}
+
+TEST(EncryptedContent, IsWhatTheDocumentSays) {
+  const std::string plain = test::file_bytes(model_with_weights());
+  std::string content(64, '\0');
+  const uint64_t size = plain.size();
+  std::memcpy(content.data(), &size, sizeof size);
+  EXPECT_EQ(decrypted(sealed(content + plain, key_of(1)), key_of(1)), plain);
+}
+
+TEST(EncryptedContent, ThatIsSealedRightlyAndLiesIsRefused) {
+  const auto code_of = [](uint64_t size, size_t bytes) {
+    std::string content(bytes, '\0');
+    std::memcpy(content.data(), &size, std::min(bytes, sizeof size));
+    return failure(sealed(content, key_of(1)), key_of(1)).code();
+  };
+  for (const uint64_t size : {uint64_t{5000 - 63}, uint64_t{5000}, UINT64_MAX, UINT64_MAX - 63, UINT64_MAX / 2}) {
+    EXPECT_EQ(code_of(size, 5000), Code::RknnInvalid) << size;
+  }
+  for (const size_t bytes : {0, 1, 8, 63}) EXPECT_EQ(code_of(0, bytes), Code::RknnInvalid) << bytes;
+}
+
 // ---- What is encrypted ---------------------------------------------------------------------------------------------
 
 TEST(Encrypt, RefusesWhatIsNoPlainFileOfOurs) {
@@ -359,7 +409,7 @@ TEST_F(KeyFile, InTheEnvironmentThatIsNoKeyIsRefusedWithoutShowingIt) {
   }
 }
 
-TEST(PlainFile, LooksForAKeyOnlyIfTheFileAsksForOne) {
+TEST(Encrypt, AKeyIsLookedForOnlyIfTheFileAsksForOne) {
   const test::Variable bad("OPENRKNN_MODEL_KEY_FILE", "/nowhere/model.key");
   const std::string plain = test::file_bytes(model_with_weights());
   const std::shared_ptr<const MappedFile> file = test::in_memory(plain);
