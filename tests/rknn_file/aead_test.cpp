@@ -13,7 +13,8 @@
 #include "core/rknn_file/crypto_library.h"
 #include "support/variable.h"
 
-#if __has_include(<openssl/evp.h>)
+#if __has_include(<openssl/evp.h>) && __has_include(<openssl/opensslconf.h>)
+#define OPENRKNN_HAS_OPENSSL_HEADERS
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -159,7 +160,7 @@ TEST(CryptoLibrary, ThatIsMissingIsSaidWithWhatToInstall) {
 }
 
 TEST(CryptoLibrary, OurDeclarationsAreThoseOfOpenssl) {
-#if __has_include(<openssl/evp.h>)
+#ifdef OPENRKNN_HAS_OPENSSL_HEADERS
 #define OPENRKNN_SAME(name) EXPECT_TRUE((std::is_same_v<decltype(&::name), decltype(CryptoLibrary::name)>)) << #name
   OPENRKNN_SAME(EVP_CIPHER_CTX_new);
   OPENRKNN_SAME(EVP_CIPHER_CTX_free);

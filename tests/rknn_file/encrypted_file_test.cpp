@@ -251,7 +251,8 @@ TEST(EncryptedHeaders, TheTagIsAskedEvenIfTheChecksumIsRight) {
   std::memcpy(bytes.data() + offset + offsetof(EncryptedHeader, hash), &hash, sizeof hash);
   const Error error = failure(bytes);
   EXPECT_EQ(error.code(), Code::RknnDamaged);
-  EXPECT_NE(std::string(error.what()).find("authentication"), std::string::npos) << error.what();
+  // By the header's own tag: the chunks know of the readable part through the checksum alone, which can be made to fit.
+  EXPECT_NE(std::string(error.what()).find("the header of the encrypted model"), std::string::npos) << error.what();
 }
 
 /// A level 3 file around any content, made after docs/rknn_file.md with the user's key.

@@ -29,6 +29,8 @@ void SecretMemory::make_read_only() const {
   if (data_ != nullptr) ::mprotect(data_, size_, PROT_READ);
 }
 
-void wipe(std::span<std::byte> bytes) { ::explicit_bzero(bytes.data(), bytes.size()); }
+void wipe(std::span<std::byte> bytes) {
+  if (!bytes.empty()) ::explicit_bzero(bytes.data(), bytes.size());
+}
 
 }  // namespace openrknn
