@@ -152,8 +152,12 @@ std::string inspect_text(const std::filesystem::path& path) {
   const Inspection inspection = look(path);
   const FileDescription& description = inspection.description;
   std::string text =
-      fmt::format("{}\nsize         {:.2f} MB\ncontainer    version {}\ncompiler     {}\n", path.string(),
-                  static_cast<double>(inspection.bytes) / 1e6, description.container_version, description.compiler);
+      fmt::format("{}\nsize         {:.2f} MB\n", path.string(), static_cast<double>(inspection.bytes) / 1e6);
+  const bool is_all_hidden = description.encryption && description.encryption->level == EncryptionLevel::Nothing;
+  if (!is_all_hidden) {
+    text +=
+        fmt::format("container    version {}\ncompiler     {}\n", description.container_version, description.compiler);
+  }
   if (inspection.model) {
     print_model(text, *inspection.model);
     text += "\nSections\n";
@@ -164,8 +168,11 @@ std::string inspect_text(const std::filesystem::path& path) {
     return text;
   }
   if (description.encryption) text += fmt::format("encrypted    {}\n", to_string(*description.encryption));
-  text += fmt::format("target       {}\nframework    {}\n", description.runtime_target, description.framework);
+  if (!is_all_hidden) {
+    text += fmt::format("target       {}\nframework    {}\n", description.runtime_target, description.framework);
+  }
   const auto print = [&](std::string_view title, const std::vector<FileDescription::Entry>& entries) {
+    if (description.encryption && entries.empty()) return;  // hidden
     text += fmt::format("\n{}\n", title);
     for (const FileDescription::Entry& entry : entries)
       text += fmt::format("  {:<32} {:<9} {}\n", entry.name, entry.dtype, to_string(entry.shape));
