@@ -337,6 +337,12 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
   inspect_verb->add_flag("--json", inspecting.json, "as JSON");
   CLI::App* doctor_verb = app.add_subcommand("doctor", "look at this machine and installation");
   doctor_verb->add_flag("--json", json, "as JSON");
+  DevicesArguments examining;
+  doctor_verb->add_option("--device", examining.device,
+                          "look at this device instead: host[:port], a serial of adb, or '' for the default one");
+  CLI::App* devices_verb =
+      app.add_subcommand("devices", "list devices: those of adb, and servers that OPENRKNN_DEVICES names");
+  devices_verb->add_flag("--json", examining.json, "as JSON");
   doctor_verb->add_flag("--compatibility", compatibility, "print docs/compatibility.md");
 
   CLI::App* operators_verb = app.add_subcommand("operators", "print what is supported: docs/operators.md");
@@ -363,6 +369,11 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
     if (*operators_verb) {
       fmt::print("{}", operator_markdown());
       return 0;
+    }
+    if (*devices_verb) return devices(examining);
+    if (examining.device) {
+      examining.json = json;
+      return devices(examining);
     }
     if (!compatibility) return doctor(json);
     fmt::print("{}", compatibility_markdown());

@@ -80,6 +80,12 @@ struct EstimateArguments {
 };
 int estimate(const EstimateArguments&);
 
+struct DevicesArguments {
+  std::optional<std::string> device;  ///< one; none: all that are known
+  bool json = false;
+};
+int devices(const DevicesArguments&);
+
 struct ExportOnnxArguments {
   std::string model, output;
   ImportOptions source;

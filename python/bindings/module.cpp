@@ -16,6 +16,7 @@ NB_MODULE(_core, module) {
 #if OPENRKNN_HAS_COMPILER
   bind_graph(module);
   bind_model(module);
+  bind_estimates(module);
   bind_build(module);
   bind_distributed(module);
   bind_toolkit(module);

@@ -14,6 +14,7 @@ nb::object text_of(std::string_view bytes);
 void bind_errors(nb::module_&);
 void bind_graph(nb::module_&);
 void bind_model(nb::module_&);
+void bind_estimates(nb::module_&);
 void bind_build(nb::module_&);
 void bind_distributed(nb::module_&);
 void bind_toolkit(nb::module_&);

@@ -12,6 +12,7 @@
 #include "bindings/subjects.h"
 #include "compiler/analysis/error_table.h"
 #include "toolkit/codegen.h"
+#include "toolkit/device_address.h"
 #include "toolkit/settings.h"
 
 namespace openrknn::python {
@@ -61,18 +62,14 @@ std::vector<bool> flags_of(nb::handle given) {
 }  // namespace
 
 void bind_toolkit(nb::module_& module) {
-  module.def("unbuilt_methods", [] {
-    nb::list list;
-    for (const UnbuiltMethod& method : unbuilt_methods())
-      list.append(nb::make_tuple(std::string(method.name), method.gives_status));
-    return list;
+  module.def("list_devices", [] {
+    std::vector<std::string> serials;
+    {
+      const nb::gil_scoped_release release;
+      for (const AdbDevice& device : adb_devices()) serials.push_back(device.serial);
+    }
+    return nb::make_tuple(nb::cast(serials), nb::cast(known_servers()));
   });
-  module.def(
-      "refuse_method",
-      [](const std::string& name) {
-        fail(Code::NotBuilt, name + ": this method is not built yet", "see docs/compatibility.md for what is");
-      },
-      nb::arg("name"));
   module.def(
       "check_options",
       [](const std::string& method, const nb::dict& values) {
@@ -145,10 +142,15 @@ void bind_toolkit(nb::module_& module) {
           "load_tflite",
           [](Toolkit& self, const std::string& path, bool inputs_are_nchw) { self.load_tflite(path, inputs_are_nchw); },
           Unlocked())
+      .def("get_sdk_version", &Toolkit::get_sdk_version, Unlocked())
       .def("eval_perf", &Toolkit::eval_perf, nb::arg("fix_freq"), Unlocked())
       .def("eval_memory",
            [](Toolkit& self) {
-             const MemoryReport report = self.eval_memory();
+             MemoryReport report;
+             {
+               const nb::gil_scoped_release release;
+               report = self.eval_memory();
+             }
              nb::dict sizes;
              sizes["weight_memory"] = report.weight;
              sizes["internal_memory"] = report.internal;

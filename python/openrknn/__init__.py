@@ -26,9 +26,22 @@ from openrknn.session import InferenceSession, SessionFuture, get_available_prov
 
 if _core.has_compiler:
     from openrknn._core import Graph, Model
-    from openrknn.api import Search, codegen, compile, edit_onnx, encrypt, import_model, load, search
+    from openrknn.api import Search, check, codegen, compile, edit_onnx, encrypt, estimate, import_model, load, search
 else:
-    from openrknn.board import Graph, Model, Search, codegen, compile, edit_onnx, encrypt, import_model, load, search
+    from openrknn.board import (
+        Graph,
+        Model,
+        Search,
+        check,
+        codegen,
+        compile,
+        edit_onnx,
+        encrypt,
+        estimate,
+        import_model,
+        load,
+        search,
+    )
 
 # Where users know them from, also in tracebacks.
 for _error in (Error, OptionError, RknnError, SessionTimeout, TaskCancelled):
@@ -52,10 +65,12 @@ __all__ = [
     "SessionTimeout",
     "TaskCancelled",
     "__version__",
+    "check",
     "codegen",
     "compile",
     "edit_onnx",
     "encrypt",
+    "estimate",
     "get_available_providers",
     "get_device",
     "import_model",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -357,3 +358,42 @@ def search(
             executor,
         )
     )
+
+
+def check(
+    path: PathLike,
+    *,
+    target: str | Sequence[str] = "all",
+    quantize: str | None = None,
+    input_shapes: Sequence[Sequence[int]] | None = None,
+) -> list[dict[str, Any]]:
+    """Where SoCs compute the layers of a model file, without building it: one dict a SoC.
+
+    target: names, or "all" (of a .rknn None means its own). quantize: "w8a8" and so on, "" for the float16 build, None
+    for w8a8 where the SoC has it. Each dict has target, build, the counts npu, cpu and impossible, and under layers
+    those that are not on the NPU, with the limits they exceed (docs/estimates.md). Raises openrknn.Error.
+    """
+    targets = [target] if isinstance(target, str) else list(target or [])
+    shapes = [list(shape) for shape in input_shapes or []]
+    return json.loads(_core.check_targets(os.fspath(path), targets, quantize, shapes))["targets"]
+
+
+def estimate(
+    model: PathLike | _core.Model,
+    *,
+    target: str | Sequence[str] = "all",
+    quantize: str | None = None,
+    cores: int = 1,
+    input_shapes: Sequence[Sequence[int]] | None = None,
+) -> list[dict[str, Any]]:
+    """How long SoCs would take for a model and how much memory, one dict a SoC: estimates, not measurements.
+
+    model: a model file, or a compiled model (then on its own target). target, quantize: as in check(). cores: that share
+    a run. Each dict has milliseconds, frames_per_second, weight_bytes, feature_bytes, memory_bytes, calibrated (False:
+    no rates of the SoC are public), and layers (docs/estimates.md). Raises openrknn.Error.
+    """
+    if isinstance(model, _core.Model):
+        return json.loads(_core.estimate_model(model, cores))["targets"]
+    targets = [target] if isinstance(target, str) else list(target or [])
+    shapes = [list(shape) for shape in input_shapes or []]
+    return json.loads(_core.estimate_targets(os.fspath(model), targets, quantize, shapes, cores))["targets"]

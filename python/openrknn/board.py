@@ -31,6 +31,14 @@ def compile(*_, **__):
     raise _absent("compile")
 
 
+def check(*_, **__):
+    raise _absent("check")
+
+
+def estimate(*_, **__):
+    raise _absent("estimate")
+
+
 def codegen(*_, **__):
     raise _absent("codegen")
 

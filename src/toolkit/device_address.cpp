@@ -73,7 +73,8 @@ std::string first_line(const std::string& text) { return text.substr(0, text.fin
 /// What to do about a device that adb sees and cannot talk to.
 std::string cure_of(const std::string& state) {
   if (state == "unauthorized") return "allow this computer on the device's screen, then run 'adb devices' again";
-  if (state.starts_with("no permissions")) return "add a udev rule for the device, or run 'adb kill-server; sudo adb start-server'";
+  if (state.starts_with("no permissions"))
+    return "add a udev rule for the device, or run 'adb kill-server; sudo adb start-server'";
   if (state == "offline") return "plug the device in again, or run 'adb reconnect'";
   return "see 'adb devices'";
 }
@@ -132,8 +133,7 @@ AdbForward::AdbForward(std::string serial, int device_port) : serial_(std::move(
   const char* end = result.text.data() + result.text.size();
   const auto [at, error] = std::from_chars(result.text.data(), end, port_);
   if (result.code != 0 || error != std::errc() || port_ <= 0 || port_ > 65535) {
-    fail(Code::ServerUnreachable,
-         fmt::format("device '{}': adb forward failed: {}", serial_, first_line(result.text)),
+    fail(Code::ServerUnreachable, fmt::format("device '{}': adb forward failed: {}", serial_, first_line(result.text)),
          "see 'adb devices', and that 'openrknn serve' runs on the device");
   }
 }
@@ -152,7 +152,8 @@ DeviceAddress find_device(const std::string& device_id) {
     if (devices.size() == 1) return forwarded(devices.front());
     if (devices.size() > 1) {
       std::string serials;
-      for (const AdbDevice& device : devices) serials += fmt::format("{}{}", serials.empty() ? "" : ", ", device.serial);
+      for (const AdbDevice& device : devices)
+        serials += fmt::format("{}{}", serials.empty() ? "" : ", ", device.serial);
       fail(Code::ConfigBadValue, fmt::format("adb lists {} devices: {}", devices.size(), serials),
            "choose one by device_id");
     }
@@ -161,7 +162,8 @@ DeviceAddress find_device(const std::string& device_id) {
   if (looks_like_host(wanted)) return network_address(wanted);
   fail(Code::ServerUnreachable,
        fmt::format("device '{}' is neither an address (host[:port]) nor listed by adb", wanted),
-       has_adb() ? "see 'adb devices' and 'openrknn devices'" : "install adb to reach devices by their serial, or give an address");
+       has_adb() ? "see 'adb devices' and 'openrknn devices'"
+                 : "install adb to reach devices by their serial, or give an address");
 }
 
 std::vector<std::string> known_servers() {

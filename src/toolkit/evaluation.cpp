@@ -78,8 +78,8 @@ Estimate estimate_model(const Model& model, int cores) {
 
 std::string performance_text(double microseconds) {
   const std::string rule(98, '=');
-  return fmt::format("{}\n{}{}\n{}\nTotal Time(us): {:.0f}\nFPS: {:.2f}\n{}\n", rule, std::string(43, ' '), "Performance",
-                     rule, microseconds, 1e6 / microseconds, rule);
+  return fmt::format("{}\n{}{}\n{}\nTotal Time(us): {:.0f}\nFPS: {:.2f}\n{}\n", rule, std::string(43, ' '),
+                     "Performance", rule, microseconds, 1e6 / microseconds, rule);
 }
 
 std::string perf_text(const Estimate& estimate, bool by_layer) {

@@ -88,8 +88,20 @@ Analysis compare_layers(const AnalysisRequest& request, const std::vector<LayerR
                               [&](StateReader& state) {
                                 if (collected != nullptr) collected->add(state);
                               }};
-  return analyze(request.golden, request.model.variants.front(), request.model.arithmetic, rows, request.samples, pool,
-                 progress, visit, request.custom, request.resume.empty() ? nullptr : &resumption);
+  const Graph& built = request.model.variants.front();
+  Analysis analysis = analyze(request.golden, built, request.model.arithmetic, rows, request.samples, pool, progress,
+                              visit, request.custom, request.resume.empty() ? nullptr : &resumption);
+  if (request.device != nullptr) {
+    RowVisitor keep;
+    if (request.snapshot != nullptr) {
+      keep = [&](size_t row, const LayerValues&, const LayerValues& runtime) {
+        request.snapshot->write_runtime(row, runtime);
+      };
+    }
+    add_runtime(analysis, request.golden, built, request.model.arithmetic, *request.device, request.samples, pool,
+                progress, keep, request.custom);
+  }
+  return analysis;
 }
 
 void finish_files(const AnalysisRequest& request, const Analysis& analysis) {

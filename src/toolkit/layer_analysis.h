@@ -27,6 +27,8 @@ struct AnalysisRequest {
   const Snapshot* snapshot = nullptr;
   /// A file that is kept while it runs: an analysis that was interrupted goes on after the last sample it had finished.
   std::filesystem::path resume = {};
+  /// Computes the (one) sample too: a device's layers beside golden's and the simulator's. Null: there is none.
+  LayerStream* device = nullptr;
   ShareOut share_out = {};  ///< who computes the samples; empty: this process
 };
 Analysis analyze_model(const AnalysisRequest&, ThreadPool&, const Progress& = {});

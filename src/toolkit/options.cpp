@@ -174,8 +174,9 @@ constexpr Option kOptions[] = {
      "a key of your own, 32 bytes or 64 hexadecimal digits; None: the key that every OpenRKNN has", OptionStatus::Works,
      "not in the toolkit; docs/encryption.md"},
 
-    {"init_runtime", "target", "None", "None: the simulator (boards: not built yet)", "where inference runs", kRefused},
-    {"init_runtime", "device_id", "None", "text", "which board", kRefused},
+    {"init_runtime", "target", "None", "None: the simulator, or the SoC of a device", "where inference runs",
+     OptionStatus::Works, "docs/devices.md: a machine that runs `openrknn serve`"},
+    {"init_runtime", "device_id", "None", "host[:port], or a serial of adb", "which device"},
     {"init_runtime", "perf_debug", "False", "bool", "per-layer times in eval_perf", OptionStatus::Works,
      "not on RV1103, RV1106 and their B forms"},
     {"init_runtime", "eval_mem", "False", "bool", "memory evaluation"},
@@ -200,10 +201,12 @@ constexpr Option kOptions[] = {
      "the sample whose layers are compared"},
     {"accuracy_analysis", "output_dir", "'./snapshot'", "path, or None: write nothing",
      "where the table and every layer's numbers go"},
-    {"accuracy_analysis", "target", "None", "None: the simulator (boards: not built yet)",
-     "what is compared with golden", kRefused, "there is no connection to a device yet"},
-    {"accuracy_analysis", "device_id", "None", "text", "which board", kRefused},
+    {"accuracy_analysis", "target", "None", "None: the simulator alone, or the SoC of a device",
+     "whose layers are compared too"},
+    {"accuracy_analysis", "device_id", "None", "host[:port], or a serial of adb", "which device"},
 
+    {"get_sdk_version", "", "", "", "versions of the toolkit, and of server and runtime of the device"},
+    {"list_devices", "", "", "", "devices of adb and servers of $OPENRKNN_DEVICES"},
     {"release", "", "", "", "frees everything"},
 
     {"rknn.utils.onnx_edit", "model", "", "path", "the .onnx file"},
@@ -212,12 +215,6 @@ constexpr Option kOptions[] = {
      "new dimensions of inputs, 'a,b,c,d->1,ad,b,c'", OptionStatus::Works, "docs/onnx_edit.md"},
     {"rknn.utils.onnx_edit", "outputs_transform", "{}", "dict of output name to equation", "new dimensions of outputs"},
     {"rknn.utils.onnx_edit", "dataset", "None", "path of a dataset file", "written anew for the edited model"},
-};
-
-// Methods of the class that are not built yet: refused by name (the API reference, chapters after the ones above).
-constexpr UnbuiltMethod kUnbuiltMethods[] = {
-    {"get_sdk_version", false},
-    {"list_devices", false},
 };
 
 std::string accepted_names(std::string_view method) {
@@ -248,8 +245,6 @@ const Option* find_option(std::string_view method, std::string_view name) {
 }
 
 ArgumentValue default_value(const Option& option) { return parse_argument_value(option.default_text); }
-
-std::span<const UnbuiltMethod> unbuilt_methods() { return kUnbuiltMethods; }
 
 ArgumentValues check_options(std::string_view method, const ArgumentValues& given, std::vector<std::string>& warnings) {
   Diagnostics problems;
@@ -292,15 +287,13 @@ std::string compatibility_markdown() {
       "|\n|---|---|---|---|---|\n";
   for (const Option& option : kOptions) {
     if (option.name.empty()) {
-      text += fmt::format("| {} | | | | works |\n", option.method);
+      text += fmt::format("| {} | | | {} | works |\n", option.method, option.sentence);
       continue;
     }
     text += fmt::format("| {} | {} | {} | {} | {}{}{} |\n", option.method, option.name,
                         option.default_text.empty() ? "required" : fmt::format("`{}`", option.default_text),
                         option.accepts, status_text(option.status), option.note.empty() ? "" : "; ", option.note);
   }
-  for (const UnbuiltMethod& method : kUnbuiltMethods)
-    text += fmt::format("| {} | | | | refused: not built yet |\n", method.name);
   text +=
       "\n## Python versions\n\n"
       "3.10 and newer. Older ones are left out because the extension is built with nanobind 3, whose floor is Python\n"

@@ -40,13 +40,6 @@ ArgumentValues check_options(std::string_view method, const ArgumentValues& give
 /// The same, throwing Error with all problems.
 ArgumentValues check_options(std::string_view method, const ArgumentValues& given, std::vector<std::string>& warnings);
 
-/// A method of the RKNN class that is refused by name.
-struct UnbuiltMethod {
-  std::string_view name;
-  bool gives_status;  ///< 0 or -1; the others give data and can only raise
-};
-std::span<const UnbuiltMethod> unbuilt_methods();
-
 /// docs/compatibility.md: every method and argument as works / refused.
 std::string compatibility_markdown();
 

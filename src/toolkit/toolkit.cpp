@@ -321,16 +321,25 @@ void Toolkit::export_encrypted_rknn_model(const ArgumentValues& given) {
   state_->say(LogLevel::Info, "", fmt::format("The encrypted model is saved to: {}", output.string()));
 }
 
+namespace {
+
+/// The arrays that the outside gives for the sample: mean and std are the device's work.
+std::vector<Tensor> raw_sample(const Model& model, const Graph& golden, const ArgumentValue& inputs,
+                               const std::vector<bool>& rgb_to_bgr) {
+  Model plain;
+  plain.variants = {model.variants.front()};
+  plain.inputs = model.inputs;
+  for (Port& port : plain.inputs) {
+    port.mean.clear();
+    port.std.clear();
+  }
+  return open_sample(paths_of(inputs, "accuracy_analysis: inputs"), analysis_specs(plain, golden, rgb_to_bgr))->get(0);
+}
+
+}  // namespace
+
 Analysis Toolkit::accuracy_analysis(const ArgumentValues& given) {
   State& state = *state_;
-  if (const auto target = given.find("target"); target != given.end() && !target->second.is_none()) {
-    fail(Code::ConfigUnsupported,
-         fmt::format(
-             "accuracy_analysis: target={}: there is no connection to a device yet, so only the simulator can be "
-             "compared",
-             to_string(target->second)),
-         "leave 'target' out");
-  }
   std::vector<std::string> warnings;
   const ArgumentValues values = check_options("accuracy_analysis", given, warnings);
   state.require(state.stage >= Stage::Built, "accuracy_analysis", "no model has been built", "call build first");
@@ -343,6 +352,14 @@ Analysis Toolkit::accuracy_analysis(const ArgumentValues& given) {
   const std::unique_ptr<Samples> sample =
       open_sample(paths_of(values.at("inputs"), "accuracy_analysis: inputs"),
                   analysis_specs(state.model(), golden, state.settings.compile.rgb_to_bgr));
+  std::unique_ptr<RemoteDevice> device;
+  std::unique_ptr<DeviceStream> device_layers;
+  if (!values.at("target").is_none()) {
+    device = state.open_device(values, "accuracy_analysis", 0);
+    device_layers = std::make_unique<DeviceStream>(
+        *device, state.model().variants.front(), layers_of_runtime(golden, state.model().variants.front()),
+        raw_sample(state.model(), golden, values.at("inputs"), state.settings.compile.rgb_to_bgr));
+  }
   std::optional<Snapshot> snapshot;
   if (!folder.is_none()) {
     snapshot.emplace(std::get<std::string>(folder.data), layer_rows(golden, state.model().variants.front()));
@@ -351,7 +368,8 @@ Analysis Toolkit::accuracy_analysis(const ArgumentValues& given) {
                                 .golden = golden,
                                 .samples = *sample,
                                 .custom = custom_code(state.custom_operators),
-                                .snapshot = snapshot ? &*snapshot : nullptr};
+                                .snapshot = snapshot ? &*snapshot : nullptr,
+                                .device = device_layers.get()};
   if (!snapshot) {
     Analysis analysis = analyze_model(request, state.pool, state.progress);
     state.warn("accuracy_analysis", analysis_warnings(analysis));

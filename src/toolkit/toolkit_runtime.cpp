@@ -105,8 +105,7 @@ RuntimeOptions runtime_options(const ArgumentValues& values, const Target& targe
   return options;
 }
 
-}  // namespace
-
+/// Throws Error (ConfigUnknownPlatform, ConfigUnsupported) unless models built for `built` run on `wanted`.
 void require_target(const std::string& wanted, const Target& built, std::string_view method) {
   const Target* target = find_target(wanted);
   if (target == nullptr || target->simulator_only_convert) {
@@ -118,10 +117,13 @@ void require_target(const std::string& wanted, const Target& built, std::string_
   }
   // Of a family one compiler's code serves all: RK3566 and RK3568, RV1103 and RV1106.
   if (family_of(*target) == family_of(built) && target->cores == built.cores) return;
-  fail(Code::ConfigUnsupported,
-       fmt::format("{}: the model was built for {}, the device is {}", method, built.display_name, target->display_name),
-       fmt::format("build it with target_platform='{}', or name the device it is for", target->name));
+  fail(
+      Code::ConfigUnsupported,
+      fmt::format("{}: the model was built for {}, the device is {}", method, built.display_name, target->display_name),
+      fmt::format("build it with target_platform='{}', or name the device it is for", target->name));
 }
+
+}  // namespace
 
 void Toolkit::init_runtime(const ArgumentValues& given) {
   State& state = *state_;
@@ -136,22 +138,28 @@ void Toolkit::init_runtime(const ArgumentValues& given) {
   state.runtime = options;
   state.simulator.reset();
   state.device.reset();
-  const std::string wanted = text_or_none(values.at("target"), "init_runtime: target");
-  const std::string device_id = text_or_none(values.at("device_id"), "init_runtime: device_id");
-  if (wanted.empty()) {
-    if (!device_id.empty()) {
-      fail(Code::ConfigBadValue, fmt::format("init_runtime: device_id='{}' without a target", device_id),
-           fmt::format("name the SoC too: target='{}'", target.name));
-    }
-    state.say(LogLevel::Info, "init_runtime", "Target is None, use simulator!");
-    state.simulator = std::make_unique<Simulator>(state.file, state.model().inputs, state.model().variants.size(),
-                                                  state.custom_operators, &state.model().variants.front(), state.key_file);
+  if (!values.at("target").is_none()) {
+    state.device = state.open_device(values, "init_runtime", options.core_mask);
     return;
   }
-  require_target(wanted, target, "init_runtime");
-  state.say(LogLevel::Info, "init_runtime", fmt::format("target set by user is: {}", lower_case(wanted)));
-  state.device = std::make_unique<Device>(std::string(target.name), device_id, state.model(), state.file,
-                                          options.core_mask);
+  if (const std::string id = text_or_none(values.at("device_id"), "init_runtime: device_id"); !id.empty()) {
+    fail(Code::ConfigBadValue, fmt::format("init_runtime: device_id='{}' without a target", id),
+         fmt::format("name the SoC too: target='{}'", target.name));
+  }
+  state.say(LogLevel::Info, "init_runtime", "Target is None, use simulator!");
+  state.simulator =
+      std::make_unique<Simulator>(state.file, state.model().inputs, state.model().variants.size(),
+                                  state.custom_operators, &state.model().variants.front(), state.key_file);
+}
+
+std::unique_ptr<RemoteDevice> Toolkit::State::open_device(const ArgumentValues& values, std::string_view method,
+                                                          uint32_t core_mask) {
+  const std::string wanted = text_or_none(values.at("target"), fmt::format("{}: target", method));
+  require_target(wanted, *find_target(model().target), method);
+  const std::string device_id = text_or_none(values.at("device_id"), fmt::format("{}: device_id", method));
+  make_file();
+  say(LogLevel::Info, method, fmt::format("target set by user is: {}", lower_case(wanted)));
+  return std::make_unique<RemoteDevice>(model().target, device_id, model(), file, core_mask);
 }
 
 void Toolkit::State::make_file() {

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "toolkit/custom_operators.h"
-#include "toolkit/device.h"
+#include "toolkit/remote_device.h"
 #include "toolkit/settings.h"
 #include "toolkit/simulator.h"
 #include "toolkit/toolkit.h"
@@ -20,9 +20,6 @@ struct RuntimeOptions {
   int cores = 1;  ///< that core_mask names
 };
 
-/// Throws Error (ConfigUnknownPlatform, ConfigUnsupported) unless models built for `built` run on `wanted`.
-void require_target(const std::string& wanted, const Target& built, std::string_view method);
-
 struct Toolkit::State {
   MessageSink sink;
   Progress progress;
@@ -35,12 +32,12 @@ struct Toolkit::State {
   std::filesystem::path source;  // the model file
   std::vector<Graph> imported;   // one for each set of input shapes, largest first
   std::optional<Compiled> compiled;
-  std::string file;                // the model as .rknn bytes, once it exists; encrypted if it was loaded so
-  std::filesystem::path key_file;  // of that file
-  std::filesystem::path exported;  // where export_rknn wrote it; empty: not yet
-  Model deployed;                  // after load_rknn: ports and target
+  std::string file;                      // the model as .rknn bytes, once it exists; encrypted if it was loaded so
+  std::filesystem::path key_file;        // of that file
+  std::filesystem::path exported;        // where export_rknn wrote it; empty: not yet
+  Model deployed;                        // after load_rknn: ports and target
   std::unique_ptr<Simulator> simulator;  ///< of the two one at most, after init_runtime
-  std::unique_ptr<Device> device;
+  std::unique_ptr<RemoteDevice> device;
   RuntimeOptions runtime;
 
   State(MessageSink s, Progress p, int threads) : sink(std::move(s)), progress(std::move(p)), pool(threads) {}
@@ -65,6 +62,8 @@ struct Toolkit::State {
   }
   /// The model as .rknn bytes.
   void make_file();
+  /// The model on the device that `target` and `device_id` of the arguments name. Throws Error.
+  std::unique_ptr<RemoteDevice> open_device(const ArgumentValues&, std::string_view method, uint32_t core_mask);
   void take_built(Compiled, std::string_view method);
   const Model& model() const { return stage == Stage::Deployed ? deployed : compiled->model; }
 };

@@ -12,6 +12,8 @@ import pytest
 onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper  # noqa: E402
 
+import openrknn  # noqa: E402
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import fit_estimates  # noqa: E402
@@ -162,3 +164,13 @@ def test_asynchronous_runs_and_the_gpu_warn_and_go_on(rknn, cnn, dataset, capfd)
     told = capfd.readouterr().err
     assert "async_mode=True is not supported by the toolkit" in told
     assert "there are no GPU kernels, the CPU is used" in told
+
+
+def test_the_native_api_gives_what_the_commands_print(openrknn_command, cnn):
+    assert openrknn.check(cnn) == json.loads(openrknn_command("check", cnn, "--json"))["targets"]
+    printed = json.loads(openrknn_command("estimate", cnn, "-t", "rk3588", "--cores", "2", "--json"))["targets"]
+    assert openrknn.estimate(cnn, target="rk3588", cores=2) == printed
+    model = openrknn.compile(cnn, quantize=None, target="rk3576")
+    assert openrknn.estimate(model)[0]["target"] == "rk3576"
+    with pytest.raises(openrknn.Error, match="quantize: 'w2a2' is not known"):
+        openrknn.check(cnn, quantize="w2a2")

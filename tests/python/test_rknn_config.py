@@ -48,42 +48,11 @@ def test_no_platform_means_rk3566_with_a_warning(rknn, cnn, capfd, tmp_path):
     assert openrknn.load(tmp_path / "out.rknn").target == "rk3566"
 
 
-NOT_BUILT = {
-    "config": {
-        "enable_flash_attention": [True],
-    },
-    "init_runtime": {
-        "target": ["rk3588"],
-        "device_id": ["1234"],
-    },
-}
-
-
-@pytest.mark.parametrize(
-    ("method", "argument", "value"),
-    [(m, a, v) for m, arguments in NOT_BUILT.items() for a, values in arguments.items() for v in values],
-    ids=str,
-)
-def test_what_is_not_built_is_refused_by_name(rknn, cnn, method, argument, value, monkeypatch):
+def test_what_is_not_built_is_refused_by_name(rknn, monkeypatch):
     monkeypatch.setenv("OPENRKNN_RAISE", "1")
-    each = rknn()
-    if method != "config":
-        each.config(target_platform="rk3588")
-        each.load_onnx(str(cnn))
-    if method in ("init_runtime", "inference"):
-        each.build(do_quantization=False)
-    if method == "inference":
-        each.init_runtime()
-    positional = {"build": [False], "inference": [[nhwc()]]}.get(method, [])
-    with pytest.raises(openrknn.Error, match=f"{argument}=.*not built yet") as caught:
-        getattr(each, method)(*positional, **{argument: value})
+    with pytest.raises(openrknn.Error, match="enable_flash_attention=.*not built yet") as caught:
+        rknn().config(target_platform="rk3588", enable_flash_attention=True)
     assert caught.value.code == "E0703"
-
-
-@pytest.mark.parametrize("method", ["get_sdk_version", "list_devices"])
-def test_methods_that_give_data_and_are_not_built_raise(rknn, method):
-    with pytest.raises(openrknn.Error, match=f"{method}: this method is not built yet"):
-        getattr(rknn(), method)()
 
 
 @pytest.mark.parametrize(
@@ -103,7 +72,7 @@ def test_unknown_arguments_are_refused_with_the_list_of_known_ones(rknn):
 
 def test_all_problems_of_a_config_come_together(rknn):
     with pytest.raises(openrknn.Error) as caught:
-        rknn().config(target_platform="rk1", optimization_level=7, float_dtype="float32", compress_weight=True)
+        rknn().config(target_platform="rk1", optimization_level=7, float_dtype="float32", compress_weight=3)
     assert len(caught.value.diagnostics) == 4
 
 

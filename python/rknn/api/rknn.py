@@ -275,7 +275,10 @@ class RKNN:
         core_mask=NPU_CORE_AUTO,
         fallback_prior_device="cpu",
     ):
-        """Prepares inference; target=None is the simulator. Returns 0 or -1."""
+        """Prepares inference; target=None is the simulator. Returns 0 or -1.
+
+        target: the SoC of a device that runs `openrknn serve`; device_id: its host[:port], or its serial of adb.
+        """
         self._core.init_runtime({key: value for key, value in locals().items() if key != "self"})
 
     @_logged
@@ -294,6 +297,26 @@ class RKNN:
             inputs = [inputs]
         _core.check_options("inference", {"get_frame_id": get_frame_id})
         return self._core.inference(list(inputs), data_format, inputs_pass_through)
+
+    @_logged
+    def get_sdk_version(self):
+        """Versions of the toolkit, and of the server and runtime of the device, as the toolkit's text."""
+        text = self._core.get_sdk_version()
+        print(text, end="")
+        return text
+
+    @_logged
+    def list_devices(self):
+        """(devices, []): serials that adb lists and servers that $OPENRKNN_DEVICES names; prints them. Needs no model.
+
+        The second list is that of ntb devices in the toolkit; there are none here.
+        """
+        serials, servers = _core.list_devices()
+        rule = "*" * 25
+        for kind, found in (("adb mode", serials), ("server", servers)):
+            if found or kind == "adb mode":
+                print("\n".join([rule, f"all device(s) with {kind}:", *found, rule]))
+        return [*serials, *servers], []
 
     @_logged
     def eval_perf(self, is_print=True, fix_freq=True):
@@ -321,6 +344,8 @@ class RKNN:
     def accuracy_analysis(self, inputs, output_dir="./snapshot", target=None, device_id=None):
         """Compares every layer of the simulator with the float model, for one sample. Returns 0 or -1.
 
+        target, device_id: a device as in init_runtime, whose layers are compared too.
+
         inputs: paths, one image or .npy file (4-D arrays NCHW) per model input. The table goes to stdout and, with every
         layer's numbers, into output_dir; None writes nothing.
         """
@@ -337,17 +362,3 @@ class RKNN:
 
     def __exit__(self, *exception):
         self.release()
-
-
-def _refused(name: str, gives_status: bool):
-    def call(self, *args, **kwargs):
-        _core.refuse_method(name)
-
-    call.__name__ = name
-    call.__doc__ = f"Not built yet: {'logs that and returns -1' if gives_status else 'raises openrknn.Error'}."
-    return (_status if gives_status else _logged)(call)
-
-
-for _name, _gives_status in _core.unbuilt_methods():
-    setattr(RKNN, _name, _refused(_name, _gives_status))
-del _name, _gives_status

@@ -118,8 +118,8 @@ void add_runtime(Analysis& analysis, const Graph& golden, const Graph& built, co
   Weights weights;
   GraphStream reference(golden, plan(golden, Arithmetic{}, options, weights), pool);
   const Candidate entire[] = {{device, false}};
-  const StreamComparison runtime = compare_streams(reference, entire, pairs, samples, pool, progress,
-                                                   visitor_of_pairs(visit, rows, shown));
+  const StreamComparison runtime =
+      compare_streams(reference, entire, pairs, samples, pool, progress, visitor_of_pairs(visit, rows, shown));
   // The device's layers are the reference now: the simulator computes each from what the device had before it.
   std::vector<LayerPair> same = pairs;
   for (LayerPair& pair : same) pair.reference = pair.layer;

@@ -18,11 +18,11 @@ namespace openrknn {
 
 struct AnalyzedLayer {
   LayerRow row;
-  LayerError entire;   ///< both run from the input: errors add up from layer to layer
-  LayerError single;   ///< the layer fed with golden's numbers
+  LayerError entire;          ///< both run from the input: errors add up from layer to layer
+  LayerError single;          ///< the layer fed with golden's numbers
   LayerError runtime_entire;  ///< of a device, run from the input; where Analysis::has_runtime
   LayerError single_sim;      ///< the simulator's layer, fed with the device's numbers, beside the device's
-  double clipped = 0;  ///< share of golden's numbers that the layer's type cannot hold
+  double clipped = 0;         ///< share of golden's numbers that the layer's type cannot hold
   int64_t elements = 0, golden_not_finite = 0, not_finite = 0;  ///< over all samples; of the entire run
   int64_t worst_sample = 0;                                     ///< least cosine of the entire run
 };

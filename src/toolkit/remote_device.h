@@ -16,13 +16,13 @@
 namespace openrknn {
 
 /// Not thread-safe. Every failure is an Error whose sentence says which side to change (docs/devices.md).
-class Device {
+class RemoteDevice {
  public:
   /// Uploads the model, under a name of its own, and loads it. `core_mask` as in rknn_api.h, 0: all cores. The token of
   /// a server that wants one: $OPENRKNN_SERVER_TOKEN, or the file that $OPENRKNN_SERVER_TOKEN_FILE names.
-  Device(const std::string& target, const std::string& device_id, const Model& model, const std::string& file,
-         uint32_t core_mask);
-  ~Device();  ///< unloads and deletes it there; what fails then is not told
+  RemoteDevice(const std::string& target, const std::string& device_id, const Model& model, const std::string& file,
+               uint32_t core_mask);
+  ~RemoteDevice();  ///< unloads and deletes it there; what fails then is not told
 
   std::vector<Tensor> run(const std::vector<SimulatorInput>&);
   /// The runtime's own table of layers, or the mean of some runs.
@@ -37,15 +37,27 @@ class Device {
   std::unique_ptr<State> state_;
 };
 
-/// The toolkit's text of versions, for a server without a model.
-std::string versions_of_device(const std::string& device_id);
+/// The toolkit's text of versions where there is no device: of this installation.
+std::string versions_here();
+
+/// What `openrknn devices` and `openrknn doctor --device` say of one device.
+struct DeviceFinding {
+  std::string device;  ///< serial or address
+  std::string text;    ///< what it is, or what is wrong
+  bool good = false;
+  std::string fix;  ///< one sentence
+};
+/// `device_id` as in find_device(). Never throws: what fails is the finding.
+DeviceFinding examine_device(const std::string& device_id);
+/// Devices of adb and servers of $OPENRKNN_DEVICES.
+std::vector<DeviceFinding> examine_devices();
 
 /// What a device makes of one sample, layer by layer: one run, whose values come at once.
 class DeviceStream : public LayerStream {
  public:
   /// `built` is the model's graph; both must outlive the stream. `sample`: the arrays as the outside gives them, NCHW,
   /// without mean and std, which the device applies itself.
-  DeviceStream(Device&, const Graph& built, std::vector<std::string> layers, std::vector<Tensor> sample);
+  DeviceStream(RemoteDevice&, const Graph& built, std::vector<std::string> layers, std::vector<Tensor> sample);
   /// Runs the sample it has; what it is given is the same one, normalised.
   void start(std::span<const Tensor> inputs) override;
   void advance(std::string_view layer) override;
@@ -54,7 +66,7 @@ class DeviceStream : public LayerStream {
   void replace(std::string_view layer, const LayerValues& real) override;
 
  private:
-  Device& device_;
+  RemoteDevice& device_;
   const Graph& built_;
   std::vector<std::string> layers_;
   std::vector<Tensor> sample_;

@@ -1,4 +1,4 @@
-#include "toolkit/device.h"
+#include "toolkit/remote_device.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -60,10 +60,11 @@ struct TypePair {
   ElementType type;
 };
 constexpr TypePair kTypes[] = {
-    {DType::Float32, ElementType::Float32}, {DType::Float16, ElementType::Float16}, {DType::Int8, ElementType::Int8},
-    {DType::UInt8, ElementType::UInt8},     {DType::Int16, ElementType::Int16},     {DType::UInt16, ElementType::UInt16},
-    {DType::Int32, ElementType::Int32},     {DType::UInt32, ElementType::UInt32},   {DType::Int64, ElementType::Int64},
-    {DType::Bool, ElementType::Bool},
+    {DType::Float32, ElementType::Float32}, {DType::Float16, ElementType::Float16},
+    {DType::Int8, ElementType::Int8},       {DType::UInt8, ElementType::UInt8},
+    {DType::Int16, ElementType::Int16},     {DType::UInt16, ElementType::UInt16},
+    {DType::Int32, ElementType::Int32},     {DType::UInt32, ElementType::UInt32},
+    {DType::Int64, ElementType::Int64},     {DType::Bool, ElementType::Bool},
 };
 
 std::optional<ElementType> element_type(DType dtype) {
@@ -91,9 +92,10 @@ Tensor tensor_of(DType dtype, const std::vector<int64_t>& shape, std::span<const
   Tensor tensor(dtype, shape);
   const std::span<std::byte> to = tensor.mutable_bytes();
   if (to.size() != bytes.size()) {
-    fail(Code::ServerMismatch, fmt::format("the server gave {} bytes for {}, expected {}", bytes.size(),
-                                           to_string(tensor.shape()), to.size()),
-         "use the same version on both sides");
+    fail(
+        Code::ServerMismatch,
+        fmt::format("the server gave {} bytes for {}, expected {}", bytes.size(), to_string(tensor.shape()), to.size()),
+        "use the same version on both sides");
   }
   std::copy(bytes.begin(), bytes.end(), to.begin());
   return tensor;
@@ -107,14 +109,14 @@ DType dtype_named(std::string_view text) {
 
 constexpr std::string_view kVersionRule = "==============================================";
 
-std::string versions_text(const server::DeviceDescription& device) {
+std::string versions_text(std::string_view server, std::string_view runtime) {
   return fmt::format("{}\nRKNN VERSION:\n    API: {} (OpenRKNN)\n    DRV: rknn_server: {}\n    DRV: rknnrt: {}\n{}\n",
-                     kVersionRule, version(), device.server, device.runtime, kVersionRule);
+                     kVersionRule, version(), server, runtime, kVersionRule);
 }
 
 }  // namespace
 
-struct Device::State {
+struct RemoteDevice::State {
   DeviceAddress address;
   Client client;
   std::vector<Port> inputs;
@@ -144,29 +146,29 @@ struct Device::State {
       if (!element_type(held.back().dtype())) held.back() = cast(held.back(), DType::Float32);
     }
     for (size_t i = 0; i < held.size(); ++i) {
-      feed.emplace_back(inputs[i].name, ArrayView{.type = *element_type(held[i].dtype()),
-                                                  .shape = held[i].shape(),
-                                                  .data = held[i].bytes().data()});
+      feed.emplace_back(
+          inputs[i].name,
+          ArrayView{.type = *element_type(held[i].dtype()), .shape = held[i].shape(), .data = held[i].bytes().data()});
     }
     return feed;
   }
 };
 
-Device::Device(const std::string& target, const std::string& device_id, const Model& model, const std::string& file,
-               uint32_t core_mask)
+RemoteDevice::RemoteDevice(const std::string& target, const std::string& device_id, const Model& model,
+                           const std::string& file, uint32_t core_mask)
     : state_(std::make_unique<State>(find_device(device_id), target, model, core_mask)) {
   state_->client.upload(state_->model, std::as_bytes(std::span(file.data(), file.size())));
   state_->client.load(state_->model, core_mask == 0 ? std::nullopt : std::optional(core_mask));
 }
 
-Device::~Device() {
+RemoteDevice::~RemoteDevice() {
   try {
     state_->client.remove(state_->model);
   } catch (const std::exception&) {  // the server may be gone, and what it keeps is bounded there
   }
 }
 
-std::vector<Tensor> Device::run(const std::vector<SimulatorInput>& arrays) {
+std::vector<Tensor> RemoteDevice::run(const std::vector<SimulatorInput>& arrays) {
   std::vector<Tensor> held, outputs;
   const server::NamedArrays feed = state_->feed_of(arrays, held);
   for (const server::RemoteArray& array : state_->client.infer(state_->model, feed)) {
@@ -177,14 +179,14 @@ std::vector<Tensor> Device::run(const std::vector<SimulatorInput>& arrays) {
   return outputs;
 }
 
-std::string Device::performance(bool by_layer) {
+std::string RemoteDevice::performance(bool by_layer) {
   const server::PerformanceReport report = state_->client.perf(state_->model);
   if (by_layer) return report.layers;
   const double microseconds = report.runs > 0 ? report.total_microseconds / static_cast<double>(report.runs) : 0;
   return performance_text(std::max(microseconds, 1e-3));
 }
 
-MemoryReport Device::memory(int64_t model_bytes) {
+MemoryReport RemoteDevice::memory(int64_t model_bytes) {
   const MemoryInfo info = state_->client.memory(state_->model);
   const auto weight = static_cast<int64_t>(info.weights), internal = static_cast<int64_t>(info.internal);
   const auto total = static_cast<int64_t>(info.total);
@@ -194,15 +196,45 @@ MemoryReport Device::memory(int64_t model_bytes) {
           .model = model_bytes};
 }
 
-std::string Device::versions() { return versions_text(state_->client.device()); }
-
-std::string versions_of_device(const std::string& device_id) {
-  const DeviceAddress address = find_device(device_id);
-  return versions_text(Client(options_for(address, "")).device());
+std::string RemoteDevice::versions() {
+  const server::DeviceDescription device = state_->client.device();
+  return versions_text(device.server, device.runtime);
 }
 
-std::map<std::string, Tensor> Device::layers(const std::vector<SimulatorInput>& arrays,
-                                             const std::vector<std::string>& names) {
+std::string versions_here() { return versions_text("none, simulator", runtime_info().version); }
+
+DeviceFinding examine_device(const std::string& device_id) {
+  DeviceFinding finding{.device = device_id.empty() ? "the default device" : device_id};
+  try {
+    const DeviceAddress address = find_device(device_id);
+    const server::DeviceDescription device = Client(options_for(address, "")).device();
+    std::string targets;
+    for (const std::string& target : device.targets)
+      targets += fmt::format("{}{}", targets.empty() ? "" : ", ", target);
+    finding.text = fmt::format("{}: {}{}, server {}, runtime {}, driver {}; runs models for {}", device.name,
+                               device.simulator ? "simulator" : "hardware",
+                               device.soc.empty() ? "" : fmt::format(" ({})", device.soc), device.server,
+                               device.runtime, device.driver.empty() ? "none" : device.driver, targets);
+    finding.good = true;
+  } catch (const Error& error) {
+    const Diagnostic& diagnostic = error.diagnostics.front();
+    finding.text = diagnostic.problem;
+    finding.fix = diagnostic.fix;
+  } catch (const std::exception& error) {
+    finding.text = error.what();
+  }
+  return finding;
+}
+
+std::vector<DeviceFinding> examine_devices() {
+  std::vector<DeviceFinding> findings;
+  for (const AdbDevice& device : adb_devices()) findings.push_back(examine_device(device.serial));
+  for (const std::string& server : known_servers()) findings.push_back(examine_device(server));
+  return findings;
+}
+
+std::map<std::string, Tensor> RemoteDevice::layers(const std::vector<SimulatorInput>& arrays,
+                                                   const std::vector<std::string>& names) {
   std::vector<Tensor> held;
   const server::NamedArrays feed = state_->feed_of(arrays, held);
   std::map<std::string, Tensor> values;
@@ -212,7 +244,7 @@ std::map<std::string, Tensor> Device::layers(const std::vector<SimulatorInput>& 
   return values;
 }
 
-DeviceStream::DeviceStream(Device& device, const Graph& built, std::vector<std::string> layers,
+DeviceStream::DeviceStream(RemoteDevice& device, const Graph& built, std::vector<std::string> layers,
                            std::vector<Tensor> sample)
     : device_(device), built_(built), layers_(std::move(layers)), sample_(std::move(sample)) {}
 
