@@ -288,7 +288,9 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
 
   // --- responses
 
+  /// Of a request that cannot be followed to its end.
   void refuse(Code code, std::string problem, std::string fix) {
+    keep_alive_ = false;
     try {
       fail(code, std::move(problem), std::move(fix));
     } catch (...) {

@@ -219,6 +219,8 @@ struct Server::Network {
   // Handlers that never ran go with the context, after the service: they hold connections, which by then touch nothing
   // of it.
   asio::io_context io;
+  // Its threads stay while nothing happens on the network and a connection waits for a model.
+  const asio::executor_work_guard<asio::io_context::executor_type> work = asio::make_work_guard(io);
   Service service;
   tcp::acceptor acceptor{asio::make_strand(io)};
   asio::steady_timer retry{acceptor.get_executor()};
