@@ -301,11 +301,11 @@ void Toolkit::codegen(const ArgumentValues& given) {
 void Toolkit::load_rknn(const std::filesystem::path& path, const std::filesystem::path& key_file) {
   const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
   state_->deployed = read(plain_file(file, key_file));
+  state_->forget_runtime();
   state_->source = path;
   state_->exported.clear();
   state_->key_file = key_file;
   state_->file.assign(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
-  state_->forget_runtime();
   state_->stage = Stage::Deployed;
 }
 
