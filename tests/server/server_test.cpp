@@ -316,7 +316,10 @@ TEST_F(ServerTest, AnUploadThatIsKilledLeavesNoModel) {
     execl("/proc/self/exe", "server_tests", "--gtest_filter=ServerProcess.*", nullptr);
     _exit(1);
   }
-  while (!std::filesystem::exists(models / "port")) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  while (!std::filesystem::exists(models / "port")) {
+    ASSERT_EQ(waitpid(child, nullptr, WNOHANG), 0) << "the server ended by itself";
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
   {
     RawSocket upload(static_cast<uint16_t>(std::stoul(read_text_file(models / "port"))));
     upload.send("PUT /openrknn/v1/models/m HTTP/1.1\r\nContent-Length: 10000000\r\n\r\n");

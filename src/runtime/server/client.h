@@ -23,7 +23,8 @@ struct ClientOptions {
   std::filesystem::path certificate_authority;  ///< PEM that the certificate is checked with; empty: the system's
   std::string target;                           ///< the SoC whose models are to be run ("rk3588"); empty: any
   std::chrono::milliseconds connect_timeout = std::chrono::seconds(5);
-  std::chrono::milliseconds call_timeout = std::chrono::seconds(120);  ///< of one call, sending and receiving included
+  /// Of one call, and a second for each 256 KiB it sends.
+  std::chrono::milliseconds call_timeout = std::chrono::seconds(120);
 };
 
 struct DeviceDescription {

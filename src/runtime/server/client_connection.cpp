@@ -27,6 +27,7 @@ namespace {
 
 constexpr uint64_t kLargestReply = uint64_t{4} << 30;
 constexpr uint32_t kLongestHeader = 64 << 10;
+constexpr size_t kBytesPerMillisecond = 256;
 
 struct Address {
   std::string host, port = "8000";
@@ -171,7 +172,9 @@ struct ClientConnection::State {
 
   template <class Stream>
   Reply exchange_on(Stream& current, const std::vector<asio::const_buffer>& request) {
-    const auto deadline = std::chrono::steady_clock::now() + options.call_timeout;
+    const auto limit =
+        options.call_timeout + std::chrono::milliseconds(asio::buffer_size(request) / kBytesPerMillisecond);
+    const auto deadline = std::chrono::steady_clock::now() + limit;
     http::response_parser<http::empty_body> parser;
     parser.header_limit(kLongestHeader);
     parser.body_limit(std::numeric_limits<uint64_t>::max());
@@ -186,7 +189,7 @@ struct ClientConnection::State {
         io.restart();
         if (io.run_one() == 0) break;
       }
-      if (!in_time) too_late("the call", options.call_timeout);
+      if (!in_time) too_late("the call", limit);
       unreachable(fmt::format("the connection ended before the answer: {}", header->message()),
                   "look why the server stopped on the device, start it there again and repeat the call");
     }
@@ -222,7 +225,7 @@ struct ClientConnection::State {
       io.restart();
       if (io.run_one() == 0) break;
     }
-    if (!read_in_time) too_late("the call", options.call_timeout);
+    if (!read_in_time) too_late("the call", limit);
     if (*read) {
       unreachable(fmt::format("the connection ended within the answer: {}", read->message()),
                   "look why the server stopped on the device, start it there again and repeat the call");

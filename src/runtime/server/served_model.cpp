@@ -104,14 +104,14 @@ std::pair<size_t, size_t> ServedModel::load() {
   return sum;
 }
 
-void ServedModel::close() {
+void ServedModel::close(bool drain) {
   std::map<uint32_t, std::shared_ptr<Session>> others;
   {
     const std::lock_guard lock(mutex_);
     others = by_mask_;
   }
-  for (const auto& [mask, session] : others) session->close(true);
-  session_->close(true);
+  for (const auto& [mask, session] : others) session->close(drain);
+  session_->close(drain);
 }
 
 ServedModel::Performance ServedModel::measure(int64_t runs, std::optional<uint32_t> core_mask,

@@ -51,8 +51,8 @@ class ServedModel {
   std::shared_ptr<Session> open_session(std::optional<uint32_t> core_mask);
   /// Waiting and running tasks of all sessions.
   std::pair<size_t, size_t> load();
-  /// Runs what waits, then gives cores and memory back.
-  void close();
+  /// Runs what waits (`drain`) or cancels it, then gives cores and memory back.
+  void close(bool drain);
 
   /// Runs `runs` times with zeros; then once more, layer by layer. `is_stopped` ends it early (CancelledError).
   struct Performance {

@@ -47,7 +47,7 @@ Service::~Service() {
     entries.swap(entries_);
   }
   for (const auto& [name, entry] : entries) {
-    if (entry.model) entry.model->close();
+    if (entry.model) entry.model->close(false);
   }
 }
 
@@ -87,7 +87,7 @@ void Service::load(const std::string& name, LoadOptions load_options) {
     if (!entry.model) entry.reason = error.what();
     throw;
   }
-  if (former) former->close();  // what runs on it ends first
+  if (former) former->close(true);  // what runs on it ends first
   say(fmt::format("{}: loaded", name));
 }
 

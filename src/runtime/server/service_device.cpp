@@ -89,7 +89,7 @@ void Service::remove(const std::shared_ptr<Call>& call) {
         entries_.erase(found);
       }
     }
-    if (model) model->close();
+    if (model) model->close(true);
     metrics_.forget(call->name());
     say(fmt::format("{}: deleted", call->name()));
     return Response{.text = "{}"};

@@ -168,7 +168,7 @@ void Service::unload_model(const std::shared_ptr<Call>& call) {
       fail(Code::ServerUnknownModel, fmt::format("the model '{}' is not loaded", call->name()),
            "POST /v2/repository/index lists what is");
     }
-    model->close();
+    model->close(true);
     say(fmt::format("{}: unloaded", call->name()));
     return Response{.text = "{}"};
   });
