@@ -144,10 +144,10 @@ def _(folder, rknn):
     rknn.init_runtime()
 
 
-@case("init_runtime on a board", "config.unsupported", "target='rk3588'")
+@case("init_runtime on a device that is not there", "server.unreachable", "127.0.0.1:1", "openrknn serve")
 def _(folder, rknn):
     running(folder, rknn)
-    rknn.init_runtime(target="rk3588")
+    rknn.init_runtime(target="rk3588", device_id="127.0.0.1:1")
 
 
 @case("inference before init_runtime", "runtime.not-initialized", "init_runtime")

@@ -159,4 +159,4 @@ def _(folder, rknn):
     "several bad arguments at once", "", "quantized_dtype", "optimization_level", "target_platform", "compress_weight"
 )
 def _(folder, rknn):
-    rknn.config(target_platform="rk1", quantized_dtype="int3", optimization_level=9, compress_weight=True)
+    rknn.config(target_platform="rk1", quantized_dtype="int3", optimization_level=9, compress_weight=3)

@@ -233,13 +233,12 @@ def test_a_loaded_file_has_no_golden_model(rknn, cnn_rknn, sample, capfd):
     refused(each, capfd, "E0705", "this file holds no golden model", "build it", "--keep-golden", inputs=[str(sample)])
 
 
-def test_a_target_is_refused_with_the_reason(built, sample, tmp_path, capfd):
+def test_a_device_that_is_not_there_is_told_and_nothing_is_written(built, sample, tmp_path, capfd):
     each = built()
     folder = tmp_path / "out"
     said(capfd)
-    options = {"inputs": [str(sample)], "output_dir": str(folder)}
-    refused(each, capfd, "E0703", "target='rk3588'", "no connection to a device yet", **options, target="rk3588")
-    refused(each, capfd, "E0703", "device_id='1234' is not built yet", **options, device_id="1234")
+    options = {"inputs": [str(sample)], "output_dir": str(folder), "target": "rk3588"}
+    refused(each, capfd, "E0808", "127.0.0.1:1", "openrknn serve", **options, device_id="127.0.0.1:1")
     assert not folder.exists()
 
 

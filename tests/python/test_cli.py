@@ -133,7 +133,10 @@ def test_dump_after_prints_the_graph(cnn, tmp_path):
         (["CNN", "-t", "rk9999", "--float"], ["Invalid target_platform 'rk9999'!", "E0701"]),
         (["CNN", "-t", "rk3588"], ["dataset", "E0308"]),
         (["CNN", "-t", "rk3588", "--dataset", "nowhere.txt"], ["nowhere.txt", "E0301"]),
-        (["CNN", "-t", "rk3588", "--float", "--compress-weight", "True"], ["compress_weight=True", "E0703"]),
+        (
+            ["CNN", "-t", "rk3588", "--float", "--enable-flash-attention", "True"],
+            ["enable_flash_attention=True", "E0703"],
+        ),
         (["CNN", "-t", "rk3588", "--float", "--mean-values", "[1, 2"], ["mean_values", "E0702"]),
         (["CNN", "-t", "rk3588", "--float", "--outputs", "[no such]"], ["no such", "E0112"]),
         (["CNN", "-t", "rk3588", "--float", "--config", "nowhere.yml"], ["nowhere.yml", "E0005"]),

@@ -64,7 +64,8 @@ def test_python(repository, folder):
 
 def test_command_line(repository, folder):
     lines = [line for block in snippets(repository, "sh") for line in block.splitlines() if line.startswith("openrknn")]
-    assert [line.split()[1] for line in lines] == ["convert", "run", "analyze", "inspect", "profile", "doctor"]
+    verbs = ["convert", "run", "analyze", "inspect", "profile", "check", "estimate", "doctor"]
+    assert [line.split()[1] for line in lines] == verbs
     for line in lines:
         done = subprocess.run(
             [*command_line(), *shlex.split(line)[1:]], cwd=folder, capture_output=True, text=True, check=False
