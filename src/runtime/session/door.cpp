@@ -3,10 +3,11 @@
 #include <dlfcn.h>
 
 #include <cstring>
-#include <fstream>
-#include <iterator>
-#include <string>
+#include <memory>
 #include <string_view>
+
+#include "core/base/error.h"
+#include "core/base/file.h"
 
 namespace openrknn::session {
 namespace {
@@ -16,10 +17,14 @@ namespace {
 bool file_names_us(const RuntimeLibrary& runtime) {
   Dl_info info{};
   if (dladdr(reinterpret_cast<const void*>(runtime.init), &info) == 0 || info.dli_fname == nullptr) return false;
-  std::ifstream file(info.dli_fname, std::ios::binary);
-  const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  const size_t version = bytes.find("librknnrt version: ");
-  return version != std::string::npos && bytes.find("-openrknn-", version) < version + 64;
+  try {
+    const std::shared_ptr<const MappedFile> file = MappedFile::open(info.dli_fname);
+    const std::string_view bytes(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
+    const size_t version = bytes.find("librknnrt version: ");
+    return version != std::string_view::npos && bytes.substr(version, 64).find("-openrknn-") != std::string_view::npos;
+  } catch (const Error&) {
+    return false;
+  }
 }
 
 }  // namespace
