@@ -48,11 +48,10 @@ if(OPENRKNN_COMPILER)
   find_package(ZLIB REQUIRED)
   find_package(yaml-cpp REQUIRED)
 endif()
-# TLS of the device server. Static, so that nothing built here needs the system's OpenSSL; a cross build has it only where
-# OPENSSL_ROOT_DIR says one for its machine.
+# TLS of the device server and its client. Shared: the module and the command of a wheel have one copy between them, and
+# elsewhere it is the system's, with its updates. A cross build has it only where OPENSSL_ROOT_DIR says one for its machine.
 set(OPENRKNN_TLS OFF)
 if(NOT CMAKE_CROSSCOMPILING OR OPENSSL_ROOT_DIR)
-  set(OPENSSL_USE_STATIC_LIBS ON)
   find_package(OpenSSL)
   set(OPENRKNN_TLS ${OPENSSL_FOUND})
 endif()
