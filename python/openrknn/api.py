@@ -119,6 +119,7 @@ def compile(
     sparse_infer: bool = False,
     op_target: Mapping[str, str] | None = None,
     single_core_mode: bool = False,
+    enable_flash_attention: bool = False,
     custom_string: str | None = None,
     keep_golden: bool = False,
     dynamic_input: Sequence[Sequence[Sequence[int]]] | None = None,
@@ -152,7 +153,9 @@ def compile(
     float16 build large layers keep their weights in int8. disable_rules: names of passes that do not run
     (docs/passes.md). model_pruning: channels that are always zero, or that nothing reads, leave the network.
     remove_reshape: a Reshape at the model's ends leaves, inputs and outputs change their shapes. sparse_infer: layers of
-    4:2 sparse weights are computed as such (RK3576, RV1126B). op_target: which layers run on the "cpu" or "npu" of a
+    4:2 sparse weights are computed as such (RK3576, RV1126B). enable_flash_attention: attention is one layer, in float16
+    (RK3562, RK3576). inputs_yuv_fmt: the model takes YUV 4:2:0 frames of these formats ("nv12", …) in place of pictures
+    (docs/frames.md). op_target: which layers run on the "cpu" or "npu" of a
     device, by tensor or operator type; numbers do not depend on it. single_core_mode: the model runs on one core at a
     time. keep_golden: keep the float32 model in the
     file (about four times an int8 file). dynamic_input: several sets of input shapes in one model, each one shape per
@@ -178,6 +181,11 @@ def compile(
         "skip_unreadable": skip_unreadable,
         "optimization_level": optimization_level,
         "mean_values": mean,
+        "inputs_yuv_fmt": inputs_yuv_fmt
+        if inputs_yuv_fmt is None or isinstance(inputs_yuv_fmt, str)
+        else list(inputs_yuv_fmt),
+        "quantized_hybrid_level": quantized_hybrid_level,
+        "enable_flash_attention": enable_flash_attention,
         "std_values": std,
         "custom_string": custom_string,
         "dynamic_input": dynamic_input,

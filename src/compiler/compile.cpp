@@ -279,6 +279,7 @@ Compiled finish(const PreparedBuild& prepared, const CompileOptions& options, co
 
   model.inputs = prepared.inputs;
   model.outputs = prepared.outputs;
+    if (options.flash_attention && is_largest) report_attention(graph, report);
   model.target = std::string(target.name);
   model.arithmetic = arithmetic_of(target);
   model.batch = options.batch;

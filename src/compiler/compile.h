@@ -43,6 +43,7 @@ struct CompileOptions {
   std::vector<std::string> left_out_passes;   ///< by name (passes/rule_names.h)
   bool model_pruning = false;                 ///< channels that are always zero leave (passes/prune_channels.h)
   std::vector<OpTarget> op_targets;           ///< which layers are wanted on the CPU (op_targets.h)
+  bool flash_attention = false;               ///< attention as one layer (passes/fuse/attention.cpp)
   bool sparse_infer = false;                  ///< layers whose weights are 4:2 sparse are computed as such
   bool remove_reshape = false;                ///< of whoever imports the graphs: boundary_reshapes.h
   bool single_core = false;                   ///< the model runs on one core at a time

@@ -75,6 +75,20 @@ void count_nodes(const Graph& graph, CompileReport& report) {
   }
 }
 
+void report_attention(const Graph& graph, CompileReport& report) {
+  const std::vector<NodeId> order = graph.order();
+  const auto count = std::ranges::count_if(order, [&](NodeId id) { return graph[id].op == "Attention"; });
+  if (count == 0) {
+    report.warnings.emplace_back(
+        "enable_flash_attention=True has no effect: the model has no MatMul, Softmax over the last axis and MatMul in "
+        "a "
+        "row, with one mask for all heads or one number a key (docs/passes.md)");
+    return;
+  }
+  report.results.push_back(fmt::format("enable_flash_attention: {} attention{} computed as one layer, in float16",
+                                       count, count == 1 ? " is" : "s are"));
+}
+
 void report_sparse_layers(const Graph& graph, CompileReport& report) {
   int64_t layers = 0, sparse = 0;
   std::string first;

@@ -18,6 +18,8 @@ std::vector<PrecisionRule> rules_for_concats(const Graph& golden, const Precisio
                                              CompileReport& report);
 std::vector<PrecisionNote> notes_of(const Graph& golden, const PrecisionMap& precision);
 void count_nodes(const Graph& graph, CompileReport& report);
+/// How many attentions enable_flash_attention found; a warning, if none.
+void report_attention(const Graph&, CompileReport&);
 /// How many layers sparse_infer serves; a warning that says why, if none.
 void report_sparse_layers(const Graph&, CompileReport&);
 

@@ -31,6 +31,7 @@ void Stages::run_passes(std::string_view stage, std::span<const Pass> passes, Gr
 }
 
 bool Stages::is_left_out(const Pass& pass) const {
+  if (pass.is_asked_for && !options_.flash_attention) return true;
   return std::ranges::find(options_.left_out_passes, pass.name) != options_.left_out_passes.end();
 }
 

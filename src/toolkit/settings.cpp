@@ -295,6 +295,15 @@ void set_dynamic_input(Settings& settings, const ArgumentValue& value, Diagnosti
   // The documented list; the small platforms' runtimes have no rknn_set_input_shapes.
   constexpr std::string_view kPlatforms[] = {"rk3562", "rk3566", "rk3568", "rk3576", "rk3588"};
   const std::string& target = settings.compile.target;
+/// The platforms whose NPU keeps the scores in its own memory.
+void set_flash_attention(CompileOptions& compile, const ArgumentValue& value, Diagnostics& problems) {
+  compile.flash_attention = bool_of(value, "config: enable_flash_attention");
+  if (!compile.flash_attention || compile.target == "rk3562" || compile.target == "rk3576") return;
+  problems.add(Code::ConfigUnsupported, {},
+               fmt::format("config: enable_flash_attention is not supported by {}", compile.target),
+               "platforms that do: rk3562, rk3576; leave it out elsewhere");
+}
+
   if (std::find(std::begin(kPlatforms), std::end(kPlatforms), target) == std::end(kPlatforms)) {
     problems.add(Code::ConfigUnsupported, {}, fmt::format("config: dynamic_input is not supported by {}", target),
                  "platforms that do: rk3562, rk3566, rk3568, rk3576, rk3588");
@@ -459,6 +468,7 @@ ImportOptions make_import_options(std::string_view method, const ArgumentValues&
     fail(Code::ConfigBadValue, fmt::format("{}: {} inputs but {} shapes in input_size_list", method,
                                            options.inputs.size(), options.input_shapes.size()));
   }
+  collect([&] { set_flash_attention(compile, values["enable_flash_attention"], problems); });
   return options;
 }
 

@@ -48,13 +48,6 @@ def test_no_platform_means_rk3566_with_a_warning(rknn, cnn, capfd, tmp_path):
     assert openrknn.load(tmp_path / "out.rknn").target == "rk3566"
 
 
-def test_what_is_not_built_is_refused_by_name(rknn, monkeypatch):
-    monkeypatch.setenv("OPENRKNN_RAISE", "1")
-    with pytest.raises(openrknn.Error, match="enable_flash_attention=.*not built yet") as caught:
-        rknn().config(target_platform="rk3588", enable_flash_attention=True)
-    assert caught.value.code == "E0703"
-
-
 @pytest.mark.parametrize(
     "argument",
     "inputs_yuv_fmt quantized_hybrid_level npu_do_output_nhwc target_sub_class batch_size core_num "

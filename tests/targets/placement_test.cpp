@@ -115,6 +115,34 @@ TEST(LayerWork, LanesAreFilledUpAndFewChannelsShareTheRow) {
   EXPECT_EQ(work_of(pixels, target, types_of_graph(pixels))[0].array_steps, 3.0 * 256);
 }
 
+const std::string kAttention =
+    "input %q : f32[2,3,65,40]\ninput %k : f32[2,3,70,40]\ninput %v : f32[2,3,70,33]\n"
+    "%y : f32[2,3,65,33] = Attention(%q, %k, %v) {scale=1}\noutput %y\n";
+
+TEST(Placement, AttentionAsOneLayerIsForTheNpusThatKeepItsScores) {
+  for (const Target& target : all_targets()) {
+    const bool keeps = target.name == "rk3562" || target.name == "rk3576" || target.name == "rv1126b";
+    EXPECT_EQ(place_last(kAttention, target.name, DType::Float16).place, keeps ? Place::Npu : Place::None)
+        << target.name;
+  }
+}
+
+TEST(LayerWork, AttentionIsTwoProductsWhoseScoresStayInside) {
+  const Graph graph = parse_graph("ir 1\n" + kAttention);
+  const Target& target = *find_target("rk3576");
+  const LayerWork work = work_of(graph, target, types_of_graph(graph)).front();
+  const int64_t rows = 2 * 3 * 65, scores = rows * 70;
+  EXPECT_EQ(work.products, scores * 40 + scores * 33);
+  EXPECT_EQ(work.curve_results, scores);
+  // 32 input lanes, 16 output lanes of sixteen bits: 40 by 70, then 70 by 33.
+  EXPECT_EQ(target.macs_per_cycle, 1024);
+  EXPECT_EQ(work.array_steps, static_cast<double>(rows) * (2 * 5 + 3 * 3));
+  EXPECT_EQ(work.bytes(), cube_bytes({2, 3, 65, 40}, DType::Float32, target) +
+                              cube_bytes({2, 3, 70, 40}, DType::Float32, target) +
+                              cube_bytes({2, 3, 70, 33}, DType::Float32, target) +
+                              cube_bytes({2, 3, 65, 33}, DType::Float32, target));
+}
+
 TEST(LayerWork, AResidualBehindAPlainLayerIsAddedInItsOutputStage) {
   const std::string head = "input %x : f32[1,8,4,4]\n%w : f32[8,8,1,1] = fill(0.5)\n%c : f32[1,8,4,4] = Conv(%x, %w)";
   const auto fused = [&](std::string_view activation) {

@@ -22,7 +22,8 @@ struct Pass {
   int level = 0;  ///< smallest optimization_level that runs it
   Effect effect = Effect::Exact;
   bool (*run)(Graph&, const PassContext&) = nullptr;  ///< true if the graph changed
-  std::string_view reason;  ///< one line: why this pass exists and why it stands where it does
+  std::string_view reason;    ///< one line: why this pass exists and why it stands where it does
+  bool is_asked_for = false;  ///< runs only where an option names it
 };
 
 /// In running order; groups are repeated until nothing changes.

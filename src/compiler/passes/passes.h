@@ -31,6 +31,7 @@ bool fuse_gelu(Graph&, const PassContext&);
 bool fuse_mish(Graph&, const PassContext&);
 bool fuse_prelu(Graph&, const PassContext&);
 bool fuse_layer_norm(Graph&, const PassContext&);
+bool fuse_attention(Graph&, const PassContext&);
 bool fuse_activation(Graph&, const PassContext&);
 
 }  // namespace openrknn::passes

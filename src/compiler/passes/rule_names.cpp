@@ -40,7 +40,7 @@ std::vector<std::string> passes_to_leave_out(const std::vector<std::string>& nam
   for (const std::string& name : names) {
     const auto* rule = std::ranges::find(kVendorRules, name, &std::pair<std::string_view, std::string_view>::first);
     const std::string_view pass = rule == kVendorRules.end() ? std::string_view(name) : rule->second;
-    if (find_pass(pass) == nullptr && pass != "fuse_attention") {
+    if (find_pass(pass) == nullptr) {
       warnings.push_back(
           fmt::format("disable_rules: '{}' is not a pass of this compiler (docs/passes.md), ignored", name));
     } else if (std::ranges::find(kNeeded, pass) != kNeeded.end()) {

@@ -5,7 +5,7 @@
 
 namespace openrknn {
 
-/// Multiplications of Conv, ConvTranspose and MatMul; 0 for others.
+/// Multiplications of Conv, ConvTranspose, MatMul and Attention; 0 for others.
 int64_t products_of(const Graph&, const Node&);
 
 }  // namespace openrknn

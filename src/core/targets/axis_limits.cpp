@@ -68,6 +68,12 @@ void check_mat_mul(LimitQuery& query) {
   if (!a.empty()) query.require_range("inner extent K", a.back(), 1, kExtent, "split it and add the products");
 }
 
+void check_attention(LimitQuery& query) {
+  const Shape &q = query.input(0).shape, &v = query.input(2).shape;
+  query.require_range("width of queries", q.back(), 1, kExtent, "split the heads");
+  query.require_range("width of values", v.back(), 1, kExtent, "split the heads");
+}
+
 void check_recurrent(LimitQuery& query) {
   const Shape& x = query.input(0).shape;
   const int64_t batch = x[1], hidden = query.input(2).shape.back();

@@ -61,7 +61,10 @@ class Counter {
       const bool is_view = node.op == "Reshape" || (node.op == "Transpose" && !work.placement.form.empty());
       if (is_view) work.moved = work.feature_bytes = work.result_bytes = 0;
     }
-    if (work.products > 0) count_array(node, work);
+    if (node.op == "Attention")
+      count_attention(node, work);
+    else if (work.products > 0)
+      count_array(node, work);
     const std::vector<int64_t> window = ints_attribute(node.attributes, "kernel_shape");
     if (work.products == 0 && !window.empty()) work.pooled = work.results * element_count(window);
     if (node.op == "GlobalAveragePool" || node.op == "GlobalMaxPool" || node.op.starts_with("Reduce")) {
@@ -115,6 +118,25 @@ class Counter {
       work.weight_bytes = work.weight_bytes / 2 + work.weight_bytes / 8;
     }
     reread(work);
+  }
+
+  /// Two products, and between them a Softmax whose rows never leave the chip. Keys and values are read once for all
+  /// queries where these fit half the buffer.
+  void count_attention(const Node& node, LayerWork& work) const {
+    const Shape &q = graph_[node.inputs[0]].shape, &v = graph_[node.inputs[2]].shape;
+    const Lanes lanes = lanes_of(target_, work.dtype);
+    const int64_t size = q.back(), keys = v[v.size() - 2], values = v.back();
+    const int64_t rows = element_count(Shape(q.begin(), q.end() - 1)), scores = rows * keys;
+    const int64_t steps =
+        ceil_div(size, lanes.in) * ceil_div(keys, lanes.out) + ceil_div(keys, lanes.in) * ceil_div(values, lanes.out);
+    work.array_steps = static_cast<double>(rows) * static_cast<double>(steps);
+    work.curve_results = scores;
+    work.results += scores;
+    const int64_t half = std::max<int64_t>(1, target_.buffer_bytes / 2);
+    const int64_t matrices = std::max<int64_t>(1, element_count(Shape(q.begin(), q.end() - 2)));
+    const int64_t query_bytes = bytes(node.inputs[0]) / matrices;
+    work.tiles = std::max<int64_t>(1, ceil_div(query_bytes, half));
+    work.feature_bytes += (bytes(node.inputs[1]) + bytes(node.inputs[2])) * (work.tiles - 1);
   }
 
   /// The buffer holds half weights, half features: the smaller of the two ways to go round is taken.

@@ -63,6 +63,7 @@ void check_softmax(LimitQuery&);
 void check_spatial_reduction(LimitQuery&);
 void check_layer_normalization(LimitQuery&);
 void check_mat_mul(LimitQuery&);
+void check_attention(LimitQuery&);
 void check_recurrent(LimitQuery&);
 void check_slice(LimitQuery&);
 void check_pad(LimitQuery&);

@@ -17,6 +17,8 @@ constexpr std::string_view kGlobal = "h, w up to 7 (RK3576: 8192); larger ones a
 constexpr OperatorPlacement kRows[] = {
     {"Abs", "cccccc-", "cccc--c", "as Max of x and -x", check_rewritten},
     {"Add", "cccccc-", "cccc--c", kBroadcast, check_broadcast},
+    {"Attention", "--cc---", "--cc---", "q and v up to 8192 wide; one mask for all heads, or one number a key",
+     check_attention},
     {"AveragePool", "cccccc-", "cccc--c",
      "kernel 1..7, stride 1..8, pads 0..7, count_include_pad 1; a Conv on RV1103B, RV1106B and RK2118",
      check_average_pool},

@@ -1,4 +1,4 @@
-// Operators along a sequence: running sums and products, sequences turned around, linear attention.
+// Operators along a sequence: running sums and products, sequences turned around, attention and linear attention.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,6 +17,9 @@ constexpr AttributeSpec kRunning[] = {
 constexpr AttributeSpec kReverse[] = {
     {"batch_axis", AttributeType::Int, true, "0 or 1"},
     {"time_axis", AttributeType::Int, true, "the other one"},
+};
+constexpr AttributeSpec kAttention[] = {
+    {"scale", AttributeType::Float, true, "factor of the products of queries and keys"},
 };
 constexpr AttributeSpec kLinearAttention[] = {
     {"q_num_heads", AttributeType::Int, true, "heads of the queries, a multiple of kv_num_heads"},
@@ -48,6 +51,38 @@ void require_extents(const Inference& inference, size_t input, std::string_view 
   if (got.size() == expected.size() && std::equal(got.begin(), got.end(), expected.begin(), fits)) return;
   inference.fail(
       fmt::format("{} (input {}) has shape {}, expected {}", what, input, to_string(got), to_string(expected)));
+}
+
+void infer_attention(Inference& inference) {
+  for (size_t i = 0; i < inference.input_count(); ++i) {
+    if (inference.has(i)) require_real(inference, i);
+  }
+  const Shape &q = inference.shape(0), &v = inference.shape(2);
+  for (const size_t i : {size_t{0}, size_t{1}, size_t{2}}) {
+    require_rank(inference, i, 2, 8);
+    if (inference.shape(i).size() != q.size()) {
+      inference.fail(
+          fmt::format("input {} has rank {}, expected {} as the queries", i, inference.shape(i).size(), q.size()));
+    }
+  }
+  const Shape batch(q.begin(), q.end() - 2);
+  const auto with = [&](int64_t rows, int64_t columns) {
+    Shape shape = batch;
+    shape.insert(shape.end(), {rows, columns});
+    return shape;
+  };
+  const int64_t queries = q[q.size() - 2], keys = v[v.size() - 2];
+  require_extents(inference, 1, "key", with(keys, q.back()));
+  require_extents(inference, 2, "value", with(keys, v.back()));
+  if (inference.has(3)) {
+    const Shape scores = with(queries, keys);
+    const Shape joined = broadcast_shapes(inference, inference.shape(3), scores);
+    if (joined.size() != scores.size() || !std::equal(joined.begin(), joined.end(), scores.begin(), fits)) {
+      inference.fail(fmt::format("the mask (input 3) has shape {}, expected one that broadcasts to {}",
+                                 to_string(inference.shape(3)), to_string(scores)));
+    }
+  }
+  inference.set(0, inference.dtype(0), with(queries, v.back()));
 }
 
 void infer_linear_attention(Inference& inference) {
@@ -114,6 +149,14 @@ const OpSchema kRows[] = {
      .quant = QuantRule::Same,
      .infer = infer_reverse,
      .summary = "The first sequence_lens[i] elements of each sequence in reverse order."},
+    {.name = "Attention",
+     .attributes = kAttention,
+     .inputs = {3, 4},
+     .outputs = {1, 1},
+     .layout = LayoutRule::Logical,
+     .quant = QuantRule::Float,
+     .infer = infer_attention,
+     .summary = "Softmax of (queries times keys, scaled, plus the mask) times values, per matrix of the batch."},
     {.name = "LinearAttention",
      .attributes = kLinearAttention,
      .inputs = {3, 6},
