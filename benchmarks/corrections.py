@@ -23,6 +23,7 @@ SETS = {
     "migrate_scales": {"migrate_scales": True},
     "split_concat": {"split_concat": True},
     "all": {"equalize": True, "absorb_bias": True, "migrate_scales": True, "split_concat": True},
+    **{f"level {level}": {"quantized_hybrid_level": level} for level in (1, 2, 3)},
 }
 
 

@@ -107,6 +107,7 @@ def compile(
     rescue_float16: bool = False,
     precision: Mapping[str, str] | Sequence[str] | None = None,
     auto_hybrid: bool = False,
+    quantized_hybrid_level: int = 0,
     auto_hybrid_cos_thresh: float = 0.98,
     auto_hybrid_euc_thresh: float | None = None,
     bias_correction: bool = False,
@@ -144,7 +145,8 @@ def compile(
     rescue_float16: powers of two move between layers where numbers exceed float16; give a float16 build a dataset for
     it (docs/corrections.md has all of these). precision: what single layers compute in, a dict (or a
     list of "KEY=DTYPE") of rules, later ones win: {"conv1": "float16", "re:head.*": "int16", "op:Softmax": "int8",
-    "glob:/model.22/*": "float16"}; see docs/hybrid.md. auto_hybrid: layers whose output, fed with the float model's
+    "glob:/model.22/*": "float16"}; see docs/hybrid.md. quantized_hybrid_level: 1 leaves the first and last layers out of
+    int8, 2 depthwise ones too, 3 all that have no weights. auto_hybrid: layers whose output, fed with the float model's
     numbers, has a cosine below auto_hybrid_cos_thresh or a distance above auto_hybrid_euc_thresh become float16; with
     quantize=None, those beyond float16 become int16 (needs a dataset).
     bias_correction: take

@@ -111,7 +111,10 @@ bool reads_samples(const CompileOptions& options) {
 
 /// The user's rules come last, so they win.
 PrecisionRules rules_of(const PreparedBuild& prepared, const CompileOptions& options, size_t set) {
-  PrecisionRules rules{.scheme = options.scheme, .quantize = options.quantize, .rules = prepared.concat_rules};
+  PrecisionRules rules{.scheme = options.scheme,
+                       .quantize = options.quantize,
+                       .rules = prepared.concat_rules,
+                       .hybrid_level = options.hybrid_level};
   rules.rules.insert(rules.rules.end(), options.precision.begin(), options.precision.end());
   if (prepared.brings_parameters) rules.given = &prepared.given[set];
   return rules;

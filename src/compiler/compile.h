@@ -32,6 +32,7 @@ struct CompileOptions {
   RangeAlgorithm algorithm = RangeAlgorithm::Normal;
   std::vector<PrecisionRule> precision;  ///< what single layers compute in; later rules win (docs/hybrid.md)
   bool auto_hybrid = false;              ///< lift bad layers to another type (auto_hybrid.h)
+  int hybrid_level = 0;                  ///< how much of an int8 build is not int8 (quantize/hybrid_level.h)
   double auto_hybrid_cosine = 0.98;      ///< a layer with a smaller cosine is lifted
   std::optional<double> auto_hybrid_euclidean = {};  ///< and one with a larger distance
   bool symmetric_weights = false;

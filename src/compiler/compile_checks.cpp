@@ -140,6 +140,7 @@ void warn_of_idle_options(const CompileOptions& options, CompileReport& report) 
       {"bias_correction", options.bias_correction, codes},
       {"symmetric_weights", options.symmetric_weights, codes_weights},
       {"quantize_weight", options.quantize_weight, !codes},
+      {"quantized_hybrid_level", options.hybrid_level > 0, codes && options.scheme == Scheme::W8A8},
   };
   std::vector<std::string_view> idle;
   for (const Row& row : rows) {

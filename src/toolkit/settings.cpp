@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "compiler/passes/rule_names.h"
+#include "compiler/quantize/hybrid_level.h"
 #include "toolkit/precision_option.h"
 
 namespace openrknn {
@@ -438,6 +439,13 @@ Settings make_settings(const ArgumentValues& given, std::vector<std::string>& wa
   collect([&] { set_rounding(compile, text_of(values["rounding"], "config: rounding"), problems); });
   collect([&] { set_op_target(compile, values["op_target"], problems); });
   collect([&] { set_single_core(compile, values["single_core_mode"], problems); });
+  collect([&] {
+    const int64_t* level = std::get_if<int64_t>(&values["quantized_hybrid_level"].data);
+    if (level == nullptr || *level < 0 || *level > kHighestHybridLevel) {
+      bad_value("config: quantized_hybrid_level", values["quantized_hybrid_level"], "0, 1, 2 or 3");
+    }
+    compile.hybrid_level = static_cast<int>(*level);
+  });
   collect([&] { set_sparse(compile, values["sparse_infer"], problems); });
   collect([&] { compile.remove_reshape = bool_of(values["remove_reshape"], "config: remove_reshape"); });
   collect([&] { compile.compress_weight = bool_of(values["compress_weight"], "config: compress_weight"); });

@@ -50,8 +50,7 @@ def test_no_platform_means_rk3566_with_a_warning(rknn, cnn, capfd, tmp_path):
 
 @pytest.mark.parametrize(
     "argument",
-    "inputs_yuv_fmt quantized_hybrid_level npu_do_output_nhwc target_sub_class batch_size core_num "
-    "input_attrs output_attrs".split(),
+    "npu_do_output_nhwc target_sub_class batch_size core_num input_attrs output_attrs".split(),
 )
 def test_undocumented_arguments_warn_once_by_name(rknn, argument, capfd):
     assert rknn().config(target_platform="rk3588", **{argument: 1}) == 0

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "compiler/quantize/given_precision.h"
+#include "compiler/quantize/hybrid_level.h"
 #include "compiler/quantize/match_rules.h"
 #include "compiler/quantize/precision_rules.h"
 #include "core/graph/custom.h"
@@ -31,7 +32,8 @@ class Assignment {
         target_(target),
         rules_(rules),
         base_(rules.quantize && !is_weight_only(rules.scheme) ? activation_spec(rules.scheme).dtype : DType::Float16),
-        order_(golden.order()) {
+        order_(golden.order()),
+        left_out_(left_out_at_level(golden, rules.hybrid_level)) {
     for (const NodeId id : order_) assign_own(id);
     ask();
   }
@@ -92,6 +94,7 @@ class Assignment {
   const PrecisionRules& rules_;
   DType base_;  // what nodes compute in that can and that nobody asks otherwise
   std::vector<NodeId> order_;
+  std::map<NodeId, std::string> left_out_;  // by quantized_hybrid_level
   PrecisionMap map_;
   std::vector<bool> flexible_ = std::vector<bool>(static_cast<size_t>(golden_.node_count()), false);
 };
@@ -115,6 +118,12 @@ void Assignment::assign_own(NodeId id) {
   if (rule == QuantRule::Float) return set(id, DType::Float16, fmt::format("float16: {} is never quantized", node.op));
   if (std::optional<std::string> reason = integer_refusal(golden_, id, base_)) {
     return set(id, DType::Float16, "float16: " + *reason);
+  }
+  if (const auto left_out = left_out_.find(id); left_out != left_out_.end() && base_ == DType::Int8) {
+    const DType lifted = target_.float16 ? DType::Float16 : DType::Int16;
+    return set(
+        id, lifted,
+        fmt::format("{}: {} (quantized_hybrid_level {})", numpy_name(lifted), left_out->second, rules_.hybrid_level));
   }
   const std::string_view type = numpy_name(base_);
   if (free_to_move(id)) return set(id, base_, fmt::format("{}: moves numbers and follows its producer", type));

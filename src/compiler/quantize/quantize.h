@@ -116,6 +116,7 @@ struct PrecisionRules {
   Scheme scheme = Scheme::W8A8;
   bool quantize = true;                   ///< false: everything Float16 that no rule asks otherwise
   std::vector<PrecisionRule> rules = {};  ///< later ones win
+  int hybrid_level = 0;                   ///< of an int8 build: hybrid_level.h; rules win over it
   /// What the model says of its tensors, null if nothing. Where `quantize` is false, nodes for which that is enough
   /// compute on codes.
   const GivenParameters* given = nullptr;
