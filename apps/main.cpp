@@ -48,8 +48,7 @@ void add_flags(CLI::App& app, std::string_view method, ArgumentValues& values,
                fail(found.code, key + ": " + found.problem, found.fix);
              }
            },
-           fmt::format("{}{} ({}; default {})", option.status == OptionStatus::Refused ? "[not built yet] " : "",
-                       option.sentence, option.accepts, option.default_text))
+           fmt::format("{} ({}; default {})", option.sentence, option.accepts, option.default_text))
         ->group(std::string(method));
   }
 }

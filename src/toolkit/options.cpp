@@ -9,8 +9,7 @@
 namespace openrknn {
 namespace {
 
-constexpr OptionStatus kRefused = OptionStatus::Refused, kIgnored = OptionStatus::Ignored,
-                       kWarned = OptionStatus::Warned;
+constexpr OptionStatus kIgnored = OptionStatus::Ignored, kWarned = OptionStatus::Warned;
 
 // Facts: the RKNN-Toolkit2 API reference 2.3.0; arguments added by 2.3.2 are marked in their note.
 constexpr Option kOptions[] = {
@@ -231,8 +230,7 @@ std::string accepted_names(std::string_view method) {
 }
 
 std::string_view status_text(OptionStatus status) {
-  constexpr std::string_view kTexts[] = {"works", "default only; other values are refused by name",
-                                         "accepted, no effect", "undocumented: accepted with one warning"};
+  constexpr std::string_view kTexts[] = {"works", "accepted, no effect", "undocumented: accepted with one warning"};
   return kTexts[static_cast<size_t>(status)];
 }
 
@@ -270,11 +268,6 @@ ArgumentValues check_options(std::string_view method, const ArgumentValues& give
                    "accepted: " + accepted_names(method));
     } else if (option->status == OptionStatus::Warned) {
       warnings.push_back(fmt::format("'{}' is not a documented argument and has no effect!", key));
-    } else if (option->status == OptionStatus::Refused && !(value == default_value(*option))) {
-      problems.add(Code::ConfigUnsupported, {},
-                   fmt::format("{}: {}={} is not built yet, only the default {} is", method, key, to_string(value),
-                               option->default_text),
-                   fmt::format("leave '{}' out", key));
     } else {
       values[key] = value;
     }
@@ -285,9 +278,9 @@ ArgumentValues check_options(std::string_view method, const ArgumentValues& give
 std::string compatibility_markdown() {
   std::string text =
       "# Compatibility with RKNN-Toolkit2\n\n"
-      "Generated from the option table (`openrknn doctor --compatibility`). *Refused*: any value but the default is\n"
-      "refused by name, never ignored silently.\n\n| method | argument | default | accepts | state "
-      "|\n|---|---|---|---|---|\n";
+      "Generated from the option table (`openrknn doctor --compatibility`). Nothing is ignored silently: a value or a\n"
+      "platform that an argument does not accept is refused by name.\n\n"
+      "| method | argument | default | accepts | state |\n|---|---|---|---|---|\n";
   for (const Option& option : kOptions) {
     if (option.name.empty()) {
       text += fmt::format("| {} | | | {} | works |\n", option.method, option.sentence);

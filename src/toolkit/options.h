@@ -13,7 +13,6 @@ namespace openrknn {
 
 enum class OptionStatus : uint8_t {
   Works,
-  Refused,  ///< any value but the default is refused by name: not built yet
   Ignored,  ///< documented to have no effect on results here; accepted
   Warned,   ///< not documented, seen in user scripts: one warning by name
 };
@@ -25,7 +24,7 @@ struct Option {
   std::string_view accepts;       ///< type and range, for help texts
   std::string_view sentence;      ///< what it does
   OptionStatus status = OptionStatus::Works;
-  std::string_view note = {};  ///< platforms, or why it is refused
+  std::string_view note = {};  ///< platforms, where more is written
 };
 
 /// Every documented argument of every method, in the manual's order.
@@ -33,14 +32,14 @@ std::span<const Option> option_table();
 const Option* find_option(std::string_view method, std::string_view name);
 ArgumentValue default_value(const Option&);
 
-/// Fills in defaults and checks names and refusals for one method. Unknown names: ConfigBadValue listing the accepted
-/// ones. Refused values: ConfigUnsupported by name. Adds warnings for undocumented ones.
+/// Fills in defaults and checks names for one method. Unknown names: ConfigBadValue listing the accepted
+/// ones. Adds warnings for undocumented ones.
 ArgumentValues check_options(std::string_view method, const ArgumentValues& given, std::vector<std::string>& warnings,
                              Diagnostics& problems);
 /// The same, throwing Error with all problems.
 ArgumentValues check_options(std::string_view method, const ArgumentValues& given, std::vector<std::string>& warnings);
 
-/// docs/compatibility.md: every method and argument as works / refused.
+/// docs/compatibility.md: every method and argument, and what becomes of it.
 std::string compatibility_markdown();
 
 }  // namespace openrknn

@@ -81,6 +81,13 @@ Runnable open_golden(const std::filesystem::path& path, int threads) {
 Runnable open_source(const std::filesystem::path& path, const RunRequest& request, const Runnable* like) {
   ImportOptions options = request.source;
   if (like != nullptr) {
+  for (const Port& port : like != nullptr ? like->inputs : std::vector<Port>{}) {
+    if (port.pixel_format.empty()) continue;
+    fail(Code::NotBuilt, Location{.file = path.string(), .tensor = port.name},
+         fmt::format("comparing a model of {} frames with its source, which takes pictures, is not built yet",
+                     port.pixel_format),
+         "convert with --keep-golden and compare with that: --against the .rknn itself");
+  }
     options.input_shapes.clear();
     for (size_t i = 0; i < like->values.size(); ++i)
       options.input_shapes.push_back(expected_shape(like->inputs[i], like->values[i].shape, PortLayout::Source));
