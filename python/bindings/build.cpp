@@ -11,7 +11,6 @@
 #include "bindings/model.h"
 #include "bindings/samples.h"
 #include "bindings/subjects.h"
-#include "compiler/boundary_reshapes.h"
 #include "toolkit/calibration_samples.h"
 #include "toolkit/settings.h"
 
@@ -61,9 +60,7 @@ BuildRequest request_of(const PyGraph& graph, const nb::dict& given, bool quanti
   std::vector<std::vector<Tensor>> arrays = samples_from_python(lists, graph.input_names());
   const nb::gil_scoped_release release;
   request.shape_sets = graph.in_shapes(settings.dynamic_input);
-  if (options.remove_reshape) {
-    for (Graph& shapes : request.shape_sets) remove_boundary_reshapes(shapes, request.warnings);
-  }
+  for (Graph& shapes : request.shape_sets) apply_interface_options(shapes, options, request.warnings);
   const Graph& largest = request.shape_sets.front();
   if (!looks_at_samples(options)) return request;
   if (dataset) request.samples = open_dataset(*dataset, sample_specs(largest, options));

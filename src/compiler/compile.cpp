@@ -74,6 +74,11 @@ QuantizeOptions quantize_options_of(const CompileOptions& options, const Prepare
   quantize.clip_weights = uses_weight_search(options.algorithm);
   quantize.cache = prepared.cache;
   quantize.ranges = options.ranges;
+  for (size_t i = 0; i < prepared.inputs.size(); ++i) {
+    const bool is_frame = !prepared.inputs[i].pixel_format.empty();
+    // A code a byte: what the samples hold does not matter.
+    if (is_frame) quantize.ranges.try_emplace(prepared.inputs[i].name, 0.0, 255.0);
+  }
   if (!options.quantize && options.quantize_weight) {
     // Fewer hardly shrink a file. 36 dB: normal weights have 41 to 44; where few large ones leave the others no codes,
     // they stay float16.
@@ -274,6 +279,7 @@ Compiled finish(const PreparedBuild& prepared, const CompileOptions& options, co
       compiled.recipe = {precision, prepared.calibration, quantize_options, given};
     }
     if (options.sparse_infer && is_largest) report_sparse_layers(graph, report);
+    if (options.flash_attention && is_largest) report_attention(graph, report);
     if (options.keep_goldens) compiled.goldens.push_back(golden);
     model.variants.push_back(std::move(graph));
   }
@@ -282,7 +288,6 @@ Compiled finish(const PreparedBuild& prepared, const CompileOptions& options, co
 
   model.inputs = prepared.inputs;
   model.outputs = prepared.outputs;
-    if (options.flash_attention && is_largest) report_attention(graph, report);
   model.target = std::string(target.name);
   model.arithmetic = arithmetic_of(target);
   model.batch = options.batch;

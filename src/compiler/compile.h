@@ -12,6 +12,7 @@
 #include "compiler/corrections/corrections.h"
 #include "compiler/corrections/float_corrections.h"
 #include "compiler/dataset/samples.h"
+#include "compiler/frame_inputs.h"
 #include "compiler/op_targets.h"
 #include "compiler/quantize/quantize.h"
 #include "core/base/log.h"
@@ -31,8 +32,8 @@ struct CompileOptions {
   int64_t group = 0;  ///< W4A16: input channels that share a scale, 32, 64, … 256; 0: none
   RangeAlgorithm algorithm = RangeAlgorithm::Normal;
   std::vector<PrecisionRule> precision;  ///< what single layers compute in; later rules win (docs/hybrid.md)
-  bool auto_hybrid = false;              ///< lift bad layers to another type (auto_hybrid.h)
   int hybrid_level = 0;                  ///< how much of an int8 build is not int8 (quantize/hybrid_level.h)
+  bool auto_hybrid = false;              ///< lift bad layers to another type (auto_hybrid.h)
   double auto_hybrid_cosine = 0.98;      ///< a layer with a smaller cosine is lifted
   std::optional<double> auto_hybrid_euclidean = {};  ///< and one with a larger distance
   bool symmetric_weights = false;
@@ -42,13 +43,14 @@ struct CompileOptions {
   Rounding rounding = Rounding::Nearest;  ///< corrections/weight_rounding.cpp
   int optimization_level = 3;
   std::vector<std::string> left_out_passes;   ///< by name (passes/rule_names.h)
+  bool flash_attention = false;               ///< attention as one layer (passes/fuse/attention.cpp)
   bool model_pruning = false;                 ///< channels that are always zero leave (passes/prune_channels.h)
   std::vector<OpTarget> op_targets;           ///< which layers are wanted on the CPU (op_targets.h)
-  bool flash_attention = false;               ///< attention as one layer (passes/fuse/attention.cpp)
   bool sparse_infer = false;                  ///< layers whose weights are 4:2 sparse are computed as such
-  bool remove_reshape = false;                ///< of whoever imports the graphs: boundary_reshapes.h
+  bool remove_reshape = false;                ///< at the model's ends (apply_interface_options)
   bool single_core = false;                   ///< the model runs on one core at a time
   std::vector<std::vector<float>> mean, std;  ///< per input; empty = none
+  FrameFormats frames;                        ///< inputs that take frames (apply_interface_options)
   std::vector<bool> rgb_to_bgr;               ///< per input, or one for all; images of the dataset only
   /// Asked for by tensor of golden: they replace what calibration says of it and of all that share codes with it.
   AskedRanges ranges;
@@ -110,6 +112,10 @@ struct Compiled {
 /// True if compile() reads samples. Weights alone are quantized from themselves, unless corrections look at data.
 bool needs_samples(const CompileOptions&);
 
+/// Options that give a model other inputs and outputs than its source has. Whoever imports a graph applies them once,
+/// before anything else looks at it: frames for pictures (frame_inputs.h), no Reshape at the ends
+/// (boundary_reshapes.h). Throws Error; what a user should know is added to `warnings`.
+void apply_interface_options(Graph& imported, const CompileOptions&, std::vector<std::string>& warnings);
 /// Ports of an imported graph: names, dtypes, mean and std checked against its inputs (Error ConfigBadMeanStd).
 std::vector<Port> input_ports(const Graph& imported, const CompileOptions&);
 std::vector<SampleSpec> sample_specs(const Graph& imported, const CompileOptions&);

@@ -5,10 +5,16 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compiler/boundary_reshapes.h"
 #include "compiler/compile.h"
 #include "core/model/ports.h"
 
 namespace openrknn {
+
+void apply_interface_options(Graph& imported, const CompileOptions& options, std::vector<std::string>& warnings) {
+  if (options.remove_reshape) remove_boundary_reshapes(imported, warnings);
+  take_frames(imported, options.frames, options.mean, options.std, options.rgb_to_bgr);
+}
 
 std::vector<Port> input_ports(const Graph& graph, const CompileOptions& options) {
   Diagnostics problems;
@@ -30,7 +36,8 @@ std::vector<Port> input_ports(const Graph& graph, const CompileOptions& options)
     const Value& value = graph[graph.inputs[i]];
     // "Channels" of an input that is not an image: its last dimension (toolkit: shape 1x32 expects 32 values).
     const Shape& shape = value.shape;
-    const int64_t channels = shape.empty() ? 1 : shape.size() == 4 ? shape[1] : shape.back();
+    const PixelFormat* frames = format_of(options.frames, i);
+    const int64_t channels = frames ? 3 : shape.empty() ? 1 : shape.size() == 4 ? shape[1] : shape.back();
     Port& port = ports[i];
     port.mean = values_for(options.mean, i, "mean", channels);
     port.std = values_for(options.std, i, "std", channels);
@@ -47,8 +54,13 @@ std::vector<Port> input_ports(const Graph& graph, const CompileOptions& options)
                      fmt::format("mean_values of input {} hold {}", i, mean), "use 0 where no shift is wanted");
       }
     }
+    if (frames != nullptr) {  // take_frames() put mean and std behind the conversion
+      port.pixel_format = frames->name;
+      port.mean.clear();
+      port.std.clear();
+    }
     if ((!port.mean.empty() || !port.std.empty()) && !is_floating(value.dtype)) {
-      // 0/1 vectors are how scripts say "leave this input alone" (toolkit.md 5.1).
+      // 0/1 vectors are how scripts say "leave this input alone".
       port.mean.clear();
       port.std.clear();
     }

@@ -69,6 +69,11 @@ GivenInput read_given(const std::string& path, const InputShape& input) {
     refuse_nan(given.content);
     return given;
   }
+  if (!input.port.pixel_format.empty()) {
+    fail(Code::RuntimeBadInput,
+         fmt::format("a picture cannot be this input, which takes {} frames", input.port.pixel_format),
+         fmt::format("give a .npy file of a frame, {}", to_string(input.in(PortLayout::Nhwc))));
+  }
   const int64_t channels = input.has_layout() ? input.logical[1] : 0;
   if ((channels != 1 && channels != 3) || input.dtype == DType::Bool) {
     fail(Code::RuntimeBadInput, fmt::format("a picture cannot be this input of shape {}", to_string(input.logical)),

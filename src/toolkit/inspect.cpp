@@ -101,6 +101,7 @@ void print_ports(std::string& text, std::string_view title, const Graph& graph, 
     const Value& value = graph[ids[i]];
     text += fmt::format("  {:<32} {:<5} {:<20} {}\n", ports[i].name, name(value.dtype), to_string(value.shape),
                         quant_text(value));
+    if (!ports[i].pixel_format.empty()) text += fmt::format("  {:<32} {} frames\n", "", ports[i].pixel_format);
     if (!ports[i].mean.empty()) text += fmt::format("  {:<32} mean [{}]\n", "", fmt::join(ports[i].mean, ", "));
     if (!ports[i].std.empty()) text += fmt::format("  {:<32} std  [{}]\n", "", fmt::join(ports[i].std, ", "));
   }
@@ -220,6 +221,7 @@ std::string inspect_json(const std::filesystem::path& path) {
       entry["name"] = list[i].name;
       entry["mean"] = list[i].mean;
       entry["std"] = list[i].std;
+      if (!list[i].pixel_format.empty()) entry["pixel_format"] = list[i].pixel_format;
       array.push_back(std::move(entry));
     }
     return array;

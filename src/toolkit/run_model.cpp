@@ -9,6 +9,7 @@
 #include <random>
 
 #include "compiler/compile.h"
+#include "compiler/dataset/frame.h"
 #include "compiler/dataset/image.h"
 #include "compiler/importers/importer.h"
 #include "core/base/npy.h"
@@ -80,7 +81,6 @@ Runnable open_golden(const std::filesystem::path& path, int threads) {
 // A float model to compare with is fed what the .rknn is fed: same shapes, same mean and std.
 Runnable open_source(const std::filesystem::path& path, const RunRequest& request, const Runnable* like) {
   ImportOptions options = request.source;
-  if (like != nullptr) {
   for (const Port& port : like != nullptr ? like->inputs : std::vector<Port>{}) {
     if (port.pixel_format.empty()) continue;
     fail(Code::NotBuilt, Location{.file = path.string(), .tensor = port.name},
@@ -88,6 +88,7 @@ Runnable open_source(const std::filesystem::path& path, const RunRequest& reques
                      port.pixel_format),
          "convert with --keep-golden and compare with that: --against the .rknn itself");
   }
+  if (like != nullptr) {
     options.input_shapes.clear();
     for (size_t i = 0; i < like->values.size(); ++i)
       options.input_shapes.push_back(expected_shape(like->inputs[i], like->values[i].shape, PortLayout::Source));
@@ -110,6 +111,11 @@ SimulatorInput read_input(const std::filesystem::path& path, const Port& port, c
     if (nhwc.empty() || (nhwc[3] != 1 && nhwc[3] != 3)) {
       fail(Code::RuntimeBadInput, Location{.file = path.string(), .tensor = port.name},
            fmt::format("an image cannot be the input of shape {}", to_string(value.shape)), "give a .npy file");
+    }
+    if (const PixelFormat* format = find_pixel_format(port.pixel_format)) {
+      const Shape picture = picture_shape(value.shape);
+      const Tensor frame = to_frame(resize_bilinear(read_image(path, false), picture[2], picture[3]), *format);
+      return {frame.reshaped(nhwc), PortLayout::Nhwc, false};
     }
     const Tensor image = read_image(path, nhwc[3] == 1);
     const bool fits = image.shape()[0] == nhwc[1] && image.shape()[1] == nhwc[2];

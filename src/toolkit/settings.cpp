@@ -267,12 +267,41 @@ void set_single_core(CompileOptions& compile, const ArgumentValue& value, Diagno
   }
 }
 
+/// One format, of the first input, or one an input.
+FrameFormats frame_formats_of(const ArgumentValue& value) {
+  constexpr std::string_view kArgument = "config: inputs_yuv_fmt";
+  const std::string expected = fmt::format("None, or {}; a list has one an input", pixel_format_names());
+  FrameFormats formats;
+  const auto add = [&](const ArgumentValue& item) {
+    if (item.is_none()) return formats.push_back(nullptr);
+    const auto* text = std::get_if<std::string>(&item.data);
+    const PixelFormat* format = text == nullptr ? nullptr : find_pixel_format(lower(*text));
+    if (format == nullptr) bad_value(kArgument, item, expected);
+    formats.push_back(format);
+  };
+  if (const List* list = std::get_if<List>(&value.data)) {
+    for (const ArgumentValue& item : *list) add(item);
+  } else if (!value.is_none()) {
+    add(value);
+  }
+  return formats;
+}
+
 /// Structured sparsity is for the NPUs that can skip zeros.
 void set_sparse(CompileOptions& compile, const ArgumentValue& value, Diagnostics& problems) {
   compile.sparse_infer = bool_of(value, "config: sparse_infer");
   if (!compile.sparse_infer || compile.target == "rk3576" || compile.target == "rv1126b") return;
   problems.add(Code::ConfigUnsupported, {}, fmt::format("config: sparse_infer is not supported by {}", compile.target),
                "platforms that do: rk3576, rv1126b");
+}
+
+/// The platforms whose NPU keeps the scores in its own memory.
+void set_flash_attention(CompileOptions& compile, const ArgumentValue& value, Diagnostics& problems) {
+  compile.flash_attention = bool_of(value, "config: enable_flash_attention");
+  if (!compile.flash_attention || compile.target == "rk3562" || compile.target == "rk3576") return;
+  problems.add(Code::ConfigUnsupported, {},
+               fmt::format("config: enable_flash_attention is not supported by {}", compile.target),
+               "platforms that do: rk3562, rk3576; leave it out elsewhere");
 }
 
 // Sets of shapes, one shape an input: [[[1, 3, 224, 224]], [[1, 3, 160, 160]]].
@@ -296,15 +325,6 @@ void set_dynamic_input(Settings& settings, const ArgumentValue& value, Diagnosti
   // The documented list; the small platforms' runtimes have no rknn_set_input_shapes.
   constexpr std::string_view kPlatforms[] = {"rk3562", "rk3566", "rk3568", "rk3576", "rk3588"};
   const std::string& target = settings.compile.target;
-/// The platforms whose NPU keeps the scores in its own memory.
-void set_flash_attention(CompileOptions& compile, const ArgumentValue& value, Diagnostics& problems) {
-  compile.flash_attention = bool_of(value, "config: enable_flash_attention");
-  if (!compile.flash_attention || compile.target == "rk3562" || compile.target == "rk3576") return;
-  problems.add(Code::ConfigUnsupported, {},
-               fmt::format("config: enable_flash_attention is not supported by {}", compile.target),
-               "platforms that do: rk3562, rk3576; leave it out elsewhere");
-}
-
   if (std::find(std::begin(kPlatforms), std::end(kPlatforms), target) == std::end(kPlatforms)) {
     problems.add(Code::ConfigUnsupported, {}, fmt::format("config: dynamic_input is not supported by {}", target),
                  "platforms that do: rk3562, rk3566, rk3568, rk3576, rk3588");
@@ -390,6 +410,7 @@ Settings make_settings(const ArgumentValues& given, std::vector<std::string>& wa
       [&] { set_algorithm(compile, text_of(values["quantized_algorithm"], "config: quantized_algorithm"), problems); });
   collect([&] { compile.mean = channel_lists(values["mean_values"], "config: mean_values"); });
   collect([&] { compile.std = channel_lists(values["std_values"], "config: std_values"); });
+  collect([&] { compile.frames = frame_formats_of(values["inputs_yuv_fmt"]); });
   collect([&] { compile.rgb_to_bgr = flags_of(values["quant_img_RGB2BGR"], "config: quant_img_RGB2BGR"); });
   collect([&] {
     const std::string dtype = text_of(values["float_dtype"], "config: float_dtype");
@@ -418,6 +439,13 @@ Settings make_settings(const ArgumentValues& given, std::vector<std::string>& wa
       collect([&] { compile.corrections.*correction.wanted = bool_of(values[name], "config: " + name); });
     }
   }
+  collect([&] {
+    const int64_t* level = std::get_if<int64_t>(&values["quantized_hybrid_level"].data);
+    if (level == nullptr || *level < 0 || *level > kHighestHybridLevel) {
+      bad_value("config: quantized_hybrid_level", values["quantized_hybrid_level"], "0, 1, 2 or 3");
+    }
+    compile.hybrid_level = static_cast<int>(*level);
+  });
   collect([&] { compile.precision = precision_rules_of(values["precision"], "config: precision"); });
   collect([&] {
     const std::optional<double> cosine = number(values["auto_hybrid_cos_thresh"]);
@@ -439,14 +467,8 @@ Settings make_settings(const ArgumentValues& given, std::vector<std::string>& wa
   collect([&] { set_rounding(compile, text_of(values["rounding"], "config: rounding"), problems); });
   collect([&] { set_op_target(compile, values["op_target"], problems); });
   collect([&] { set_single_core(compile, values["single_core_mode"], problems); });
-  collect([&] {
-    const int64_t* level = std::get_if<int64_t>(&values["quantized_hybrid_level"].data);
-    if (level == nullptr || *level < 0 || *level > kHighestHybridLevel) {
-      bad_value("config: quantized_hybrid_level", values["quantized_hybrid_level"], "0, 1, 2 or 3");
-    }
-    compile.hybrid_level = static_cast<int>(*level);
-  });
   collect([&] { set_sparse(compile, values["sparse_infer"], problems); });
+  collect([&] { set_flash_attention(compile, values["enable_flash_attention"], problems); });
   collect([&] { compile.remove_reshape = bool_of(values["remove_reshape"], "config: remove_reshape"); });
   collect([&] { compile.compress_weight = bool_of(values["compress_weight"], "config: compress_weight"); });
   collect([&] { compile.model_pruning = bool_of(values["model_pruning"], "config: model_pruning"); });
@@ -476,7 +498,6 @@ ImportOptions make_import_options(std::string_view method, const ArgumentValues&
     fail(Code::ConfigBadValue, fmt::format("{}: {} inputs but {} shapes in input_size_list", method,
                                            options.inputs.size(), options.input_shapes.size()));
   }
-  collect([&] { set_flash_attention(compile, values["enable_flash_attention"], problems); });
   return options;
 }
 

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "compiler/boundary_reshapes.h"
 #include "compiler/importers/importer.h"
 #include "core/rknn_file/rknn_file.h"
 #include "toolkit/calibration_samples.h"
@@ -152,11 +151,9 @@ void Toolkit::load_with(const Importer& importer, const std::filesystem::path& p
   } else {
     graphs = import_shape_sets(importer, path, options, sets);
   }
-  if (state_->settings.compile.remove_reshape) {
-    std::vector<std::string> warnings;
-    for (Graph& graph : graphs) remove_boundary_reshapes(graph, warnings);
-    state_->warn("load", warnings);
-  }
+  std::vector<std::string> warnings;
+  for (Graph& graph : graphs) apply_interface_options(graph, state_->settings.compile, warnings);
+  state_->warn("load", warnings);
   state_->settings.compile.source_framework = std::string(importer.framework);
   input_ports(graphs.front(), state_->settings.compile);  // mean and std are checked now, where the user gave the model
   state_->imported = std::move(graphs);

@@ -85,6 +85,17 @@ TEST(RknnFile, KeepsEverythingAroundTheGraph) {
   EXPECT_FALSE(again.golden.has_value());
 }
 
+TEST(RknnFile, KeepsTheFormatOfFramesAndRefusesWhatCannotBeOne) {
+  Model model = model_of("ir 1\ninput %x : f32[1,1,6,4]\n%y : f32[1,1,6,4] = Relu(%x)\noutput %y\n");
+  model.inputs[0].pixel_format = "nv21";
+  EXPECT_EQ(read_bytes(file_bytes(model)).inputs, model.inputs);
+  model.inputs[0].pixel_format = "rgb";
+  EXPECT_THROW(file_bytes(model), Error);
+  model = model_of("ir 1\ninput %x : f32[1,4]\n%y : f32[1,4] = Relu(%x)\noutput %y\n");
+  model.inputs[0].pixel_format = "nv12";
+  EXPECT_THROW(file_bytes(model), Error);
+}
+
 TEST(RknnFile, KeepsEveryKindOfAttribute) {
   Model model = model_of(R"(ir 1
 input %x : f32[2,2]

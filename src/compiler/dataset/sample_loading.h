@@ -20,7 +20,8 @@ Complaint check_image_input(const SampleSpec&);
 /// Has an array of this shape the input's shape in `layout`, with or without a leading batch of 1?
 Complaint check_array_shape(const SampleSpec&, const Shape&, PortLayout layout);
 
-/// Decode, stretch to the input's size, exchange red and blue if asked, mean and std.
+/// Decode, stretch to the input's size, exchange red and blue if asked, mean and std. For an input of frames: the frame
+/// of the picture, which has red first whatever is asked.
 Tensor load_image(const SampleSpec&, const std::filesystem::path&);
 /// Throws Error (DatasetNotFinite) if a float array holds NaN or infinity, (DatasetBadArray) if an integer input cannot
 /// hold it.

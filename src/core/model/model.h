@@ -16,6 +16,7 @@ struct Port {
   DType dtype = DType::Float32;   ///< as in the source model
   std::vector<int> source_order;  ///< source dims[i] = logical dims[source_order[i]]; empty = same order
   std::vector<float> mean, std;   ///< inputs: x' = (x - mean[c]) / std[c]; empty = none. One entry a channel
+  std::string pixel_format;       ///< inputs: frames of this format (pixel_format.h); empty = whatever the shape says
   bool operator==(const Port&) const = default;
 };
 

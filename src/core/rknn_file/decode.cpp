@@ -253,6 +253,7 @@ Port Decoder::port(const file::Port& port) const {
   result.source_order = list(port.source_order());
   result.mean = list(port.mean());
   result.std = list(port.std());
+  result.pixel_format = text(port.pixel_format());
   return result;
 }
 

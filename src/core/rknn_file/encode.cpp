@@ -257,7 +257,8 @@ fb::Offset<file::Port> Encoder::port(const Port& port) {
   const auto order = list(port.source_order);
   const auto mean = list(port.mean);
   const auto std = list(port.std);
-  return file::CreatePort(out_, name, static_cast<uint8_t>(port.dtype), order, mean, std);
+  const auto pixel_format = port.pixel_format.empty() ? fb::Offset<fb::String>() : text(port.pixel_format);
+  return file::CreatePort(out_, name, static_cast<uint8_t>(port.dtype), order, mean, std, pixel_format);
 }
 
 std::string Encoder::encode(const Model& model) {

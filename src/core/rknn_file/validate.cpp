@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/model/pixel_format.h"
+
 namespace openrknn {
 namespace {
 
@@ -103,6 +105,11 @@ void Validator::ports(const std::vector<Port>& ports, const Graph& graph, const 
     if (!permutation) problem(fmt::format("{} '{}': the source order is not a permutation", side, port.name));
     if (!port.mean.empty() && !port.std.empty() && port.mean.size() != port.std.size()) {
       problem(fmt::format("{} '{}': mean and std have different lengths", side, port.name));
+    }
+    const bool is_frame = shape.size() == 4 && shape[1] == 1 && shape[2] > 0 && shape[2] % 3 == 0 && shape[3] % 2 == 0;
+    if (!port.pixel_format.empty() && (find_pixel_format(port.pixel_format) == nullptr || !is_frame)) {
+      problem(fmt::format("{} '{}': '{}' and shape {} are no frames", side, port.name, port.pixel_format,
+                          to_string(shape)));
     }
     for (const float value : port.mean) {
       if (!std::isfinite(value)) problem(fmt::format("{} '{}': a mean is not finite", side, port.name));
