@@ -1,27 +1,71 @@
-"""Four pictures in one run, spread over the cores. python multi_batch.py FOLDER; needs numpy and onnx."""
+"""Several pictures in one run, spread over the cores, and the same numbers as one by one.
 
-import sys
+python multi_batch.py FOLDER    over the small network of network.py; needs numpy and onnx
+python multi_batch.py FOLDER --model net.onnx --images test.npz --dataset dataset.txt [--mean 127.5] [--std 127.5]
+The .npz has `images` (uint8, [count, height, width, channels]) and `labels`. Writes batch_1.rknn and batch_4.rknn.
+"""
 
-import network
+import argparse
+
 import numpy as np
 
 from rknn.api import RKNN
 
+BATCH = 4
 
-def main(folder):
+
+def check(status):
+    if status != 0:
+        raise SystemExit("the step failed; its message is above")
+
+
+def scores(options, images, batch):
+    """What a build for so many pictures a run gives for each picture."""
+    channels = images.shape[-1]
     rknn = RKNN()
-    network.check(rknn.config(mean_values=[127.5] * 3, std_values=[127.5] * 3, target_platform="rk3588"))
-    network.check(rknn.load_onnx(network.save(f"{folder}/net.onnx", 32, 32)))
-    # Samples have one item, the model four.
-    network.check(rknn.build(dataset=network.pictures(folder, 32, 32), rknn_batch_size=4))
-    network.check(rknn.export_rknn(f"{folder}/net.rknn"))
-    network.check(rknn.init_runtime())
-    images = np.concatenate([np.full((1, 32, 32, 3), 60 * i, np.uint8) for i in range(4)])
-    scores = rknn.inference([images])[0]
-    print(scores.shape)
-    print(scores.round(3))
+    mean_std = {"mean_values": [[options.mean] * channels], "std_values": [[options.std] * channels]}
+    check(rknn.config(target_platform="rk3588", **mean_std))
+    check(rknn.load_onnx(options.model))
+    # Samples have one item, whatever the batch.
+    check(rknn.build(dataset=options.dataset, rknn_batch_size=batch))
+    check(rknn.export_rknn(f"{options.folder}/batch_{batch}.rknn"))
+    check(rknn.init_runtime())
+    results = []
+    for at in range(0, len(images), batch):
+        group = images[at : at + batch]
+        full = np.concatenate([group, np.repeat(group[-1:], batch - len(group), axis=0)])  # the last group may be short
+        results.append(rknn.inference([full], data_format=["nhwc"])[0][: len(group)])
     rknn.release()
+    return np.concatenate(results)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder")
+    parser.add_argument("--model")
+    parser.add_argument("--images")
+    parser.add_argument("--dataset")
+    parser.add_argument("--mean", type=float, default=127.5)
+    parser.add_argument("--std", type=float, default=127.5)
+    options = parser.parse_args()
+    if options.model:
+        held = np.load(options.images)
+        images, labels = held["images"], held["labels"]
+    else:
+        import network
+
+        options.model = network.save(f"{options.folder}/net.onnx", 32, 32)
+        options.dataset = network.pictures(options.folder, 32, 32)
+        images, labels = np.random.default_rng(2).integers(0, 256, (10, 32, 32, 3), dtype=np.uint8), None
+
+    single, batched = scores(options, images, 1), scores(options, images, BATCH)
+    print(
+        f"{len(images)} pictures, {BATCH} a run: {batched.shape}, equal to one a run: {np.array_equal(single, batched)}"
+    )
+    if labels is not None:
+        for batch, found in ((1, single), (BATCH, batched)):
+            print(f"batch {batch}: {np.sum(found.argmax(1) == labels)} of {len(labels)} right")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

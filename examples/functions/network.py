@@ -7,15 +7,10 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 
-def check(status):
-    if status != 0:
-        raise SystemExit("the step failed; its message is above")
-
-
-def save(path, height="height", width="width", silent_channels=0):
+def save(path, height="height", width="width", silent_channels=0, softmax=False):
     """An image [1, 3, height, width] -> two convolutions -> the mean of four channels. Names stand for open extents.
 
-    silent_channels: so many of the first layer's sixteen give nothing but zeros.
+    silent_channels: so many of the first layer's sixteen give nothing but zeros. softmax: the four numbers are shares.
     """
     random = np.random.default_rng(0)
 
@@ -29,8 +24,10 @@ def save(path, height="height", width="width", silent_channels=0):
         helper.make_node("Relu", ["conv"], ["features"], name="features"),
         helper.make_node("Conv", ["features", "w1"], ["maps"], name="maps"),
         helper.make_node("GlobalAveragePool", ["maps"], ["means"], name="means"),
-        helper.make_node("Flatten", ["means"], ["scores"], name="scores"),
+        helper.make_node("Flatten", ["means"], ["flat" if softmax else "scores"], name="flat"),
     ]
+    if softmax:
+        nodes.append(helper.make_node("Softmax", ["flat"], ["scores"], name="scores"))
     graph = helper.make_graph(
         nodes,
         "net",
