@@ -200,7 +200,8 @@ constexpr Option kOptions[] = {
      OptionStatus::Ignored},
 
     {"eval_perf", "is_print", "True", "bool", "print the text as well as give it"},
-    {"eval_perf", "fix_freq", "True", "bool", "fix the clocks of a device while it is timed"},
+    {"eval_perf", "fix_freq", "True", "bool", "fix the clocks of a device while it is timed", kIgnored,
+     "clocks are the affair of the device's own system"},
     {"eval_memory", "is_print", "True", "bool", "print the text as well as give the numbers"},
 
     {"accuracy_analysis", "inputs", "", "list of paths, one image or .npy file per model input",

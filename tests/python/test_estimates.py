@@ -119,6 +119,7 @@ def built(rknn, model, dataset, **runtime):
     return instance
 
 
+@pytest.mark.proves("init_runtime.perf_debug", "eval_perf.is_print")
 def test_eval_perf_gives_total_time_or_a_table_of_layers_and_calls_both_estimates(rknn, cnn, dataset, capsys):
     text = built(rknn, cnn, dataset).eval_perf(is_print=False)
     assert text.startswith("Estimated for RK3588, not measured.")
@@ -130,6 +131,13 @@ def test_eval_perf_gives_total_time_or_a_table_of_layers_and_calls_both_estimate
     assert capsys.readouterr().out == table + "\n"
 
 
+@pytest.mark.proves("eval_perf.fix_freq")
+def test_fix_freq_is_taken_and_changes_no_estimate(rknn, cnn, dataset):
+    instance = built(rknn, cnn, dataset)
+    assert instance.eval_perf(is_print=False, fix_freq=False) == instance.eval_perf(is_print=False, fix_freq=True)
+
+
+@pytest.mark.proves("init_runtime.eval_mem", "eval_memory.is_print")
 def test_eval_memory_gives_bytes_under_both_documented_names(rknn, cnn, dataset, capsys):
     instance = built(rknn, cnn, dataset, eval_mem=True)
     sizes = instance.eval_memory()
@@ -138,8 +146,11 @@ def test_eval_memory_gives_bytes_under_both_documented_names(rknn, cnn, dataset,
     assert all(size > 0 for size in sizes.values())
     printed = capsys.readouterr().out
     assert "Memory Profile Info Dump (estimate)" in printed and "Total Memory: " in printed
+    assert instance.eval_memory(is_print=False) == sizes
+    assert capsys.readouterr().out == ""
 
 
+@pytest.mark.proves("init_runtime.eval_mem")
 def test_eval_memory_asks_for_eval_mem_and_both_for_init_runtime(rknn, cnn, dataset):
     with pytest.raises(ValueError, match="init_runtime.eval_mem=True"):
         built(rknn, cnn, dataset).eval_memory()
@@ -147,6 +158,7 @@ def test_eval_memory_asks_for_eval_mem_and_both_for_init_runtime(rknn, cnn, data
         rknn().eval_perf()
 
 
+@pytest.mark.proves("init_runtime.perf_debug")
 def test_layers_are_not_timed_where_the_platform_times_none(rknn, cnn, capfd):
     instance = rknn()
     instance.config(target_platform="rv1106")
@@ -159,11 +171,14 @@ def test_layers_are_not_timed_where_the_platform_times_none(rknn, cnn, capfd):
     assert "perf_debug=True: the runtime of RV1106 times no layers" in capfd.readouterr().err
 
 
+@pytest.mark.proves("init_runtime.async_mode", "init_runtime.fallback_prior_device")
 def test_asynchronous_runs_and_the_gpu_warn_and_go_on(rknn, cnn, dataset, capfd):
-    built(rknn, cnn, dataset, async_mode=True, fallback_prior_device="gpu")
+    instance = built(rknn, cnn, dataset, async_mode=True, fallback_prior_device="gpu")
     told = capfd.readouterr().err
     assert "async_mode=True is not supported by the toolkit" in told
     assert "there are no GPU kernels, the CPU is used" in told
+    assert instance.init_runtime(fallback_prior_device="tpu") == -1
+    assert "fallback_prior_device: got 'tpu', expected 'cpu' or 'gpu'" in capfd.readouterr().err
 
 
 def test_the_native_api_gives_what_the_commands_print(openrknn_command, cnn):
