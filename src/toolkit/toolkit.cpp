@@ -224,6 +224,7 @@ void Toolkit::build(bool quantize, const std::filesystem::path& dataset, std::ve
 void Toolkit::State::take_built(Compiled built, std::string_view method) {
   compiled = std::move(built);
   warn(method, compiled->report.warnings);
+  for (const std::string& line : compiled->report.pass_log) say(LogLevel::Debug, method, line);
   for (const std::string& line : compiled->report.results) say(LogLevel::Info, "", line);
   for (const AppliedRule& rule : compiled->report.precision_rules) {
     say(LogLevel::Info, method,

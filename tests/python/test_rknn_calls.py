@@ -38,6 +38,7 @@ def test_paths_may_be_path_objects(rknn, cnn, dataset, tmp_path):
     assert each.load_rknn(tmp_path / "out.rknn") == 0
 
 
+@pytest.mark.proves("load_onnx.model", "export_rknn.export_path", "load_rknn.path")
 @pytest.mark.parametrize(
     "call",
     [
@@ -156,6 +157,7 @@ def test_two_objects_at_once_do_not_mix(built):
     assert np.array_equal(other.inference([nhwc()])[0], b)
 
 
+@pytest.mark.proves("release")
 def test_an_object_may_be_released_twice_and_used_again(built, cnn):
     each = built()
     each.init_runtime()
@@ -185,6 +187,20 @@ def test_the_first_line_names_the_version(rknn, capfd):
     assert said(capfd).startswith(f"I rknn-toolkit2 version: {openrknn.__version__}")
 
 
+@pytest.mark.proves("RKNN.verbose")
+def test_verbose_tells_what_was_changed_and_where_a_failure_came_from(rknn, cnn, capfd):
+    for verbose in (False, True):
+        each = rknn(verbose=verbose)
+        each.config(target_platform="rk3588")
+        each.load_onnx(str(cnn))
+        assert each.build(do_quantization=False) == 0
+        assert each.load_rknn("nowhere.rknn") == -1
+        details = [line for line in said(capfd).splitlines() if line.startswith("D ")]
+        assert any(line.startswith("D build: fuse_activation") for line in details) == verbose
+        assert any("Traceback" in line for line in details) == verbose
+
+
+@pytest.mark.proves("RKNN.verbose_file")
 def test_verbose_file_holds_what_was_logged(rknn, tmp_path, cnn, capfd):
     path = tmp_path / "log.txt"
     each = rknn(verbose=True, verbose_file=str(path))
@@ -199,6 +215,7 @@ def test_verbose_file_holds_what_was_logged(rknn, tmp_path, cnn, capfd):
     assert text == "".join(line for line in said(capfd).splitlines(keepends=True) if line in text)
 
 
+@pytest.mark.proves("RKNN.verbose_file")
 def test_verbose_file_needs_verbose(rknn, tmp_path):
     rknn(verbose_file=str(tmp_path / "log.txt"))
     assert not (tmp_path / "log.txt").exists()
