@@ -342,7 +342,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
   CLI::App* devices_verb =
       app.add_subcommand("devices", "list devices: those of adb, and servers that OPENRKNN_DEVICES names");
   devices_verb->add_flag("--json", examining.json, "as JSON");
-  doctor_verb->add_flag("--compatibility", compatibility, "print docs/compatibility.md");
+  doctor_verb->add_flag("--compatibility", compatibility, "print the table of options of docs/compatibility.md");
 
   CLI::App* operators_verb = app.add_subcommand("operators", "print what is supported: docs/operators.md");
 

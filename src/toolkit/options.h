@@ -39,7 +39,7 @@ ArgumentValues check_options(std::string_view method, const ArgumentValues& give
 /// The same, throwing Error with all problems.
 ArgumentValues check_options(std::string_view method, const ArgumentValues& given, std::vector<std::string>& warnings);
 
-/// docs/compatibility.md: every method and argument, and what becomes of it.
+/// Every method and argument, and what becomes of it; tools/compatibility_page.py makes docs/compatibility.md of it.
 std::string compatibility_markdown();
 
 }  // namespace openrknn

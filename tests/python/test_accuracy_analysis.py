@@ -45,6 +45,7 @@ def files(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
+@pytest.mark.proves("accuracy_analysis.inputs", "accuracy_analysis.output_dir")
 def test_every_layer_has_its_files_and_they_hold_golden_and_simulator(built, cnn, sample, tmp_path):
     each = built(quantize=True, **NORMALIZED)
     folder = tmp_path / "snapshot"
@@ -114,6 +115,7 @@ def test_a_bad_layer_shows_in_its_single_error_and_in_entire_errors_after_it(bui
         assert rows[tensor][0] < 0.97, tensor
 
 
+@pytest.mark.proves("accuracy_analysis.output_dir")
 def test_no_output_dir_writes_nothing(built, sample, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     each = built(quantize=True)
@@ -233,6 +235,7 @@ def test_a_loaded_file_has_no_golden_model(rknn, cnn_rknn, sample, capfd):
     refused(each, capfd, "E0705", "this file holds no golden model", "build it", "--keep-golden", inputs=[str(sample)])
 
 
+@pytest.mark.proves("accuracy_analysis.target", "accuracy_analysis.device_id")
 def test_a_device_that_is_not_there_is_told_and_nothing_is_written(built, sample, tmp_path, capfd):
     each = built()
     folder = tmp_path / "out"
@@ -242,6 +245,7 @@ def test_a_device_that_is_not_there_is_told_and_nothing_is_written(built, sample
     assert not folder.exists()
 
 
+@pytest.mark.proves("accuracy_analysis.inputs")
 @pytest.mark.parametrize(
     ("given", "mentions"),
     [

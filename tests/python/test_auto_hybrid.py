@@ -69,6 +69,7 @@ def test_rknn_api_logs_what_was_lifted(rknn, bad_chain, dataset, capfd):
     assert "I build: precision rule 'auto_hybrid: c1 (cosine" in capfd.readouterr().err
 
 
+@pytest.mark.proves("build.auto_hybrid")
 def test_thresholds_alone_do_nothing(rknn, bad_chain, dataset, tmp_path):
     for name, config in (("plain", {}), ("thresholds", {"auto_hybrid_cos_thresh": 1.0, "auto_hybrid_euc_thresh": 0})):
         each = rknn()
@@ -85,6 +86,26 @@ def test_the_distance_is_a_threshold_too(bad_chain):
     assert set(dtypes(openrknn.compile(bad_chain, auto_hybrid_euc_thresh=0, **options)).values()) == {"float16"}
 
 
+@pytest.mark.proves("config.auto_hybrid_cos_thresh", "config.auto_hybrid_euc_thresh", "build.auto_hybrid")
+@pytest.mark.parametrize(
+    ("config", "dtype"),
+    [
+        ({"auto_hybrid_cos_thresh": -1}, "int8"),
+        ({"auto_hybrid_cos_thresh": 1.0}, "float16"),
+        ({"auto_hybrid_cos_thresh": -1, "auto_hybrid_euc_thresh": 0}, "float16"),
+    ],
+    ids=str,
+)
+def test_rknn_api_takes_both_thresholds(rknn, bad_chain, dataset, tmp_path, config, dtype):
+    each = rknn()
+    each.config(target_platform="rk3588", **config)
+    each.load_onnx(str(bad_chain))
+    assert each.build(dataset=str(dataset), auto_hybrid=True) == 0
+    assert each.export_rknn(str(tmp_path / "out.rknn")) == 0
+    assert set(dtypes(openrknn.load(tmp_path / "out.rknn")).values()) == {dtype}
+
+
+@pytest.mark.proves("config.auto_hybrid_cos_thresh", "config.auto_hybrid_euc_thresh")
 @pytest.mark.parametrize("options", [{"auto_hybrid_cos_thresh": 2}, {"auto_hybrid_euc_thresh": -1}])
 def test_bad_thresholds_are_refused(bad_chain, options):
     with pytest.raises(openrknn.Error, match=next(iter(options))):

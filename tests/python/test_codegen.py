@@ -89,6 +89,7 @@ def outputs(file, *arrays, names=("scores", "pooled")):
     return dict(zip(names, openrknn.load(file).run(list(arrays)), strict=True))
 
 
+@pytest.mark.proves("codegen.output_path", "codegen.inputs")
 def test_rknn_class_writes_a_project_whose_program_agrees_with_the_simulator(rknn, cnn, dataset, program, tmp_path):
     each = rknn()
     assert each.config(target_platform="rk3588", mean_values=[MEAN], std_values=[STD]) == 0
@@ -326,6 +327,22 @@ def test_an_existing_folder_is_left_alone(cnn_rknn, tmp_path):
         openrknn.codegen(cnn_rknn, cnn_rknn, overwrite=True)
 
 
+@pytest.mark.proves("codegen.output_path", "codegen.overwrite")
+def test_the_class_replaces_a_project_only_where_told(built, tmp_path, capfd):
+    each = built()
+    assert each.export_rknn(str(tmp_path / "net.rknn")) == 0
+    project = tmp_path / "project"
+    assert each.codegen(str(project)) == 0
+    assert (project / "src/main.cc").exists()
+    (project / "notes.txt").write_text("mine")
+    assert each.codegen(str(project)) == -1
+    assert "the folder exists" in capfd.readouterr().err
+    assert (project / "notes.txt").exists()
+    assert each.codegen(str(project), overwrite=True) == 0
+    assert not (project / "notes.txt").exists()
+
+
+@pytest.mark.proves("codegen.inputs")
 def test_bad_inputs_are_refused_together_and_leave_nothing(built, tmp_path, capfd):
     file = two_inputs(tmp_path)
     np.save(tmp_path / "image.npy", np.zeros((1, 3, 8, 8), np.float32))

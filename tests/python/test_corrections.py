@@ -35,6 +35,7 @@ def noise(model, **options):
     return total
 
 
+@pytest.mark.proves("config.bias_correction", "config.rounding")
 @pytest.mark.parametrize(
     "correction", [{"bias_correction": True}, {"rounding": "adaptive"}, {"algorithm": "gdq"}], ids=str
 )
@@ -220,6 +221,20 @@ def test_quantize_weight_shrinks_a_float_model(tmp_path):
     assert errors[0] < errors[1] < 1e-3
 
 
+@pytest.mark.proves("config.quantize_weight")
+def test_the_class_shrinks_a_float_model_too(rknn, tmp_path):
+    model = wide(tmp_path, 1)
+    sizes = []
+    for shrink in (False, True):
+        each = rknn()
+        assert each.config(target_platform="rk3588", quantize_weight=shrink) == 0
+        assert each.load_onnx(str(model)) == 0
+        assert each.build(do_quantization=False) == 0
+        assert each.export_rknn(str(tmp_path / "out.rknn")) == 0
+        sizes.append((tmp_path / "out.rknn").stat().st_size)
+    assert sizes[0] - sizes[1] > 0.9 * 2 * WEIGHTS
+
+
 def test_quantize_weight_leaves_what_int8_would_lose(tmp_path):
     plain, kept = (
         len(openrknn.compile(wide(tmp_path, 1000), quantize=None, quantize_weight=shrink).to_bytes())
@@ -229,6 +244,7 @@ def test_quantize_weight_leaves_what_int8_would_lose(tmp_path):
     assert 0.8 * WEIGHTS < saved < 1.2 * WEIGHTS, "one matrix of two"
 
 
+@pytest.mark.proves("config.quantize_weight")
 def test_quantize_weight_says_when_it_has_no_effect(rknn, cnn, dataset, capfd):
     each = rknn()
     each.config(target_platform="rk3588", quantize_weight=True)

@@ -83,6 +83,7 @@ def test_a_device_gives_the_simulators_numbers(rknn, cnn, dataset, server):
     np.testing.assert_array_equal(instance.inference([nchw], data_format="nchw")[0], expected[0])
 
 
+@pytest.mark.proves("init_runtime.target", "init_runtime.device_id")
 def test_models_leave_the_device_with_their_object(rknn, cnn, dataset, server):
     instance = built(rknn, cnn, dataset)
     assert instance.init_runtime(target="rk3588", device_id=server.address) == 0
@@ -111,6 +112,7 @@ def test_times_and_memory_come_from_the_device(rknn, cnn, dataset, server, capsy
     assert "Network Layer Information Table" in instance.eval_perf(is_print=False)
 
 
+@pytest.mark.proves("get_sdk_version")
 def test_versions_name_the_server_and_its_runtime(rknn, cnn, dataset, server):
     instance = built(rknn, cnn, dataset)
     assert instance.init_runtime(target="rk3588", device_id=server.address) == 0
@@ -120,6 +122,7 @@ def test_versions_name_the_server_and_its_runtime(rknn, cnn, dataset, server):
     assert "DRV: rknn_server: none, simulator" in instance.get_sdk_version()
 
 
+@pytest.mark.proves("accuracy_analysis.target", "accuracy_analysis.device_id")
 def test_an_analysis_compares_two_devices(rknn, cnn, dataset, server, tmp_path, capsys):
     second = Server(tmp_path / "second-models", "--name", "bench-2")
     try:
@@ -145,6 +148,7 @@ def test_an_analysis_compares_two_devices(rknn, cnn, dataset, server, tmp_path, 
     assert cells[4:6] == cells[0:2] and cells[6:] == ["1.00000", "0.0"]
 
 
+@pytest.mark.proves("init_runtime.target")
 def test_devices_of_another_family_are_refused(rknn, cnn, dataset, server, said):
     instance = built(rknn, cnn, dataset)
     assert instance.init_runtime(target="rk3576", device_id=server.address) == -1
@@ -176,6 +180,7 @@ def test_a_server_that_ends_during_its_use_is_told(rknn, cnn, dataset, tmp_path)
         instance.inference([image()])
 
 
+@pytest.mark.proves("init_runtime.device_id")
 def test_a_device_id_needs_a_target(rknn, cnn, dataset, said):
     instance = built(rknn, cnn, dataset)
     assert instance.init_runtime(device_id="127.0.0.1:8000") == -1
@@ -209,6 +214,7 @@ def fake_adb(path, listing, forwards):
     return path
 
 
+@pytest.mark.proves("list_devices")
 def test_serials_of_adb_are_forwarded_and_the_tunnel_ends_with_the_object(
     rknn, cnn, dataset, server, tmp_path, monkeypatch
 ):
@@ -269,6 +275,7 @@ def test_no_devices_are_two_empty_lists(rknn, capsys):
     assert "no devices: adb is not installed" in run("devices")
 
 
+@pytest.mark.proves("list_devices")
 def test_known_servers_are_listed_with_what_they_are(rknn, server, monkeypatch):
     monkeypatch.setenv("OPENRKNN_DEVICES", f"{server.address},127.0.0.1:1")
     assert rknn().list_devices() == ([server.address, "127.0.0.1:1"], [])

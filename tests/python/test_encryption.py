@@ -63,6 +63,13 @@ def equal(left, right):
 # ---- export, load and run
 
 
+@pytest.mark.proves(
+    "export_encrypted_rknn_model.input_model",
+    "export_encrypted_rknn_model.output_model",
+    "export_encrypted_rknn_model.crypt_level",
+    "export_encrypted_rknn_model.key_file",
+    "load_rknn.key_file",
+)
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("with_key", [False, True])
 def test_a_model_runs_as_before(rknn, cnn_rknn, tmp_path, image, key_file, level, with_key):
@@ -72,6 +79,9 @@ def test_a_model_runs_as_before(rknn, cnn_rknn, tmp_path, image, key_file, level
     expected = plain.inference([image])
     key = str(key_file) if with_key else None
     assert rknn().export_encrypted_rknn_model(str(cnn_rknn), str(encrypted), level, key_file=key) == 0
+    shown = encrypted.read_bytes()
+    assert [b"Conv" in shown, b"rk3588" in shown] == [level == 1, level < 3]
+    assert rknn().load_rknn(str(encrypted)) == (-1 if with_key else 0)
     loaded = rknn()
     assert loaded.load_rknn(str(encrypted), key_file=key) == 0
     assert loaded.init_runtime(eval_mem=True) == 0
@@ -82,6 +92,7 @@ def test_a_model_runs_as_before(rknn, cnn_rknn, tmp_path, image, key_file, level
     assert equal(run_session(encrypted.read_bytes(), image, **options), run_session(cnn_rknn, image))
 
 
+@pytest.mark.proves("export_encrypted_rknn_model.output_model")
 def test_the_default_output_lies_beside_the_input(rknn, cnn_rknn, tmp_path):
     assert rknn().export_encrypted_rknn_model(str(cnn_rknn)) == 0
     assert (tmp_path / "cnn.crypt.rknn").is_file()
@@ -145,6 +156,11 @@ def test_platforms_that_cannot_are_refused_by_name(rknn, built, tmp_path, capfd)
     assert not (tmp_path / "net.crypt.rknn").exists()
 
 
+@pytest.mark.proves(
+    "export_encrypted_rknn_model.input_model",
+    "export_encrypted_rknn_model.crypt_level",
+    "export_encrypted_rknn_model.key_file",
+)
 def test_bad_arguments_are_refused_and_leave_nothing(rknn, cnn_rknn, tmp_path, capfd):
     def refusal(*arguments, **keywords):
         assert rknn().export_encrypted_rknn_model(*arguments, **keywords) == -1
@@ -176,6 +192,7 @@ def test_damaged_foreign_and_encrypted_inputs_are_refused_and_leave_nothing(cnn_
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.proves("load_rknn.key_file")
 def test_no_key_and_another_key_are_told_apart(rknn, cnn_rknn, tmp_path, image, key_file, other_key_file, capfd):
     encrypted = openrknn.encrypt(cnn_rknn, tmp_path / "out.rknn", key=key_file)
     assert rknn().load_rknn(encrypted) == -1

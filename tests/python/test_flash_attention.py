@@ -43,6 +43,7 @@ def layers_of(model):
     return [layer["op"] for layer in openrknn.estimate(model)[0]["layers"]]
 
 
+@pytest.mark.proves("config.enable_flash_attention")
 @pytest.mark.parametrize("masked", [False, True])
 def test_attention_becomes_one_layer_of_the_same_numbers(tmp_path, random, masked):
     path = small_models.save(attention(masked), tmp_path / "net.onnx")

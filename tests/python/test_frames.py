@@ -64,6 +64,7 @@ def run(model, frame):
     return model.run({"x": frame.reshape(1, 1, *frame.shape)})[0]
 
 
+@pytest.mark.proves("config.inputs_yuv_fmt")
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("quantize", [None, "w8a8"])
 def test_a_frame_gives_what_its_picture_gives(net, name, quantize):

@@ -88,6 +88,7 @@ def test_a_joined_head_collapses_and_the_warning_says_what_to_do(joined_head):
     assert "0.0 of its 8 bits" in warning
 
 
+@pytest.mark.proves("config.split_concat")
 def test_split_concat_keeps_the_scores(joined_head):
     graph, samples = openrknn.import_model(joined_head), inputs_for((1, 3, 8, 8))
     model = openrknn.compile(graph, dataset=samples, split_concat=True)
@@ -120,6 +121,7 @@ def test_without_a_dataset_only_constants_are_looked_at(overflowing):
     assert any("without a dataset" in line for line in model.report["warnings"])
 
 
+@pytest.mark.proves("config.rescue_float16")
 def test_what_cannot_be_rescued_is_refused_by_name(overflowing, tmp_path):
     network = onnx.load(overflowing)
     network.graph.output.append(small_models.value("relu", [1, 8, 8, 8]))
@@ -129,9 +131,108 @@ def test_what_cannot_be_rescued_is_refused_by_name(overflowing, tmp_path):
     assert "do_quantization=True" in str(caught.value)
 
 
+# ---- the class
+
+
+def net(nodes, shape, output, initializers):
+    values = [small_models.value("x", shape), small_models.value("y", output)]
+    return small_models.model(nodes, values[:1], values[1:], initializers)
+
+
+def channels_of_three_decades():
+    """The first layer's channels differ by up to a thousand, which the second takes back."""
+    factors = np.logspace(0, 3, 16, dtype=np.float32)
+    first = weights("w", 16, 3, 1, 1)
+    second = weights("v", 4, 16, 1, 1, seed=1)
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"]),
+        helper.make_node("Relu", ["c"], ["r"]),
+        helper.make_node("Conv", ["r", "v"], ["y"]),
+    ]
+    spread = small_models.constant("w", onnx.numpy_helper.to_array(first) * factors.reshape(16, 1, 1, 1))
+    taken_back = small_models.constant("v", onnx.numpy_helper.to_array(second) / factors.reshape(1, 16, 1, 1))
+    return net(nodes, [1, 3, 8, 8], [1, 4, 8, 8], [spread, taken_back])
+
+
+def channels_far_above_zero():
+    """A layer's bias keeps it about 300; the next looks at differences alone."""
+    kernels = onnx.numpy_helper.to_array(weights("v", 16, 1, 3, 3, seed=1))
+    centred = small_models.constant("v", kernels - kernels.mean(axis=(2, 3), keepdims=True))
+    nodes = [
+        helper.make_node("Conv", ["x", "w", "b"], ["c"]),
+        helper.make_node("Relu", ["c"], ["r"]),
+        helper.make_node("Conv", ["r", "v"], ["d"], group=16),
+        helper.make_node("Conv", ["d", "u"], ["y"]),
+    ]
+    bias = small_models.constant("b", np.full(16, 300, np.float32))
+    return net(
+        nodes,
+        [1, 8, 12, 12],
+        [1, 4, 10, 10],
+        [weights("w", 16, 8, 1, 1), bias, centred, weights("u", 4, 16, 1, 1, seed=2)],
+    )
+
+
+def channels_with_outliers():
+    """Three channels of a normalisation are a hundred times as large as the others, and weighed less."""
+    outliers = [5, 23, 41]
+    scale, matrix = np.ones(64, np.float32), onnx.numpy_helper.to_array(weights("m", 64, 32, seed=1)).copy()
+    scale[outliers] = 100
+    matrix[outliers] *= 0.01
+    nodes = [
+        helper.make_node("LayerNormalization", ["x", "g", "b"], ["n"]),
+        helper.make_node("MatMul", ["n", "m"], ["y"]),
+    ]
+    constants = [small_models.constant("g", scale), weights("b", 64), small_models.constant("m", matrix)]
+    return net(nodes, [1, 16, 64], [1, 16, 32], constants)
+
+
+@pytest.mark.proves("config.equalize", "config.absorb_bias", "config.migrate_scales")
+@pytest.mark.parametrize(
+    ("option", "model", "config"),
+    [
+        ("equalize", channels_of_three_decades, {"quantized_method": "layer"}),
+        ("absorb_bias", channels_far_above_zero, {}),
+        ("migrate_scales", channels_with_outliers, {}),
+    ],
+)
+def test_int8_loses_less_with_it(rknn, tmp_path, option, model, config):
+    path = small_models.save(model(), tmp_path / "net.onnx")
+    graph = openrknn.import_model(path)
+    samples = inputs_for(graph.inputs[0][1], count=8)
+    listing = write_dataset(tmp_path, samples[1:])
+    ratios = []
+    for wanted in (False, True):
+        each = rknn()
+        assert each.config(target_platform="rk3588", **config, **{option: wanted}) == 0
+        assert each.load_onnx(str(path)) == 0
+        assert each.build(dataset=str(listing)) == 0
+        assert each.export_rknn(str(tmp_path / "net.rknn")) == 0
+        got = openrknn.load(tmp_path / "net.rknn").run([samples[0]])[0]
+        ratios.append(sqnr(graph.run([samples[0]])[0], got))
+    assert ratios[1] > ratios[0] + 10
+
+
+@pytest.mark.proves("config.rescue_float16")
+def test_the_class_rescues_a_float_build(rknn, overflowing, tmp_path):
+    samples = inputs_for((1, 3, 8, 8))
+    listing = write_dataset(tmp_path, samples)
+    outputs = []
+    for wanted in (False, True):
+        each = rknn()
+        assert each.config(target_platform="rk3588", rescue_float16=wanted) == 0
+        assert each.load_onnx(str(overflowing)) == 0
+        assert each.build(do_quantization=False, dataset=str(listing)) == 0
+        assert each.export_rknn(str(tmp_path / "net.rknn")) == 0
+        outputs.append(openrknn.load(tmp_path / "net.rknn").run([samples[0]])[0])
+    assert not np.isfinite(outputs[0]).all()
+    assert sqnr(openrknn.import_model(overflowing).run([samples[0]])[0], outputs[1]) > 50
+
+
 # ---- every surface
 
 
+@pytest.mark.proves("config.equalize", "config.absorb_bias", "config.migrate_scales")
 @pytest.mark.parametrize("option", OPTIONS)
 def test_a_value_that_is_no_bool_is_refused(rknn, option):
     with pytest.raises(ValueError, match=f"config: {option}: got 'yes', expected True or False"):
@@ -154,6 +255,7 @@ def write_dataset(folder, samples):
     return listing
 
 
+@pytest.mark.proves("config.split_concat")
 def test_rknn_api_and_command_build_the_same(rknn, joined_head, tmp_path):
     listing = write_dataset(tmp_path, inputs_for((1, 3, 8, 8)))
     each = rknn()
@@ -173,6 +275,8 @@ def test_rknn_api_and_command_build_the_same(rknn, joined_head, tmp_path):
         )
         assert done.returncode == 0, done.stderr
         assert (tmp_path / f"{name}.rknn").read_bytes() == (tmp_path / "api.rknn").read_bytes()
+    native = openrknn.compile(joined_head, dataset=listing, split_concat=True, migrate_scales=True)
+    assert native.to_bytes() == (tmp_path / "api.rknn").read_bytes()
 
 
 def test_a_float_build_of_the_command_takes_a_dataset(overflowing, tmp_path):

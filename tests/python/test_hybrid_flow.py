@@ -164,6 +164,7 @@ def test_strange_names_survive_the_round_trip(step1):
     assert step2(each) == 0
 
 
+@pytest.mark.proves("hybrid_quantization_step1.dataset")
 def test_step_1_without_a_model_or_dataset_is_refused(rknn, loaded, work, capfd):
     empty = rknn()
     empty.config(target_platform="rk3588")
@@ -183,6 +184,9 @@ def test_a_failed_step_1_leaves_no_file(loaded, work, tmp_path, capfd):
 # ---- step 2
 
 
+@pytest.mark.proves(
+    "hybrid_quantization_step1.dataset", "hybrid_quantization_step2.model_input", "hybrid_quantization_step2.data_input"
+)
 def test_without_edits_step_2_builds_what_build_builds(step1, loaded, dataset, photos, tmp_path):
     each = step1()
     assert step2(each) == 0
@@ -217,6 +221,7 @@ def test_a_fresh_object_needs_nothing_but_the_files(step1, rknn, photos, tmp_pat
     assert fresh.accuracy_analysis(inputs=[str(tmp_path / "x.npy")], output_dir=str(tmp_path / "snapshot")) == 0
 
 
+@pytest.mark.proves("hybrid_quantization_step2.model_quantization_cfg")
 @pytest.mark.parametrize("key", ["custom_quantize_layers", "customized_quantize_layers"])
 @pytest.mark.parametrize("dtype", ["float16", "int16", "int8"])
 def test_layers_compute_in_the_dtype_asked_for(step1, tmp_path, key, dtype):
@@ -273,6 +278,7 @@ def test_an_edited_range_is_taken_with_a_warning(step1, photos, capfd, tmp_path)
     assert each.export_rknn(str(tmp_path / "m.rknn")) == 0
 
 
+@pytest.mark.proves("hybrid_quantization_step1.rknn_batch_size")
 def test_several_shapes_and_a_batch_pass_through_the_files(step1, rknn, photos):
     each = step1(config={"dynamic_input": [[[1, 3, 16, 16]], [[1, 3, 8, 8]]]}, rknn_batch_size=2)
     fresh = rknn()
@@ -356,11 +362,13 @@ def test_other_files_are_no_cfg(step1, capfd, content):
     assert "net.quantization.cfg" in refusal(each, capfd)
 
 
+@pytest.mark.proves("hybrid_quantization_step2.model_quantization_cfg")
 @pytest.mark.parametrize("key", ["model_input", "data_input", "model_quantization_cfg"])
 def test_a_missing_file_is_named(step1, capfd, key):
     assert "nowhere.x" in refusal(step1(), capfd, **{key: "nowhere.x"})
 
 
+@pytest.mark.proves("hybrid_quantization_step2.model_input", "hybrid_quantization_step2.data_input")
 def test_files_of_another_model_are_told_apart(step1, loaded, work, dataset, capfd):
     each = step1()
     os.mkdir("other")
@@ -416,6 +424,7 @@ def test_schemes_without_codes_have_nothing_to_choose(loaded, work, dataset, cap
 # ---- custom_hybrid and proposal
 
 
+@pytest.mark.proves("hybrid_quantization_step1.custom_hybrid")
 def test_custom_hybrid_names_every_layer_on_the_way(step1):
     each = step1(custom_hybrid=[["relu", "average"]])
     text = Path("net.quantization.cfg").read_text()
@@ -424,6 +433,7 @@ def test_custom_hybrid_names_every_layer_on_the_way(step1):
     assert step2(each) == 0
 
 
+@pytest.mark.proves("hybrid_quantization_step1.custom_hybrid")
 def test_custom_hybrid_tells_every_bad_pair(loaded, work, dataset, capfd):
     pairs = [["relu", "nothing"], ["scores", "relu"], ["one"]]
     assert loaded().hybrid_quantization_step1(dataset=str(dataset), custom_hybrid=pairs) == -1
@@ -455,12 +465,29 @@ def wide():
     )
 
 
+@pytest.mark.proves("hybrid_quantization_step1.proposal")
 def test_a_proposal_names_the_layer_that_loses_most(step1):
     each = step1(wide(), proposal=True, proposal_dataset_size=2)
     first = Path("net.quantization.cfg").read_text().splitlines()[:2]
     assert first[0] == "custom_quantize_layers:"
     assert re.fullmatch(r"    level: float16  # cosine of the layer alone: 0\.\d{5}", first[1])
     assert step2(each) == 0
+
+
+@pytest.mark.proves("hybrid_quantization_step1.proposal_dataset_size")
+def test_a_proposal_looks_at_as_many_samples_as_it_is_told(step1, loaded, dataset, capfd):
+    cosines = []
+    for size in (1, 4):
+        step1(wide(), proposal=True, proposal_dataset_size=size)
+        cosines.append(
+            re.search(r"cosine of the layer alone: (\S+)", Path("net.quantization.cfg").read_text()).group(1)
+        )
+    assert cosines[0] != cosines[1]
+    said(capfd)
+    for size in (0, "2"):
+        each = loaded()
+        assert each.hybrid_quantization_step1(dataset=str(dataset), proposal=True, proposal_dataset_size=size) == -1
+        assert f"proposal_dataset_size: got {size!r}, expected a whole number, 1 or more" in said(capfd)
 
 
 def test_a_good_model_gets_no_proposal(step1):

@@ -51,6 +51,7 @@ def lifted(rows):
     return {name for name in ("first", "depthwise", "middle", "sum", "pooled", "last") if rows[name]["dtype"] != "int8"}
 
 
+@pytest.mark.proves("config.quantized_hybrid_level")
 def test_each_hybrid_level_leaves_more_out_of_int8(levels):
     assert lifted(levels(0)) == set()
     assert lifted(levels(1)) == {"first", "last"}

@@ -405,6 +405,7 @@ def test_inputs_in_another_order_and_of_another_size(tmp_path):
 # ---- surfaces
 
 
+@pytest.mark.proves("load_caffe.model", "load_caffe.blobs")
 def test_the_documented_calls(tmp_path):
     net = net_of()
     start(net)
@@ -427,6 +428,28 @@ def test_the_documented_calls(tmp_path):
     mean = np.float32([103.94, 116.78, 123.68]).reshape(1, 3, 1, 1)
     wanted = run(path, ((120 - mean) / 58.82 * np.ones((1, 3, 16, 20))).astype(np.float32), weights=weights)[0]
     np.testing.assert_allclose(got, wanted, atol=2e-2)
+    rknn.release()
+
+
+@pytest.mark.proves("load_caffe.input_name")
+def test_the_class_takes_inputs_in_the_order_asked_for(tmp_path, capfd):
+    net = net_of()
+    net.layer("Input", bottoms=[], top="other", input_param={"shape": {"dim": [1, 3, 16, 20]}})
+    net.layer("Eltwise", ["data", "other"], name="sum", eltwise_param={"coeff": [1, -1]})
+    net.convolution(3, 4, 1)
+    path = net.write(tmp_path)
+    arrays = {"data": sample(seed=1), "other": sample(seed=2)}
+    (wanted,) = run(path, arrays["data"], arrays["other"])
+    rknn = RKNN(verbose=False)
+    rknn.config(target_platform="rk3588")
+    for order in (["data", "other"], ["other", "data"]):
+        assert rknn.load_caffe(model=str(path), input_name=order) == 0
+        assert rknn.build(do_quantization=False) == 0
+        assert rknn.init_runtime() == 0
+        (got,) = rknn.inference(inputs=[arrays[name] for name in order], data_format="nchw")
+        np.testing.assert_allclose(got, wanted, atol=2e-2)
+    assert rknn.load_caffe(model=str(path), input_name=["data"]) == -1
+    assert "got 'data', expected all of 'data', 'other'" in "".join(capfd.readouterr())
     rknn.release()
 
 

@@ -309,6 +309,7 @@ def test_another_size_of_the_input(tmp_path):
     assert graph.outputs[0][1] == [1, 4, 32, 48]
 
 
+@pytest.mark.proves("load_darknet.model", "load_darknet.weight")
 def test_the_documented_calls(tmp_path):
     net = writer()
     net.convolutional(8)

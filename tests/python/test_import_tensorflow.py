@@ -620,10 +620,13 @@ def test_inspect_knows_a_graph_by_its_content(tmp_path):
     assert "a model of TensorFlow" in done.stdout and "input_0:0 f32[1, 8, 9, 4]" in done.stdout
 
 
+@pytest.mark.proves(
+    "load_tensorflow.tf_pb", "load_tensorflow.inputs", "load_tensorflow.input_size_list", "load_tensorflow.outputs"
+)
 def test_the_toolkit_loads_a_graph_between_two_tensors(tmp_path):
     w = TensorflowWriter()
     middle = w.op("Sub", [w.input((-1, -1, -1, 4)), w.constant(F(1))], name="Preprocessor/sub")
-    w.op("Softmax", [w.convolution(middle, w.draw(3, 3, 4, 6))], name="end")
+    w.op("NoSuchOperator", [w.op("Softmax", [w.convolution(middle, w.draw(3, 3, 4, 6))], name="end")])
     path = w.write(tmp_path / "net.pb")
     rknn = RKNN(verbose=False)
     rknn.config(target_platform="rk3588", mean_values=[0, 0, 0, 0], std_values=[1, 1, 1, 1])
@@ -636,8 +639,30 @@ def test_the_toolkit_loads_a_graph_between_two_tensors(tmp_path):
     assert rknn.init_runtime() == 0
     x = w.draw(1, 8, 8, 4)
     (got,) = rknn.inference(inputs=[x])
-    (expected,) = run(path, x, inputs=["Preprocessor/sub:0"], input_shapes=[[1, 8, 8, 4]])
+    (expected,) = run(path, x, inputs=["Preprocessor/sub:0"], input_shapes=[[1, 8, 8, 4]], outputs=["end"])
     assert got.shape == (1, 8, 8, 6) and np.abs(got - expected).max() < 2e-2
+
+
+@pytest.mark.proves("load_tensorflow.input_is_nchw")
+def test_inputs_that_are_nchw_stay_so(tmp_path):
+    w = TensorflowWriter()
+    w.convolution(w.op("Transpose", [w.input((1, 4, 7, 8)), w.ints(0, 2, 3, 1)]), w.draw(3, 3, 4, 6))
+    path = w.write(tmp_path / "net.pb")
+    array = w.draw(1, 4, 7, 8)
+    rknn = RKNN(verbose=False)
+    rknn.config(target_platform="rk3588")
+    assert rknn.load_tensorflow(tf_pb=str(path), input_is_nchw=True) == 0
+    assert rknn.build(do_quantization=False) == 0
+    assert rknn.init_runtime() == 0
+    (got,) = rknn.inference(inputs=[array], data_format=["nchw"])
+    (expected,) = run(path, array)  # whose four dimensions would be those of an image without the argument
+    assert got.shape == expected.shape and np.abs(got - expected).max() < 2e-2
+    assert rknn.load_tensorflow(tf_pb=str(path)) == 0
+    assert rknn.build(do_quantization=False) == 0
+    assert rknn.init_runtime() == 0
+    with pytest.raises(ValueError, match="shape"):
+        rknn.inference(inputs=[array], data_format=["nchw"])
+    rknn.release()
 
 
 RECORDED = Path(__file__).parent / "data" / "tensorflow"

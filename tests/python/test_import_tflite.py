@@ -177,6 +177,7 @@ def test_convolutions_in_a_row_have_no_transpose_between_them(tmp_path):
     assert graph.outputs[0][1] == [1, 10, 10, 8]
 
 
+@pytest.mark.proves("load_tflite.input_is_nchw")
 def test_inputs_that_are_nchw_stay_so(tmp_path):
     w = TfliteWriter()
     x = w.op("TRANSPOSE", [w.input((1, 4, 7, 8)), w.ints(0, 2, 3, 1)])
@@ -269,6 +270,7 @@ def test_a_file_that_is_cut_is_damaged(tmp_path):
         assert "E0101" in refusal(path)
 
 
+@pytest.mark.proves("load_tflite.model")
 def test_the_toolkit_loads_builds_and_runs_a_float_model(tmp_path):
     w = TfliteWriter()
     path = w.write(tmp_path / "net.tflite", w.convolution(w.input((1, 8, 8, 4)), 6, fusedActivationFunction=1))

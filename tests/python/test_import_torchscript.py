@@ -330,6 +330,7 @@ def test_every_cut_of_an_archive_is_an_error(tmp_path):
 # ---- calls
 
 
+@pytest.mark.proves("load_pytorch.model", "load_pytorch.input_size_list")
 def test_the_documented_calls(tmp_path, capfd):
     path = write(tmp_path / "net.pt", "return torch.relu(torch.mul(x, 2))")
     rknn = RKNN(verbose=False)

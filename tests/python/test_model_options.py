@@ -85,6 +85,7 @@ def prunable(random):
     return convolutions((w0, b0), (w1, b1))
 
 
+@pytest.mark.proves("config.model_pruning")
 def test_pruning_removes_channels_and_no_number_changes(rknn, tmp_path, random, said):
     path = small_models.save(prunable(random), tmp_path / "net.onnx")
     x = random.standard_normal((1, 4, 8, 8)).astype(np.float32)
@@ -142,6 +143,7 @@ def places(entry):
     return {layer["node"]: layer["place"] for layer in entry["layers"]}
 
 
+@pytest.mark.proves("config.op_target")
 def test_op_target_moves_layers_by_tensor_and_by_type_and_numbers_stay(rknn, tmp_path, random):
     model = convolutions(random_layer(random, 8, 4), random_layer(random, 6, 8))
     path = small_models.save(model, tmp_path / "net.onnx")
@@ -166,6 +168,7 @@ def test_op_target_warns_of_names_and_places_that_there_are_not(rknn, tmp_path, 
     assert "there are no GPU kernels: 'conv1' runs on the CPU" in told
 
 
+@pytest.mark.proves("config.op_target")
 def test_op_target_is_checked_as_a_whole(rknn):
     with pytest.raises(ValueError, match="(?s)'a': got 'tpu', expected 'cpu'.*'b': got 3"):
         rknn().config(target_platform="rk3588", op_target={"a": "tpu", "b": 3})
@@ -184,6 +187,7 @@ def test_small_runtimes_say_which_layers_stay(rknn, tmp_path, random, said):
 # ---- disable_rules
 
 
+@pytest.mark.proves("config.disable_rules")
 def test_rules_are_left_out_by_our_names_and_the_vendors(rknn, tmp_path, random):
     model = convolutions(random_layer(random, 8, 4), random_layer(random, 6, 8))
     path = small_models.save(model, tmp_path / "net.onnx")
@@ -193,6 +197,7 @@ def test_rules_are_left_out_by_our_names_and_the_vendors(rknn, tmp_path, random)
     assert [layer["op"] for layer in apart["layers"]].count("Relu") == 1
 
 
+@pytest.mark.proves("config.disable_rules")
 def test_rules_that_are_unknown_or_needed_are_told_and_ignored(rknn, said):
     rules = ["fuse_conv_gather", "fold_constants"]
     assert rknn().config(target_platform="rk3588", disable_rules=rules) == 0
@@ -204,6 +209,7 @@ def test_rules_that_are_unknown_or_needed_are_told_and_ignored(rknn, said):
 # ---- single_core_mode
 
 
+@pytest.mark.proves("config.single_core_mode")
 def test_a_single_core_model_refuses_masks_of_several_cores(rknn, tmp_path, random):
     model = convolutions(random_layer(random, 8, 4))
     instance = built(rknn, small_models.save(model, tmp_path / "net.onnx"), single_core_mode=True)
@@ -214,6 +220,7 @@ def test_a_single_core_model_refuses_masks_of_several_cores(rknn, tmp_path, rand
         openrknn.InferenceSession(tmp_path / "net.rknn", provider_options=[{"tp_mode": "0,1,2"}])
 
 
+@pytest.mark.proves("config.single_core_mode")
 def test_single_core_mode_is_for_the_platforms_with_several(rknn):
     with pytest.raises(ValueError, match="single_core_mode is for RK3588 and RK3576, RK3566 has one core"):
         rknn().config(target_platform="rk3566", single_core_mode=True)
@@ -229,6 +236,7 @@ def sparse_layer(random, outputs=32, inputs=32):
     return grouped.reshape(w.shape), b
 
 
+@pytest.mark.proves("config.sparse_infer")
 def test_sparse_layers_are_found_and_estimated_as_such(rknn, tmp_path, random, said):
     model = convolutions(sparse_layer(random), random_layer(random, 32, 32), shape=(1, 32, 8, 8))
     path = small_models.save(model, tmp_path / "net.onnx")
@@ -247,6 +255,7 @@ def test_dense_models_hear_why_sparse_infer_does_nothing(rknn, tmp_path, random,
     assert "hold 4 weights that are not zero, at most 2 of 4 may" in told
 
 
+@pytest.mark.proves("config.sparse_infer")
 def test_sparse_infer_is_refused_where_the_npu_cannot(rknn):
     with pytest.raises(ValueError, match="sparse_infer is not supported by rk3588.*rk3576, rv1126b"):
         rknn().config(target_platform="rk3588", sparse_infer=True)
@@ -275,6 +284,7 @@ def reshaped():
     )
 
 
+@pytest.mark.proves("config.remove_reshape")
 def test_reshapes_at_the_ends_leave_and_every_new_shape_is_told(rknn, tmp_path, random, said):
     path = small_models.save(reshaped(), tmp_path / "net.onnx")
     x = random.standard_normal((1, 16)).astype(np.float32)
@@ -303,6 +313,7 @@ def test_reshapes_that_others_need_stay(rknn, tmp_path, said):
 # ---- compress_weight
 
 
+@pytest.mark.proves("config.compress_weight")
 def test_compressed_files_are_smaller_and_give_the_same_numbers(rknn, tmp_path, random):
     weights, bias = random_layer(random, 64, 64)
     weights[np.abs(weights) < 0.3] = 0
@@ -317,6 +328,7 @@ def test_compressed_files_are_smaller_and_give_the_same_numbers(rknn, tmp_path, 
     assert (tmp_path / "packed.rknn").stat().st_size < 0.8 * (tmp_path / "plain.rknn").stat().st_size
 
 
+@pytest.mark.proves("config.compress_weight")
 def test_a_file_without_weights_has_none_to_compress(rknn, tmp_path, random, said):
     path = small_models.save(convolutions(random_layer(random, 8, 4)), tmp_path / "net.onnx")
     instance = rknn()

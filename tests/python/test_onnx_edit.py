@@ -81,6 +81,9 @@ def feeds_of_cache():
 # ---- what it does
 
 
+@pytest.mark.proves(
+    "rknn.utils.onnx_edit.model", "rknn.utils.onnx_edit.export_path", "rknn.utils.onnx_edit.inputs_transform"
+)
 def test_the_documented_example(attention_cache, tmp_path, capfd):
     out = tmp_path / "concat_block_edited.onnx"
     assert onnx_edit(model=str(attention_cache), export_path=str(out), inputs_transform={"k_cache.1": CACHE}) == 0
@@ -101,6 +104,7 @@ def test_the_documented_example(attention_cache, tmp_path, capfd):
         assert np.array_equal(got, want)
 
 
+@pytest.mark.proves("rknn.utils.onnx_edit.outputs_transform")
 def test_inputs_and_outputs_together_and_read_back_here(attention_cache, tmp_path):
     out = tmp_path / "edited.onnx"
     texts = openrknn.edit_onnx(
@@ -394,6 +398,7 @@ def save_samples(folder, count=3):
     return folder / "dataset.txt", samples
 
 
+@pytest.mark.proves("rknn.utils.onnx_edit.dataset")
 def test_the_dataset_is_transformed_with_the_model(rknn, attention_cache, tmp_path):
     dataset, samples = save_samples(tmp_path / "samples")
     (tmp_path / "out").mkdir()
@@ -510,6 +515,12 @@ def test_open_dimensions_that_cannot_be_told_apart(tmp_path, equation, problem):
     assert problem in str(raised.value)
 
 
+@pytest.mark.proves(
+    "rknn.utils.onnx_edit.export_path",
+    "rknn.utils.onnx_edit.inputs_transform",
+    "rknn.utils.onnx_edit.outputs_transform",
+    "rknn.utils.onnx_edit.dataset",
+)
 def test_all_problems_of_a_call_come_together_and_it_returns_minus_one(attention_cache, tmp_path, capfd, monkeypatch):
     arguments = {
         "model": attention_cache,

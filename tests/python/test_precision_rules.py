@@ -60,6 +60,7 @@ def test_a_layer_that_was_fused_is_found_by_all_its_names(chain, name):
     assert dtypes(model) == ALL_INT8 | {"/net/conv0": "float16"}
 
 
+@pytest.mark.proves("config.precision")
 @pytest.mark.parametrize(
     ("rules", "changed"),
     [
@@ -158,6 +159,7 @@ def test_a_float_build_takes_integer_layers_if_it_has_samples(chain):
     }
 
 
+@pytest.mark.proves("config.precision")
 def test_command_line_yaml_and_rknn_api_take_rules(chain, tmp_path, rknn):
     folder = tmp_path / "data"
     folder.mkdir()

@@ -53,6 +53,7 @@ def test_each_algorithm_has_ranges_of_its_own(cnn, algorithm, tmp_path):
     assert files[0] != files[1]
 
 
+@pytest.mark.proves("config.quantized_algorithm")
 @pytest.mark.parametrize("algorithm", ["kl_divergence", "mmse"])
 def test_rknn_api_builds_with_it(rknn, cnn, algorithm, tmp_path):
     listing = tmp_path / "dataset.txt"
@@ -76,6 +77,7 @@ def test_ranges_of_activations_are_refused_where_these_are_float(rknn, algorithm
         rknn().config(target_platform="rk3562", quantized_dtype=scheme, quantized_algorithm=algorithm)
 
 
+@pytest.mark.proves("config.quantized_algorithm")
 def test_an_unknown_algorithm_is_told_the_list(rknn):
     with pytest.raises(ValueError, match="Invalid quantized_algorithm 'best', expect in .*'mmse', 'kl_divergence'"):
         rknn().config(target_platform="rk3588", quantized_algorithm="best")

@@ -88,6 +88,7 @@ def infer(instance, image):
     return instance.inference([image], data_format="nchw")[0]
 
 
+@pytest.mark.proves("reg_custom_op.custom_op")
 @pytest.mark.parametrize("operator", [DualResidual, DualResidual()], ids=["class", "instance"])
 def test_a_float_build_computes_it_like_the_operators_it_stands_for(rknn, tmp_path, image, operator):
     custom = loaded(rknn, small_models.save(network(), tmp_path / "custom.onnx"), operator)
@@ -175,6 +176,7 @@ def test_a_class_without_methods_stands_for_an_operator_of_the_runtime(rknn, tmp
     assert "'ArgMax' is computed by the built-in operator here" in capfd.readouterr().err
 
 
+@pytest.mark.proves("reg_custom_op.custom_op")
 def test_wrong_registrations_are_refused(rknn, tmp_path, capfd):
     class Standard(DualResidual):
         op_type = "Relu"

@@ -14,6 +14,7 @@ import openrknn  # noqa: E402
 # ---- load_onnx
 
 
+@pytest.mark.proves("load_onnx.model", "load_onnx.inputs", "load_onnx.outputs")
 def test_cropping_at_any_tensors(rknn, cnn):
     each = rknn()
     each.config(target_platform="rk3588")
@@ -26,6 +27,7 @@ def test_cropping_at_any_tensors(rknn, cnn):
     np.testing.assert_allclose(got, wanted, rtol=0, atol=0.01)
 
 
+@pytest.mark.proves("load_onnx.outputs")
 def test_outputs_come_in_the_order_asked_for(rknn, cnn):
     each = rknn()
     each.config(target_platform="rk3588")
@@ -35,6 +37,7 @@ def test_outputs_come_in_the_order_asked_for(rknn, cnn):
     assert [out.shape for out in each.inference([nhwc()])] == [(1, 8, 8, 8), (1, 8, 16, 16), (1, 10)]
 
 
+@pytest.mark.proves("load_onnx.inputs")
 def test_inputs_need_input_size_list_but_not_the_reverse(rknn, cnn, capfd):
     each = rknn()
     each.config(target_platform="rk3588")
@@ -43,6 +46,7 @@ def test_inputs_need_input_size_list_but_not_the_reverse(rknn, cnn, capfd):
     assert each.load_onnx(str(cnn), input_size_list=[[1, 3, 16, 16]]) == 0
 
 
+@pytest.mark.proves("load_onnx.input_size_list")
 @pytest.mark.parametrize("shape", [[[1, 3, 24, 16]], ["1, 3, 24, 16"], ((1, 3, 24, 16),), [[3, 24, 16]], ["3,24,16"]])
 def test_forms_of_input_size_list(rknn, tmp_path, shape):
     made = small_models.cnn()
@@ -59,6 +63,7 @@ def test_forms_of_input_size_list(rknn, tmp_path, shape):
     assert each.inference([np.zeros((1, 24, 16, 3), np.uint8)])[1].shape == (1, 8, 12, 8)
 
 
+@pytest.mark.proves("load_onnx.input_initial_val")
 def test_input_initial_val_freezes_an_input(rknn, tmp_path):
     path = small_models.save(small_models.two_inputs(), tmp_path / "two.onnx")
     vector = np.array([[1, -2, 3, -4]], np.float32)
@@ -76,6 +81,7 @@ def test_input_initial_val_freezes_an_input(rknn, tmp_path):
 # ---- build
 
 
+@pytest.mark.proves("build.do_quantization")
 def test_dataset_is_ignored_without_quantization(rknn, cnn, capfd):
     each = rknn()
     each.config(target_platform="rk3588")
@@ -84,6 +90,7 @@ def test_dataset_is_ignored_without_quantization(rknn, cnn, capfd):
     assert "W build: The dataset='x.txt' is ignored because do_quantization = False!" in said(capfd)
 
 
+@pytest.mark.proves("build.do_quantization")
 def test_build_says_which_types_changed(built, capfd):
     built(quantize=True)
     text = said(capfd)
@@ -104,6 +111,7 @@ def test_spellings_of_no_batch(rknn, cnn, batch):
     assert each.build(do_quantization=False, rknn_batch_size=batch) == 0
 
 
+@pytest.mark.proves("build.dataset")
 def test_paths_of_a_dataset_lead_from_its_folder(rknn, cnn, tmp_path, photos, monkeypatch):
     folder = tmp_path / "data set"
     folder.mkdir()
@@ -136,6 +144,7 @@ def test_quantized_outputs_are_near_the_float_ones(built, cnn):
         assert np.linalg.norm(got - want) < error * np.linalg.norm(want)
 
 
+@pytest.mark.proves("config.quant_img_RGB2BGR")
 def test_rgb2bgr_only_swaps_dataset_images(rknn, cnn, tmp_path, photos):
     image_module = pytest.importorskip("PIL.Image")
     image_module.fromarray(photos[0]).save(tmp_path / "a.png")
@@ -163,6 +172,7 @@ def test_two_builds_give_the_same_bytes(built, tmp_path, quantize):
     assert (tmp_path / "a.rknn").read_bytes() == (tmp_path / "b.rknn").read_bytes()
 
 
+@pytest.mark.proves("export_rknn.export_path")
 def test_export_replaces_a_file_whole_or_not_at_all(built, tmp_path):
     each = built()
     target = tmp_path / "out.rknn"
@@ -180,14 +190,18 @@ def test_export_replaces_a_file_whole_or_not_at_all(built, tmp_path):
     assert target.read_bytes() == whole
 
 
+@pytest.mark.proves("export_rknn.cpp_gen_cfg")
 def test_export_takes_the_old_argument_and_refuses_unknown_ones(built, tmp_path, capfd):
     each = built()
     assert each.export_rknn(str(tmp_path / "a.rknn"), cpp_gen_cfg=True) == 0
+    assert each.export_rknn(str(tmp_path / "plain.rknn")) == 0
+    assert (tmp_path / "a.rknn").read_bytes() == (tmp_path / "plain.rknn").read_bytes()
     assert each.export_rknn(str(tmp_path / "b.rknn"), compress=True) == -1
     assert "unknown argument 'compress'" in said(capfd)
     assert not (tmp_path / "b.rknn").exists()
 
 
+@pytest.mark.proves("load_rknn.path")
 @pytest.mark.parametrize("quantize", [False, True])
 def test_a_loaded_file_runs_like_the_object_that_wrote_it(built, rknn, tmp_path, quantize):
     writer = built(quantize, mean_values=[127] * 3, std_values=[128] * 3)
@@ -207,6 +221,7 @@ def test_build_after_load_rknn_is_refused(rknn, cnn_rknn, capfd):
     assert "no model has been loaded" in said(capfd)
 
 
+@pytest.mark.proves("config.custom_string")
 def test_custom_string_and_metadata_are_in_the_file(rknn, tmp_path):
     path = small_models.save(small_models.cnn(metadata={"stride": "32", "names": "cat,dog"}), tmp_path / "meta.onnx")
     each = rknn()

@@ -1,11 +1,14 @@
 """The RKNN class: what config takes, refuses and says."""
 
 import inspect
+import re
 
 import numpy as np
 import pytest
 
 pytest.importorskip("openrknn._core")
+import small_models  # noqa: E402
+from onnx import helper  # noqa: E402
 from rknn_arrays import nhwc, said  # noqa: E402
 
 import openrknn  # noqa: E402
@@ -29,6 +32,14 @@ def test_platforms_in_any_case(rknn, platform, capfd):
     assert "W config" not in said(capfd)
 
 
+@pytest.mark.proves("config.target_platform")
+@pytest.mark.parametrize("platform", ["rk3562", "RK3576", "rv1126b"])
+def test_the_file_is_for_the_platform(built, tmp_path, platform):
+    assert built(target_platform=platform).export_rknn(str(tmp_path / "out.rknn")) == 0
+    assert openrknn.load(tmp_path / "out.rknn").target == platform.lower()
+
+
+@pytest.mark.proves("config.target_platform")
 @pytest.mark.parametrize("platform", ["rk1808", "rv1109", "rv1126", "RV1126", "rk3399pro"])
 def test_platforms_of_the_first_generation_are_refused(rknn, platform):
     with pytest.raises(ValueError, match=f"Invalid target_platform '{platform}'!"):
@@ -48,6 +59,14 @@ def test_no_platform_means_rk3566_with_a_warning(rknn, cnn, capfd, tmp_path):
     assert openrknn.load(tmp_path / "out.rknn").target == "rk3566"
 
 
+@pytest.mark.proves(
+    "config.npu_do_output_nhwc",
+    "config.target_sub_class",
+    "config.batch_size",
+    "config.core_num",
+    "config.input_attrs",
+    "config.output_attrs",
+)
 @pytest.mark.parametrize(
     "argument",
     "npu_do_output_nhwc target_sub_class batch_size core_num input_attrs output_attrs".split(),
@@ -68,6 +87,14 @@ def test_all_problems_of_a_config_come_together(rknn):
     assert len(caught.value.diagnostics) == 4
 
 
+@pytest.mark.proves(
+    "config.mean_values",
+    "config.std_values",
+    "config.quantized_method",
+    "config.optimization_level",
+    "config.custom_string",
+    "config.quant_img_RGB2BGR",
+)
 @pytest.mark.parametrize(
     ("argument", "value"),
     [
@@ -92,11 +119,64 @@ def test_the_legacy_name_of_w8a8(rknn):
     assert rknn().config(quantized_dtype="asymmetric_quantized-8", target_platform="rk3588") == 0
 
 
-@pytest.mark.parametrize("level", [0, 1, 2, 3])
-def test_optimization_levels(built, level):
-    each = built(optimization_level=level)
+@pytest.mark.proves("config.optimization_level")
+@pytest.mark.parametrize(
+    ("level", "operators"), [(0, ["Conv", "Div", "Relu"]), (1, ["Conv", "Div"]), (2, ["Conv"]), (3, ["Conv"])]
+)
+def test_optimization_levels_run_more_rules_and_keep_the_function(built, tmp_path, level, operators):
+    """Level 1 puts the Relu into what is before it, level 2 the quotient into the weights, which rounds otherwise."""
+    nodes = [
+        helper.make_node("Conv", ["image", "w"], ["conv"]),
+        helper.make_node("Div", ["conv", "c"], ["quotient"]),
+        helper.make_node("Relu", ["quotient"], ["y"]),
+    ]
+    constants = [
+        small_models.constant("w", np.random.default_rng(0).standard_normal((4, 3, 1, 1)).astype(np.float32)),
+        small_models.constant("c", np.float32([3, 5, 7, 9]).reshape(4, 1, 1)),
+    ]
+    values = [small_models.value("image", [1, 3, 16, 16]), small_models.value("y", [1, 4, 16, 16])]
+    path = small_models.save(small_models.model(nodes, values[:1], values[1:], constants), tmp_path / "net.onnx")
+    each = built(model=path, optimization_level=level)
+    assert each.export_rknn(str(tmp_path / "net.rknn")) == 0
+    text = str(openrknn.load(tmp_path / "net.rknn"))
+    assert [name for name in re.findall(r"= ([A-Z]\w*)\(", text) if name != "Convert"] == operators
     assert each.init_runtime() == 0
-    assert np.isfinite(each.inference([nhwc()])[0]).all()
+    (wanted,) = openrknn.import_model(path).run([nhwc().transpose(0, 3, 1, 2).astype(np.float32)])
+    np.testing.assert_allclose(each.inference([nhwc()])[0], wanted, rtol=0, atol=0.002 * np.ptp(wanted))
+
+
+@pytest.mark.proves("config.float_dtype")
+def test_float16_is_the_one_float_dtype(built, rknn, tmp_path):
+    assert built(float_dtype="float16").export_rknn(str(tmp_path / "out.rknn")) == 0
+    assert {dtype for _, _, dtype in openrknn.load(tmp_path / "out.rknn").outputs} == {"float16"}
+    for other in ("float32", "bfloat16"):
+        with pytest.raises(ValueError, match="config: float_dtype: .*'float16'"):
+            rknn().config(target_platform="rk3588", float_dtype=other)
+
+
+@pytest.mark.proves(
+    "config.quantized_dtype",
+    "config.quantized_method",
+    "config.remove_weight",
+    "config.bias_correction",
+    "config.rounding",
+)
+@pytest.mark.parametrize(
+    ("config", "native"),
+    [
+        ({"quantized_dtype": "w4a16"}, {"quantize": "w4a16"}),
+        ({"quantized_method": "layer"}, {"method": "layer"}),
+        ({"remove_weight": True}, {"remove_weight": True}),
+        ({"bias_correction": True}, {"bias_correction": True}),
+        ({"rounding": "adaptive"}, {"rounding": "adaptive"}),
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_the_file_is_that_of_compile_with_the_same_option(built, cnn, dataset, tmp_path, config, native):
+    each = built(quantize=True, target_platform="rk3576", **config)
+    assert each.export_rknn(str(tmp_path / "out.rknn")) == 0
+    plain, wanted = (openrknn.compile(cnn, target="rk3576", dataset=dataset, **options) for options in ({}, native))
+    assert (tmp_path / "out.rknn").read_bytes() == wanted.to_bytes() != plain.to_bytes()
 
 
 # ---- mean and std
@@ -115,6 +195,7 @@ def test_flat_and_nested_mean_and_std_are_the_same(built, quantize, form):
         assert np.array_equal(a, b)
 
 
+@pytest.mark.proves("config.mean_values", "config.std_values")
 def test_mean_and_std_are_applied_to_inputs(built, cnn):
     mean, std = np.array([120, 110, 100], np.float32), np.array([60, 50, 40], np.float32)
     each = built(mean_values=mean.tolist(), std_values=std.tolist())

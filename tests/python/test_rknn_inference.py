@@ -21,6 +21,7 @@ def test_init_runtime_says_that_it_is_the_simulator_and_may_be_repeated(built, c
     assert each.init_runtime() == 0
 
 
+@pytest.mark.proves("init_runtime.core_mask")
 @pytest.mark.parametrize(
     ("platform", "mask", "status"),
     [
@@ -36,6 +37,7 @@ def test_core_masks(built, platform, mask, status):
     assert built(target_platform=platform).init_runtime(core_mask=mask) == status
 
 
+@pytest.mark.proves("inference.data_format")
 def test_forms_of_data_format(built, capfd):
     each = built()
     each.init_runtime()
@@ -78,6 +80,7 @@ def test_a_bare_array_is_taken_with_a_warning(built, capfd):
     assert np.array_equal(got[0], each.inference([nhwc()])[0])
 
 
+@pytest.mark.proves("inference.inputs", "inference.data_format")
 def test_the_wrong_shape_has_the_known_words(built):
     each = built()
     each.init_runtime()
@@ -107,6 +110,15 @@ def test_arrays_need_not_lie_in_one_piece(built):
     assert np.array_equal(each.inference([flipped])[0], each.inference([flipped.copy()])[0])
 
 
+@pytest.mark.proves("inference.get_frame_id")
+def test_get_frame_id_is_taken_and_changes_nothing(built):
+    each = built()
+    each.init_runtime()
+    wanted = each.inference([nhwc()])
+    for got, want in zip(each.inference([nhwc()], get_frame_id=True), wanted, strict=True):
+        assert np.array_equal(got, want)
+
+
 def test_nan_is_refused(built):
     each = built()
     each.init_runtime()
@@ -127,6 +139,7 @@ def test_whole_number_outputs_stay_whole_numbers(rknn, tmp_path):
     assert (doubled.dtype, doubled[0, 4]) == (np.float32, 18)
 
 
+@pytest.mark.proves("inference.inputs")
 def test_several_inputs_and_one_format_for_all(rknn, tmp_path):
     path = small_models.save(small_models.two_inputs(), tmp_path / "two.onnx")
     each = rknn()
@@ -140,6 +153,7 @@ def test_several_inputs_and_one_format_for_all(rknn, tmp_path):
         np.testing.assert_allclose(each.inference([x, vector], data_format=form)[0], wanted, rtol=0, atol=0.01)
 
 
+@pytest.mark.proves("inference.inputs_pass_through")
 def test_pass_through_skips_mean_and_std(built):
     mean, std = np.float32([120, 110, 100]), np.float32([60, 50, 40])
     each = built(mean_values=mean.tolist(), std_values=std.tolist())
@@ -172,6 +186,7 @@ def test_layouts_of_inputs_that_are_not_pixels(rknn, tmp_path):
     assert np.array_equal(each.inference([ids.transpose(0, 2, 3, 1)], "nhwc")[0], wanted)
 
 
+@pytest.mark.proves("inference.inputs_pass_through")
 @pytest.mark.parametrize("channels", [3, 20])
 def test_pass_through_takes_codes_of_a_quantized_model(rknn, tmp_path, channels):
     random = np.random.default_rng(5)

@@ -44,6 +44,7 @@ def test_a_file_keeps_what_the_scheme_computes(cnn, scheme, tmp_path):
             np.testing.assert_array_equal(got, want)
 
 
+@pytest.mark.proves("config.quantized_dtype")
 @pytest.mark.parametrize("scheme", PLATFORM)
 def test_other_platforms_are_refused_and_the_right_ones_named(cnn, scheme):
     right = {"w8a16": "rk3562", "w4a16": "rk3576, rv1126b"}.get(scheme, "rv1103, rv1106")

@@ -31,6 +31,7 @@ def test_the_first_one_ends_the_build(cnn, folder):
         openrknn.compile(cnn, dataset=folder / "dataset.txt")
 
 
+@pytest.mark.proves("config.skip_unreadable")
 def test_the_build_goes_on_without_them_where_asked(cnn, folder):
     model = openrknn.compile(cnn, dataset=folder / "dataset.txt", skip_unreadable=True)
     warning = next(line for line in model.report["warnings"] if "left out" in line)
@@ -42,6 +43,7 @@ def test_the_build_goes_on_without_them_where_asked(cnn, folder):
     assert model.report["samples"] == 2
 
 
+@pytest.mark.proves("config.skip_unreadable")
 def test_rknn_warns_of_them(cnn, folder, rknn, capfd):
     rknn = rknn()
     rknn.config(target_platform="rk3588", skip_unreadable=True)

@@ -104,11 +104,13 @@ def test_what_is_no_list_of_sets_is_refused(cnn, sets):
         openrknn.compile(openrknn.import_model(cnn), quantize=None, dynamic_input=sets)
 
 
+@pytest.mark.proves("config.dynamic_input")
 def test_small_platforms_have_static_shapes_only(rknn):
     with pytest.raises(openrknn.Error, match="dynamic_input is not supported by rv1106"):
         rknn().config(target_platform="rv1106", dynamic_input=SETS)
 
 
+@pytest.mark.proves("config.dynamic_input")
 def test_the_class_chooses_the_set_by_the_arrays(rknn, cnn, tmp_path, capfd):
     each = rknn(verbose=True)
     assert each.config(target_platform="rk3588", dynamic_input=SETS) == 0
@@ -151,6 +153,7 @@ def test_a_batch_of_several_shapes(cnn):
         identical(model.run(np.concatenate([x, x])), [np.concatenate([y, y]) for y in one.run(x)])
 
 
+@pytest.mark.proves("build.rknn_batch_size")
 def test_the_class_builds_batches(rknn, cnn, dataset, photos):
     each = rknn()
     each.config(target_platform="rk3588")
@@ -161,6 +164,7 @@ def test_the_class_builds_batches(rknn, cnn, dataset, photos):
     assert scores.shape == (4, 10)
 
 
+@pytest.mark.proves("build.rknn_batch_size")
 @pytest.mark.parametrize("batch", [0, -2, "4", 1.5])
 def test_batches_are_whole_numbers(rknn, cnn, batch, monkeypatch):
     monkeypatch.setenv("OPENRKNN_RAISE", "1")
@@ -174,6 +178,7 @@ def test_batches_are_whole_numbers(rknn, cnn, batch, monkeypatch):
 # ---- remove_weight
 
 
+@pytest.mark.proves("config.remove_weight")
 def test_a_file_without_weights_is_smaller_and_says_what_it_needs(cnn, tmp_path):
     full, without = (openrknn.compile(cnn, dataset=samples(16, 16), remove_weight=r) for r in (False, True))
     assert len(without.to_bytes()) < len(full.to_bytes())
