@@ -91,6 +91,15 @@ void Service::load(const std::string& name, LoadOptions load_options) {
   say(fmt::format("{}: loaded", name));
 }
 
+std::shared_ptr<ServedModel> Service::take(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) return nullptr;
+  std::shared_ptr<ServedModel> model = std::move(found->second.model);
+  entries_.erase(found);
+  return model;
+}
+
 std::shared_ptr<ServedModel> Service::loaded(const std::string& name) const {
   {
     const std::lock_guard lock(mutex_);

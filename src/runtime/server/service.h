@@ -87,6 +87,8 @@ class Service {
 
   std::shared_ptr<ServedModel> loaded(const std::string& name) const;
   void load(const std::string& name, LoadOptions);
+  /// Forgets the entry; null if the model was not loaded. Whoever takes it closes it, without the lock.
+  std::shared_ptr<ServedModel> take(const std::string& name);
   LoadOptions default_load_options() const;
   void say(const std::string&) const;
   /// Runs `work` on a job's thread and responds with what it gives or throws.

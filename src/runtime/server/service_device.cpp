@@ -80,15 +80,7 @@ void Service::versions(const std::shared_ptr<Call>& call) {
 void Service::remove(const std::shared_ptr<Call>& call) {
   respond_later(call, [this, call] {
     store_->remove(call->name());
-    std::shared_ptr<ServedModel> model;
-    {
-      const std::lock_guard lock(mutex_);
-      const auto found = entries_.find(call->name());
-      if (found != entries_.end()) {
-        model = std::move(found->second.model);
-        entries_.erase(found);
-      }
-    }
+    const std::shared_ptr<ServedModel> model = take(call->name());
     if (model) model->close(true);
     metrics_.forget(call->name());
     say(fmt::format("{}: deleted", call->name()));

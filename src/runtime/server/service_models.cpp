@@ -155,15 +155,7 @@ void Service::load_model(const std::shared_ptr<Call>& call) {
 
 void Service::unload_model(const std::shared_ptr<Call>& call) {
   respond_later(call, [this, call] {
-    std::shared_ptr<ServedModel> model;
-    {
-      const std::lock_guard lock(mutex_);
-      const auto found = entries_.find(call->name());
-      if (found != entries_.end()) {
-        model = std::move(found->second.model);
-        entries_.erase(found);
-      }
-    }
+    const std::shared_ptr<ServedModel> model = take(call->name());
     if (!model) {
       fail(Code::ServerUnknownModel, fmt::format("the model '{}' is not loaded", call->name()),
            "POST /v2/repository/index lists what is");
