@@ -114,6 +114,15 @@ std::shared_ptr<ServedModel> Service::loaded(const std::string& name) const {
        fmt::format("POST /v2/repository/models/{}/load", name));
 }
 
+std::vector<std::shared_ptr<ServedModel>> Service::loaded_models() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<ServedModel>> models;
+  for (const auto& [name, entry] : entries_) {
+    if (entry.model) models.push_back(entry.model);
+  }
+  return models;
+}
+
 Match Service::admit(const RequestHead& head) const {
   if (options_.token.empty()) {
     // Whatever page is open in a browser of this machine can send requests here; they tell where they are from.

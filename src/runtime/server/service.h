@@ -86,6 +86,7 @@ class Service {
   static const Handler kHandlers[kEndpointCount];
 
   std::shared_ptr<ServedModel> loaded(const std::string& name) const;
+  std::vector<std::shared_ptr<ServedModel>> loaded_models() const;
   void load(const std::string& name, LoadOptions);
   /// Forgets the entry; null if the model was not loaded. Whoever takes it closes it, without the lock.
   std::shared_ptr<ServedModel> take(const std::string& name);

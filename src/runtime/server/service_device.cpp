@@ -54,15 +54,8 @@ void Service::device(const std::shared_ptr<Call>& call) {
     body["soc"] = soc;
     // A simulator runs what it is asked to, a board its own.
     body["targets"] = runtime_.is_openrknn ? json(options_.targets) : soc.empty() ? json::array() : json::array({soc});
-    std::vector<std::shared_ptr<ServedModel>> models;
-    {
-      const std::lock_guard lock(mutex_);
-      for (const auto& [name, entry] : entries_) {
-        if (entry.model) models.push_back(entry.model);
-      }
-    }
     json cores = json::object();  // of the SoCs whose models are loaded
-    for (const std::shared_ptr<ServedModel>& model : models) {
+    for (const std::shared_ptr<ServedModel>& model : loaded_models()) {
       if (body["runtime"].get<std::string>().empty()) body["runtime"] = model->session().api_version();
       if (!model->session().driver_version().empty()) body["driver"] = model->session().driver_version();
       const DeviceInfo info = model->session().device_info();
@@ -130,14 +123,7 @@ void Service::memory(const std::shared_ptr<Call>& call) {
 void Service::show_metrics(const std::shared_ptr<Call>& call) {
   respond_later(call, [this] {
     MetricsPicture picture;
-    std::vector<std::shared_ptr<ServedModel>> models;
-    {
-      const std::lock_guard lock(mutex_);
-      for (const auto& [name, entry] : entries_) {
-        if (entry.model) models.push_back(entry.model);
-      }
-    }
-    for (const std::shared_ptr<ServedModel>& model : models) {
+    for (const std::shared_ptr<ServedModel>& model : loaded_models()) {
       const auto [waiting, running] = model->load();
       picture.models.push_back({model->name(), waiting, running});
       // Models for one SoC share its cores.

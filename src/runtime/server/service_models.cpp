@@ -168,14 +168,9 @@ void Service::unload_model(const std::shared_ptr<Call>& call) {
 
 void Service::all_statistics(const std::shared_ptr<Call>& call) {
   json list = json::array();
-  std::vector<std::string> names;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [name, entry] : entries_) {
-      if (entry.model) names.push_back(name);
-    }
+  for (const std::shared_ptr<ServedModel>& model : loaded_models()) {
+    list.push_back(statistics_of(model->name(), metrics_.counters_of(model->name())));
   }
-  for (const std::string& name : names) list.push_back(statistics_of(name, metrics_.counters_of(name)));
   call->answer(json{{"model_stats", list}});
 }
 
