@@ -66,13 +66,11 @@ Estimate estimate_model(const Model& model, int cores) {
   const Target& target = *find_target(model.target);
   const auto graph = std::make_shared<const Graph>(model.variants.front());
   const int used = std::clamp(cores, 1, target.cores);
-  ElementTypes types = types_of_graph(*graph);
-  types.sparse = model.sparse;
   return {.target = &target,
           .build = model.target,
           .cores = used,
           .calibrated = cost_parameters_of(target).calibrated,
-          .cost = cost_of_model(*graph, target, types, used),
+          .cost = cost_of_model(*graph, target, types_of_graph(*graph, model.sparse), used),
           .graph = graph};
 }
 

@@ -30,8 +30,7 @@ TargetViews view_compiled(const TargetRequest& request) {
   std::vector<std::string> names = request.targets;
   if (names.empty()) names.push_back(model->target);
   for (const Target* target : targets_named(names)) {
-    result.views.push_back({target, build_of(*result.graph), types_of_graph(*result.graph)});
-    result.views.back().types.sparse = model->sparse;
+    result.views.push_back({target, build_of(*result.graph), types_of_graph(*result.graph, model->sparse)});
   }
   return result;
 }

@@ -192,9 +192,10 @@ void fuse_residuals(const Graph& graph, const Target& target, std::vector<LayerW
 
 }  // namespace
 
-ElementTypes types_of_graph(const Graph& graph) {
+ElementTypes types_of_graph(const Graph& graph, bool sparse) {
   return {.value = [&graph](ValueId id) { return graph[id].dtype; },
-          .node = [&graph](NodeId id) { return computing_type(graph, graph[id]); }};
+          .node = [&graph](NodeId id) { return computing_type(graph, graph[id]); },
+          .sparse = sparse};
 }
 
 int64_t cube_bytes(const Shape& shape, DType dtype, const Target& target) {

@@ -18,7 +18,7 @@ struct ElementTypes {
   std::function<DType(NodeId)> node;
   bool sparse = false;  ///< 4:2 sparse weights are skipped over (sparsity.h)
 };
-ElementTypes types_of_graph(const Graph&);
+ElementTypes types_of_graph(const Graph&, bool sparse = false);
 
 struct LayerWork {
   NodeId node = NodeId::None;

@@ -57,9 +57,7 @@ void Context::set_latency(Latency latency) {
   latency_of_item_ = latency.fixed;
   if (!latency.estimated) return;
   const Graph& shapes = model().variants[variant_];
-  ElementTypes types = types_of_graph(shapes);
-  types.sparse = model().sparse;
-  const ModelCost cost = cost_of_model(shapes, device_->target(), types);
+  const ModelCost cost = cost_of_model(shapes, device_->target(), types_of_graph(shapes, model().sparse));
   latency_of_item_ = std::chrono::microseconds(std::llround(cost.microseconds));
 }
 
