@@ -8,8 +8,8 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdlib>
 
+#include "core/base/environment.h"
 #include "core/base/error.h"
 
 extern char** environ;  // NOLINT(readability-redundant-declaration): POSIX declares it nowhere
@@ -19,13 +19,8 @@ namespace {
 
 constexpr int kServerPort = 8000;
 
-std::string variable(const char* name) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? "" : text;
-}
-
 std::string adb_program() {
-  const std::string chosen = variable("OPENRKNN_ADB");
+  const std::string chosen = environment_variable("OPENRKNN_ADB");
   return chosen.empty() ? "adb" : chosen;
 }
 
@@ -141,7 +136,7 @@ AdbForward::AdbForward(std::string serial, int device_port) : serial_(std::move(
 AdbForward::~AdbForward() { run_adb({"-s", serial_, "forward", "--remove", fmt::format("tcp:{}", port_)}); }
 
 DeviceAddress find_device(const std::string& device_id) {
-  const std::string wanted = device_id.empty() ? variable("OPENRKNN_DEVICE") : device_id;
+  const std::string wanted = device_id.empty() ? environment_variable("OPENRKNN_DEVICE") : device_id;
   const std::vector<AdbDevice> devices = wanted.empty() || !looks_like_host(wanted) || !wanted.starts_with("http")
                                              ? adb_devices()
                                              : std::vector<AdbDevice>{};
@@ -168,7 +163,7 @@ DeviceAddress find_device(const std::string& device_id) {
 
 std::vector<std::string> known_servers() {
   std::vector<std::string> servers;
-  std::string text = variable("OPENRKNN_DEVICES");
+  std::string text = environment_variable("OPENRKNN_DEVICES");
   for (size_t at = 0; at <= text.size();) {
     size_t end = text.find(',', at);
     if (end == std::string::npos) end = text.size();

@@ -4,9 +4,9 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <fstream>
 
+#include "core/base/environment.h"
 #include "core/base/layout.h"
 #include "core/base/version.h"
 #include "core/model/ports.h"
@@ -18,14 +18,9 @@ namespace {
 using server::Client;
 using server::ClientOptions;
 
-std::string variable(const char* name) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? "" : text;
-}
-
 std::string token() {
-  const std::string file = variable("OPENRKNN_SERVER_TOKEN_FILE");
-  if (file.empty()) return variable("OPENRKNN_SERVER_TOKEN");
+  const std::string file = environment_variable("OPENRKNN_SERVER_TOKEN_FILE");
+  if (file.empty()) return environment_variable("OPENRKNN_SERVER_TOKEN");
   std::ifstream stream(file);
   std::string text;
   if (!std::getline(stream, text)) {
@@ -39,7 +34,7 @@ ClientOptions options_for(const DeviceAddress& address, const std::string& targe
   return {.address = address.host_and_port,
           .token = token(),
           .tls = address.tls,
-          .certificate_authority = variable("OPENRKNN_SERVER_CA"),
+          .certificate_authority = environment_variable("OPENRKNN_SERVER_CA"),
           .target = target};
 }
 

@@ -8,13 +8,13 @@
 
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "core/base/byte_string.h"
+#include "core/base/environment.h"
 #include "core/base/npy.h"
 
 extern char** environ;
@@ -23,7 +23,7 @@ namespace openrknn {
 namespace {
 
 std::string python_command() {
-  if (const char* given = std::getenv("OPENRKNN_PYTHON"); given != nullptr && *given != '\0') return given;
+  if (std::string given = environment_variable("OPENRKNN_PYTHON"); !given.empty()) return given;
   std::error_code ignored;
   const std::filesystem::path beside =
       std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path() / "python3";

@@ -4,19 +4,18 @@
 #include <fmt/format.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "core/base/environment.h"
 #include "core/base/error.h"
 
 namespace openrknn {
 namespace {
 
 std::vector<std::string> places() {
-  const char* wanted = std::getenv("OPENRKNN_LIBCRYPTO");
-  if (wanted != nullptr && *wanted != '\0') return {wanted};
+  if (const std::string wanted = environment_variable("OPENRKNN_LIBCRYPTO"); !wanted.empty()) return {wanted};
   return {"libcrypto.so.3", "libcrypto.so.1.1"};
 }
 

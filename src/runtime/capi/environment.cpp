@@ -5,19 +5,15 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "core/base/environment.h"
 #include "core/base/error.h"
 
 namespace openrknn::capi {
 namespace {
 
-std::string variable(const char* name) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? "" : text;
-}
-
 /// Milliseconds, or "model".
 Latency latency() {
-  const std::string text = variable("OPENRKNN_SIM_LATENCY");
+  const std::string text = environment_variable("OPENRKNN_SIM_LATENCY");
   if (text.empty()) return {};
   if (text == "model") return {.estimated = true};
   constexpr double kMost = 3600e3;
@@ -34,10 +30,10 @@ Latency latency() {
 
 Environment read_environment() {
   Environment environment;
-  environment.log_level = std::atoi(variable("RKNN_LOG_LEVEL").c_str());
-  const std::string dump_folder = variable("RKNN_DUMP_DIR");
+  environment.log_level = std::atoi(environment_variable("RKNN_LOG_LEVEL").c_str());
+  const std::string dump_folder = environment_variable("RKNN_DUMP_DIR");
   environment.dump_folder = dump_folder.empty() ? std::string(1, '.') : dump_folder;
-  environment.dump_native = variable("RKNN_DUMP_QUANT") == "1";
+  environment.dump_native = environment_variable("RKNN_DUMP_QUANT") == "1";
   environment.latency = latency();
   return environment;
 }

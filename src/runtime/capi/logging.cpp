@@ -8,15 +8,13 @@
 #include <cstdlib>
 #include <ctime>
 
+#include "core/base/environment.h"
 #include "core/base/log.h"
 
 namespace openrknn::capi {
 namespace {
 
-int level_from_environment() {
-  const char* text = std::getenv("RKNN_LOG_LEVEL");
-  return text == nullptr ? 0 : std::atoi(text);
-}
+int level_from_environment() { return std::atoi(environment_variable("RKNN_LOG_LEVEL").c_str()); }
 
 std::string clock_text() {
   timeval now{};

@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <cstring>
 
+#include "core/base/environment.h"
 #include "runtime/capi/attributes.h"
 
 namespace openrknn::capi {
@@ -24,8 +24,8 @@ void require_below(std::string_view field, int value, int end, Diagnostics& prob
 }
 
 const Target& matmul_target() {
-  const char* name = std::getenv("OPENRKNN_TARGET");
-  const Target* target = find_target(name != nullptr && *name != '\0' ? name : "rk3588");
+  const std::string name = environment_variable("OPENRKNN_TARGET");
+  const Target* target = find_target(name.empty() ? "rk3588" : name);
   if (target == nullptr) {
     fail(Code::ConfigUnknownPlatform, fmt::format("OPENRKNN_TARGET is '{}', which this build does not know", name));
   }

@@ -4,11 +4,11 @@
 #include <errno.h>  // program_invocation_name
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <string_view>
 #include <vector>
 
+#include "core/base/environment.h"
 #include "openrknn/session.hpp"
 
 namespace openrknn::session {
@@ -45,8 +45,7 @@ std::vector<std::filesystem::path> installed_folders() {
 std::vector<std::string> places(const std::string& wanted) {
   if (!wanted.empty()) return {wanted};
   for (const char* variable : {"OPENRKNN_RUNTIME", "ZTU_RKNPU2_RUNTIME_LIBRARY"}) {
-    const char* path = std::getenv(variable);
-    if (path != nullptr && *path != '\0') return {path};
+    if (const std::string path = environment_variable(variable); !path.empty()) return {path};
   }
   std::vector<std::string> result;
   for (const std::filesystem::path& folder : installed_folders()) {
