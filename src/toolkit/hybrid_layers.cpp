@@ -10,6 +10,7 @@
 #include "compiler/analysis/analyze.h"
 #include "compiler/quantize/precision_rules.h"
 #include "compiler/vendor_names.h"
+#include "core/base/text.h"
 
 namespace openrknn {
 namespace {
@@ -131,8 +132,7 @@ class Comparison {
 
   void take_layer(const CustomLayer& layer) {
     const std::string name = layer_named(golden_, layer.name);
-    std::string dtype = layer.dtype;
-    std::transform(dtype.begin(), dtype.end(), dtype.begin(), [](unsigned char c) { return std::tolower(c); });
+    const std::string dtype = lower_case(layer.dtype);
     constexpr std::pair<std::string_view, DType> kTypes[] = {
         {"int8", DType::Int8}, {"int16", DType::Int16}, {"float16", DType::Float16}};
     const auto* const type =

@@ -3,24 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <system_error>
 
 #include "compiler/dataset/dataset_list.h"
 #include "compiler/dataset/problems.h"
 #include "core/base/npy.h"
+#include "core/base/text.h"
 
 namespace openrknn {
 namespace {
 
 namespace fs = std::filesystem;
 
-bool is_array_path(const fs::path& path) {
-  std::string extension = path.extension().string();
-  std::ranges::transform(extension, extension.begin(),
-                         [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
-  return extension == ".npy";
-}
+bool is_array_path(const fs::path& path) { return lower_case(path.extension().string()) == ".npy"; }
 
 /// The array's shape as the equation's tensor has it: a leading batch of 1 may be left out.
 Shape with_batch(Shape shape, const EditedInput& input) {

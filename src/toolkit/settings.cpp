@@ -9,6 +9,7 @@
 
 #include "compiler/passes/rule_names.h"
 #include "compiler/quantize/hybrid_level.h"
+#include "core/base/text.h"
 #include "toolkit/precision_option.h"
 
 namespace openrknn {
@@ -30,11 +31,6 @@ std::string text_of(const ArgumentValue& value, std::string_view argument) {
   const std::string* text = std::get_if<std::string>(&value.data);
   if (text == nullptr) bad_value(argument, value, "text");
   return *text;
-}
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
 }
 
 std::vector<float> numbers_of(const ArgumentValue& value, std::string_view argument) {
@@ -227,7 +223,7 @@ void set_platform(Settings& settings, const ArgumentValue& value, Diagnostics& p
   }
   std::string known;
   for (const Target& row : all_targets()) known += fmt::format("{}{}", known.empty() ? "" : ", ", row.name);
-  const std::string key = lower(text);
+  const std::string key = lower_case(text);
   const bool first_generation = key == "rk1808" || key == "rv1109" || key == "rv1126" || key == "rk3399pro";
   problems.add(Code::ConfigUnknownPlatform, {}, fmt::format("Invalid target_platform '{}'!", text),
                first_generation
@@ -244,7 +240,7 @@ void set_op_target(CompileOptions& compile, const ArgumentValue& value, Diagnost
   for (const auto& [key, place] : *entries) {
     const auto* text = std::get_if<std::string>(&place.data);
     const auto* row =
-        std::ranges::find_if(kPlaces, [&](const auto& row_) { return text && row_.first == lower(*text); });
+        std::ranges::find_if(kPlaces, [&](const auto& row_) { return text && row_.first == lower_case(*text); });
     if (row == kPlaces.end()) {
       problems.add(Code::ConfigBadValue, {},
                    fmt::format("config: op_target: '{}': got {}, expected 'cpu', 'npu', 'gpu' or 'auto'", key,

@@ -6,17 +6,13 @@
 #include <bit>
 #include <cmath>
 
+#include "core/base/text.h"
 #include "core/rknn_file/rknn_file.h"
 #include "core/targets/family.h"
 #include "toolkit/toolkit_state.h"
 
 namespace openrknn {
 namespace {
-
-std::string lower_case(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
 
 // As Python prints a shape: (1, 3, 16, 16).
 std::string tuple_text(const Shape& shape) {

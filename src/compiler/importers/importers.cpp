@@ -2,20 +2,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <fstream>
 
 #include "compiler/importers/importer.h"
+#include "core/base/text.h"
 
 namespace openrknn {
 namespace {
-
-std::string lower_extension(const std::filesystem::path& path) {
-  std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return extension;
-}
 
 const Importer kImporters[] = {
     // Before ONNX: a SavedModel begins as a file of ONNX's first version would, which is older than what is read here.
@@ -48,7 +41,7 @@ const Importer* find_importer(const std::filesystem::path& given) {
   std::error_code error;
   const std::filesystem::path inside = given / "saved_model.pb";  // a SavedModel is a folder
   const std::filesystem::path path = std::filesystem::exists(inside, error) ? inside : given;
-  const std::string head = head_of(path), extension = lower_extension(path);
+  const std::string head = head_of(path), extension = lower_case(path.extension().string());
   for (const Importer& importer : kImporters) {
     if (importer.recognises(head)) return &importer;
   }
@@ -64,7 +57,7 @@ const Importer& importer_for(const std::filesystem::path& path) {
   where.file = path.string();
   if (!std::filesystem::exists(path, error)) fail(Code::FileNotFound, where, "no such file", "check the path");
   if (const Importer* importer = find_importer(path)) return *importer;
-  const std::string extension = lower_extension(path);
+  const std::string extension = lower_case(path.extension().string());
   if (extension == ".rknn") {
     fail(Code::ImportBadFile, where, "a .rknn file is converted already",
          "run it (openrknn run, openrknn.load, load_rknn), or convert the model it was made from");

@@ -4,8 +4,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <string>
+
+#include "core/base/text.h"
 
 namespace openrknn {
 namespace {
@@ -137,8 +138,7 @@ std::span<const Target> all_targets() { return kTargets; }
 std::span<const Law> all_laws() { return kLaws; }
 
 const Target* find_target(std::string_view wanted) {
-  std::string key(wanted);
-  std::transform(key.begin(), key.end(), key.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::string key = lower_case(std::string(wanted));
   for (const auto& [alias, target] : kAliases) {
     if (key == alias) key = target;
   }

@@ -6,6 +6,7 @@
 #include <cctype>
 #include <charconv>
 
+#include "core/base/text.h"
 #include "openrknn/session_options.hpp"
 
 namespace openrknn {
@@ -18,11 +19,6 @@ std::string trimmed(std::string_view text) {
   while (!text.empty() && space(text.front())) text.remove_prefix(1);
   while (!text.empty() && space(text.back())) text.remove_suffix(1);
   return std::string(text);
-}
-
-std::string lowered(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
 }
 
 std::optional<int64_t> decimal(std::string_view text) {
@@ -53,7 +49,7 @@ int64_t positive(const std::string& key, const OptionValue& value) {
 bool boolean(const std::string& key, const OptionValue& value) {
   if (value.kind == Kind::Bool || value.kind == Kind::Int) return value.number != 0;
   if (value.kind == Kind::String) {
-    const std::string word = lowered(trimmed(value.text));
+    const std::string word = lower_case(trimmed(value.text));
     for (const char* yes : {"1", "true", "on", "yes"}) {
       if (word == yes) return true;
     }
@@ -84,7 +80,7 @@ void set_layout(SessionOptions& options, const std::string&, const OptionValue& 
                                                                {"nhwc", InputLayout::Nhwc},
                                                                {"any", InputLayout::Any}}};
   if (value.kind != Kind::String) reject("layout must be a string");
-  const InputLayout* layout = find_word(kWords, lowered(value.text));
+  const InputLayout* layout = find_word(kWords, lower_case(value.text));
   if (layout == nullptr) reject("Unknown layout: " + value.text);
   options.layout = *layout;
 }
@@ -93,7 +89,7 @@ void set_zero_copy_layout(SessionOptions& options, const std::string&, const Opt
   static constexpr std::array<Word<ZeroCopyLayout>, 2> kWords = {
       {{"nhwc", ZeroCopyLayout::Nhwc}, {"native", ZeroCopyLayout::Native}}};
   if (value.kind != Kind::String) reject("zero_copy_layout must be a string");
-  const ZeroCopyLayout* layout = find_word(kWords, lowered(value.text));
+  const ZeroCopyLayout* layout = find_word(kWords, lower_case(value.text));
   if (layout == nullptr) reject(fmt::format("Unknown zero_copy_layout: {}, expected 'nhwc' or 'native'", value.text));
   options.zero_copy_layout = *layout;
 }
@@ -143,7 +139,7 @@ void set_tp_mode(SessionOptions& options, const std::string&, const OptionValue&
   static constexpr std::array<Word<uint32_t>, 7> kWords = {
       {{"auto", 0}, {"all", 0xffff}, {"0", 1}, {"1", 2}, {"2", 4}, {"0,1", 3}, {"0,1,2", 7}}};
   if (value.kind != Kind::String) reject("tp_mode must be a string");
-  const std::string word = lowered(trimmed(value.text));
+  const std::string word = lower_case(trimmed(value.text));
   const uint32_t* mask = find_word(kWords, word);
   if (mask == nullptr) {
     reject(fmt::format("invalid tp_mode: '{}', expected one of: auto, all, 0, 1, 2, 0,1, 0,1,2", word));
@@ -169,7 +165,7 @@ T word_of(const std::string& key, const OptionValue& value, const std::array<Wor
   std::string expected;
   for (const Word<T>& word : words) expected += (expected.empty() ? "" : ", ") + std::string(word.word);
   if (value.kind != Kind::String) reject(fmt::format("{} must be a string, one of: {}", key, expected));
-  const T* meaning = find_word(words, lowered(trimmed(value.text)));
+  const T* meaning = find_word(words, lower_case(trimmed(value.text)));
   if (meaning == nullptr) reject(fmt::format("invalid {}: '{}', expected one of: {}", key, value.text, expected));
   return *meaning;
 }

@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cstdio>
-#include <cstdlib>
+
+#include "core/base/environment.h"
+#include "core/base/text.h"
 
 namespace openrknn::session {
 namespace {
@@ -41,10 +42,7 @@ bool was_cancelled(const Task& task) { return task.lane == nullptr; }
 }  // namespace
 
 bool print_wanted() {
-  const char* text = std::getenv("ZTU_EZRKNN_ASYNC_PRINT_PERF");
-  if (text == nullptr) return false;
-  std::string word = text;
-  for (char& c : word) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const std::string word = lower_case(environment_variable("ZTU_EZRKNN_ASYNC_PRINT_PERF"));
   return word == "1" || word == "true" || word == "on" || word == "yes";
 }
 
