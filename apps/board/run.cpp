@@ -14,20 +14,13 @@
 #include "core/base/error.h"
 #include "core/base/npy.h"
 #include "openrknn/session.hpp"
+#include "runtime/session/element_types.h"
 
 namespace openrknn {
 namespace {
 
 ElementType element_type(const Tensor& array, const std::string& file) {
-  constexpr std::pair<DType, ElementType> kTypes[] = {
-      {DType::Float32, ElementType::Float32}, {DType::Float16, ElementType::Float16},
-      {DType::Int8, ElementType::Int8},       {DType::UInt8, ElementType::UInt8},
-      {DType::Int16, ElementType::Int16},     {DType::UInt16, ElementType::UInt16},
-      {DType::Int32, ElementType::Int32},     {DType::UInt32, ElementType::UInt32},
-      {DType::Int64, ElementType::Int64},     {DType::Bool, ElementType::Bool}};
-  for (const auto& [dtype, type] : kTypes) {
-    if (array.dtype() == dtype) return type;
-  }
+  if (const std::optional<ElementType> type = element_type_of(array.dtype())) return *type;
   fail(Code::RuntimeBadInput, Location{.file = file},
        fmt::format("an array of {} cannot be an input", numpy_name(array.dtype())), "convert it to float32");
 }

@@ -11,6 +11,7 @@
 #include "core/base/version.h"
 #include "core/model/ports.h"
 #include "runtime/server/client.h"
+#include "runtime/session/element_types.h"
 
 namespace openrknn {
 namespace {
@@ -50,28 +51,8 @@ std::string fresh_name() {
   return name;
 }
 
-struct TypePair {
-  DType dtype;
-  ElementType type;
-};
-constexpr TypePair kTypes[] = {
-    {DType::Float32, ElementType::Float32}, {DType::Float16, ElementType::Float16},
-    {DType::Int8, ElementType::Int8},       {DType::UInt8, ElementType::UInt8},
-    {DType::Int16, ElementType::Int16},     {DType::UInt16, ElementType::UInt16},
-    {DType::Int32, ElementType::Int32},     {DType::UInt32, ElementType::UInt32},
-    {DType::Int64, ElementType::Int64},     {DType::Bool, ElementType::Bool},
-};
-
-std::optional<ElementType> element_type(DType dtype) {
-  for (const TypePair& pair : kTypes) {
-    if (pair.dtype == dtype) return pair.type;
-  }
-  return std::nullopt;
-}
-DType dtype_of(ElementType type) {
-  for (const TypePair& pair : kTypes) {
-    if (pair.type == type) return pair.dtype;
-  }
+DType dtype_of_answer(ElementType type) {
+  if (const std::optional<DType> dtype = dtype_of(type)) return *dtype;
   fail(Code::ServerMismatch, "the server gave an array of an unknown type", "use the same version on both sides");
 }
 
@@ -138,12 +119,12 @@ struct RemoteDevice::State {
              "give real numbers, or run on the simulator (target=None)");
       }
       held.push_back(in_source_layout(arrays[i], inputs[i]));
-      if (!element_type(held.back().dtype())) held.back() = cast(held.back(), DType::Float32);
+      if (!element_type_of(held.back().dtype())) held.back() = cast(held.back(), DType::Float32);
     }
     for (size_t i = 0; i < held.size(); ++i) {
-      feed.emplace_back(
-          inputs[i].name,
-          ArrayView{.type = *element_type(held[i].dtype()), .shape = held[i].shape(), .data = held[i].bytes().data()});
+      feed.emplace_back(inputs[i].name, ArrayView{.type = *element_type_of(held[i].dtype()),
+                                                  .shape = held[i].shape(),
+                                                  .data = held[i].bytes().data()});
     }
     return feed;
   }
@@ -167,7 +148,7 @@ std::vector<Tensor> RemoteDevice::run(const std::vector<SimulatorInput>& arrays)
   std::vector<Tensor> held, outputs;
   const server::NamedArrays feed = state_->feed_of(arrays, held);
   for (const server::RemoteArray& array : state_->client.infer(state_->model, feed)) {
-    Tensor tensor = tensor_of(dtype_of(array.type), array.shape, array.bytes);
+    Tensor tensor = tensor_of(dtype_of_answer(array.type), array.shape, array.bytes);
     // As inference() gives them: halves as float32, integers as they are.
     outputs.push_back(tensor.dtype() == DType::Float16 ? cast(tensor, DType::Float32) : std::move(tensor));
   }

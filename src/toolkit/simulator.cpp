@@ -5,39 +5,26 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "core/base/layout.h"
 #include "core/graph/custom.h"
 #include "runtime/session/door.h"
+#include "runtime/session/element_types.h"
 #include "runtime/session/model_context.h"
 
 namespace openrknn {
 namespace {
 
-struct TypePair {
-  DType dtype;
-  rknn_tensor_type type;
-};
-constexpr TypePair kTypes[] = {
-    {DType::Float32, RKNN_TENSOR_FLOAT32}, {DType::Float16, RKNN_TENSOR_FLOAT16}, {DType::Int8, RKNN_TENSOR_INT8},
-    {DType::UInt8, RKNN_TENSOR_UINT8},     {DType::Int16, RKNN_TENSOR_INT16},     {DType::UInt16, RKNN_TENSOR_UINT16},
-    {DType::Int32, RKNN_TENSOR_INT32},     {DType::UInt32, RKNN_TENSOR_UINT32},   {DType::Int64, RKNN_TENSOR_INT64},
-    {DType::Bool, RKNN_TENSOR_BOOL},
-};
-
 // The C API has fewer types than numpy: the others go by value in the nearest one that holds them.
 Tensor as_runtime_type(const Tensor& tensor) {
-  for (const TypePair& pair : kTypes) {
-    if (pair.dtype == tensor.dtype()) return tensor;
-  }
+  if (element_type_of(tensor.dtype())) return tensor;
   return cast(tensor, tensor.dtype() == DType::UInt64 ? DType::Int64 : DType::Float32);
 }
 
 rknn_tensor_type runtime_type(DType dtype) {
-  for (const TypePair& pair : kTypes) {
-    if (pair.dtype == dtype) return pair.type;
-  }
+  if (const std::optional<ElementType> type = element_type_of(dtype)) return static_cast<rknn_tensor_type>(*type);
   fail(Code::RuntimeBadInput, fmt::format("the runtime takes no {} arrays", name(dtype)));
 }
 
@@ -45,9 +32,7 @@ rknn_tensor_type runtime_type(DType dtype) {
 DType output_dtype(const rknn_tensor_attr& attr) {
   if (attr.qnt_type == RKNN_TENSOR_QNT_NONE || attr.type == RKNN_TENSOR_INT64 || attr.type == RKNN_TENSOR_INT32 ||
       attr.type == RKNN_TENSOR_BOOL) {
-    for (const TypePair& pair : kTypes) {
-      if (pair.type == attr.type && !is_floating(pair.dtype)) return pair.dtype;
-    }
+    if (const std::optional<DType> own = dtype_of(attr.type); own && !is_floating(*own)) return *own;
   }
   return DType::Float32;
 }
@@ -70,10 +55,7 @@ Tensor by_value(const Tensor& tensor, const rknn_tensor_attr& attr) {
 
 // What passes through goes in the NPU's own type and layout.
 Tensor as_native(const SimulatorInput& given, const rknn_tensor_attr& native) {
-  DType own = DType::Float32;
-  for (const TypePair& pair : kTypes) {
-    if (pair.type == native.type) own = pair.dtype;
-  }
+  const DType own = dtype_of(native.type).value_or(DType::Float32);
   Tensor array = given.array;
   if (array.dtype() != own && !(is_floating(array.dtype()) && is_floating(own))) {
     fail(Code::RuntimeBadInput, Location{.tensor = native.name},
