@@ -11,6 +11,7 @@
 namespace openrknn {
 namespace {
 
+/// A tensor that still exists is computed by one node; of others, all that their layer became.
 std::vector<NodeId> nodes_of_tensor(const Graph& graph, std::string_view name) {
   if (const ValueId value = graph.find(name); value != ValueId::None && graph[value].producer != NodeId::None) {
     return {graph[value].producer};

@@ -28,16 +28,10 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 13> kOperato
     {"exGRU", "GRU"},
 }};
 
-bool names_a_layer(const Graph& graph, std::string_view name) {
-  if (!graph.computing(name).empty()) return true;
-  const ValueId value = graph.find(name);
-  return value != ValueId::None && graph[value].producer != NodeId::None;
-}
-
 }  // namespace
 
 std::string layer_named(const Graph& graph, std::string_view name) {
-  if (names_a_layer(graph, name)) return std::string(name);
+  if (!graph.computing(name).empty()) return std::string(name);
   for (const std::string_view ending : kEndings) {
     if (!name.ends_with(ending) || name.size() == ending.size()) continue;
     return layer_named(graph, name.substr(0, name.size() - ending.size()));
