@@ -137,9 +137,8 @@ AdbForward::~AdbForward() { run_adb({"-s", serial_, "forward", "--remove", fmt::
 
 DeviceAddress find_device(const std::string& device_id) {
   const std::string wanted = device_id.empty() ? environment_variable("OPENRKNN_DEVICE") : device_id;
-  const std::vector<AdbDevice> devices = wanted.empty() || !looks_like_host(wanted) || !wanted.starts_with("http")
-                                             ? adb_devices()
-                                             : std::vector<AdbDevice>{};
+  const bool is_url = looks_like_host(wanted) && wanted.starts_with("http");
+  const std::vector<AdbDevice> devices = is_url ? std::vector<AdbDevice>{} : adb_devices();
   // A serial of `adb connect` is an address too, of adbd: what adb lists is adb's.
   const auto listed = std::ranges::find(devices, wanted, &AdbDevice::serial);
   if (!wanted.empty() && listed != devices.end()) return forwarded(*listed);
