@@ -228,16 +228,14 @@ std::vector<Tensor> Toolkit::inference(std::vector<Tensor> inputs, std::vector<s
 
 std::string Toolkit::eval_perf(bool /*fix_freq: clocks are the device's own affair*/) {
   State& state = *state_;
-  state.require(state.simulator || state.device, "eval_perf", "the runtime has not been initialized",
-                "please call init_runtime first");
+  state.require_runtime("eval_perf");
   if (state.device) return state.device->performance(state.runtime.perf_debug);
   return perf_text(estimate_model(state.model(), state.runtime.cores), state.runtime.perf_debug);
 }
 
 MemoryReport Toolkit::eval_memory() {
   State& state = *state_;
-  state.require(state.simulator || state.device, "eval_memory", "the runtime has not been initialized",
-                "please call init_runtime first");
+  state.require_runtime("eval_memory");
   state.require(state.runtime.eval_mem, "eval_memory", "the runtime was initialized without eval_mem",
                 "call init_runtime(eval_mem=True)");
   const auto bytes = static_cast<int64_t>(state.file.size());
@@ -247,8 +245,7 @@ MemoryReport Toolkit::eval_memory() {
 
 std::string Toolkit::get_sdk_version() {
   State& state = *state_;
-  state.require(state.simulator || state.device, "get_sdk_version", "the runtime has not been initialized",
-                "please call init_runtime first");
+  state.require_runtime("get_sdk_version");
   return state.device ? state.device->versions() : versions_here();
 }
 

@@ -55,6 +55,9 @@ struct Toolkit::State {
     require(stage >= Stage::Loaded && stage != Stage::Deployed && !imported.empty(), method, "no model has been loaded",
             "please load a model first, for example with load_onnx");
   }
+  void require_runtime(std::string_view method) const {
+    require(simulator || device, method, "the runtime has not been initialized", "please call init_runtime first");
+  }
   void forget_runtime() {
     simulator.reset();
     device.reset();
