@@ -322,16 +322,12 @@ void Toolkit::export_encrypted_rknn_model(const ArgumentValues& given) {
 namespace {
 
 /// The arrays that the outside gives for the sample: mean and std are the device's work.
-std::vector<Tensor> raw_sample(const Model& model, const Graph& golden, const ArgumentValue& inputs,
-                               const std::vector<bool>& rgb_to_bgr) {
-  Model plain;
-  plain.variants = {model.variants.front()};
-  plain.inputs = model.inputs;
-  for (Port& port : plain.inputs) {
-    port.mean.clear();
-    port.std.clear();
+std::vector<Tensor> raw_sample(const std::vector<std::string>& paths, std::vector<SampleSpec> specs) {
+  for (SampleSpec& spec : specs) {
+    spec.port.mean.clear();
+    spec.port.std.clear();
   }
-  return open_sample(paths_of(inputs, "accuracy_analysis: inputs"), analysis_specs(plain, golden, rgb_to_bgr))->get(0);
+  return open_sample(paths, std::move(specs))->get(0);
 }
 
 }  // namespace
@@ -347,16 +343,16 @@ Analysis Toolkit::accuracy_analysis(const ArgumentValues& given) {
     fail(Code::ConfigBadValue,
          fmt::format("accuracy_analysis: output_dir: got {}, expected a path or None", to_string(folder)));
   }
-  const std::unique_ptr<Samples> sample =
-      open_sample(paths_of(values.at("inputs"), "accuracy_analysis: inputs"),
-                  analysis_specs(state.model(), golden, state.settings.compile.rgb_to_bgr));
+  const std::vector<std::string> paths = paths_of(values.at("inputs"), "accuracy_analysis: inputs");
+  const std::vector<SampleSpec> specs = analysis_specs(state.model(), golden, state.settings.compile.rgb_to_bgr);
+  const std::unique_ptr<Samples> sample = open_sample(paths, specs);
   std::unique_ptr<RemoteDevice> device;
   std::unique_ptr<DeviceStream> device_layers;
   if (!values.at("target").is_none()) {
     device = state.open_device(values, "accuracy_analysis", 0);
-    device_layers = std::make_unique<DeviceStream>(
-        *device, state.model().variants.front(), layers_of_runtime(golden, state.model().variants.front()),
-        raw_sample(state.model(), golden, values.at("inputs"), state.settings.compile.rgb_to_bgr));
+    device_layers = std::make_unique<DeviceStream>(*device, state.model().variants.front(),
+                                                   layers_of_runtime(golden, state.model().variants.front()),
+                                                   raw_sample(paths, specs));
   }
   std::optional<Snapshot> snapshot;
   if (!folder.is_none()) {
