@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ import pytest
 
 pytest.importorskip("openrknn._core")
 import small_models  # noqa: E402
-from tools_of_the_build import board_program, command_line  # noqa: E402
+from tools_of_the_build import board_program, cmake, command_line, environment_with_cmake  # noqa: E402
 
 import openrknn  # noqa: E402
 
@@ -24,22 +23,11 @@ def nchw(image):
     return image.transpose(2, 0, 1)[None]
 
 
-def cmake(folder, *options):
+def build_program(folder, *options):
     """Configures and builds a project; the program."""
-    beside = Path(sys.executable).with_name("cmake")
-    command = str(beside) if beside.exists() else shutil.which("cmake")
-    if command is None:
-        pytest.skip("no cmake")
-    environment = dict(os.environ, PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    if shutil.which("ninja", path=environment["PATH"]):
-        environment["CMAKE_GENERATOR"] = "Ninja"
     build = folder / "build"
-    flags = "-DCMAKE_CXX_FLAGS=-O1 -Werror"
-    for step in (["-S", folder, "-B", build, flags, *options], ["--build", build, "-j1"]):
-        done = subprocess.run(
-            [command, *map(str, step)], capture_output=True, text=True, timeout=300, check=False, env=environment
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+    cmake("-S", folder, "-B", build, "-DCMAKE_CXX_FLAGS=-O1 -Werror", *options)
+    cmake("--build", build, "-j1")
     return build / "rknn_app_demo"
 
 
@@ -50,7 +38,7 @@ def program(tmp_path_factory):
     path = small_models.save(small_models.cnn(), folder / "cnn.onnx")
     openrknn.compile(path, quantize=None).save(folder / "cnn.rknn")
     openrknn.codegen(folder / "cnn.rknn", folder / "project")
-    return [str(cmake(folder / "project"))]
+    return [str(build_program(folder / "project"))]
 
 
 def run(program, project, inputs, repeats=2, code=0):
@@ -290,7 +278,7 @@ def test_blue_comes_first_where_the_dataset_was_read_so(rknn, cnn, dataset, tmp_
     cv2.imwrite(str(tmp_path / "picture.bmp"), small_models.photo(16, 16, 5))
     assert each.codegen(str(project), inputs=str(tmp_path / "picture.bmp")) == 0
     expected = outputs(file, nchw(small_models.photo(16, 16, 5)))  # OpenCV wrote its planes as blue, green, red
-    program = [str(cmake(project))]
+    program = [str(build_program(project))]
     assert_equal_outputs(run(program, project, ["data/inputs/picture.bmp"]), project, expected)
 
 
@@ -398,7 +386,7 @@ def test_command_line_writes_the_same_project(tmp_path):
     assert again.returncode == 1 and "the folder exists" in again.stderr
 
 
-def test_build_script_installs_what_a_device_needs(tmp_path, monkeypatch):
+def test_build_script_installs_what_a_device_needs(tmp_path):
     project = tmp_path / "project"
     file = two_inputs(tmp_path)
     np.save(tmp_path / "image.npy", np.ones((1, 3, 8, 8), np.float32))
@@ -407,13 +395,11 @@ def test_build_script_installs_what_a_device_needs(tmp_path, monkeypatch):
     machine = os.uname().machine
     if not (project / f"libs/Linux/{machine}/librknnrt.so").exists():
         pytest.skip("the runtime in use was not found as a file")
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    if shutil.which("cmake") is None:
-        pytest.skip("no cmake")
-    if shutil.which("ninja"):
-        monkeypatch.setenv("CMAKE_GENERATOR", "Ninja")
+    environment = environment_with_cmake()
     command = ["sh", project / "build-linux.sh", "--", "-DCMAKE_CXX_FLAGS=-O0", "-DRKNN_APP_LINKS_JPEG=OFF"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path, env=environment
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     installed = (project / f"install/linux_{machine}").rename(tmp_path / "device")
     shutil.rmtree(project)
@@ -438,7 +424,7 @@ def test_project_on_a_board(tmp_path):
     options = [f"-DRKNN_RUNTIME_DIR={Path(library).parent}", f"-DCMAKE_CXX_COMPILER={compiler}"]
     if runner:
         options += ["-DCMAKE_SYSTEM_NAME=Linux", "-DCMAKE_SYSTEM_PROCESSOR=aarch64"]
-    program = [*runner, str(cmake(project, *options))]
+    program = [*runner, str(build_program(project, *options))]
     printed = run(program, project, ["data/inputs/picture.bmp"])
     assert re.findall(r"cosine similarity: (\S+)", printed) == ["1.000000"] * 2
     for name in ("scores", "pooled"):

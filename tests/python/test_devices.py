@@ -1,45 +1,22 @@
 """Devices: a machine that runs `openrknn serve`, met through rknn.api, and what is said where there is none."""
 
 import os
-import queue
-import signal
 import stat
 import subprocess
-import threading
 
 import numpy as np
 import pytest
 
 pytest.importorskip("openrknn._core")
 import small_models  # noqa: E402
+from device_server import DeviceServer  # noqa: E402
 from tools_of_the_build import command_line  # noqa: E402
-
-
-class Server:
-    """One `openrknn serve` on a free port of this machine."""
-
-    def __init__(self, folder, *arguments):
-        self.process = subprocess.Popen(
-            [*command_line(), "serve", "--port", "0", "--models", str(folder), *arguments],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        lines = queue.Queue()
-        threading.Thread(target=lambda: lines.put(self.process.stdout.readline()), daemon=True).start()
-        line = lines.get(timeout=60)
-        assert line.startswith("listening on http://127.0.0.1:"), self.process.stderr.read()
-        self.address = line.rsplit("/", 1)[1].strip()
-        self.folder = folder
-
-    def stop(self):
-        self.process.send_signal(signal.SIGINT)
-        assert self.process.wait(timeout=60) == 0, self.process.stderr.read()
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    running = Server(tmp_path_factory.mktemp("models"), "--name", "bench-1")
-    yield running
-    running.stop()
+    with DeviceServer(tmp_path_factory.mktemp("models"), "--name", "bench-1") as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)
@@ -124,8 +101,7 @@ def test_versions_name_the_server_and_its_runtime(rknn, cnn, dataset, server):
 
 @pytest.mark.proves("accuracy_analysis.target", "accuracy_analysis.device_id")
 def test_an_analysis_compares_two_devices(rknn, cnn, dataset, server, tmp_path, capsys):
-    second = Server(tmp_path / "second-models", "--name", "bench-2")
-    try:
+    with DeviceServer(tmp_path / "second-models", "--name", "bench-2") as second:
         instance = built(rknn, cnn, dataset)
         path = tmp_path / "sample.npy"
         np.save(path, image().transpose(0, 3, 1, 2))
@@ -137,8 +113,6 @@ def test_an_analysis_compares_two_devices(rknn, cnn, dataset, server, tmp_path, 
             tables.append(capsys.readouterr().out)
             assert (folder / "runtime/npy/scores.npy").exists()
             assert np.load(folder / "runtime/npy/scores.npy").shape == (1, 10)
-    finally:
-        second.stop()
     assert tables[0] == tables[1]
     assert "runtime_error" in tables[0] and "single_sim" in tables[0]
     row = next(line for line in tables[0].splitlines() if line.startswith("[Gemm] scores"))
@@ -171,7 +145,7 @@ def test_a_server_that_is_not_there_says_which_side_to_look_at(rknn, cnn, datase
 
 
 def test_a_server_that_ends_during_its_use_is_told(rknn, cnn, dataset, tmp_path):
-    going = Server(tmp_path / "models")
+    going = DeviceServer(tmp_path / "models")
     instance = built(rknn, cnn, dataset)
     assert instance.init_runtime(target="rk3588", device_id=going.address) == 0
     going.process.kill()
@@ -288,14 +262,11 @@ def test_known_servers_are_listed_with_what_they_are(rknn, server, monkeypatch):
 def test_tokens_come_from_the_environment(rknn, cnn, dataset, tmp_path, monkeypatch, said):
     secret = tmp_path / "token"
     secret.write_text("correct-horse-battery-staple\n")
-    guarded = Server(tmp_path / "models", "--token-file", str(secret))
-    try:
+    with DeviceServer(tmp_path / "models", "--token-file", secret) as guarded:
         instance = built(rknn, cnn, dataset)
         assert instance.init_runtime(target="rk3588", device_id=guarded.address) == -1
         assert "server.unauthorized" in said()
         monkeypatch.setenv("OPENRKNN_SERVER_TOKEN_FILE", str(secret))
         assert instance.init_runtime(target="rk3588", device_id=guarded.address) == 0
         instance.release()
-    finally:
-        guarded.stop()
     assert os.listdir(tmp_path / "models") == []

@@ -2,9 +2,7 @@
 
 import os
 import re
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,27 +10,12 @@ import pytest
 
 pytest.importorskip("openrknn._core")
 import small_models  # noqa: E402
-from tools_of_the_build import tool  # noqa: E402
+from tools_of_the_build import cmake, tool  # noqa: E402
 
 import openrknn  # noqa: E402
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "session_cpp"
 PROGRAMS = Path(__file__).parents[1] / "capi" / "programs"
-
-
-def cmake(*arguments):
-    beside = Path(sys.executable).with_name("cmake")
-    command = str(beside) if beside.exists() else shutil.which("cmake")
-    if command is None:
-        pytest.skip("no cmake")
-    # Ninja comes with the tests' CMake; make need not be there.
-    environment = dict(os.environ, PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    if shutil.which("ninja", path=environment["PATH"]):
-        environment["CMAKE_GENERATOR"] = "Ninja"
-    done = subprocess.run(
-        [command, *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False, env=environment
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")

@@ -1,19 +1,17 @@
 """`openrknn serve` as other programs meet it: urllib, and tritonclient where it is installed."""
 
 import json
-import queue
-import signal
 import subprocess
 import threading
 import urllib.error
 import urllib.request
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 pytest.importorskip("openrknn._core")
 import small_models  # noqa: E402
+from device_server import DeviceServer  # noqa: E402
 from tools_of_the_build import command_line  # noqa: E402
 
 import openrknn  # noqa: E402
@@ -39,31 +37,12 @@ def expected(models, image):
         return dict(zip(["scores", "pooled"], session.run(None, {"image": image}), strict=True))
 
 
-def start(*arguments):
-    process = subprocess.Popen(
-        [*command_line(), "serve", "--port", "0", *map(str, arguments)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    lines = queue.Queue()
-    threading.Thread(target=lambda: lines.put(process.stdout.readline()), daemon=True).start()
-    line = lines.get(timeout=60)
-    assert line.startswith("listening on http://127.0.0.1:"), process.stderr.read()
-    return process, line.rsplit(" ", 1)[1].strip()
-
-
-def stop(process):
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 0, process.stderr.read()
-
-
 @pytest.fixture(scope="module")
 def server(models):
-    process, url = start("--models", models)
-    waiting = SimpleNamespace(url=url, address=url.removeprefix("http://"))
-    while call(waiting, "GET", "/v2/health/ready", fails=True)[0] != 200:
-        pass
-    yield waiting
-    stop(process)
+    with DeviceServer(models) as running:
+        while call(running, "GET", "/v2/health/ready", fails=True)[0] != 200:
+            pass
+        yield running
 
 
 def call(server, method, path, body=None, headers=None, fails=False):
@@ -212,13 +191,9 @@ def test_the_command_refuses_what_would_be_open_to_all(tmp_path):
 def test_a_token_is_asked_for(models, tmp_path):
     token = "0123456789abcdef0123"
     (tmp_path / "token").write_text(token + "\n")
-    process, url = start("--models", models, "--token-file", tmp_path / "token", "--load-none")
-    try:
-        server = SimpleNamespace(url=url)
+    with DeviceServer(models, "--token-file", tmp_path / "token", "--load-none") as server:
         assert call(server, "GET", "/v2", fails=True)[0] == 401
         assert call(server, "GET", "/v2", headers={"Authorization": "Bearer " + token})[0] == 200
-    finally:
-        stop(process)
 
 
 def test_tritonclient_works_unmodified(server, image, expected):

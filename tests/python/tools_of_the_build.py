@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -36,6 +37,25 @@ def tool(name):
     if not folder:
         pytest.skip("OPENRKNN_TEST_TOOLS names no folder of test programs")
     return str(Path(folder).resolve() / name)
+
+
+def environment_with_cmake():
+    """The environment in which programs find CMake: the tests' own may lie beside Python."""
+    environment = dict(os.environ, PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    if shutil.which("cmake", path=environment["PATH"]) is None:
+        pytest.skip("no cmake")
+    # Ninja comes with the tests' CMake; make need not be there.
+    if shutil.which("ninja", path=environment["PATH"]):
+        environment["CMAKE_GENERATOR"] = "Ninja"
+    return environment
+
+
+def cmake(*arguments):
+    done = subprocess.run(
+        ["cmake", *map(str, arguments)],
+        capture_output=True, text=True, timeout=300, check=False, env=environment_with_cmake(),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def board_program(name, folder="tests"):
