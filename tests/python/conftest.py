@@ -105,6 +105,14 @@ def case(tmp_path, request):
 
 
 @pytest.fixture
+def attention_cache(tmp_path):
+    """The model of the toolkit's example of onnx_edit."""
+    import onnx_edit_models
+
+    return small_models.save(onnx_edit_models.attention_cache(), tmp_path / "concat_block.onnx")
+
+
+@pytest.fixture
 def stub():
     """A fake RKNN runtime; sessions made by it are closed at the end."""
     from stub_runtime import Stub
