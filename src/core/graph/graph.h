@@ -37,7 +37,7 @@ struct Arithmetic {
   bool operator==(const Arithmetic&) const = default;
 };
 
-/// All integers the hardware would be given for one node (npu.md 4.2 and 9). Computed once, in lower().
+/// All integers the hardware would be given for one node (docs/arithmetic.md). Computed once, in lower().
 struct FixedPoint {
   std::vector<uint16_t> channel;  ///< multiplier per output channel, <= 32767; empty = all 1 << channel_shift
   int channel_shift = 14;

@@ -33,7 +33,7 @@ enum class LayoutRule : uint8_t {
   Logical,       ///< needs the logical order (Reshape, MatMul, …)
 };
 
-/// What quantization does with the op (operators.md d).
+/// What quantization does with the op (docs/operators.md).
 enum class QuantRule : uint8_t {
   Compute,  ///< int8 arithmetic with an output range of its own
   Same,     ///< output has the parameters of data input 0

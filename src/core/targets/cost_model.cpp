@@ -20,7 +20,7 @@ constexpr int64_t kProgramBytesPerTile = 1024;
 /// Cores that share a layer meet at its end.
 constexpr double kMeetingMicroseconds = 10;
 
-/// Layers the compiler divides among cores (operators.md b.1): RK3588 and RK3576.
+/// Layers the compiler divides among cores (docs/estimates.md): RK3588 and RK3576.
 bool is_divided(const Graph& graph, const LayerWork& work, const Target& target) {
   if (!target.core_mask) return false;
   const std::string& op = graph[work.node].op;

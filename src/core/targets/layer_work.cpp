@@ -26,8 +26,8 @@ bool is_move(std::string_view op) { return std::ranges::find(kMoves, op) != kMov
 struct Lanes {
   int64_t in, out;
 };
-/// Lanes of input and output channels the multipliers of a core stand in: npu.md 1.2's arrays, 32 inputs wide. Sixteen
-/// bits take two multipliers.
+/// Lanes of input and output channels the multipliers of a core stand in: 32 inputs wide (RK3588's 1024 are 32x32 in
+/// its reference manual). Sixteen bits take two multipliers.
 Lanes lanes_of(const Target& target, DType dtype) {
   return {32, std::max<int64_t>(1, target.macs_per_cycle / 32 / (bit_width(dtype) > 8 ? 2 : 1))};
 }
@@ -86,7 +86,7 @@ class Counter {
                           : cube_bytes(value.shape, dtype, target_);
   }
 
-  /// Conv, ConvTranspose, MatMul: npu.md 6.4's mac and dw, and what the buffer makes it read again.
+  /// Conv, ConvTranspose, MatMul: the steps of docs/estimates.md, and what the buffer makes it read again.
   void count_array(const Node& node, LayerWork& work) const {
     const Shape &x = graph_[node.inputs[0]].shape, &w = graph_[node.inputs[1]].shape,
                 &y = graph_[node.outputs[0]].shape;

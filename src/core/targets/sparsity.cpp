@@ -1,4 +1,4 @@
-// What the NPU takes (toolkit.md 6.9): convolutions over two dimensions, one group, channels that are multiples of 32.
+// What the NPU takes, as documented: convolutions over two dimensions, one group, channels that are multiples of 32.
 #include "core/targets/sparsity.h"
 
 #include <fmt/format.h>

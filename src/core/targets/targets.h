@@ -15,7 +15,7 @@ struct Law {
   std::string_view family;
   int version = 1;
   bool zero_point_before_shift = false;  ///< true: sat(rne(v*M + (zp << S) >> S)); false: sat(rne(v*M >> S) + zp)
-  bool average_half_even = true;         ///< rounding of average pooling (npu.md 9)
+  bool average_half_even = true;         ///< rounding of average pooling
 };
 
 enum class Scheme : uint8_t { W8A8, W8A16, W4A16, W16A16I, W16A16I_DFP };

@@ -84,7 +84,7 @@ rknn_tensor_mem* rknn_create_mem_from_phys(rknn_context ctx, uint64_t phys_addr,
   });
 }
 
-// Supported on no platform (c_api.md).
+// Documented as supported on no platform.
 rknn_tensor_mem* rknn_create_mem_from_mb_blk(rknn_context, void*, int32_t) {
   return guard_memory("rknn_create_mem_from_mb_blk", []() -> std::shared_ptr<MemoryEntry> {
     fail(Code::RuntimeBadArgument, "media buffer blocks are not supported on any platform",

@@ -1,4 +1,4 @@
-// One function a layer type, and the table of them (operators.md a.1).
+// One function a layer type, and the table of them (docs/operators.md, Caffe).
 #pragma once
 
 #include <map>

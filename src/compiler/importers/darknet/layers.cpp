@@ -1,4 +1,4 @@
-// The table of sections (operators.md a.4), and what their functions share.
+// The table of sections (docs/operators.md, DarkNet), and what their functions share.
 #include "compiler/importers/darknet/layers.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,5 @@
-// One function an operator, and the table of them (operators.md a.2). Tensors are NHWC where the operator says so.
+// One function an operator, and the table of them (docs/operators.md, TensorFlow). Tensors are NHWC where the operator
+// says so.
 #pragma once
 
 #include <map>

@@ -1,5 +1,5 @@
-// One function an operator, and the table of them (operators.md a.3). They speak of real numbers and of the source's
-// dimensions; codes and layouts are the importer's and ImageLayout's.
+// One function an operator, and the table of them (docs/operators.md, TFLite). They speak of real numbers and of the
+// source's dimensions; codes and layouts are the importer's and ImageLayout's.
 #pragma once
 
 #include <span>
