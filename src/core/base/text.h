@@ -1,4 +1,4 @@
-// Words as people write them.
+// Words and digits as people write them.
 #pragma once
 
 #include <string>
@@ -6,5 +6,8 @@
 namespace openrknn {
 
 std::string lower_case(std::string text);
+
+/// -1 for what is none, in either case.
+int hex_digit(char);
 
 }  // namespace openrknn

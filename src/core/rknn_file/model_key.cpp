@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "core/base/error.h"
+#include "core/base/text.h"
 #include "core/rknn_file/secret_memory.h"
 
 namespace openrknn {
@@ -18,13 +19,6 @@ namespace {
 constexpr size_t kMostText = 1024;  // digits and white space around them
 constexpr std::string_view kForms = "expected 32 raw bytes or 64 hexadecimal digits";
 constexpr std::string_view kHowToMake = "make a key with: openssl rand -hex 32 > model.key";
-
-int digit_of(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view kSpace = " \t\r\n\f\v";
@@ -37,7 +31,7 @@ std::optional<ModelKey> key_of_digits(std::string_view text) {
   if (digits.size() != 2 * kModelKeyBytes) return std::nullopt;
   std::array<std::byte, kModelKeyBytes> bytes;
   for (size_t i = 0; i < kModelKeyBytes; ++i) {
-    const int high = digit_of(digits[2 * i]), low = digit_of(digits[2 * i + 1]);
+    const int high = hex_digit(digits[2 * i]), low = hex_digit(digits[2 * i + 1]);
     if (high < 0 || low < 0) return std::nullopt;
     bytes[i] = static_cast<std::byte>(high * 16 + low);
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/base/text.h"
 #include "runtime/server/json_body.h"
 #include "runtime/server/model_name.h"
 
@@ -43,13 +44,6 @@ constexpr std::array kRoutes = {
 static_assert(kRoutes.size() == kEndpointCount);
 
 constexpr size_t kMostParts = 8;
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 /// One part of a path with its %41 resolved. Escaped slashes stay within the part: no name has one.
 std::string unescape(std::string_view part) {
