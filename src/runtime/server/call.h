@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "runtime/server/infer_request.h"
+#include "runtime/server/json_body.h"
 #include "runtime/server/service.h"
 
 namespace openrknn::server {
@@ -37,9 +38,7 @@ struct Service::Call {
     respond(std::move(response));
     respond = nullptr;
   }
-  void answer(const nlohmann::ordered_json& body) {
-    answer(Response{.text = body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)});
-  }
+  void answer(const nlohmann::ordered_json& body) { answer(Response{.text = json_text(body)}); }
   void answer_failure(const std::exception_ptr& failure) { answer(error_response(error_of(failure, place()))); }
 
   /// The JSON of the body, an empty object if there is none. Throws Error.

@@ -9,6 +9,7 @@
 #include "core/base/dtype.h"
 #include "core/base/error.h"
 #include "runtime/server/infer_request.h"
+#include "runtime/server/json_body.h"
 
 namespace openrknn::server {
 namespace {
@@ -73,11 +74,11 @@ void append_numbers(const WireTensor& tensor, std::string& text) {
 std::string infer_response_json(const std::string& model, const std::string& id, std::span<const WireTensor> tensors) {
   // Written by hand: a number an element in between would take sixteen times the tensor's memory.
   std::string text = R"({"model_name":)" + json(model).dump() + R"(,"model_version":"1")";
-  if (!id.empty()) text += R"(,"id":)" + json(id).dump(-1, ' ', false, json::error_handler_t::replace);
+  if (!id.empty()) text += R"(,"id":)" + json_text(json(id));
   text += R"(,"outputs":[)";
   for (const WireTensor& tensor : tensors) {
     if (&tensor != tensors.data()) text += ',';
-    text += R"({"name":)" + json(tensor.name).dump(-1, ' ', false, json::error_handler_t::replace);
+    text += R"({"name":)" + json_text(json(tensor.name));
     text += fmt::format(R"(,"datatype":"{}","shape":[{}])", tensor.datatype, fmt::join(tensor.shape, ","));
     if (tensor.binary) {
       text += fmt::format(R"(,"parameters":{{"binary_data_size":{}}}}})", tensor.bytes.size());

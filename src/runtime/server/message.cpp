@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "openrknn/session_types.hpp"
+#include "runtime/server/json_body.h"
 
 namespace openrknn::server {
 namespace {
@@ -67,7 +68,7 @@ Response error_response(const Error& error) {
   response.status = status_of(error.code());
   response.diagnostic = fmt::format("E{:04}", static_cast<int>(error.code()));
   const nlohmann::json body = {{"error", error.what()}, {"code", response.diagnostic}};
-  response.text = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  response.text = json_text(body);
   return response;
 }
 

@@ -62,7 +62,7 @@ void Service::device(const std::shared_ptr<Call>& call) {
       if (!info.target.empty()) cores[info.target] = info.cores.size();
     }
     body["cores"] = cores;
-    return Response{.text = body.dump(-1, ' ', false, json::error_handler_t::replace)};
+    return Response{.text = json_text(body)};
   });
 }
 
@@ -103,7 +103,7 @@ void Service::performance(const std::shared_ptr<Call>& call) {
                     {"total_microseconds", performance.total_microseconds},
                     {"least_microseconds", performance.least_microseconds},
                     {"layers", performance.layers}};
-    return Response{.text = body.dump(-1, ' ', false, json::error_handler_t::replace)};
+    return Response{.text = json_text(body)};
   });
 }
 
