@@ -94,6 +94,8 @@ class Service {
   void say(const std::string&) const;
   /// Runs `work` on a job's thread and responds with what it gives or throws.
   void respond_later(const std::shared_ptr<Call>&, std::function<Response()> work);
+  /// Finds the model and takes the body apart. Throws Error.
+  void read_tensors(Call&) const;
   void run_on(const std::shared_ptr<Session>&, const std::shared_ptr<Call>&);
 
   void server_metadata(const std::shared_ptr<Call>&);

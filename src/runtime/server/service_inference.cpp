@@ -49,10 +49,14 @@ Response outputs_response(const ServedModel& model, const InferRequest& request,
 
 }  // namespace
 
-void Service::infer(const std::shared_ptr<Call>& call) {
-  call->model = loaded(call->name());
+void Service::read_tensors(Call& call) const {
+  call.model = loaded(call.name());
   const RequestLimits limits{.tensor_bytes = static_cast<size_t>(options_.max_request_bytes)};
-  call->parsed = parse_infer_request(call->request.body.bytes(), call->request.head.json_bytes, limits);
+  call.parsed = parse_infer_request(call.request.body.bytes(), call.request.head.json_bytes, limits);
+}
+
+void Service::infer(const std::shared_ptr<Call>& call) {
+  read_tensors(*call);
   if (const std::shared_ptr<Session> session = call->model->find_session(call->parsed.core_mask)) {
     return run_on(session, call);
   }
@@ -87,9 +91,7 @@ void Service::run_on(const std::shared_ptr<Session>& session, const std::shared_
 }
 
 void Service::values(const std::shared_ptr<Call>& call) {
-  call->model = loaded(call->name());
-  const RequestLimits limits{.tensor_bytes = static_cast<size_t>(options_.max_request_bytes)};
-  call->parsed = parse_infer_request(call->request.body.bytes(), call->request.head.json_bytes, limits);
+  read_tensors(*call);
   if (call->parsed.outputs.empty()) {
     fail(Code::ServerBadRequest, "'outputs' names no values", "name the values of the model that are wanted");
   }
