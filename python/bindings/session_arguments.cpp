@@ -165,28 +165,25 @@ constexpr const char* kBatchKey = "ztu_modelrt_dispatch_batch";
 }  // namespace
 
 HeldFeed::HeldFeed(nb::handle object, size_t inputs) : feed_(borrow_feed()) {
+  const auto hold_list = [&] {
+    feed_.kind = Feed::Kind::List;
+    const size_t length = nb::len(object);
+    feed_.arrays.resize(length);
+    if (length != inputs) return;
+    for (const nb::handle item : object) hold(item, "");
+  };
   try {
     if (nb::isinstance<nb::dict>(object)) {
       feed_.kind = Feed::Kind::Dict;
       for (const auto [key, value] : nb::borrow<nb::dict>(object)) hold(value, nb::cast<std::string>(nb::str(key)));
     } else if (nb::isinstance<nb::list>(object) || nb::isinstance<nb::tuple>(object)) {
-      feed_.kind = Feed::Kind::List;
-      const size_t length = nb::len(object);
-      feed_.arrays.resize(length);
-      if (length == inputs) {
-        for (const nb::handle item : object) hold(item, "");
-      }
+      hold_list();
     } else if (is_array(object)) {
       feed_.kind = Feed::Kind::Single;
       feed_.arrays.resize(1);
       if (inputs == 1) hold(object, "");
     } else if (PySequence_Check(object.ptr()) != 0 && !nb::isinstance<nb::bytes>(object)) {
-      feed_.kind = Feed::Kind::List;
-      const size_t length = nb::len(object);
-      feed_.arrays.resize(length);
-      if (length == inputs) {
-        for (const nb::handle item : object) hold(item, "");
-      }
+      hold_list();
     } else {
       throw SessionError("input_feed must be a numpy array, list/tuple, or dict");
     }
