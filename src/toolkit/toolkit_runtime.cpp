@@ -160,11 +160,11 @@ std::unique_ptr<RemoteDevice> Toolkit::State::open_device(const ArgumentValues& 
 
 void Toolkit::State::make_file() {
   if (!file.empty()) return;
-  MemorySink sink;
+  MemorySink written;
   Model whole = compiled->model;
   whole.remove_weight = whole.compress_weight = false;  // here they are at hand
-  write(whole, sink);
-  file = std::move(sink.data);
+  write(whole, written);
+  file = std::move(written.data);
   key_file.clear();
 }
 
