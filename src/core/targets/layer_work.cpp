@@ -102,8 +102,9 @@ class Counter {
       const int64_t in = x[1], out = y[1], taps = element_count(w) / std::max<int64_t>(1, w[0] * w[1]);
       const int64_t pixels = element_count(transposed ? x : y) / std::max<int64_t>(1, transposed ? in : out);
       if (group > 1 && group == in) {
-        // One input lane a channel: two rows of weights stand side by side.
-        work.array_steps = static_cast<double>(pixels * taps) * static_cast<double>(ceil_div(out, 2 * lanes.in));
+        // One input lane a channel: two rows of weights stand side by side, where there are as many multipliers.
+        const int64_t channels = std::min(2 * lanes.in, lanes.in * lanes.out);
+        work.array_steps = static_cast<double>(pixels * taps) * static_cast<double>(ceil_div(out, channels));
       } else {
         // Pixels of few channels are read with their neighbours in the row.
         const bool few = in <= 4 && x.size() == 4;
@@ -113,6 +114,7 @@ class Counter {
       }
     }
     if (types_.sparse && why_dense(graph_, node).empty()) {
+      work.sparse = true;
       work.array_steps /= 2;
       // Half of the weights, and two bits for each that say where it stood.
       work.weight_bytes = work.weight_bytes / 2 + work.weight_bytes / 8;
@@ -196,6 +198,11 @@ ElementTypes types_of_graph(const Graph& graph, bool sparse) {
   return {.value = [&graph](ValueId id) { return graph[id].dtype; },
           .node = [&graph](NodeId id) { return computing_type(graph, graph[id]); },
           .sparse = sparse};
+}
+
+int64_t products_per_step(const Target& target, DType dtype) {
+  const Lanes lanes = lanes_of(target, dtype);
+  return lanes.in * lanes.out;
 }
 
 int64_t cube_bytes(const Shape& shape, DType dtype, const Target& target) {

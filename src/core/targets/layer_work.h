@@ -25,6 +25,7 @@ struct LayerWork {
   NodePlacement placement;
   NodeId fused_into = NodeId::None;  ///< an Add in the output stage of the layer before it: only its operand is read
   DType dtype = DType::Int8;
+  bool sparse = false;        ///< half of the products are skipped over
   int64_t products = 0;       ///< multiplications as written
   double array_steps = 0;     ///< clock cycles of one core's multipliers, all lanes busy or not
   int64_t results = 0;        ///< elements through the output stage
@@ -39,6 +40,9 @@ struct LayerWork {
 
 /// In execution order, one per live node.
 std::vector<LayerWork> work_of(const Graph&, const Target&, const ElementTypes&);
+
+/// Products of one step of one core's multipliers with every lane busy, of dense weights.
+int64_t products_per_step(const Target&, DType);
 
 /// Bytes of a tensor as the NPU keeps it: channels filled up to the cube's (docs/targets.md).
 int64_t cube_bytes(const Shape&, DType, const Target&);
