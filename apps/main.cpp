@@ -281,6 +281,8 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only wh
   estimate_verb->add_option("--cores", estimating.cores, "NPU cores that share a run")->check(CLI::Range(1, 3));
   estimate_verb->add_option("--layers", estimating.layers, "layers to print of a single SoC, slowest first")
       ->check(CLI::NonNegativeNumber);
+  estimate_verb->add_option("--report", estimating.report,
+                            "write an HTML file with a roofline for each SoC (docs/report.md)");
   estimate_verb->add_flag("--json", estimating.json, "as JSON, with every layer's counted work");
 
   ExportOnnxArguments exporting;

@@ -76,6 +76,7 @@ int check(const CheckArguments&);
 struct EstimateArguments {
   TargetRequest request;
   int cores = 1, layers = 20;
+  std::string report;  ///< an HTML file; empty: none
   bool json = false;
 };
 int estimate(const EstimateArguments&);

@@ -7,6 +7,7 @@
 
 #include "bindings/model.h"
 #include "bindings/subjects.h"
+#include "core/base/file.h"
 #include "toolkit/check_targets.h"
 #include "toolkit/evaluation.h"
 #include "toolkit/settings.h"
@@ -26,6 +27,13 @@ TargetRequest request_of(const std::string& path, const std::vector<std::string>
   return request;
 }
 
+/// As JSON; `report` is an HTML file to write, about what it calls `title`.
+std::string tell(const std::vector<Estimate>& estimates, const std::string& title,
+                 const std::optional<std::string>& report) {
+  if (report) write_file(*report, estimate_html(title, estimates));
+  return estimate_json(estimates);
+}
+
 }  // namespace
 
 void bind_estimates(nb::module_& module) {
@@ -40,14 +48,18 @@ void bind_estimates(nb::module_& module) {
   module.def(
       "estimate_targets",
       [](const std::string& path, const std::vector<std::string>& targets, const std::optional<std::string>& quantize,
-         const std::vector<Shape>& shapes,
-         int cores) { return estimate_json(estimate(request_of(path, targets, quantize, shapes), cores)); },
+         const std::vector<Shape>& shapes, int cores, const std::optional<std::string>& report) {
+        const TargetRequest request = request_of(path, targets, quantize, shapes);
+        return tell(estimate(request, cores), request.model.filename().string(), report);
+      },
       nb::arg("path"), nb::arg("targets"), nb::arg("quantize").none(), nb::arg("input_shapes"), nb::arg("cores"),
-      Unlocked());
+      nb::arg("report").none(), Unlocked());
   module.def(
       "estimate_model",
-      [](const PyModel& model, int cores) { return estimate_json({estimate_model(model.model, cores)}); },
-      nb::arg("model"), nb::arg("cores"), Unlocked());
+      [](const PyModel& model, int cores, const std::optional<std::string>& report) {
+        return tell({estimate_model(model.model, cores)}, model.facts(report.value_or("")).title, report);
+      },
+      nb::arg("model"), nb::arg("cores"), nb::arg("report").none(), Unlocked());
 }
 
 }  // namespace openrknn::python

@@ -396,15 +396,18 @@ def estimate(
     quantize: str | None = None,
     cores: int = 1,
     input_shapes: Sequence[Sequence[int]] | None = None,
+    report: PathLike | None = None,
 ) -> list[dict[str, Any]]:
     """How long SoCs would take for a model and how much memory, one dict a SoC: estimates, not measurements.
 
     model: a model file, or a compiled model (then on its own target). target, quantize: as in check(). cores: that share
-    a run. Each dict has milliseconds, frames_per_second, weight_bytes, feature_bytes, memory_bytes, calibrated (False:
-    no rates of the SoC are public), and layers (docs/estimates.md). Raises openrknn.Error.
+    a run. report: an HTML file to write, with a roofline for each SoC (docs/report.md). Each dict has milliseconds,
+    frames_per_second, weight_bytes, feature_bytes, memory_bytes, calibrated (False: no rates of the SoC are public), and
+    layers (docs/estimates.md). Raises openrknn.Error.
     """
+    page = None if report is None else os.fspath(report)
     if isinstance(model, _core.Model):
-        return json.loads(_core.estimate_model(model, cores))["targets"]
+        return json.loads(_core.estimate_model(model, cores, page))["targets"]
     targets = [target] if isinstance(target, str) else list(target or [])
     shapes = [list(shape) for shape in input_shapes or []]
-    return json.loads(_core.estimate_targets(os.fspath(model), targets, quantize, shapes, cores))["targets"]
+    return json.loads(_core.estimate_targets(os.fspath(model), targets, quantize, shapes, cores, page))["targets"]

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/targets/targets.h"
+#include "toolkit/evaluation.h"
 #include "toolkit/layer_analysis.h"
 
 namespace openrknn {
@@ -76,7 +77,8 @@ DiagnosedModel diagnose_model(const AnalysisRequest& request, const BuildFacts& 
                 .findings = result.findings,
                 .set_findings = result.calibration_set,
                 .warnings = result.warnings,
-                .search = facts.search};
+                .search = facts.search,
+                .speed = {roofline_of(estimate_model(request.model))}};
   for (int64_t i = 0; i < request.samples.count(); ++i) report.samples.push_back(request.samples.describe(i));
   result.html = report_html(report);
   finish_files(request, result.analysis);

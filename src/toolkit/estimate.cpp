@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "compiler/analysis/report/report.h"
 #include "core/graph/custom.h"
 
 namespace openrknn {
@@ -110,6 +111,16 @@ std::string estimate_json(const std::vector<Estimate>& estimates) {
                     {"layers", std::move(layers)}});
   }
   return Json{{"estimate", true}, {"targets", std::move(rows)}}.dump(2) + "\n";
+}
+
+Roofline roofline_of(const Estimate& estimate) {
+  return roofline_of(estimate.cost, *estimate.graph, *estimate.target, estimate.build, estimate.cores);
+}
+
+std::string estimate_html(const std::string& model, const std::vector<Estimate>& estimates) {
+  std::vector<Roofline> speed;
+  for (const Estimate& estimate : estimates) speed.push_back(roofline_of(estimate));
+  return speed_html(model, speed);
 }
 
 }  // namespace openrknn

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "core/targets/cost_model.h"
+#include "core/targets/roofline.h"
 #include "toolkit/target_view.h"
 
 namespace openrknn {
@@ -28,5 +28,8 @@ std::vector<Estimate> estimate(const TargetRequest&, int cores = 0);
 std::string estimate_text(const std::vector<Estimate>&, size_t layers = 20);
 /// With every layer's counted work.
 std::string estimate_json(const std::vector<Estimate>&);
+/// An HTML file with a roofline for each SoC (docs/report.md).
+std::string estimate_html(const std::string& model, const std::vector<Estimate>&);
+Roofline roofline_of(const Estimate&);
 
 }  // namespace openrknn

@@ -67,7 +67,7 @@ Estimate estimate_model(const Model& model, int cores) {
   const auto graph = std::make_shared<const Graph>(model.variants.front());
   const int used = std::clamp(cores, 1, target.cores);
   return {.target = &target,
-          .build = model.target,
+          .build = build_of(*graph),
           .cores = used,
           .calibrated = cost_parameters_of(target).calibrated,
           .cost = cost_of_model(*graph, target, types_of_graph(*graph, model.sparse), used),

@@ -12,18 +12,6 @@
 namespace openrknn {
 namespace {
 
-std::string build_of(const Graph& graph) {
-  bool has_codes = false, has_halves = false, has_words = false;
-  for (const NodeId id : graph.order()) {
-    const DType dtype = computing_type(graph, graph[id]);
-    has_codes = has_codes || dtype == DType::Int8;
-    has_words = has_words || dtype == DType::Int16;
-    has_halves = has_halves || (dtype == DType::Float16 && graph[id].op != "Convert");
-  }
-  const std::string_view base = has_codes ? "int8" : has_words ? "int16" : "float16";
-  return fmt::format("{}{}", base, has_halves && base != "float16" ? " and float16" : "");
-}
-
 TargetViews view_compiled(const TargetRequest& request) {
   const auto model = std::make_shared<const Model>(read(MappedFile::open(request.model)));
   TargetViews result{.graph = {model, &model->variants.front()}};
@@ -36,6 +24,18 @@ TargetViews view_compiled(const TargetRequest& request) {
 }
 
 }  // namespace
+
+std::string build_of(const Graph& graph) {
+  bool has_codes = false, has_halves = false, has_words = false;
+  for (const NodeId id : graph.order()) {
+    const DType dtype = computing_type(graph, graph[id]);
+    has_codes = has_codes || dtype == DType::Int8;
+    has_words = has_words || dtype == DType::Int16;
+    has_halves = has_halves || (dtype == DType::Float16 && graph[id].op != "Convert");
+  }
+  const std::string_view base = has_codes ? "int8" : has_words ? "int16" : "float16";
+  return fmt::format("{}{}", base, has_halves && base != "float16" ? " and float16" : "");
+}
 
 std::vector<const Target*> targets_named(const std::vector<std::string>& names) {
   std::vector<const Target*> targets;

@@ -35,6 +35,9 @@ struct TargetViews {
 /// Throws Error: what the importer says, ConfigUnknownPlatform, ConfigUnsupported for a scheme no SoC asked for has.
 TargetViews view_targets(const TargetRequest&);
 
+/// What a compiled graph computes in: "int8 and float16".
+std::string build_of(const Graph&);
+
 /// Rows of the targets table by name, "all" being all; throws Error naming all unknown ones.
 std::vector<const Target*> targets_named(const std::vector<std::string>&);
 

@@ -4,12 +4,10 @@
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
 #include <cmath>
 #include <map>
-#include <nlohmann/json.hpp>
 
-#include "compiler/analysis/report/template.h"
+#include "compiler/analysis/report/page.h"
 #include "core/base/version.h"
 #include "core/executor/needed_nodes.h"
 #include "core/graph/custom.h"
@@ -17,16 +15,6 @@
 namespace openrknn {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-/// Six digits: more would only make the file larger.
-Json number(double value) {
-  if (!std::isfinite(value)) return nullptr;
-  const std::string text = fmt::format("{:.6g}", value);
-  double rounded = 0;
-  std::from_chars(text.data(), text.data() + text.size(), rounded);
-  return rounded;
-}
 /// Infinity and NaN, which JSON lacks, as words.
 Json decibel(double value) {
   if (std::isnan(value)) return "NaN";
@@ -85,7 +73,8 @@ class Writer {
     return {{"model", report_.model}, {"version", version()}, {"diagnosed", report_.recipe != nullptr},
             {"facts", facts},         {"outputs", outputs()}, {"warnings", report_.warnings},
             {"findings", findings()}, {"set", set()},         {"samples", samples()},
-            {"layers", layers()},     {"graph", graph()},     {"search", search()}};
+            {"layers", layers()},     {"graph", graph()},     {"search", search()},
+            {"speed", speed()}};
   }
 
  private:
@@ -104,6 +93,12 @@ class Writer {
             {"trials", found.trials},
             {"chosen", found.chosen},
             {"points", points}};
+  }
+
+  Json speed() const {
+    Json list = Json::array();
+    for (const Roofline& roofline : report_.speed) list.push_back(json_of(roofline));
+    return list;
   }
 
   Json outputs() const {
@@ -219,28 +214,8 @@ class Writer {
   std::map<std::string, size_t, std::less<>> row_of_;  // by value of the built graph
 };
 
-/// Nothing in a name can end the element the data stands in, or begin a comment there.
-std::string safe_in_script(const std::string& json) {
-  std::string safe;
-  for (const char c : json) {
-    if (c == '<') {
-      safe += "\\u003c";
-    } else {
-      safe += c;
-    }
-  }
-  return safe;
-}
-
 }  // namespace
 
-std::string report_html(const Report& report) {
-  // Names are bytes of somebody else's file: what is not UTF-8 is shown as such.
-  const std::string json = Writer(report).all().dump(-1, ' ', false, Json::error_handler_t::replace);
-  constexpr std::string_view kPlace = "/*DATA*/null";
-  std::string html(kReportTemplate);
-  html.replace(html.find(kPlace), kPlace.size(), safe_in_script(json));
-  return html;
-}
+std::string report_html(const Report& report) { return fill_page(Writer(report).all()); }
 
 }  // namespace openrknn

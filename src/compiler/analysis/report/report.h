@@ -9,6 +9,7 @@
 
 #include "compiler/analysis/calibration_set.h"
 #include "compiler/analysis/diagnosis/diagnosis.h"
+#include "core/targets/roofline.h"
 
 namespace openrknn {
 
@@ -63,9 +64,12 @@ struct Report {
   std::vector<std::string> samples = {};   ///< names of those analyzed
   std::vector<std::string> warnings = {};  ///< NaN and infinity, what could not be tried
   std::optional<TradeOff> search = {};
+  std::vector<Roofline> speed = {};  ///< estimated, of the target built for
 };
 
 /// The file. Equal inputs give equal bytes.
 std::string report_html(const Report&);
+/// Likewise a file of nothing but estimated speed, on one target or several.
+std::string speed_html(const std::string& model, const std::vector<Roofline>&);
 
 }  // namespace openrknn
