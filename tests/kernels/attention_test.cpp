@@ -32,7 +32,7 @@ TEST(Attention, KeepsScoresInFloat32BetweenHalves) {
   // 2049 and 2050 are not both halves: rounded to them, they would tie.
   expect_result(R"(
 %q : f16[1,2] = {1, 1}
-%k : f16[2,2] = {2048, 1, 2048, 129}
+%k : f16[2,2] = {2048, 2048, 1, 129}
 %v : f16[2,1] = {1, 3}
 %y = Attention(%q, %k, %v) {scale=1}
 %e : f16[1,1] = {3})");
@@ -62,7 +62,7 @@ Case attention(const Heads& h, DType dtype, Random& random, float spread) {
   c.node.name = c.node.op = "Attention";
   c.node.attributes["scale"] = 1 / std::sqrt(static_cast<double>(h.size));
   c.inputs = {random.reals(dtype, with(h.batch, h.queries, h.size), spread),
-              random.reals(dtype, with(h.batch, h.keys, h.size), spread),
+              random.reals(dtype, with(h.batch, h.size, h.keys), spread),
               random.reals(dtype, with(h.batch, h.keys, h.values))};
   if (!h.mask.empty()) c.inputs.push_back(random.reals(dtype, h.mask, spread));
   c.constant.assign(c.inputs.size(), false);
@@ -119,7 +119,7 @@ TEST(Attention, HasTheBitsOfItsPartsInFloat32) {
   const Shape scores = with(h.batch, h.queries, h.keys);
   const Tensor keys =
       run_op("Transpose", {{"perm", std::vector<int64_t>{0, 1, 3, 2}}}, {c.inputs[1]}, with(h.batch, h.size, h.keys));
-  const Tensor product = run_op("MatMul", {}, {c.inputs[0], keys}, scores);
+  const Tensor product = run_op("MatMul", {}, {c.inputs[0], c.inputs[1]}, scores);
   const Tensor scaled = run_op("Mul", {}, {product, Tensor::from<float>({}, {static_cast<float>(scale)})}, scores);
   const Tensor masked = run_op("Add", {}, {scaled, c.inputs[3]}, scores);
   const Tensor weights = run_op("Softmax", {{"axis", int64_t{3}}}, {masked}, scores);

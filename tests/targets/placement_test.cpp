@@ -116,7 +116,7 @@ TEST(LayerWork, LanesAreFilledUpAndFewChannelsShareTheRow) {
 }
 
 const std::string kAttention =
-    "input %q : f32[2,3,65,40]\ninput %k : f32[2,3,70,40]\ninput %v : f32[2,3,70,33]\n"
+    "input %q : f32[2,3,65,40]\ninput %k : f32[2,3,40,70]\ninput %v : f32[2,3,70,33]\n"
     "%y : f32[2,3,65,33] = Attention(%q, %k, %v) {scale=1}\noutput %y\n";
 
 TEST(Placement, AttentionAsOneLayerIsForTheNpusThatKeepItsScores) {

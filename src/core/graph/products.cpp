@@ -5,7 +5,7 @@ namespace openrknn {
 int64_t products_of(const Graph& graph, const Node& node) {
   if (node.op == "Attention") {
     const Shape &q = graph[node.inputs[0]].shape, &keys = graph[node.inputs[1]].shape;
-    return (element_count(q) + element_count(graph[node.outputs[0]].shape)) * keys[keys.size() - 2];
+    return (element_count(q) + element_count(graph[node.outputs[0]].shape)) * keys.back();
   }
   if (node.op != "Conv" && node.op != "ConvTranspose" && node.op != "MatMul") return 0;
   const Shape &x = graph[node.inputs[0]].shape, &w = graph[node.inputs[1]].shape, &y = graph[node.outputs[0]].shape;

@@ -1,6 +1,5 @@
 // Layers with weights, windows, normalizations and reductions.
 #include <algorithm>
-#include <numeric>
 #include <optional>
 
 #include "compiler/exporters/onnx/operators.h"
@@ -71,12 +70,8 @@ void matmul(Emission& e) {
 
 /// Written out: readers have known its parts since opset 1, and quantizers look for MatMul.
 void attention(Emission& e) {
-  std::vector<int64_t> perm(static_cast<size_t>(e.rank(1)));
-  std::iota(perm.begin(), perm.end(), 0);
-  std::swap(perm[perm.size() - 2], perm.back());
-  const std::string keys = e.emit("Transpose", {e.in(1)}, {{"perm", perm}});
   const std::string scale = e.number(e.real("scale", 1), DType::Float32, "scale");
-  std::string scores = e.emit("Mul", {e.emit("MatMul", {e.in(0), keys}), scale});
+  std::string scores = e.emit("Mul", {e.emit("MatMul", {e.in(0), e.in(1)}), scale});
   if (e.has(3)) scores = e.emit("Add", {scores, e.in(3)});
   e.produce("MatMul", {e.emit("Softmax", {scores}, {{"axis", int64_t{-1}}}), e.in(2)});
 }

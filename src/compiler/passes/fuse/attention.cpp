@@ -1,7 +1,6 @@
 // enable_flash_attention: Softmax(queries · keys, scaled, plus a mask) · values as one layer, whose scores never leave
 // the chip (FlashAttention-2, arXiv 2307.08691). Asked for only: what was int8 on both sides is float16 then.
 #include <algorithm>
-#include <numeric>
 
 #include "compiler/passes/match.h"
 #include "compiler/passes/passes.h"
@@ -37,32 +36,6 @@ bool takes_mask(const Graph& graph, ValueId mask, size_t rank) {
   return !has_batch || shape[rank - 2] == 1;
 }
 
-/// [batch…, size, keys] as [batch…, keys, size]: merge_transposes joins this one with the one before it.
-ValueId turned(Graph& graph, ValueId keys, const std::vector<int32_t>& origins) {
-  Shape shape = graph[keys].shape;
-  std::vector<int64_t> perm(shape.size());
-  std::iota(perm.begin(), perm.end(), 0);
-  std::swap(perm[perm.size() - 2], perm.back());
-  const NodeId before = producer(graph, keys, "Transpose");
-  if (before != NodeId::None && ints_attribute(graph[before].attributes, "perm") == perm) {
-    return graph[before].inputs[0];
-  }
-  std::swap(shape[shape.size() - 2], shape.back());
-  Value value;
-  value.name = graph[keys].name + "_turned";
-  value.dtype = graph[keys].dtype;
-  value.shape = shape;
-  Node node;
-  node.op = "Transpose";
-  node.inputs = {keys};
-  node.attributes = {{"perm", perm}};
-  node.outputs = {graph.add(std::move(value))};
-  node.origins = origins;
-  const ValueId result = node.outputs[0];
-  graph.add(std::move(node));
-  return result;
-}
-
 bool fuse(Graph& graph, ValueId result, const Match& match, const PassContext& context) {
   const ValueId q = match["q"], keys = match["keys"], values = match["values"];
   const Shape shape = graph[q].shape;
@@ -82,13 +55,9 @@ bool fuse(Graph& graph, ValueId result, const Match& match, const PassContext& c
   Node node;
   node.op = "Attention";
   node.attributes = {{"scale", *scale}};
-  node.inputs = {q, turned(graph, keys, graph[softmax].origins), values};
+  node.inputs = {q, keys, values};
   if (masked) node.inputs.push_back(match["mask"]);
   replace(graph, match, result, std::move(node));
-  const NodeId turn = graph[keys].producer;  // of keys as they are: nobody turns them any more
-  if (turn != NodeId::None && graph.users(keys).empty() && !graph.is_output(keys)) {
-    graph.absorb(turn, std::span(&graph[result].producer, 1));
-  }
   return true;
 }
 

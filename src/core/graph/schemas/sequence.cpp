@@ -72,7 +72,7 @@ void infer_attention(Inference& inference) {
     return shape;
   };
   const int64_t queries = q[q.size() - 2], keys = v[v.size() - 2];
-  require_extents(inference, 1, "key", with(keys, q.back()));
+  require_extents(inference, 1, "key", with(q.back(), keys));
   require_extents(inference, 2, "value", with(keys, v.back()));
   if (inference.has(3)) {
     const Shape scores = with(queries, keys);

@@ -50,30 +50,14 @@ struct Rows {
     for (int64_t i = 0; i < count; ++i) to[i] += columns;
   }
 };
-void multiply(const AttentionState& s, Rows& rows, int64_t depth, std::byte* scratch) {
-  s.product.run({.rows = rows.from,
-                 .row_count = rows.count,
-                 .depth = depth,
-                 .panel = scratch_at<float>(scratch, s.panel_at),
-                 .outputs = rows.to,
-                 .partial = scratch + s.partial_at});
-  rows.advance(s.product.columns());
-}
-
-void score(const AttentionState& s, std::span<const Buffer> buffers, int64_t matrix, Rows& rows, std::byte* scratch) {
-  const int64_t columns = s.product.columns();
+/// Packs `count` columns from `first` on of a matrix of `rows` rows, zeros behind them.
+void pack(const AttentionState& s, const Buffer& from, int64_t matrix_at, int64_t rows, int64_t width, int64_t first,
+          std::byte* scratch) {
+  const int64_t columns = s.product.columns(), count = std::min(columns, width - first);
   float *panel = scratch_at<float>(scratch, s.panel_at), *line = scratch_at<float>(scratch, s.line_at);
-  for (int64_t first = 0; first < s.keys; first += columns) {
-    const int64_t count = std::min(columns, s.keys - first);
-    for (int64_t m = 0; m < columns; ++m) {
-      if (m >= count) {  // columns that nobody reads
-        for (int64_t d = 0; d < s.size; ++d) panel[d * columns + m] = 0;
-        continue;
-      }
-      const float* key = floats(s, buffers[1], (matrix * s.keys + first + m) * s.size, s.size, line);
-      for (int64_t d = 0; d < s.size; ++d) panel[d * columns + m] = key[d];
-    }
-    multiply(s, rows, s.size, scratch);
+  for (int64_t row = 0; row < rows; ++row, panel += columns) {
+    std::copy_n(floats(s, from, matrix_at + row * width + first, count, line), count, panel);
+    std::fill(panel + count, panel + columns, 0.0f);
   }
 }
 
@@ -91,17 +75,18 @@ void soften(const AttentionState& s, std::span<const Buffer> buffers, int64_t ro
   s.loops->softmax(scores, scores, s.keys);
 }
 
-void join(const AttentionState& s, std::span<const Buffer> buffers, int64_t matrix, Rows& rows, std::byte* scratch) {
-  const int64_t columns = s.product.columns();
-  float *panel = scratch_at<float>(scratch, s.panel_at), *line = scratch_at<float>(scratch, s.line_at);
-  for (int64_t first = 0; first < s.value_size; first += columns) {
-    const int64_t count = std::min(columns, s.value_size - first);
-    for (int64_t m = 0; m < s.keys; ++m) {
-      const float* value = floats(s, buffers[2], (matrix * s.keys + m) * s.value_size + first, count, line);
-      std::copy_n(value, count, panel + m * columns);
-      std::fill(panel + m * columns + count, panel + (m + 1) * columns, 0.0f);
-    }
-    multiply(s, rows, s.keys, scratch);
+/// Rows times a [depth, width] matrix of buffer `from`, panel by panel.
+void multiply(const AttentionState& s, const Buffer& from, int64_t matrix, int64_t depth, int64_t width, Rows rows,
+              std::byte* scratch) {
+  for (int64_t first = 0; first < width; first += s.product.columns()) {
+    pack(s, from, matrix * depth * width, depth, width, first, scratch);
+    s.product.run({.rows = rows.from,
+                   .row_count = rows.count,
+                   .depth = depth,
+                   .panel = scratch_at<float>(scratch, s.panel_at),
+                   .outputs = rows.to,
+                   .partial = scratch + s.partial_at});
+    rows.advance(s.product.columns());
   }
 }
 
@@ -111,13 +96,12 @@ void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile
   const int64_t count = std::min(kBlock, s.queries - begin), row = matrix * s.queries + begin;
   float *scores = scratch_at<float>(scratch, s.scores_at), *results = scratch_at<float>(scratch, s.results_at);
   const float* q = floats(s, buffers[0], row * s.size, count * s.size, scratch_at<float>(scratch, s.input_at));
-  Rows queries(q, s.size, scores, s.padded_keys, count);
-  score(s, buffers, matrix, queries, scratch);
+  multiply(s, buffers[1], matrix, s.size, s.keys, Rows(q, s.size, scores, s.padded_keys, count), scratch);
   for (int64_t i = 0; i < count; ++i) {
     soften(s, buffers, row + i, scores + i * s.padded_keys, scratch_at<float>(scratch, s.line_at));
   }
-  Rows weights(scores, s.padded_keys, results, s.padded_values, count);
-  join(s, buffers, matrix, weights, scratch);
+  multiply(s, buffers[2], matrix, s.keys, s.value_size, Rows(scores, s.padded_keys, results, s.padded_values, count),
+           scratch);
   for (int64_t i = 0; i < count; ++i) {
     const float* from = results + i * s.padded_values;
     const int64_t at = (row + i) * s.value_size;

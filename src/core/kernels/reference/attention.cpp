@@ -1,4 +1,4 @@
-// Attention: per matrix of the batch, queries [N, D], keys [M, D] and values [M, E] give [N, E], float32 throughout.
+// Attention: per matrix of the batch, queries [N, D], keys [D, M] and values [M, E] give [N, E], float32 throughout.
 // Float rule (docs/arithmetic.md): a score is a sum with fma over d ascending, from +0; times scale; plus the mask; the
 // row of scores is made one of Softmax (16 interleaved accumulators); a result is a sum with fma over the keys
 // ascending, from +0, and rounded to the dtype. In float32 these are the bits of MatMul, Mul, Add, Softmax, MatMul.
@@ -60,7 +60,7 @@ void run_block(const AttentionState& s, std::span<const Buffer> buffers, int64_t
     load_floats(input<T>(buffers, 0) + row * s.size, q, s.size);
     for (int64_t m = 0; m < s.keys; ++m) {
       float score = 0;
-      for (int64_t d = 0; d < s.size; ++d) score = std::fma(q[d], k[m * s.size + d], score);
+      for (int64_t d = 0; d < s.size; ++d) score = std::fma(q[d], k[d * s.keys + m], score);
       scores[m] = score * s.scale;
     }
     if (s.masked) add_mask<T>(s, buffers, row, scratch_at<float>(scratch, s.mask_at), scores);
