@@ -9,6 +9,7 @@
 #include "compiler/importers/importer.h"
 #include "compiler/shape_sets.h"
 #include "toolkit/options.h"
+#include "toolkit/setting_values.h"
 
 namespace openrknn {
 
@@ -31,12 +32,5 @@ std::optional<Scheme> scheme_named(std::string_view text);
 ImportOptions make_import_options(std::string_view method, const ArgumentValues& given,
                                   std::vector<std::optional<Tensor>> initial_values,
                                   std::vector<std::string>& warnings);
-
-/// Reads shapes as scripts write them: [[1, 3, 224, 224]], ["1,3,224,224"], or one flat list for one input.
-std::vector<Shape> shapes_of(const ArgumentValue&, std::string_view argument);
-std::vector<std::string> names_of(const ArgumentValue&, std::string_view argument);
-bool bool_of(const ArgumentValue&, std::string_view argument);
-/// rknn_batch_size of `method`: 1 and -1 (an older spelling of None) both mean no batch.
-int64_t batch_of(const ArgumentValue&, std::string_view method);
 
 }  // namespace openrknn
