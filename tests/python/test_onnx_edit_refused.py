@@ -67,6 +67,12 @@ def test_open_dimensions_that_cannot_be_told_apart(tmp_path, equation, problem):
     assert problem in str(raised.value)
 
 
+@pytest.mark.proves(
+    "rknn.utils.onnx_edit.export_path",
+    "rknn.utils.onnx_edit.inputs_transform",
+    "rknn.utils.onnx_edit.outputs_transform",
+    "rknn.utils.onnx_edit.dataset",
+)
 def test_all_problems_of_a_call_come_together_and_it_returns_minus_one(attention_cache, tmp_path, capfd, monkeypatch):
     arguments = {
         "model": attention_cache,

@@ -34,7 +34,7 @@ output %y
 
 constexpr std::string_view kAttention = R"(ir 1
 input %q : f32[2,3,65,40]
-input %k : f32[2,3,70,40]
+input %k : f32[2,3,40,70]
 input %v : f32[2,3,70,33]
 %y : f32[2,3,65,33] = Attention(%q, %k, %v) {scale=1}
 output %y
@@ -144,7 +144,16 @@ TEST(Roofline, WordsSayWhatALayerWaitsFor) {
   const Roofline found = roofline(kConvolutions, "rk3588");
   EXPECT_EQ(layer_of(found, "Conv").limit, "the output stage: the table of SiLU");
   EXPECT_EQ(layer_of(found, "MaxPool").limit, "the output stage: the windows of a pool");
-  EXPECT_EQ(layer_of(found, "MatMul").limit, "the multipliers, nearly all of them busy");
+  EXPECT_EQ(layer_of(found, "MatMul").limit,
+            "memory: mostly inputs, and the buffer is too small to read everything once");
+  const Roofline dense = roofline(R"(ir 1
+input %x : f32[1,64,64,64]
+%w : f32[64,64,3,3] = fill(0.5)
+%y : f32[1,64,64,64] = Conv(%x, %w) {pads=[1,1,1,1]}
+output %y
+)",
+                                  "rk3588");
+  EXPECT_EQ(layer_of(dense, "Conv").limit, "the multipliers, nearly all of them busy");
 }
 
 TEST(Roofline, MultipliersDoNoMoreThanThereAreOfThem) {
