@@ -157,10 +157,10 @@ def test_the_file_keeps_the_format(net, tmp_path):
     done = subprocess.run([command, "inspect", str(path), "--json"], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["inputs"][0]["pixel_format"] == "yv12"
     assert "yv12 frames" in subprocess.run([command, "inspect", str(path)], capture_output=True, text=True).stdout
-    rgb = picture()
+    rgb = picture(HEIGHT // 2, WIDTH // 2).repeat(2, 0).repeat(2, 1)  # one colour a chroma sample
     cv2.imwrite(str(tmp_path / "picture.png"), rgb[:, :, ::-1])
     out = tmp_path / "out"
-    subprocess.run([command, "run", str(path), "-i", str(tmp_path / "picture.png"), "-o", str(out)], check=True)
+    subprocess.run([command, "run", str(path), "-i", str(tmp_path / "picture.png"), "--save", str(out)], check=True)
     result = np.load(next(out.glob("*.npy")))[0].transpose(1, 2, 0)
     assert np.abs(result - cv2.cvtColor(frame_of(rgb, "yv12"), TO_RGB["yv12"])).max() <= 4
     against = subprocess.run([command, "run", str(path), "--against", str(net)], capture_output=True, text=True)
