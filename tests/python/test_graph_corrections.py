@@ -217,16 +217,16 @@ def test_int8_loses_less_with_it(rknn, tmp_path, option, model, config):
 def test_the_class_rescues_a_float_build(rknn, overflowing, tmp_path):
     samples = inputs_for((1, 3, 8, 8))
     listing = write_dataset(tmp_path, samples)
-    outputs = []
+    results = []
     for wanted in (False, True):
         each = rknn()
         assert each.config(target_platform="rk3588", rescue_float16=wanted) == 0
         assert each.load_onnx(str(overflowing)) == 0
-        assert each.build(do_quantization=False, dataset=str(listing)) == 0
-        assert each.export_rknn(str(tmp_path / "net.rknn")) == 0
-        outputs.append(openrknn.load(tmp_path / "net.rknn").run([samples[0]])[0])
-    assert not np.isfinite(outputs[0]).all()
-    assert sqnr(openrknn.import_model(overflowing).run([samples[0]])[0], outputs[1]) > 50
+        results.append(each.build(do_quantization=False, dataset=str(listing)))
+    assert results == [-1, 0]  # weights beyond float16 end the build
+    assert each.export_rknn(str(tmp_path / "net.rknn")) == 0
+    rescued = openrknn.load(tmp_path / "net.rknn").run([samples[0]])[0]
+    assert sqnr(openrknn.import_model(overflowing).run([samples[0]])[0], rescued) > 50
 
 
 # ---- every surface
