@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -32,7 +33,11 @@ int convert(const ConvertArguments& arguments) {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const double megabytes = static_cast<double>(std::filesystem::file_size(output)) / 1e6;
   const std::string& target = toolkit.compiled().model.target;
-  const std::string next = fmt::format("openrknn run {} --against {}", output, building.model);
+  // A model of frames and its source, which takes pictures, have no inputs in common.
+  const std::vector<Port>& inputs = toolkit.compiled().model.inputs;
+  const bool takes_frames = std::ranges::any_of(inputs, [](const Port& port) { return !port.pixel_format.empty(); });
+  const std::string next = takes_frames ? fmt::format("openrknn run {} --input PICTURE", output)
+                                        : fmt::format("openrknn run {} --against {}", output, building.model);
   if (arguments.json) {
     nlohmann::ordered_json json{{"output", output},
                                 {"target", target},

@@ -165,6 +165,9 @@ def test_the_file_keeps_the_format(net, tmp_path):
     assert np.abs(result - cv2.cvtColor(frame_of(rgb, "yv12"), TO_RGB["yv12"])).max() <= 4
     against = subprocess.run([command, "run", str(path), "--against", str(net)], capture_output=True, text=True)
     assert against.returncode == 1 and "yv12 frames" in against.stderr
+    arguments = ["convert", str(net), "-t", "rk3588", "--float", "--inputs-yuv-fmt", "yv12", "-o", str(path)]
+    told = subprocess.run([command, *arguments], capture_output=True, text=True, check=True).stdout
+    assert f"openrknn run {path} --input PICTURE" in told  # not what was refused above
 
 
 def test_other_inputs_stay_as_they_are(tmp_path):
