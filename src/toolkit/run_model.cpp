@@ -113,9 +113,7 @@ SimulatorInput read_input(const std::filesystem::path& path, const Port& port, c
            fmt::format("an image cannot be the input of shape {}", to_string(value.shape)), "give a .npy file");
     }
     if (const PixelFormat* format = find_pixel_format(port.pixel_format)) {
-      const Shape picture = picture_shape(value.shape);
-      const Tensor frame = to_frame(resize_bilinear(read_image(path, false), picture[2], picture[3]), *format);
-      return {frame.reshaped(nhwc), PortLayout::Nhwc, false};
+      return {read_frame(path, *format, value.shape).reshaped(nhwc), PortLayout::Nhwc, false};
     }
     const Tensor image = read_image(path, nhwc[3] == 1);
     const bool fits = image.shape()[0] == nhwc[1] && image.shape()[1] == nhwc[2];

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compiler/dataset/image.h"
+
 namespace openrknn {
 namespace {
 
@@ -44,6 +46,11 @@ Tensor to_frame(const Tensor& picture, const PixelFormat& format) {
     }
   }
   return frame;
+}
+
+Tensor read_frame(const std::filesystem::path& path, const PixelFormat& format, const Shape& frame) {
+  const Shape picture = picture_shape(frame);
+  return to_frame(resize_bilinear(read_image(path, false), picture[2], picture[3]), format);
 }
 
 }  // namespace openrknn

@@ -86,11 +86,9 @@ Complaint check_array_shape(const SampleSpec& spec, const Shape& shape, PortLayo
 
 Tensor load_image(const SampleSpec& spec, const std::filesystem::path& path) {
   if (const PixelFormat* format = find_pixel_format(spec.port.pixel_format)) {
-    const Shape picture = picture_shape(spec.shape);
-    const Tensor frame = to_frame(resize_bilinear(read_image(path, false), picture[2], picture[3]), *format);
-    return to_graph(spec.port, graph_value(spec),
-                    frame.reshaped(expected_shape(spec.port, spec.shape, PortLayout::Nhwc)), PortLayout::Nhwc, false,
-                    Layout::Logical);
+    const Shape nhwc = expected_shape(spec.port, spec.shape, PortLayout::Nhwc);
+    return to_graph(spec.port, graph_value(spec), read_frame(path, *format, spec.shape).reshaped(nhwc),
+                    PortLayout::Nhwc, false, Layout::Logical);
   }
   const int64_t channels = spec.shape[1], height = spec.shape[2], width = spec.shape[3];
   Tensor image = resize_bilinear(read_image(path, channels == 1), height, width);
