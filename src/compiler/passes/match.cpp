@@ -112,6 +112,20 @@ std::optional<Match> match(const Graph& graph, ValueId value, const Pattern& pat
   return std::nullopt;
 }
 
+bool for_each_match(Graph& graph, std::initializer_list<std::string_view> ops, const std::vector<Pattern>& patterns,
+                    const std::function<bool(ValueId result, const Match&)>& change) {
+  bool changed = false;
+  for (const Pattern& pattern : patterns) {
+    const bool here = for_each_node(graph, ops, [&](NodeId id) {
+      const ValueId result = graph[id].outputs[0];
+      const std::optional<Match> found = match(graph, result, pattern);
+      return found && change(result, *found);
+    });
+    changed = here || changed;
+  }
+  return changed;
+}
+
 void replace(Graph& graph, const Match& match, ValueId result, Node becomes) {
   const NodeId root = graph[result].producer;
   graph[root].op = std::move(becomes.op);

@@ -6,6 +6,7 @@
 // Add, Mul, Max and Min match with their operands in either order. A name used twice must be the same value.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -45,6 +46,11 @@ struct Match {
 /// The value as `pattern`, provided nothing outside reads what the expression computes on its way. All values
 /// are floating and not quantized.
 std::optional<Match> match(const Graph&, ValueId, const Pattern&);
+
+/// Tries the patterns one after another on the nodes of these ops, the longest pattern first: what it leaves has less
+/// to match. True if any call of `change` said true.
+bool for_each_match(Graph&, std::initializer_list<std::string_view> ops, const std::vector<Pattern>&,
+                    const std::function<bool(ValueId result, const Match&)>& change);
 
 /// The node that computes `result` gets the op, inputs and attributes of `becomes`, and absorbs the rest of the matched
 /// expression.

@@ -64,17 +64,8 @@ bool fuse(Graph& graph, ValueId result, const Match& match, const PassContext& c
 }  // namespace
 
 bool fuse_attention(Graph& graph, const PassContext& context) {
-  bool changed = false;
-  for (const Pattern& pattern : spellings()) {
-    changed = for_each_node(graph, {"MatMul"},
-                            [&](NodeId id) {
-                              const ValueId result = graph[id].outputs[0];
-                              const std::optional<Match> found = match(graph, result, pattern);
-                              return found && fuse(graph, result, *found, context);
-                            }) ||
-              changed;
-  }
-  return changed;
+  return for_each_match(graph, {"MatMul"}, spellings(),
+                        [&](ValueId result, const Match& match) { return fuse(graph, result, match, context); });
 }
 
 }  // namespace openrknn::passes

@@ -71,18 +71,10 @@ bool fuse(Graph& graph, ValueId result, const Match& match, const PassContext& c
 
 bool fuse_layer_norm(Graph& graph, const PassContext& context) {
   const Pattern core = normalised(), scaled = op("Mul", {core, constant("gamma")});
-  bool changed = false;
-  // The longest first: what it leaves had no gamma or beta.
-  for (const Pattern& pattern : {op("Add", {scaled, constant("beta")}), scaled, core}) {
-    changed = for_each_node(graph, {"Add", "Mul", "Div"},
-                            [&](NodeId id) {
-                              const ValueId result = graph[id].outputs[0];
-                              const std::optional<Match> found = match(graph, result, pattern);
-                              return found && fuse(graph, result, *found, context);
-                            }) ||
-              changed;
-  }
-  return changed;
+  // What a longer one leaves had no gamma or beta.
+  const std::vector<Pattern> spellings = {op("Add", {scaled, constant("beta")}), scaled, core};
+  return for_each_match(graph, {"Add", "Mul", "Div"}, spellings,
+                        [&](ValueId result, const Match& match) { return fuse(graph, result, match, context); });
 }
 
 }  // namespace openrknn::passes
