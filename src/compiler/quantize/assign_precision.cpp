@@ -33,7 +33,7 @@ class Assignment {
         rules_(rules),
         base_(rules.quantize && !is_weight_only(rules.scheme) ? activation_spec(rules.scheme).dtype : DType::Float16),
         order_(golden.order()),
-        left_out_(left_out_at_level(golden, rules.hybrid_level)) {
+        left_out_(left_out_at_level(golden, base_ == DType::Int8 ? rules.hybrid_level : 0)) {
     for (const NodeId id : order_) assign_own(id);
     ask();
   }
@@ -119,7 +119,7 @@ void Assignment::assign_own(NodeId id) {
   if (std::optional<std::string> reason = integer_refusal(golden_, id, base_)) {
     return set(id, DType::Float16, "float16: " + *reason);
   }
-  if (const auto left_out = left_out_.find(id); left_out != left_out_.end() && base_ == DType::Int8) {
+  if (const auto left_out = left_out_.find(id); left_out != left_out_.end()) {
     const DType lifted = target_.float16 ? DType::Float16 : DType::Int16;
     return set(
         id, lifted,

@@ -1,8 +1,6 @@
 #include "compiler/quantize/hybrid_level.h"
 
-#include <algorithm>
 #include <set>
-#include <string_view>
 #include <vector>
 
 #include "compiler/quantize/precision_rules.h"
