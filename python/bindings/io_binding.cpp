@@ -12,22 +12,22 @@
 namespace openrknn::python {
 namespace {
 
-IoKind kind_of(const std::string& text) {
+IoKind io_kind_of(const std::string& text) {
   if (text == "input") return IoKind::Input;
   if (text == "output") return IoKind::Output;
   throw SessionError("io_kind must be 'input' or 'output'");
 }
 
-void construct(DeviceArray* self, PythonSession& session, const std::string& name, const std::string& kind,
-               uint64_t mem_flags) {
-  const IoKind io_kind = kind_of(kind);
+void construct_device_array(DeviceArray* self, PythonSession& session, const std::string& name, const std::string& kind,
+                            uint64_t mem_flags) {
+  const IoKind io_kind = io_kind_of(kind);
   const ReleasedGil release;
   new (self) DeviceArray(session, name, io_kind, mem_flags);
 }
 
 DeviceArray from_fd(PythonSession& session, const std::string& name, const std::string& kind, int fd, uint64_t size,
                     int32_t offset, uintptr_t address) {
-  const IoKind io_kind = kind_of(kind);
+  const IoKind io_kind = io_kind_of(kind);
   const ReleasedGil release;
   return {session, name, io_kind, fd, size, offset, reinterpret_cast<void*>(address)};
 }
@@ -48,7 +48,7 @@ void write(DeviceArray& self, nb::handle array) {
   self.write(held.view());
 }
 
-nb::dict memory_info(const DeviceArray& self) {
+nb::dict device_memory_info(const DeviceArray& self) {
   const DeviceMemoryInfo info = self.memory_info();
   nb::dict result;
   result["device_type"] = "rknpu2";
@@ -73,7 +73,8 @@ nb::dict memory_info(const DeviceArray& self) {
 void bind_io_binding(nb::module_& module) {
   const auto without_gil = nb::call_guard<ReleasedGil>();
   nb::class_<DeviceArray>(module, "DeviceArray")
-      .def("__init__", &construct, nb::arg("session"), nb::arg("name"), nb::arg("io_kind"), nb::arg("mem_flags") = 0)
+      .def("__init__", &construct_device_array, nb::arg("session"), nb::arg("name"), nb::arg("io_kind"),
+           nb::arg("mem_flags") = 0)
       .def_static("from_fd", &from_fd, nb::arg("session"), nb::arg("name"), nb::arg("io_kind"), nb::arg("fd"),
                   nb::arg("size"), nb::arg("offset") = 0, nb::arg("address") = 0)
       .def("read", &read)
@@ -83,7 +84,7 @@ void bind_io_binding(nb::module_& module) {
       .def_prop_ro("name", &DeviceArray::name)
       .def("sync_to_device", &DeviceArray::sync_to_device, without_gil)
       .def("sync_from_device", &DeviceArray::sync_from_device, without_gil)
-      .def("memory_info", &memory_info);
+      .def("memory_info", &device_memory_info);
   nb::class_<IoBinding>(module, "IoBinding")
       .def(
           "__init__",

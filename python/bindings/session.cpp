@@ -68,8 +68,8 @@ uint64_t submit_callback(nb::handle callback, nb::handle user_data, HeldCallback
   }
 }
 
-void construct(PythonSession* self, nb::handle model, nb::handle provider_options, nb::handle warn,
-               const PythonSession* weights) {
+void construct_session(PythonSession* self, nb::handle model, nb::handle provider_options, nb::handle warn,
+                       const PythonSession* weights) {
   if (traffic_has_ended()) throw SessionError("the interpreter is ending: no session can be opened any more");
   SessionOptions options = parse_provider_options(options_of(provider_options));
   options.on_warning = [&](const std::string& text) {
@@ -173,7 +173,7 @@ nb::dict stats(const PythonSession& self) {
   return result;
 }
 
-nb::dict memory_info(const PythonSession& self) {
+nb::dict session_memory_info(const PythonSession& self) {
   MemoryInfo info;
   {
     const ReleasedGil release;
@@ -249,7 +249,7 @@ void bind_session(nb::module_& module) {
       nb::arg("seconds"),
       "Called once, by the exit hook, after all sessions were closed: from now on no callback is called.");
   nb::class_<PythonSession>(module, "Session", nb::is_weak_referenceable())
-      .def("__init__", &construct, nb::arg("model").none(), nb::arg("provider_options").none(), nb::arg("warn"),
+      .def("__init__", &construct_session, nb::arg("model").none(), nb::arg("provider_options").none(), nb::arg("warn"),
            nb::arg("use_weight_from").none())
       .def("run", &run, nb::arg("output_names") = nb::none(), nb::arg("input_feed").none(),
            nb::arg("run_options") = nb::none(),
@@ -300,7 +300,7 @@ void bind_session(nb::module_& module) {
       .def(
           "perf_detail", [](const PythonSession& self) { return self.perf_detail(); }, nb::call_guard<ReleasedGil>(),
           "The runtime's table of layers of the first worker's last run; needs the option collect_perf.")
-      .def("memory_info", &memory_info, "Bytes of one context: weights, internal, total, SRAM.")
+      .def("memory_info", &session_memory_info, "Bytes of one context: weights, internal, total, SRAM.")
       .def(
           "_set_core_mask", [](PythonSession& self, uint32_t mask) { self.set_core_mask(mask); },
           nb::call_guard<ReleasedGil>())

@@ -21,7 +21,7 @@ constexpr FormatRow kFormats[] = {
 };
 
 /// The kind of a struct-module format of one element, 0 for others and for foreign byte order.
-char kind_of(const char* format) {
+char format_kind(const char* format) {
   if (format == nullptr) return 'u';
   if (*format == '@' || *format == '=' || *format == '<') ++format;  // little-endian: all CPUs this runs on
   if (format[0] == '\0' || format[1] != '\0') return 0;
@@ -32,7 +32,7 @@ char kind_of(const char* format) {
 }
 
 const FormatRow* row_of(const Py_buffer& buffer) {
-  const char kind = kind_of(buffer.format);
+  const char kind = format_kind(buffer.format);
   for (const FormatRow& row : kFormats) {
     if (row.kind == kind && row.bytes == buffer.itemsize) return &row;
   }

@@ -27,7 +27,7 @@ ArgumentValue scalar(const std::string& text, bool quoted) {
   return text;
 }
 
-std::optional<double> number(const ArgumentValue& value) {
+std::optional<double> comparable_number(const ArgumentValue& value) {
   if (const bool* b = std::get_if<bool>(&value.data)) return *b;
   if (const int64_t* i = std::get_if<int64_t>(&value.data)) return static_cast<double>(*i);
   if (const double* d = std::get_if<double>(&value.data)) return *d;
@@ -56,7 +56,7 @@ ArgumentValue convert(const YamlNode& node, const std::string& file) {
 }  // namespace
 
 bool ArgumentValue::operator==(const ArgumentValue& other) const {
-  const std::optional<double> a = number(*this), b = number(other);
+  const std::optional<double> a = comparable_number(*this), b = comparable_number(other);
   if (a && b) return *a == *b;
   return data == other.data;
 }

@@ -13,12 +13,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-[[noreturn]] void refuse(const fs::path& path, std::string problem, std::string fix = {}) {
+[[noreturn]] void refuse_folder(const fs::path& path, std::string problem, std::string fix = {}) {
   fail(Code::FileUnwritable, Location{.file = path.string()}, std::move(problem), std::move(fix));
 }
 
 void require(const std::error_code& error, const fs::path& path) {
-  if (error) refuse(path, fmt::format("cannot write the folder: {}", error.message()));
+  if (error) refuse_folder(path, fmt::format("cannot write the folder: {}", error.message()));
 }
 
 /// "demo/" and "." name the folder, not something in it.
@@ -48,11 +48,12 @@ void require_free_folder(const fs::path& path, bool overwrite) {
   const fs::path folder = without_slash(path);
   std::error_code ignored;
   if (!fs::exists(fs::symlink_status(folder, ignored))) return;
-  if (!overwrite) refuse(path, "the folder exists", "choose another one, or pass overwrite=True to replace it");
-  if (!fs::is_directory(folder, ignored)) refuse(path, "this is a file, expected a folder", "choose another name");
+  if (!overwrite) refuse_folder(path, "the folder exists", "choose another one, or pass overwrite=True to replace it");
+  if (!fs::is_directory(folder, ignored))
+    refuse_folder(path, "this is a file, expected a folder", "choose another name");
   if (!fs::is_empty(folder, ignored) && !is_project(folder)) {
-    refuse(path, "the folder holds something else than a generated project, which overwrite=True would delete",
-           "choose another folder, or delete this one yourself");
+    refuse_folder(path, "the folder holds something else than a generated project, which overwrite=True would delete",
+                  "choose another folder, or delete this one yourself");
   }
 }
 

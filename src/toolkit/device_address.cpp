@@ -52,7 +52,7 @@ ProgramResult run_adb(std::vector<std::string> arguments) {
     return result;
   }
   char buffer[4096];
-  for (ssize_t count = 0; (count = read(ends[0], buffer, sizeof buffer)) > 0;) {
+  for (ssize_t count = 0; (count = ::read(ends[0], buffer, sizeof buffer)) > 0;) {
     if (result.text.size() < 1 << 20) result.text.append(buffer, static_cast<size_t>(count));
   }
   close(ends[0]);

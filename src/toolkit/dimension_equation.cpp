@@ -131,7 +131,7 @@ void bind_dimension(const DimensionEquation& equation, size_t index, const Decla
       known = times(known, at->second);
     }
   }
-  const std::string extent = to_string(std::span(&declared, 1));
+  const std::string extent = to_string(std::vector{declared});
   if (unknown.size() > 1) {
     complain(
         fmt::format("has the extent {}, and {} letters have none", extent.substr(1, extent.size() - 2), unknown.size()),
@@ -162,7 +162,7 @@ DimensionGroups apart(const DimensionGroups& groups) {
 
 }  // namespace
 
-std::string to_string(std::span<const DeclaredExtent> shape) {
+std::string to_string(const std::vector<DeclaredExtent>& shape) {
   std::string text = "[";
   for (const DeclaredExtent& each : shape) {
     text += text.size() > 1 ? ", " : "";
@@ -206,7 +206,7 @@ DeclaredExtent BoundEquation::extent_of(const std::string& group) const {
   for (const char letter : group) {
     const auto known = extents.find(letter);
     if (known == extents.end()) return {-1, group.size() == 1 ? dynamic.at(letter).symbol : std::string()};
-    product *= known->second;  // bind() has seen that all of them together fit
+    product *= known->second;  // bind_equation() has seen that all of them together fit
   }
   return {product, {}};
 }
@@ -217,9 +217,9 @@ std::vector<DeclaredExtent> BoundEquation::shape_of(const DimensionGroups& group
   return shape;
 }
 
-std::optional<BoundEquation> bind(const DimensionEquation& equation,
-                                  const std::optional<std::vector<DeclaredExtent>>& declared, const Location& where,
-                                  Diagnostics& problems) {
+std::optional<BoundEquation> bind_equation(const DimensionEquation& equation,
+                                           const std::optional<std::vector<DeclaredExtent>>& declared,
+                                           const Location& where, Diagnostics& problems) {
   if (declared && declared->size() != equation.from.size()) {
     problems.add(Code::ConfigBadValue, where,
                  fmt::format("the equation's left side has {} dimensions, the tensor has {}: {}", equation.from.size(),

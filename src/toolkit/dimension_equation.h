@@ -5,7 +5,6 @@
 
 #include <map>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,7 +32,7 @@ struct DeclaredExtent {
   bool operator==(const DeclaredExtent&) const = default;
 };
 /// "[1, batch, ?]"
-std::string to_string(std::span<const DeclaredExtent>);
+std::string to_string(const std::vector<DeclaredExtent>&);
 
 /// Extents of letters that a run decides.
 struct DynamicLetter {
@@ -52,8 +51,9 @@ struct BoundEquation {
 };
 
 /// `declared` nullopt: nothing is known of the tensor's shape. nullopt after adding every problem.
-std::optional<BoundEquation> bind(const DimensionEquation&, const std::optional<std::vector<DeclaredExtent>>& declared,
-                                  const Location&, Diagnostics&);
+std::optional<BoundEquation> bind_equation(const DimensionEquation&,
+                                           const std::optional<std::vector<DeclaredExtent>>& declared, const Location&,
+                                           Diagnostics&);
 
 /// One reshape or transposition on the way from one side to the other.
 struct DimensionStep {

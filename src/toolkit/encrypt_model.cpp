@@ -13,9 +13,9 @@ namespace openrknn {
 namespace {
 
 // The documented list: runtimes of the others open no encrypted models.
-constexpr std::array<std::string_view, 5> kPlatforms = {"rk3562", "rk3566", "rk3568", "rk3576", "rk3588"};
+constexpr std::array<std::string_view, 5> kEncryptedPlatforms = {"rk3562", "rk3566", "rk3568", "rk3576", "rk3588"};
 
-std::string path_of(const ArgumentValues& values, const std::string& name) {
+std::string optional_path(const ArgumentValues& values, const std::string& name) {
   const ArgumentValue& value = values.at(name);
   if (value.is_none()) return "";
   const auto* text = std::get_if<std::string>(&value.data);
@@ -29,7 +29,7 @@ std::string path_of(const ArgumentValues& values, const std::string& name) {
 void check_platform(const FileDescription& description, Diagnostics& problems) {
   if (!description.ours || description.encryption) return;  // encrypt() has more to say
   const Target* target = find_target(description.runtime_target);
-  if (target != nullptr && std::ranges::find(kPlatforms, target->name) != kPlatforms.end()) return;
+  if (target != nullptr && std::ranges::find(kEncryptedPlatforms, target->name) != kEncryptedPlatforms.end()) return;
   problems.add(Code::ConfigUnsupported, {},
                fmt::format("models for {} cannot be encrypted",
                            target == nullptr ? description.runtime_target : std::string(target->display_name)),
@@ -40,7 +40,8 @@ void check_platform(const FileDescription& description, Diagnostics& problems) {
 
 EncryptRequest encrypt_request(const ArgumentValues& given, std::vector<std::string>& warnings) {
   const ArgumentValues values = check_options("export_encrypted_rknn_model", given, warnings);
-  EncryptRequest request{.input = path_of(values, "input_model"), .output = path_of(values, "output_model")};
+  EncryptRequest request{.input = optional_path(values, "input_model"),
+                         .output = optional_path(values, "output_model")};
   const ArgumentValue& level = values.at("crypt_level");
   const auto* number = std::get_if<int64_t>(&level.data);
   if (number == nullptr) {
@@ -48,7 +49,7 @@ EncryptRequest encrypt_request(const ArgumentValues& given, std::vector<std::str
          fmt::format("export_encrypted_rknn_model: crypt_level: got {}, expected 1, 2 or 3", to_string(level)));
   }
   request.level = *number;
-  const std::string key_file = path_of(values, "key_file");
+  const std::string key_file = optional_path(values, "key_file");
   if (!key_file.empty()) request.key = read_model_key(key_file);
   return request;
 }

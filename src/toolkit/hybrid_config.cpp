@@ -59,11 +59,11 @@ constexpr NumberList kNumberLists[] = {
     {"scale", &TensorParameters::scale},     {"ori_min", &TensorParameters::ori_min},
     {"ori_max", &TensorParameters::ori_max},
 };
-struct Text {
+struct TextKey {
   std::string_view key;
   std::string TensorParameters::*member;
 };
-constexpr Text kTexts[] = {
+constexpr TextKey kTextKeys[] = {
     {"qtype", &TensorParameters::qtype}, {"qmethod", &TensorParameters::qmethod}, {"dtype", &TensorParameters::dtype}};
 
 class Parser {
@@ -148,7 +148,7 @@ class Parser {
     for (size_t i = 0; i + 1 < map.items.size(); i += 2) {
       const std::string& key = map.items[i].text;
       const YamlNode& value = map.items[i + 1];
-      for (const Text& row : kTexts) {
+      for (const TextKey& row : kTextKeys) {
         if (row.key == key) tensor.*row.member = value.text;
       }
       for (const NumberList& row : kNumberLists) {

@@ -11,26 +11,26 @@
 namespace openrknn {
 namespace {
 
-using Json = nlohmann::json;
+using SortedJson = nlohmann::json;
 
 constexpr int kVersion = 1;
 constexpr const char *kHead = "hybrid", *kParameters = "hybrid_parameters", *kCalibration = "hybrid_calibration";
-constexpr int kDeepest = 16;
+constexpr int kDeepestArgument = 16;
 
-Json json_of(const ArgumentValue& value) {
+SortedJson json_of(const ArgumentValue& value) {
   struct Visitor {
-    Json operator()(std::monostate) const { return nullptr; }
-    Json operator()(bool b) const { return b; }
-    Json operator()(int64_t i) const { return i; }
-    Json operator()(double d) const { return d; }
-    Json operator()(const std::string& text) const { return text; }
-    Json operator()(const std::vector<ArgumentValue>& list) const {
-      Json json = Json::array();
+    SortedJson operator()(std::monostate) const { return nullptr; }
+    SortedJson operator()(bool b) const { return b; }
+    SortedJson operator()(int64_t i) const { return i; }
+    SortedJson operator()(double d) const { return d; }
+    SortedJson operator()(const std::string& text) const { return text; }
+    SortedJson operator()(const std::vector<ArgumentValue>& list) const {
+      SortedJson json = SortedJson::array();
       for (const ArgumentValue& item : list) json.push_back(json_of(item));
       return json;
     }
-    Json operator()(const std::map<std::string, ArgumentValue>& map) const {
-      Json json = Json::object();
+    SortedJson operator()(const std::map<std::string, ArgumentValue>& map) const {
+      SortedJson json = SortedJson::object();
       for (const auto& [key, item] : map) json[key] = json_of(item);
       return json;
     }
@@ -38,15 +38,15 @@ Json json_of(const ArgumentValue& value) {
   return std::visit(Visitor{}, value.data);
 }
 
-ArgumentValue value_of(const Json& json, int depth = 0) {
-  if (depth > kDeepest) fail(Code::RknnDamaged, "an argument of config is nested too deeply");
+ArgumentValue value_of(const SortedJson& json, int depth = 0) {
+  if (depth > kDeepestArgument) fail(Code::RknnDamaged, "an argument of config is nested too deeply");
   if (json.is_boolean()) return json.get<bool>();
   if (json.is_number_integer()) return json.get<int64_t>();
   if (json.is_number()) return json.get<double>();
   if (json.is_string()) return json.get<std::string>();
   if (json.is_array()) {
     std::vector<ArgumentValue> list;
-    for (const Json& item : json) list.push_back(value_of(item, depth + 1));
+    for (const SortedJson& item : json) list.push_back(value_of(item, depth + 1));
     return list;
   }
   if (json.is_object()) {
@@ -57,7 +57,7 @@ ArgumentValue value_of(const Json& json, int depth = 0) {
   return {};
 }
 
-Tensor bytes_of(std::string_view text) {
+Tensor section_of(std::string_view text) {
   Tensor bytes(DType::UInt8, {static_cast<int64_t>(text.size())});
   if (!text.empty()) std::memcpy(bytes.mutable_bytes().data(), text.data(), text.size());
   return bytes;
@@ -72,14 +72,14 @@ std::string_view section(const Model& model, const char* name) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-[[noreturn]] void refuse(Code code, const std::filesystem::path& path, const std::string& why) {
+[[noreturn]] void refuse_data(Code code, const std::filesystem::path& path, const std::string& why) {
   fail(code, Location{.file = path.string()},
        fmt::format("the .data file of hybrid quantization cannot be read: {}", why),
        "run hybrid_quantization_step1 again and pass the .data file it writes");
 }
 
 HybridData data_of(Model model) {
-  const Json head = Json::parse(section(model, kHead));
+  const SortedJson head = SortedJson::parse(section(model, kHead));
   if (const int version = head.at("version").get<int>(); version != kVersion) {
     fail(Code::RknnNewerVersion, fmt::format("it has version {}, this build reads version {}", version, kVersion));
   }
@@ -102,9 +102,9 @@ HybridData data_of(Model model) {
 }  // namespace
 
 void write_hybrid_data(const HybridData& data, Sink& sink) {
-  Json config = Json::object();
+  SortedJson config = SortedJson::object();
   for (const auto& [key, value] : data.config) config[key] = json_of(value);
-  const Json head = {
+  const SortedJson head = {
       {"version", kVersion}, {"name", data.name}, {"model_hash", data.model_hash}, {"config", std::move(config)}};
   Model model;
   model.variants = data.goldens;
@@ -114,9 +114,9 @@ void write_hybrid_data(const HybridData& data, Sink& sink) {
   model.source_framework = data.framework;
   model.batch = data.batch;
   model.tool_version = version();
-  model.sections[kHead] = bytes_of(head.dump(-1, ' ', false, Json::error_handler_t::replace));
-  model.sections[kParameters] = bytes_of(data.parameters);
-  model.sections[kCalibration] = bytes_of(to_bytes(data.calibration));
+  model.sections[kHead] = section_of(head.dump(-1, ' ', false, SortedJson::error_handler_t::replace));
+  model.sections[kParameters] = section_of(data.parameters);
+  model.sections[kCalibration] = section_of(to_bytes(data.calibration));
   write(model, sink);
 }
 
@@ -125,9 +125,9 @@ HybridData read_hybrid_data(const std::filesystem::path& path) {
   try {
     return data_of(read(file));
   } catch (const Error& error) {
-    refuse(error.code(), path, error.diagnostics.front().problem);
-  } catch (const Json::exception& error) {
-    refuse(Code::RknnDamaged, path, error.what());
+    refuse_data(error.code(), path, error.diagnostics.front().problem);
+  } catch (const SortedJson::exception& error) {
+    refuse_data(Code::RknnDamaged, path, error.what());
   }
 }
 

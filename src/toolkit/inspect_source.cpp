@@ -16,19 +16,19 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Weights {
+struct WeightTotals {
   int64_t numbers = 0, bytes = 0;
 };
 
 struct SourceFacts {
   std::string_view framework;
   Graph graph;
-  std::map<std::string, int64_t> layers;   ///< by operator of the source
-  std::map<std::string, Weights> weights;  ///< by type
+  std::map<std::string, int64_t> layers;        ///< by operator of the source
+  std::map<std::string, WeightTotals> weights;  ///< by type
   int64_t products = 0;
 };
 
-SourceFacts look(const Importer& importer, const std::filesystem::path& path, const ImportOptions& options) {
+SourceFacts look_at_source(const Importer& importer, const std::filesystem::path& path, const ImportOptions& options) {
   SourceFacts facts{.framework = importer.framework, .graph = importer.import(path, options)};
   const Graph& graph = facts.graph;
   for (const Origin& origin : graph.origins) ++facts.layers[origin.op];
@@ -37,7 +37,7 @@ SourceFacts look(const Importer& importer, const std::filesystem::path& path, co
     const ValueId id{static_cast<int32_t>(i)};
     const Value& value = graph[id];
     if (!value.constant || value.producer != NodeId::None || graph.users(id).empty()) continue;
-    Weights& row = facts.weights[std::string(name(value.dtype))];
+    WeightTotals& row = facts.weights[std::string(name(value.dtype))];
     row.numbers += value.constant->size();
     row.bytes += static_cast<int64_t>(value.constant->bytes().size());
   }
@@ -102,7 +102,7 @@ std::string inspect_source_text(const std::filesystem::path& path, const ImportO
   const Importer& importer = importer_for(path);
   std::optional<SourceFacts> found;
   try {
-    found = look(importer, path, options);
+    found = look_at_source(importer, path, options);
   } catch (const Error& error) {
     return text_of(path, importer.framework, outline_or_throw(importer, path, error));
   }
@@ -125,7 +125,7 @@ std::string inspect_source_json(const std::filesystem::path& path, const ImportO
   const Importer& importer = importer_for(path);
   std::optional<SourceFacts> found;
   try {
-    found = look(importer, path, options);
+    found = look_at_source(importer, path, options);
   } catch (const Error& error) {
     const ModelOutline outline = outline_or_throw(importer, path, error);
     return Json{{"framework", std::string(importer.framework)},

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 bool is_array_path(const fs::path& path) { return lower_case(path.extension().string()) == ".npy"; }
 
 /// The array's shape as the equation's tensor has it: a leading batch of 1 may be left out.
-Shape with_batch(Shape shape, const EditedInput& input) {
+Shape with_leading_batch(Shape shape, const EditedInput& input) {
   const bool batch_may_be_one =
       !input.shape || (!input.shape->empty() && (input.shape->front().extent == 1 || input.shape->front().extent < 0));
   if (shape.size() + 1 == input.equation->from.size() && batch_may_be_one) shape.insert(shape.begin(), 1);
@@ -27,7 +27,7 @@ Shape with_batch(Shape shape, const EditedInput& input) {
 
 std::optional<BoundEquation> bind_array(const EditedInput& input, const Shape& given, const Location& where,
                                         Diagnostics& problems) {
-  const Shape shape = with_batch(given, input);
+  const Shape shape = with_leading_batch(given, input);
   std::vector<DeclaredExtent> extents;
   for (const int64_t extent : shape) extents.push_back({extent, {}});
   bool fits = !input.shape || input.shape->size() == shape.size();
@@ -41,7 +41,7 @@ std::optional<BoundEquation> bind_array(const EditedInput& input, const Shape& g
                  "save the array in the shape the model has before the edit");
     return std::nullopt;
   }
-  return bind(*input.equation, extents, where, problems);
+  return bind_equation(*input.equation, extents, where, problems);
 }
 
 /// As a line of a list names it.

@@ -122,7 +122,7 @@ class Planner {
     if (changed.contains(name)) refuse(Code::ConfigBadValue, name, "two equations are given", "give one");
     if (value == nullptr || !check_value(side, name, *value) || !equation) return;
     const std::optional<DeclaredShape> origin = shape_of(*value);
-    const std::optional<BoundEquation> bound = bind(*equation, origin, at(name), problems_);
+    const std::optional<BoundEquation> bound = bind_equation(*equation, origin, at(name), problems_);
     if (!bound) return;
     if (side == Side::Input && !can_be_taken_apart(name, *bound)) return;
     changed[name] = declared(bound->shape_of(bound->to));

@@ -21,7 +21,7 @@ namespace {
 constexpr std::array<std::string_view, 6> kQuantRules = {"own range",     "as input", "shared",
                                                          "natural range", "float16",  "index"};
 constexpr std::array<std::string_view, 4> kLayoutRules = {"any", "any, axes follow", "channels last", "logical"};
-constexpr std::array<std::string_view, 4> kPlaces = {"NPU", "NPU if", "CPU", "–"};
+constexpr std::array<std::string_view, 4> kPlaceTexts = {"NPU", "NPU if", "CPU", "–"};
 
 /// "kernel" of "kernel_avx2": rows of several CPUs are one kernel to the reader.
 std::string_view without_cpu(std::string_view kernel) {
@@ -211,7 +211,7 @@ void add_placement(std::string& text) {
   for (int i = 0; i < kFamilyCount; ++i) text += "---|";
   text += "---|\n";
   const auto place = [](std::string_view op, int family, DType dtype) {
-    return kPlaces[static_cast<size_t>(place_of(op, static_cast<Family>(family), dtype))];
+    return kPlaceTexts[static_cast<size_t>(place_of(op, static_cast<Family>(family), dtype))];
   };
   for (const OpSchema& schema : all_schemas()) {
     std::string row = fmt::format("| {} |", schema.name);
@@ -219,7 +219,7 @@ void add_placement(std::string& text) {
     for (int i = 0; i < kFamilyCount; ++i) {
       const std::string_view integer = place(schema.name, i, DType::Int8), half = place(schema.name, i, DType::Float16);
       row += integer == half ? fmt::format(" {} |", integer) : fmt::format(" {} / {} |", integer, half);
-      anywhere = anywhere || integer != kPlaces.back() || half != kPlaces.back();
+      anywhere = anywhere || integer != kPlaceTexts.back() || half != kPlaceTexts.back();
     }
     const OperatorPlacement* placement = find_npu_operator(schema.name);
     if (anywhere) text += fmt::format("{} {} |\n", row, placement == nullptr ? "" : placement->condition);

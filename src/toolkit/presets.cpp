@@ -13,7 +13,7 @@ namespace openrknn {
 namespace {
 
 /// Schemes a row is for.
-enum Kind : unsigned { kInt8 = 1, kInt16 = 2, kWeightOnly = 4, kAll = 7 };
+enum SchemeKind : unsigned { kInt8 = 1, kInt16 = 2, kWeightOnly = 4, kAll = 7 };
 
 struct PresetRow {
   std::string_view preset;

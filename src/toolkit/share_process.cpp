@@ -107,7 +107,7 @@ void Process::send(std::string_view message) {
   append_number(length, uint64_t{message.size()});
   for (std::string_view rest : {std::string_view(length), message}) {
     while (!rest.empty()) {
-      const ssize_t written = write(to_, rest.data(), rest.size());
+      const ssize_t written = ::write(to_, rest.data(), rest.size());
       if (written < 0 && errno == EINTR) continue;
       if (written <= 0) ended();
       rest.remove_prefix(static_cast<size_t>(written));
@@ -123,7 +123,7 @@ std::string Process::receive() {
     while (bytes.size() < size) {
       const size_t had = bytes.size();
       bytes.resize(had + static_cast<size_t>(std::min(kPiece, size - had)));
-      const ssize_t got = read(from_, bytes.data() + had, bytes.size() - had);
+      const ssize_t got = ::read(from_, bytes.data() + had, bytes.size() - had);
       bytes.resize(had + static_cast<size_t>(std::max<ssize_t>(got, 0)));
       if (got == 0 || (got < 0 && errno != EINTR)) ended();
     }

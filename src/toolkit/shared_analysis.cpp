@@ -8,7 +8,7 @@
 namespace openrknn {
 namespace {
 
-constexpr std::string_view kMagic = "OpenRKNN analysis 1\n";
+constexpr std::string_view kAnalysisMagic = "OpenRKNN analysis 1\n";
 constexpr std::string_view kReport = "report", kSums = "sums";
 
 std::string bytes_of(const std::vector<SampleSums>& samples, const ReportCollector* collected) {
@@ -20,14 +20,14 @@ std::string bytes_of(const std::vector<SampleSums>& samples, const ReportCollect
     }
   }
   if (collected != nullptr) collected->write(state);
-  return std::string(kMagic) + state.bytes;
+  return std::string(kAnalysisMagic) + state.bytes;
 }
 
 /// Of a share that has `count` samples, each with sums for `pairs` values of both runs.
 void take(std::string_view bytes, int64_t count, size_t pairs, std::vector<SampleSums>& all,
           ReportCollector* collected) {
-  if (!bytes.starts_with(kMagic)) fail(Code::InvalidArgument, "serialised analysis: it does not begin as one");
-  StateReader state(bytes.substr(kMagic.size()));
+  if (!bytes.starts_with(kAnalysisMagic)) fail(Code::InvalidArgument, "serialised analysis: it does not begin as one");
+  StateReader state(bytes.substr(kAnalysisMagic.size()));
   int64_t given = 0;
   state.get(given);
   if (given != count) {

@@ -16,13 +16,13 @@ namespace {
 
 constexpr std::string_view kBegin = "openrknn-share";
 
-struct Kind {
+struct ShareRow {
   std::string_view name;
   std::string (*compute)(const ShareTask&, SamplePart, ThreadPool&);
 };
-constexpr Kind kKinds[] = {{"calibrate", calibrate_share}, {"analyze", analyze_share}, {"run", run_share}};
+constexpr ShareRow kShareRows[] = {{"calibrate", calibrate_share}, {"analyze", analyze_share}, {"run", run_share}};
 
-[[noreturn]] void refuse(std::string problem) {
+[[noreturn]] void refuse_share(std::string problem) {
   fail(Code::InvalidArgument, std::move(problem), "install one version of OpenRKNN on all machines");
 }
 
@@ -60,12 +60,13 @@ std::string compute_share(std::string_view task, SamplePart part, ThreadPool& po
     rest.remove_prefix(std::min(word.size() + 1, rest.size()));
   }
   const std::string_view begin = words[0], of_version = words[1], kind = words[2], detail = words[3];
-  if (begin != kBegin || line.size() == task.size()) refuse("this is no share of any work");
+  if (begin != kBegin || line.size() == task.size()) refuse_share("this is no share of any work");
   if (of_version != version()) {
-    refuse(fmt::format("a share of version {} came to a worker of version {}", of_version, version()));
+    refuse_share(fmt::format("a share of version {} came to a worker of version {}", of_version, version()));
   }
-  const auto* row = std::find_if(std::begin(kKinds), std::end(kKinds), [&](const Kind& k) { return k.name == kind; });
-  if (row == std::end(kKinds)) refuse(fmt::format("a share of unknown work '{}'", kind));
+  const auto* row = std::find_if(std::begin(kShareRows), std::end(kShareRows),
+                                 [&](const ShareRow& known) { return known.name == kind; });
+  if (row == std::end(kShareRows)) refuse_share(fmt::format("a share of unknown work '{}'", kind));
   const std::string_view file = task.substr(line.size() + 1);
   const ShareTask decoded{kind, detail, read(MappedFile::copy_of(std::as_bytes(std::span(file)), "a share's graph"))};
   return row->compute(decoded, std::move(part), pool);

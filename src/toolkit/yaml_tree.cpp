@@ -11,7 +11,7 @@
 namespace openrknn {
 namespace {
 
-constexpr size_t kDeepest = 8, kMostNodes = size_t{1} << 22, kMostBytes = size_t{1} << 26;
+constexpr size_t kDeepestNesting = 8, kMostNodes = size_t{1} << 22, kMostBytes = size_t{1} << 26;
 
 // Events instead of yaml-cpp's own tree: what is too deep or too much is refused when it is met.
 class Reader : public YAML::EventHandler {
@@ -57,7 +57,7 @@ class Reader : public YAML::EventHandler {
     return open_.back()->items.emplace_back(std::move(node));
   }
   void open(const YAML::Mark& mark, YAML::anchor_t anchor, YamlNode::Kind kind) {
-    if (open_.size() == kDeepest) refuse(mark, fmt::format("nesting of more than {} levels", kDeepest));
+    if (open_.size() == kDeepestNesting) refuse(mark, fmt::format("nesting of more than {} levels", kDeepestNesting));
     open_.push_back(&add(mark, anchor, kind));  // its parent grows no more until this one is closed
   }
   void close() { open_.pop_back(); }

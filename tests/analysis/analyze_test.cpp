@@ -11,7 +11,7 @@ namespace {
 
 using test::Dice;
 
-constexpr std::string_view kNet = R"(ir 1
+constexpr std::string_view kResidualNet = R"(ir 1
 input %x : f32[1,3,16,16]
 origin conv0 : Conv %raw0
 origin relu0 : Relu %c0
@@ -73,7 +73,7 @@ std::string labels(const std::vector<LayerRow>& rows) {
 }
 
 TEST(LayerRows, FollowTheSourceModel) {
-  const Case given = make(kNet);
+  const Case given = make(kResidualNet);
   EXPECT_EQ(labels(layer_rows(given.built.golden, given.built.quantized)),
             "[Input] x\n"
             "[exDataConvert] x_int8\n"
@@ -108,7 +108,7 @@ output %y
 }
 
 TEST(Analyze, EntireErrorsAreThoseOfWholeRuns) {
-  const Case given = make(kNet);
+  const Case given = make(kResidualNet);
   const Analysis analysis = analyze(given);
   ThreadPool pool(1);
   Weights weights;
@@ -136,7 +136,7 @@ TEST(Analyze, EntireErrorsAreThoseOfWholeRuns) {
 }
 
 TEST(Analyze, ABadLayerShowsInItsSingleErrorAndInEntireErrorsAfterIt) {
-  Case given = make(kNet);
+  Case given = make(kResidualNet);
   const Analysis before = analyze(given);
   Graph& built = given.built.quantized;
   Node& bad = built[built[built.find("c1")].producer];
@@ -153,7 +153,7 @@ TEST(Analyze, ABadLayerShowsInItsSingleErrorAndInEntireErrorsAfterIt) {
 }
 
 TEST(Analyze, SingleErrorsDoNotAddUp) {
-  const Analysis analysis = analyze(make(kNet));
+  const Analysis analysis = analyze(make(kResidualNet));
   EXPECT_EQ(layer(analysis, "x").single.euclidean, 0);  // as it was given
   EXPECT_GT(layer(analysis, "x_int8").single.euclidean, 0);
   EXPECT_EQ(layer(analysis, "c0").single.euclidean, layer(analysis, "c0").entire.euclidean);
@@ -161,7 +161,7 @@ TEST(Analyze, SingleErrorsDoNotAddUp) {
 }
 
 TEST(Analyze, GoldenIsTheFloatRun) {
-  const Case given = make(kNet, true, 1);
+  const Case given = make(kResidualNet, true, 1);
   const std::vector<LayerRow> rows = layer_rows(given.built.golden, given.built.quantized);
   std::map<std::string, Tensor> seen;
   analyze(given, [&](size_t row, const LayerValues& golden, const LayerValues&) {
@@ -220,13 +220,13 @@ output %s
 }
 
 TEST(Analyze, TheNumberOfThreadsDoesNotShow) {
-  const Case given = make(kNet);
+  const Case given = make(kResidualNet);
   const Analysis one = analyze(given), four = analyze(given, {}, 4);
   EXPECT_EQ(error_table(one), error_table(four));
 }
 
 TEST(Analyze, Float16BuildsAreAnalyzedToo) {
-  const Analysis analysis = analyze(make(kNet, false));
+  const Analysis analysis = analyze(make(kResidualNet, false));
   for (const std::string name : {"x__float16", "c0", "c1", "c2", "a", "f", "s"}) {
     EXPECT_EQ(layer(analysis, name).row.dtype, "float16");
     EXPECT_GT(layer(analysis, name).single.sqnr_db, 50) << name;

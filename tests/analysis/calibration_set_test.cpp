@@ -9,7 +9,7 @@ namespace {
 using test::Dice;
 using test::MemorySamples;
 
-constexpr std::string_view kNet = R"(ir 1
+constexpr std::string_view kConvolutionsAndRelu = R"(ir 1
 input %x : f32[1,3,8,8]
 %w0 : f32[8,3,3,3] = random(1)
 %c0 = Conv(%x, %w0) {pads=[1,1,1,1]}
@@ -27,7 +27,8 @@ struct Seen {
 Seen calibrated(const Samples& samples, int threads = 2) {
   ThreadPool pool(threads);
   Seen seen;
-  seen.calibration = calibrate(parse_graph(kNet), samples, pool, {}, {}, Detail::Extremes, &seen.record);
+  seen.calibration =
+      calibrate(parse_graph(kConvolutionsAndRelu), samples, pool, {}, {}, Detail::Extremes, &seen.record);
   return seen;
 }
 

@@ -12,7 +12,7 @@
 namespace openrknn {
 namespace {
 
-constexpr std::string_view kNet = R"(ir 1
+constexpr std::string_view kTwoConvolutions = R"(ir 1
 input %x : f32[1,3,8,8]
 origin c0 : Conv %c0
 origin y : Conv %y
@@ -41,13 +41,13 @@ class Interrupted : public Samples {
 
 class CheckpointTest : public testing::Test {
  protected:
-  CheckpointTest() : samples_(make_samples()), built_(test::build(parse_graph(kNet), samples_)) {}
+  CheckpointTest() : samples_(make_samples()), built_(test::build(parse_graph(kTwoConvolutions), samples_)) {}
   void SetUp() override { std::filesystem::remove(file_); }
   void TearDown() override { std::filesystem::remove(file_); }
 
   static test::MemorySamples make_samples(double high = 1) {
     test::Dice dice(4);
-    return test::uniform_samples(parse_graph(kNet), dice, 5, -high, high);
+    return test::uniform_samples(parse_graph(kTwoConvolutions), dice, 5, -high, high);
   }
 
   struct Result {

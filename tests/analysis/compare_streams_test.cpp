@@ -5,8 +5,12 @@
 
 #include <map>
 
+#include "support/special_numbers.h"
+
 namespace openrknn {
 namespace {
+
+using test::kNan;
 
 /// Numbers of the layers, by sample; notes what was asked of it.
 class Recited : public LayerStream {
@@ -46,7 +50,6 @@ class Numbers : public Samples {
   int64_t count_;
 };
 
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 const std::vector<LayerPair> kPairs = {{"a_int8", "a"}, {"b", "b"}};
 
 TEST(CompareStreams, PairsByNameAndFeedsOnlyWhoIsFed) {

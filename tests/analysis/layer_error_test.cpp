@@ -7,11 +7,12 @@
 #include <vector>
 
 #include "core/model/ports.h"
+#include "support/special_numbers.h"
 
 namespace openrknn {
 namespace {
 
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInfinity = std::numeric_limits<float>::infinity();
+using test::kInfinity, test::kNan;
 
 /// A tensor as a layer; the tensor must outlive it.
 LayerValues layer(const Tensor& tensor, const QuantParams* quant = nullptr) {

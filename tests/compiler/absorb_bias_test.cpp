@@ -10,7 +10,7 @@ using test::Observed;
 using test::samples_for;
 
 /// A layer whose channels hover far above zero, as folded normalisations leave them.
-constexpr std::string_view kNet = R"(ir 1
+constexpr std::string_view kHighChannels = R"(ir 1
 input %x : f32[1,8,12,12]
 %w0 : f32[16,8,1,1] = random(1)
 %b0 : f32[16] = fill(60.0)
@@ -26,7 +26,7 @@ output %y
 
 /// The weights of the net's second layer without their mean, so that it is the differences that count.
 Graph high_net() {
-  Graph graph = parse_graph(kNet);
+  Graph graph = parse_graph(kHighChannels);
   const ValueId w = graph.find("w1");
   Tensor centred = *graph[w].constant;
   const std::span<float> values = centred.mutable_values<float>();

@@ -22,17 +22,17 @@ input %x : f32[1,4,8,8]
 output %y
 )";
 
-struct Case {
+struct HybridCase {
   Graph graph;
   test::MemorySamples samples;
 };
-Case case_of(std::string_view text, double range = 1) {
+HybridCase case_of(std::string_view text, double range = 1) {
   Graph graph = parse_graph(text);
   test::Dice dice(3);
   test::MemorySamples samples = test::uniform_samples(graph, dice, 4, -range, range);
   return {std::move(graph), std::move(samples)};
 }
-Compiled compile_case(const Case& c, const CompileOptions& options) {
+Compiled compile_case(const HybridCase& c, const CompileOptions& options) {
   ThreadPool pool(2);
   return compile(c.graph, options, &c.samples, pool);
 }
@@ -41,7 +41,7 @@ DType dtype_of(const Compiled& compiled, std::string_view tensor) {
 }
 
 TEST(AutoHybrid, LiftsTheLayersBelowTheThresholdAlone) {
-  const Case c = case_of(kOneBadLayer);
+  const HybridCase c = case_of(kOneBadLayer);
   const Compiled plain = compile_case(c, {});
   const Compiled lifted = compile_case(c, {.auto_hybrid = true});
   EXPECT_EQ(dtype_of(plain, "y"), DType::Int8);
@@ -54,21 +54,21 @@ TEST(AutoHybrid, LiftsTheLayersBelowTheThresholdAlone) {
 }
 
 TEST(AutoHybrid, ThresholdsDecide) {
-  const Case c = case_of(kOneBadLayer);
+  const HybridCase c = case_of(kOneBadLayer);
   EXPECT_EQ(dtype_of(compile_case(c, {.auto_hybrid = true, .auto_hybrid_cosine = -1}), "y"), DType::Int8);
   const Compiled far = compile_case(c, {.auto_hybrid = true, .auto_hybrid_cosine = -1, .auto_hybrid_euclidean = 1e-9});
   for (const char* tensor : {"good", "bad", "y"}) EXPECT_EQ(dtype_of(far, tensor), DType::Float16);
 }
 
 TEST(AutoHybrid, WhatTheUserSaysStands) {
-  const Case c = case_of(kOneBadLayer);
+  const HybridCase c = case_of(kOneBadLayer);
   const PrecisionRule rule{PrecisionRule::Kind::Tensor, "y", DType::Int16};
   const Compiled compiled = compile_case(c, {.precision = {rule}, .auto_hybrid = true});
   EXPECT_EQ(dtype_of(compiled, "y"), DType::Int16);
 }
 
 TEST(AutoHybrid, AFloatBuildLiftsWhatOverflowsToInt16) {
-  const Case c = case_of(kOneBadLayer, 1000);
+  const HybridCase c = case_of(kOneBadLayer, 1000);
   const Compiled plain = compile_case(c, {.quantize = false});
   EXPECT_EQ(dtype_of(plain, "bad"), DType::Float16);
   const Compiled lifted = compile_case(c, {.quantize = false, .auto_hybrid = true});
@@ -79,7 +79,7 @@ TEST(AutoHybrid, AFloatBuildLiftsWhatOverflowsToInt16) {
 }
 
 TEST(AutoHybrid, WarnsOfLayersThatOverflowAndCannotBeInt16) {
-  const Case c = case_of(R"(ir 1
+  const HybridCase c = case_of(R"(ir 1
 input %x : f32[1,8]
 %k : f32[] = {300}
 %m = Mul(%x, %k)
@@ -87,7 +87,7 @@ input %x : f32[1,8]
 %s = Sin(%z)
 output %s
 )",
-                         1);
+                               1);
   const Compiled compiled = compile_case(c, {.quantize = false, .auto_hybrid = true});
   const std::vector<std::string>& warnings = compiled.report.warnings;
   ASSERT_EQ(warnings.size(), 1u);
@@ -96,12 +96,12 @@ output %s
 }
 
 TEST(AutoHybrid, GoesWithLayersThatAreInt8) {
-  const Case c = case_of(kOneBadLayer);
+  const HybridCase c = case_of(kOneBadLayer);
   EXPECT_THROW(compile_case(c, {.target = "rk3562", .scheme = Scheme::W8A16, .auto_hybrid = true}), Error);
 }
 
 TEST(PrecisionNotes, AModelSaysWhatEachNodeComputesInAndWhy) {
-  const Case c = case_of(kOneBadLayer);
+  const HybridCase c = case_of(kOneBadLayer);
   const PrecisionRule rule{PrecisionRule::Kind::Glob, "b*", DType::Float16};
   const std::vector<PrecisionNote> notes = precision_notes(compile_case(c, {.precision = {rule}}).model);
   ASSERT_EQ(notes.size(), 3u);

@@ -9,7 +9,7 @@ using test::Dice;
 using test::Wanted;
 
 // Inputs above 0: what rounding does to the sum of a row of weights becomes a shift of every result.
-constexpr std::string_view kNet = R"(ir 1
+constexpr std::string_view kFourLayers = R"(ir 1
 input %x : f32[1,16,12,12]
 %w0 : f32[24,16,3,3] = random(1)
 %b0 : f32[24] = random(2)
@@ -45,7 +45,7 @@ double mean_channel_error(const Graph& golden, const Graph& graph, const test::M
 class BiasCorrection : public testing::TestWithParam<Scheme> {};
 
 TEST_P(BiasCorrection, TakesNineTenthsOfTheMeanErrorOfEveryChannel) {
-  const Graph golden = parse_graph(kNet);
+  const Graph golden = parse_graph(kFourLayers);
   Dice dice(3);
   const test::MemorySamples samples = test::uniform_samples(golden, dice, 12, 0, 1);
   const Target& soc = test::target(GetParam() == Scheme::W4A16 ? "rk3576" : "rk3588");
@@ -57,7 +57,7 @@ INSTANTIATE_TEST_SUITE_P(Schemes, BiasCorrection, testing::Values(Scheme::W8A8, 
                          [](const auto& scheme) { return std::string(name(scheme.param)); });
 
 TEST(BiasCorrection, OfWeightsAloneTakesTheGreaterPart) {
-  const Graph imported = parse_graph(kNet);
+  const Graph imported = parse_graph(kFourLayers);
   Dice dice(3);
   const test::MemorySamples samples = test::uniform_samples(imported, dice, 12, 0, 1);
   ThreadPool pool(2);
@@ -71,7 +71,7 @@ TEST(BiasCorrection, OfWeightsAloneTakesTheGreaterPart) {
 }
 
 TEST(BiasCorrection, ChangesBiasesAlone) {
-  const Graph golden = parse_graph(kNet);
+  const Graph golden = parse_graph(kFourLayers);
   Dice dice(3);
   const test::MemorySamples samples = test::uniform_samples(golden, dice, 4, 0, 1);
   const auto before = test::constants_of(test::corrected(golden, samples, {}));
@@ -81,7 +81,7 @@ TEST(BiasCorrection, ChangesBiasesAlone) {
 }
 
 TEST(BiasCorrection, SixteenBitBiasesHaveSixtyFourBits) {
-  const Graph golden = parse_graph(kNet);
+  const Graph golden = parse_graph(kFourLayers);
   Dice dice(3);
   const test::MemorySamples samples = test::uniform_samples(golden, dice, 2, 0, 1);
   const Graph graph = test::corrected(golden, samples, {.scheme = Scheme::W16A16I, .bias_correction = true});
@@ -110,7 +110,7 @@ output %y1
 }
 
 TEST(BiasCorrection, NeitherThreadsNorTheOrderOfSamplesShows) {
-  const Graph golden = parse_graph(kNet);
+  const Graph golden = parse_graph(kFourLayers);
   Dice dice(3);
   std::vector<std::vector<Tensor>> list;
   const test::MemorySamples samples = test::uniform_samples(golden, dice, 9, 0, 1);

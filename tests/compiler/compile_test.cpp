@@ -13,7 +13,7 @@
 namespace openrknn {
 namespace {
 
-constexpr std::string_view kNetwork = R"(ir 1
+constexpr std::string_view kConvAddRelu = R"(ir 1
 input %x : f32[1,3,8,8]
 %w : f32[4,3,3,3] = random(1)
 %b : f32[4] = random(2)
@@ -26,7 +26,7 @@ output %pool
 )";
 
 Compiled compile_network(const CompileOptions& options) {
-  const Graph graph = parse_graph(std::string(kNetwork));
+  const Graph graph = parse_graph(std::string(kConvAddRelu));
   test::Dice dice(5);
   const test::MemorySamples samples = test::uniform_samples(graph, dice, 3);
   ThreadPool pool(2);
@@ -41,7 +41,7 @@ std::string bytes_of(const Model& model) {
 
 /// The one diagnostic of a refused compile.
 Diagnostic refusal(const CompileOptions& options, bool with_samples = true) {
-  const Graph graph = parse_graph(std::string(kNetwork));
+  const Graph graph = parse_graph(std::string(kConvAddRelu));
   test::Dice dice(5);
   const test::MemorySamples samples = test::uniform_samples(graph, dice, 1);
   ThreadPool pool(1);
@@ -56,7 +56,7 @@ Diagnostic refusal(const CompileOptions& options, bool with_samples = true) {
 
 TEST(Compile, KeepsTheFunctionInGolden) {
   const Compiled compiled = compile_network({});
-  expect_same_numbers(parse_graph(std::string(kNetwork)), compiled.golden, 1e-5, 1);
+  expect_same_numbers(parse_graph(std::string(kConvAddRelu)), compiled.golden, 1e-5, 1);
 }
 
 TEST(Compile, GivesEqualBytesForEqualInputs) {

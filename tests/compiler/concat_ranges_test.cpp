@@ -9,7 +9,7 @@ namespace {
 using test::samples_for;
 
 /// Boxes in pixels beside scores, joined and reordered at the end of the model.
-constexpr std::string_view kHead = R"(ir 1
+constexpr std::string_view kBoxesBesideScores = R"(ir 1
 input %x : f32[1,8,8,8]
 %wa : f32[4,8,1,1] = random(1)
 %ba : f32[4] = fill(320.0)
@@ -45,7 +45,7 @@ double score_sqnr(const Compiled& compiled) {
 }
 
 TEST(CollapsedConcats, NamesTheOperandThatLosesItsNumbers) {
-  const Graph graph = parse_graph(kHead);
+  const Graph graph = parse_graph(kBoxesBesideScores);
   const std::vector<CollapsedConcat> found = collapsed_concats(graph, seen_in(graph), DType::Int8);
   ASSERT_EQ(found.size(), 1u);
   EXPECT_EQ(graph[found[0].node].op, "Concat");
@@ -56,7 +56,7 @@ TEST(CollapsedConcats, NamesTheOperandThatLosesItsNumbers) {
 }
 
 TEST(CollapsedConcats, SixteenBitsHoldMore) {
-  const Graph graph = parse_graph(kHead);
+  const Graph graph = parse_graph(kBoxesBesideScores);
   EXPECT_TRUE(collapsed_concats(graph, seen_in(graph), DType::Int16).empty());
 }
 
@@ -82,14 +82,14 @@ TEST(CollapsedConcats, LeavesOperandsOfOneSizeAndConcatsInside) {
 }
 
 TEST(Compile, WarnsOfAJoinedOutputWhoseScoresCollapse) {
-  const Compiled compiled = compile_head(kHead);
+  const Compiled compiled = compile_head(kBoxesBesideScores);
   EXPECT_LT(score_sqnr(compiled), 10);
   ASSERT_EQ(compiled.report.warnings.size(), 1u);
   EXPECT_NE(compiled.report.warnings[0].find("build with split_concat=True"), std::string::npos);
 }
 
 TEST(Compile, KeepsScoresOfAJoinedOutputInFloat16) {
-  const Compiled compiled = compile_head(kHead, {.corrections = {.split_concat = true}});
+  const Compiled compiled = compile_head(kBoxesBesideScores, {.corrections = {.split_concat = true}});
   EXPECT_GT(score_sqnr(compiled), 35);
   EXPECT_TRUE(compiled.report.warnings.empty());
   const Graph& built = compiled.model.variants.front();
@@ -101,7 +101,7 @@ TEST(Compile, KeepsScoresOfAJoinedOutputInFloat16) {
 TEST(Compile, ARuleOfTheUsersWinsOverSplitConcat) {
   CompileOptions options{.corrections = {.split_concat = true}};
   options.precision = {{.kind = PrecisionRule::Kind::Tensor, .pattern = "joined", .dtype = DType::Int8}};
-  const Compiled compiled = compile_head(kHead, options);
+  const Compiled compiled = compile_head(kBoxesBesideScores, options);
   EXPECT_EQ(test::value_of(compiled.model.variants.front(), "joined").dtype, DType::Int8);
 }
 

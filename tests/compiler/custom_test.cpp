@@ -10,7 +10,7 @@
 namespace openrknn {
 namespace {
 
-constexpr std::string_view kNetwork = R"(ir 1
+constexpr std::string_view kNetWithCustom = R"(ir 1
 input %x : f32[1,3,8,8]
 %w : f32[4,3,3,3] = random(1)
 %v : f32[4,4,1,1] = random(2)
@@ -35,7 +35,7 @@ CustomCode residual() {
 }
 
 Compiled build(const CompileOptions& options) {
-  const Graph graph = parse_graph(kNetwork);
+  const Graph graph = parse_graph(kNetWithCustom);
   test::Dice dice(5);
   const test::MemorySamples samples = test::uniform_samples(graph, dice, 4);
   ThreadPool pool(2);

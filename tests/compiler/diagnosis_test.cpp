@@ -13,21 +13,21 @@ namespace {
 
 using test::Dice;
 
-struct Case {
+struct NetToDiagnose {
   Graph golden;
   test::MemorySamples calibration, evaluation;
   QuantizeOptions options = {};
   bool quantize = true;
 };
 
-test::MemorySamples samples_for(const Graph& graph, int count = 4, uint64_t seed = 5, double high = 1) {
+test::MemorySamples centred_samples(const Graph& graph, int count = 4, uint64_t seed = 5, double high = 1) {
   Dice dice(seed);
   return test::uniform_samples(graph, dice, count, -high, high);
 }
 
-Case make(std::string_view text, double high = 1) {
+NetToDiagnose make(std::string_view text, double high = 1) {
   Graph graph = parse_graph(text);
-  test::MemorySamples samples = samples_for(graph, 4, 5, high);
+  test::MemorySamples samples = centred_samples(graph, 4, 5, high);
   return {std::move(graph), samples, samples};
 }
 
@@ -53,7 +53,7 @@ struct Diagnosed {
   }
 };
 
-Diagnosed diagnose_case(const Case& given) {
+Diagnosed diagnose_case(const NetToDiagnose& given) {
   ThreadPool pool(2);
   const Target& target = test::target();
   QuantizeRecipe recipe{assign_precision(given.golden, target, {.quantize = given.quantize}), {}, given.options};
@@ -101,14 +101,14 @@ output %y
 )";
 
 TEST(Diagnosis, NamesNothingOnAHealthyNet) {
-  Case given = make(kChain);
+  NetToDiagnose given = make(kChain);
   EXPECT_EQ(diagnose_case(given).text(), "");
   given.quantize = false;
   EXPECT_EQ(diagnose_case(given).text(), "");
 }
 
 TEST(Diagnosis, FindsAnOutlierChannel) {
-  Case given = make(kChain);
+  NetToDiagnose given = make(kChain);
   make_loud(given.golden, "c1", "c2", 5, 300);
   const Diagnosed diagnosed = diagnose_case(given);
   expect_only(diagnosed, Reason::OutlierChannel, 10);
@@ -118,7 +118,7 @@ TEST(Diagnosis, FindsAnOutlierChannel) {
 }
 
 TEST(Diagnosis, FindsAnOutlierChannelOfWeightsWithOneScale) {
-  Case given = make(kChain);
+  NetToDiagnose given = make(kChain);
   Graph& graph = given.golden;
   // The function keeps the loud channel's results within those of the others: nothing is wrong but the weights.
   const auto layer = passes::as_layer(graph, graph[graph.find("c1")].producer);
@@ -134,7 +134,7 @@ TEST(Diagnosis, FindsAnOutlierChannelOfWeightsWithOneScale) {
 }
 
 TEST(Diagnosis, FindsAConcatOfMixedRanges) {
-  Case given = make(R"(ir 1
+  NetToDiagnose given = make(R"(ir 1
 input %x : f32[1,4,16,16]
 origin a : Conv %a
 origin b : Conv %b
@@ -161,7 +161,7 @@ output %y
 }
 
 TEST(Diagnosis, FindsWhatAnAlgorithmClips) {
-  Case given = make(kChain);
+  NetToDiagnose given = make(kChain);
   given.options.activations.algorithm = RangeAlgorithm::Percentile;
   given.options.activations.percentile = 90;
   const Diagnosed diagnosed = diagnose_case(given);
@@ -170,15 +170,15 @@ TEST(Diagnosis, FindsWhatAnAlgorithmClips) {
 }
 
 TEST(Diagnosis, FindsWhatTheCalibrationSetDidNotShow) {
-  Case given = make(kChain);
-  given.evaluation = samples_for(given.golden, 4, 7, 6);
+  NetToDiagnose given = make(kChain);
+  given.evaluation = centred_samples(given.golden, 4, 7, 6);
   const Diagnosed diagnosed = diagnose_case(given);
   expect_only(diagnosed, Reason::Clipping, 10);
   EXPECT_NE(diagnosed.text().find("calibrate with samples like those analyzed"), std::string::npos);
 }
 
 TEST(Diagnosis, FindsASaturatedActivation) {
-  Case given = make(R"(ir 1
+  NetToDiagnose given = make(R"(ir 1
 input %x : f32[1,4,16,16]
 origin a : Conv %a
 origin s : Sigmoid %s
@@ -200,7 +200,7 @@ output %y
 }
 
 TEST(Diagnosis, FindsFloat16Overflow) {
-  Case given = make(R"(ir 1
+  NetToDiagnose given = make(R"(ir 1
 input %x : f32[1,4,16,16]
 origin a : Conv %a
 origin b : Conv %b
@@ -235,7 +235,7 @@ TEST(Diagnosis, TellsAnAccumulatedErrorFromOneBadLayer) {
                     i + 1, last);
     last = fmt::format("c{}", i);
   }
-  Case given = make(text + "output %" + last + "\n");
+  NetToDiagnose given = make(text + "output %" + last + "\n");
   for (int i = 0; i < kDepth; ++i) {  // so that numbers stay within float16
     const ValueId value = given.golden.find(fmt::format("c{}", i));
     passes::scale_outputs(given.golden, *passes::as_layer(given.golden, given.golden[value].producer),

@@ -9,7 +9,7 @@ namespace {
 using corrections::equalize;
 using test::Dice;
 
-constexpr std::string_view kNet = R"(ir 1
+constexpr std::string_view kScalableChain = R"(ir 1
 input %x : f32[1,3,20,20]
 %w0 : f32[32,3,3,3] = random(1)
 %b0 : f32[32] = random(2)
@@ -31,7 +31,7 @@ output %y
 /// Random networks have weights of one size. Here the channels between layers differ by up to three decades, which the
 /// next layer takes back: as training leaves them, and worse.
 Graph spread_net(double decades) {
-  Graph graph = parse_graph(kNet);
+  Graph graph = parse_graph(kScalableChain);
   Dice dice(5);
   std::vector<double> before;  // what the channels read are multiplied by
   for (const NodeId id : graph.order()) {

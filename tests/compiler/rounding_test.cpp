@@ -226,7 +226,7 @@ TEST(ProductLayer, ComputedWeightsAreNone) {
 
 // ---- whole networks ----
 
-constexpr std::string_view kNet = R"(ir 1
+constexpr std::string_view kThreeConvolutions = R"(ir 1
 input %x : f32[1,16,16,16]
 %w0 : f32[32,16,3,3] = random(1)
 %b0 : f32[32] = random(2)
@@ -274,7 +274,7 @@ TEST(Rounding, FourBitsLoseAThirdLessThanNearest) {
 }
 
 TEST(Rounding, ChangesWeightsAlone) {
-  const Graph golden = parse_graph(kNet);
+  const Graph golden = parse_graph(kThreeConvolutions);
   Dice dice(5);
   const test::MemorySamples samples = test::smooth_samples(golden, dice, 3);
   const auto before = test::constants_of(test::corrected(golden, samples, {}));
@@ -298,7 +298,7 @@ output %y1
 }
 
 TEST(Rounding, NeitherThreadsNorTheOrderOfSamplesShows) {
-  const Graph golden = parse_graph(kNet);
+  const Graph golden = parse_graph(kThreeConvolutions);
   Dice dice(5);
   const test::MemorySamples samples = test::smooth_samples(golden, dice, 7);
   std::vector<std::vector<Tensor>> list;

@@ -9,7 +9,7 @@ using test::Observed;
 using test::samples_for;
 
 /// A detection head: boxes and scores of two scales are joined, flattened, joined again and taken apart.
-constexpr std::string_view kHead = R"(ir 1
+constexpr std::string_view kDetectionHead = R"(ir 1
 input %x : f32[1,8,8,8]
 %wa : f32[4,8,1,1] = random(1)
 %ba : f32[4] = fill(300.0)
@@ -32,7 +32,7 @@ output %c
 )";
 
 TEST(SplitConcat, FollowsPartsThroughReshapesAndOtherJoins) {
-  const Graph before = parse_graph(kHead);
+  const Graph before = parse_graph(kDetectionHead);
   Graph after = before;
   Observed seen(samples_for(before, 1));
   EXPECT_TRUE(split_concat(after, seen.context));
@@ -44,7 +44,7 @@ TEST(SplitConcat, FollowsPartsThroughReshapesAndOtherJoins) {
 }
 
 TEST(SplitConcat, GivesScoresAScaleOfTheirOwn) {
-  const Graph before = parse_graph(kHead);
+  const Graph before = parse_graph(kDetectionHead);
   Graph after = before;
   Observed seen(samples_for(before, 1));
   split_concat(after, seen.context);

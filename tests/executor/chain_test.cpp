@@ -5,15 +5,14 @@
 
 #include "core/executor/run.h"
 #include "core/graph/text.h"
+#include "executor/executor_support.h"
 #include "support/random_graph.h"
 
 namespace openrknn {
 namespace {
 
-PlanSummary summary_of(const std::string& text, PlanOptions options = {}) {
-  Weights weights;
-  return summary(*plan(parse_graph(text), {}, options, weights));
-}
+using test::summary_of;
+
 int64_t fused_nodes(const std::string& text) { return summary_of(text).fused_nodes; }
 
 /// `count` nodes are fused, and every output has the bits that separate steps give.

@@ -34,12 +34,12 @@ CustomCode first_two(int& calls) {
   };
 }
 
-Tensor counting() { return Tensor::from<float>({1, 2, 2, 2}, {1, 2, 3, 4, 5, 6, 7, 8}); }
+Tensor counting_tensor() { return Tensor::from<float>({1, 2, 2, 2}, {1, 2, 3, 4, 5, 6, 7, 8}); }
 
 TEST(CustomCode, IsCalledOnceARunWithLogicalBuffers) {
   int calls = 0;
   ThreadPool pool(2);
-  const std::vector<Tensor> inputs = {counting()};
+  const std::vector<Tensor> inputs = {counting_tensor()};
   const std::vector<Tensor> outputs =
       run_graph(four_dimensional(), {}, inputs, pool, {.custom_code = first_two(calls)});
   EXPECT_EQ(calls, 1);
@@ -58,7 +58,7 @@ TEST(CustomCode, WithoutItOnlyTheRunFails) {
   ThreadPool pool(1);
   Weights weights;
   openrknn::Run run(plan(graph, {}, {}, weights), pool);
-  run.set(graph.inputs[0], counting());
+  run.set(graph.inputs[0], counting_tensor());
   try {
     run.run();
     FAIL() << "ran";
@@ -80,7 +80,7 @@ TEST(CustomCode, WhatItThrowsEndsTheRunAndTheNextOneIsWhole) {
   ThreadPool pool(1);
   Weights weights;
   openrknn::Run run(plan(graph, {}, {.custom_code = code}, weights), pool);
-  run.set(graph.inputs[0], counting());
+  run.set(graph.inputs[0], counting_tensor());
   EXPECT_THROW(run.run(), std::runtime_error);
   broken = false;
   run.run();

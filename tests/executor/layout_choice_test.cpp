@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 
 #include "core/graph/text.h"
+#include "executor/executor_support.h"
 
 namespace openrknn {
 namespace {
+
+using test::kOneByOne;
 
 /// The layout of each named value as one letter: L or C.
 std::string layouts(const std::string& text, const std::vector<std::string>& names) {
@@ -17,8 +20,6 @@ std::string layouts(const std::string& text, const std::vector<std::string>& nam
   }
   return letters;
 }
-
-const std::string kConv = "{kernel_shape=[1,1], strides=[1,1], pads=[0,0,0,0], dilations=[1,1], group=1}";
 
 TEST(ChooseLayouts, KeepsAGraphWithoutConvolutionsLogical) {
   EXPECT_EQ(layouts(R"(ir 1
@@ -36,7 +37,7 @@ TEST(ChooseLayouts, TakesInputsAndElementwiseOpsAlongWithConvolutions) {
 input %x : f32[1,8,4,4]
 %w : f32[8,8,1,1] = random(1)
 %a = Relu(%x)
-%b = Conv(%a, %w) )" + kConv +
+%b = Conv(%a, %w) )" + kOneByOne +
                         R"(
 %c = Add(%b, %a)
 %d = Concat(%b, %c) {axis=1}
@@ -51,10 +52,10 @@ TEST(ChooseLayouts, DoesNotPingPongAroundALogicalNeighbour) {
   EXPECT_EQ(layouts(R"(ir 1
 input %x : f32[1,8,4,4]
 %w : f32[8,8,1,1] = random(1)
-%b = Conv(%x, %w) )" + kConv +
+%b = Conv(%x, %w) )" + kOneByOne +
                         R"(
 %s = Sigmoid(%b)
-%d = Conv(%s, %w) )" + kConv +
+%d = Conv(%s, %w) )" + kOneByOne +
                         R"(
 %e = Mul(%d, %s)
 %f = MatMul(%s, %s)
@@ -70,7 +71,7 @@ TEST(ChooseLayouts, ConvertsWhereTheFewestBytesPass) {
   EXPECT_EQ(layouts(R"(ir 1
 input %x : f32[1,64,32,32]
 %w : f32[64,64,1,1] = random(1)
-%b = Conv(%x, %w) )" + kConv +
+%b = Conv(%x, %w) )" + kOneByOne +
                         R"(
 %s = Slice(%b) {starts=[0,0,0,0], ends=[1,64,4,4], steps=[1,1,1,1]}
 %m = MatMul(%s, %s)
@@ -84,7 +85,7 @@ input %x : f32[1,64,4,4]
 %w : f32[64,64,1,1] = random(1)
 %m = MatMul(%x, %x)
 %t = Tile(%m) {repeats=[1,1,8,8]}
-%b = Conv(%t, %w) )" + kConv +
+%b = Conv(%t, %w) )" + kOneByOne +
                         R"(
 output %b
 )",
@@ -98,7 +99,7 @@ TEST(ChooseLayouts, LetsFlattenedSpaceStayChannelsLast) {
 input %x : f32[1,8,4,4]
 %w : f32[16,8,1,1] = random(1)
 %k : f32[16,16] = random(2)
-%a = Conv(%x, %w) )" + kConv +
+%a = Conv(%x, %w) )" + kOneByOne +
                            R"(
 %r = Reshape(%a) {shape=[1,16,16]}
 %t = Transpose(%r) {perm=[0,2,1]}
@@ -113,7 +114,7 @@ TEST(ChooseLayouts, TreatsATransposeToNhwcAsTheLayoutItself) {
 input %x : f32[1,4,4,8]
 %w : f32[8,8,1,1] = random(1)
 %t = Transpose(%x) {perm=[0,3,1,2]}
-%a = Conv(%t, %w) )" + kConv +
+%a = Conv(%t, %w) )" + kOneByOne +
                         R"(
 %u = Transpose(%a) {perm=[0,2,3,1]}
 %r = Relu(%u)

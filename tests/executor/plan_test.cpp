@@ -4,19 +4,19 @@
 
 #include "core/executor/run.h"
 #include "core/graph/text.h"
+#include "executor/executor_support.h"
 #include "support/random_graph.h"
 
 namespace openrknn {
 namespace {
 
+using test::floats;
+using test::kOneByOne;
+using test::summary_of;
+
 std::vector<Tensor> run_text(const std::string& text, const std::vector<Tensor>& inputs, PlanOptions options = {}) {
   ThreadPool pool(1);
   return run_graph(parse_graph(text), {}, inputs, pool, options);
-}
-
-std::vector<float> floats(const Tensor& tensor) {
-  const std::span<const float> values = tensor.values<float>();
-  return {values.begin(), values.end()};
 }
 
 Tensor iota(Shape shape) {
@@ -24,11 +24,6 @@ Tensor iota(Shape shape) {
   float next = 0;
   for (float& v : tensor.mutable_values<float>()) v = next++;
   return tensor;
-}
-
-PlanSummary summary_of(const std::string& text, PlanOptions options = {}) {
-  Weights weights;
-  return summary(*plan(parse_graph(text), {}, options, weights));
 }
 
 /// The message of the Error that planning `text` throws.
@@ -42,14 +37,12 @@ std::string refusal(const std::string& text, PlanOptions options = {}) {
   return "";
 }
 
-const std::string kConv = "{kernel_shape=[1,1], strides=[1,1], pads=[0,0,0,0], dilations=[1,1], group=1}";
-
 TEST(Plan, ConvertsNothingInAPlainConvolutionalNetwork) {
   const PlanSummary plain = summary_of(R"(ir 1
 input %x : f32[1,8,8,8]
 %w : f32[8,8,1,1] = random(1)
 %s : f32[8,1,1] = random(2)
-%a = Conv(%x, %w) )" + kConv + R"(
+%a = Conv(%x, %w) )" + kOneByOne + R"(
 %b = Mul(%a, %s)
 %c = Relu(%b)
 %d = Concat(%a, %c) {axis=1}
@@ -68,7 +61,7 @@ TEST(Plan, ConvertsAValueOnceForAllItsReaders) {
   const std::string text = R"(ir 1
 input %x : f32[1,8,4,4]
 %w : f32[8,8,1,1] = random(1)
-%a = Conv(%x, %w) )" + kConv +
+%a = Conv(%x, %w) )" + kOneByOne +
                            R"(
 %m = MatMul(%a, %a)
 %n = DepthToSpace(%a) {blocksize=2, mode="DCR"}
@@ -83,7 +76,7 @@ TEST(Plan, PrintsOneLineAStep) {
   const auto planned = plan(parse_graph(R"(ir 1
 input %x : f32[1,8,4,4]
 %w : f32[8,8,1,1] = random(1)
-%a = Conv(%x, %w) )" + kConv + R"(
+%a = Conv(%x, %w) )" + kOneByOne + R"(
 %m = MatMul(%a, %a)
 output %m
 )"),
@@ -104,14 +97,14 @@ input %row : f32[4]
 input %column : f32[4,1]
 input %plane : f32[3,4,4]
 %w : f32[3,3,1,1] = {1, 0, 0, 0, 1, 0, 0, 0, 1}
-%a = Conv(%x, %w) )" + kConv +
+%a = Conv(%x, %w) )" + kOneByOne +
                            R"(
 %c : f32[3,1,1] = {100, 200, 300}
 %b = Add(%a, %c)
 %d = Add(%b, %row)
 %e = Add(%d, %column)
 %f = Add(%e, %plane)
-%g = Conv(%f, %w) )" + kConv +
+%g = Conv(%f, %w) )" + kOneByOne +
                            R"(
 output %g
 )";
@@ -139,8 +132,8 @@ TEST(Plan, GivesChannelsLastResultsEqualToLogicalOnes) {
 %out = Sub(%e, %m)
 )";
   const std::string w8 = "%w : f32[8,8,1,1] = data(0)\n", w4 = "%v : f32[4,4,1,1] = data(1)\n";
-  const std::string inside = "ir 1\ninput %x : f32[1,8,6,6]\n" + w8 + w4 + "%in = Conv(%x, %w) " + kConv + movements +
-                             "%y = Conv(%out, %v) " + kConv + "\noutput %y\n";
+  const std::string inside = "ir 1\ninput %x : f32[1,8,6,6]\n" + w8 + w4 + "%in = Conv(%x, %w) " + kOneByOne +
+                             movements + "%y = Conv(%out, %v) " + kOneByOne + "\noutput %y\n";
   const std::string outside = "ir 1\ninput %in : f32[1,8,6,6]" + movements + "output %out\n";
   const auto unit = [](int64_t n) {
     Tensor tensor = Tensor::zeros(DType::Float32, {n, n, 1, 1});
@@ -272,7 +265,7 @@ TEST(Plan, KeepsRearrangedConstantsOncePerWeights) {
 input %x : f32[1,8,4,4]
 %w : f32[8,8,1,1] = random(1)
 %c : f32[1,8,4,4] = random(2)
-%a = Conv(%x, %w) )" + kConv + R"(
+%a = Conv(%x, %w) )" + kOneByOne + R"(
 %b = Add(%a, %c)
 output %b
 )");

@@ -6,17 +6,15 @@
 
 #include "core/executor/profile.h"
 #include "core/graph/text.h"
+#include "executor/executor_support.h"
 #include "support/random_graph.h"
 
 namespace openrknn {
 namespace {
 
-const std::string kConv = "{kernel_shape=[1,1], strides=[1,1], pads=[0,0,0,0], dilations=[1,1], group=1}";
+using test::floats;
+using test::kOneByOne;
 
-std::vector<float> floats(const Tensor& tensor) {
-  const std::span<const float> values = tensor.values<float>();
-  return {values.begin(), values.end()};
-}
 Tensor vector(std::vector<float> values) { return Tensor::from<float>({static_cast<int64_t>(values.size())}, values); }
 
 /// A graph in text form, planned and ready.
@@ -71,7 +69,7 @@ TEST(Run, StepsOverConversionsWithTheirReader) {
 input %x : f32[1,2,3,3]
 %w : f32[2,2,1,1] = random(1)
 %a = Conv(%x, %w) )" +
-            kConv + R"(
+            kOneByOne + R"(
 %m = MatMul(%a, %a)
 output %m
 )");
@@ -86,7 +84,7 @@ TEST(Run, TakesInputsInEitherLayout) {
 input %x : f32[1,2,1,3]
 %w : f32[2,2,1,1] = {1, 0, 0, 1}
 %a = Conv(%x, %w) )" +
-            kConv + R"(
+            kOneByOne + R"(
 output %a
 output %x
 )");
@@ -334,7 +332,7 @@ output %c
 const std::string kWide = R"(ir 1
 input %x : f32[1,16,40,40]
 %w : f32[16,16,1,1] = random(1)
-%a = Conv(%x, %w) )" + kConv +
+%a = Conv(%x, %w) )" + kOneByOne +
                           R"(
 %s = Softmax(%a) {axis=3}
 %m = MatMul(%s, %a)

@@ -7,7 +7,7 @@
 namespace openrknn {
 namespace {
 
-std::vector<Tensor> run_text(const std::string& text, const std::vector<Tensor>& inputs) {
+std::vector<Tensor> run_verified(const std::string& text, const std::vector<Tensor>& inputs) {
   ThreadPool pool(1);
   const Graph graph = parse_graph(text);
   verify(graph);
@@ -44,10 +44,10 @@ output %n
 )";
 
 TEST(Segments, WhatFollowsAnUnknownExtentIsPlannedWhenItIsKnown) {
-  const std::vector<Tensor> some = run_text(kPositiveDoubled, {vector_of({1, -1, 3, -4})});
+  const std::vector<Tensor> some = run_verified(kPositiveDoubled, {vector_of({1, -1, 3, -4})});
   EXPECT_EQ(numbers<float>(some[0]), (std::vector<float>{2, 6}));
   EXPECT_EQ(numbers<int64_t>(some[1]), (std::vector<int64_t>{2}));
-  const std::vector<Tensor> none = run_text(kPositiveDoubled, {vector_of({-1, -1, -3, -4})});
+  const std::vector<Tensor> none = run_verified(kPositiveDoubled, {vector_of({-1, -1, -3, -4})});
   EXPECT_EQ(none[0].shape(), (Shape{0}));
 }
 
@@ -103,12 +103,12 @@ output %z
 
 TEST(Segments, IfRunsOneBranch) {
   const Tensor x = vector_of({1, 2, 3});
-  EXPECT_EQ(numbers<float>(run_text(kBranches, {Tensor::scalar(true), x})[0]), (std::vector<float>{-1, -2, -3}));
-  const std::vector<Tensor> other = run_text(kBranches, {Tensor::scalar(false), x});
+  EXPECT_EQ(numbers<float>(run_verified(kBranches, {Tensor::scalar(true), x})[0]), (std::vector<float>{-1, -2, -3}));
+  const std::vector<Tensor> other = run_verified(kBranches, {Tensor::scalar(false), x});
   EXPECT_EQ(other[1].shape(), (Shape{6}));
 }
 
-std::string counting(const std::string& next) {
+std::string counting_loop(const std::string& next) {
   return R"(ir 1
 input %m : i64[]
 input %x : f32[2]
@@ -128,8 +128,8 @@ output %all
 }
 
 TEST(Segments, LoopCarriesValuesAndStacksSlices) {
-  const std::string text = counting("%b = Add(%a, %x)");
-  const std::vector<Tensor> got = run_text(text, {Tensor::scalar<int64_t>(3), vector_of({1, 2})});
+  const std::string text = counting_loop("%b = Add(%a, %x)");
+  const std::vector<Tensor> got = run_verified(text, {Tensor::scalar<int64_t>(3), vector_of({1, 2})});
   EXPECT_EQ(numbers<float>(got[0]), (std::vector<float>{4, 8}));
   EXPECT_EQ(got[1].shape(), (Shape{3, 2}));
   EXPECT_EQ(numbers<float>(got[1]), (std::vector<float>{1, 2, 2, 4, 3, 6}));
@@ -137,14 +137,14 @@ TEST(Segments, LoopCarriesValuesAndStacksSlices) {
 
 TEST(Segments, AnIterationIsPlannedOnceForEachShape) {
   ThreadPool pool(1);
-  SegmentedRun run(parse_graph(counting("%b = Add(%a, %x)")), {}, {}, pool);
+  SegmentedRun run(parse_graph(counting_loop("%b = Add(%a, %x)")), {}, {}, pool);
   run.run(std::vector{Tensor::scalar<int64_t>(50), vector_of({1, 2})});
   EXPECT_EQ(run.plans_made(), 1);
 }
 
 TEST(Segments, UnequalSlicesAreRefusedNamingTheIteration) {
-  const std::string text = counting("%b = Concat(%a, %x) {axis=0}");
-  const std::string message = message_of([&] { run_text(text, {Tensor::scalar<int64_t>(3), vector_of({1, 2})}); });
+  const std::string text = counting_loop("%b = Concat(%a, %x) {axis=0}");
+  const std::string message = message_of([&] { run_verified(text, {Tensor::scalar<int64_t>(3), vector_of({1, 2})}); });
   EXPECT_NE(message.find("iteration 1 gives shape [4]"), std::string::npos) << message;
   EXPECT_NE(message.find("Loop"), std::string::npos) << message;
 }
@@ -186,7 +186,7 @@ output %total
 output %sums
 )";
   const std::vector<Tensor> got =
-      run_text(text, {Tensor::scalar(0.0f), Tensor::from<float>({2, 3}, {1, 2, 3, 10, 20, 30})});
+      run_verified(text, {Tensor::scalar(0.0f), Tensor::from<float>({2, 3}, {1, 2, 3, 10, 20, 30})});
   EXPECT_EQ(numbers<float>(got[0]), (std::vector<float>{66}));
   EXPECT_EQ(numbers<float>(got[1]), (std::vector<float>{66, 55, 33}));
 }

@@ -8,7 +8,7 @@
 namespace openrknn::onnx_test {
 namespace {
 
-std::vector<float> run(const Graph& graph, const std::vector<Tensor>& inputs) {
+std::vector<float> run_on(const Graph& graph, const std::vector<Tensor>& inputs) {
   ThreadPool pool(1);
   const Tensor result = run_graph(graph, Arithmetic{}, inputs, pool).at(0);
   return {result.values<float>().begin(), result.values<float>().end()};
@@ -169,7 +169,7 @@ TEST(OnnxConstants, WhatMustBeKnownAndIsNotIsNamed) {
 TEST(OnnxConstants, EveryFormOfConstantIsRead) {
   const auto constant = [](const Message& form, const char* op = "Add") {
     GraphParts parts = unary({node("Constant", {}, {"c"}, {form}), node(op, {"x", "c"}, {"y"})});
-    return run(import_model(parts), {Tensor::from<float>({2}, {1, 2})});
+    return run_on(import_model(parts), {Tensor::from<float>({2}, {1, 2})});
   };
   EXPECT_EQ(constant(tensor_attribute("value", floats("", {2}, {1, 1}))), (std::vector<float>{2, 3}));
   EXPECT_EQ(constant(attribute("value_float", 0.5f)), (std::vector<float>{1.5, 2.5}));
@@ -257,7 +257,7 @@ TEST(OnnxFunctions, AreInlinedWithTheirAttributes) {
   parts.initializers = {floats("w", {}, {2})};
   const Graph graph = import_bytes(model(parts, more));
   verify(graph);
-  EXPECT_EQ(run(graph, {Tensor::from<float>({2}, {-4, 0.5f})}), (std::vector<float>{-1, 2}));
+  EXPECT_EQ(run_on(graph, {Tensor::from<float>({2}, {-4, 0.5f})}), (std::vector<float>{-1, 2}));
   EXPECT_NE(graph.find("call/inner/m"), ValueId::None);
   EXPECT_EQ(graph[graph.outputs[0]].name, "y");
 }

@@ -15,7 +15,7 @@ struct VolumeShape {
   int64_t group = 1;
   bool transposed = false;
 };
-const VolumeShape kShapes[] = {
+const VolumeShape kVolumeShapes[] = {
     {{1, 4, 9, 11, 5}, {17, 5, 3, 3, 3}, {1, 4, 9, 11, 17}, {1, 1, 1}, {1, 1, 1, 1, 1, 1}, {1, 1, 1}},
     {{2, 3, 7, 7, 32}, {48, 32, 1, 1, 1}, {2, 3, 7, 7, 48}, {1, 1, 1}, {0, 0, 0, 0, 0, 0}, {1, 1, 1}},
     {{1, 6, 12, 13, 8}, {12, 4, 2, 3, 2}, {1, 3, 5, 8, 12}, {2, 2, 2}, {0, 0, 2, 0, 1, 1}, {1, 1, 1}, 2},
@@ -28,7 +28,7 @@ const VolumeShape kShapes[] = {
 TEST(FastGatheredConv, EqualsReference) {
   if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
   uint32_t seed = 1;
-  for (const VolumeShape& s : kShapes) {
+  for (const VolumeShape& s : kVolumeShapes) {
     for (const DType dtype : {DType::Float32, DType::Float16}) {
       for (const char* activation : {"", "Relu", "SiLU"}) {
         Random random(++seed);

@@ -20,7 +20,7 @@ std::ostream& operator<<(std::ostream& out, const ConvShape& s) {
 }
 
 // Tails in every direction: rows (pixels), columns (output channels), depth (input channels, taps).
-const ConvShape kShapes[] = {
+const ConvShape kConvShapes[] = {
     {1, 9, 11, 16, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},
     {2, 7, 7, 32, 48, 1, 1},
     {1, 13, 9, 24, 17, 1, 1, 2, 2},
@@ -95,8 +95,8 @@ Case float_case(const ConvShape& s, DType dtype, const std::string& activation, 
 enum class ZeroPoints { None, Layer, Channel };
 
 /// Scales are chosen so that outputs fill the range and some saturate.
-Case code_case(const ConvShape& s, const std::string& activation, ZeroPoints zero_points, const Law& law,
-               uint32_t seed) {
+Case conv_code_case(const ConvShape& s, const std::string& activation, ZeroPoints zero_points, const Law& law,
+                    uint32_t seed) {
   Random random(seed);
   Case c;
   c.text = describe(s, "i8 " + activation + " law " + std::string(law.family) + " seed " + std::to_string(seed));
@@ -150,7 +150,7 @@ Case code_case(const ConvShape& s, const std::string& activation, ZeroPoints zer
 TEST(FastConv, Float32EqualsReference) {
   if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
   uint32_t seed = 1;
-  for (const ConvShape& s : kShapes) {
+  for (const ConvShape& s : kConvShapes) {
     EXPECT_GE(judge(float_case(s, DType::Float32, "", false, seed++)), 1);
     EXPECT_GE(judge(float_case(s, DType::Float32, "Relu", true, seed++)), 1);
   }
@@ -158,7 +158,7 @@ TEST(FastConv, Float32EqualsReference) {
 TEST(FastConv, Float16EqualsReference) {
   if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
   uint32_t seed = 100;
-  for (const ConvShape& s : kShapes) {
+  for (const ConvShape& s : kConvShapes) {
     EXPECT_GE(judge(float_case(s, DType::Float16, seed % 2 ? "" : "SiLU", true, seed)), 1);
     ++seed;
   }
@@ -167,8 +167,8 @@ TEST(FastConv, EveryFusedActivationEqualsReference) {
   if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
   uint32_t seed = 200;
   for (const char* activation : kActivations) {
-    EXPECT_GE(judge(float_case(kShapes[0], DType::Float32, activation, true, seed++)), 1);
-    EXPECT_GE(judge(float_case(kShapes[2], DType::Float16, activation, true, seed++)), 1);
+    EXPECT_GE(judge(float_case(kConvShapes[0], DType::Float32, activation, true, seed++)), 1);
+    EXPECT_GE(judge(float_case(kConvShapes[2], DType::Float16, activation, true, seed++)), 1);
     EXPECT_GE(judge(float_case(kDepthwise[1], DType::Float32, activation, true, seed++)), 1);
     EXPECT_GE(judge(float_case(kDepthwise[1], DType::Float16, activation, true, seed++)), 1);
   }
@@ -180,18 +180,18 @@ TEST(FastConv, DepthwiseEqualsReference) {
     EXPECT_GE(judge(float_case(s, DType::Float32, "", false, seed++)), 1);
     EXPECT_GE(judge(float_case(s, DType::Float16, "Clip", true, seed++)), 1);
     for (const Law& law : all_laws()) {
-      EXPECT_GE(judge(code_case(s, "", ZeroPoints::Channel, law, seed++)), 1);  // centered weights of nine bits
-      EXPECT_GE(judge(code_case(s, "", ZeroPoints::None, law, seed++)), 1);     // of eight
+      EXPECT_GE(judge(conv_code_case(s, "", ZeroPoints::Channel, law, seed++)), 1);  // centered weights of nine bits
+      EXPECT_GE(judge(conv_code_case(s, "", ZeroPoints::None, law, seed++)), 1);     // of eight
     }
   }
 }
 TEST(FastConv, Int8EqualsReference) {
   if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
   uint32_t seed = 400;
-  for (const ConvShape& s : kShapes) {
+  for (const ConvShape& s : kConvShapes) {
     for (const Law& law : all_laws()) {
       for (const ZeroPoints zero_points : {ZeroPoints::None, ZeroPoints::Layer, ZeroPoints::Channel}) {
-        EXPECT_GE(judge(code_case(s, "", zero_points, law, seed++)), 1);
+        EXPECT_GE(judge(conv_code_case(s, "", zero_points, law, seed++)), 1);
       }
     }
   }
@@ -201,12 +201,13 @@ TEST(FastConv, EveryInt8ActivationEqualsReference) {
   uint32_t seed = 600;
   for (const char* activation : kActivations) {
     for (const Law& law : all_laws()) {
-      EXPECT_GE(judge(code_case(kShapes[0], activation, ZeroPoints::Channel, law, seed++)), 1);
-      EXPECT_GE(judge(code_case(kShapes[5], activation, ZeroPoints::Channel, law, seed++)), 1);  // few columns
-      EXPECT_GE(judge(code_case(kShapes[2], activation, ZeroPoints::Channel, law, seed++)), 1);  // 17 columns
-      EXPECT_GE(judge(code_case(kShapes[3], activation, ZeroPoints::Channel, law, seed++)), 1);  // one vector of them
-      EXPECT_GE(judge(code_case(kDepthwise[0], activation, ZeroPoints::Channel, law, seed++)), 1);
-      EXPECT_GE(judge(code_case(kDepthwise[1], activation, ZeroPoints::Channel, law, seed++)), 1);
+      EXPECT_GE(judge(conv_code_case(kConvShapes[0], activation, ZeroPoints::Channel, law, seed++)), 1);
+      EXPECT_GE(judge(conv_code_case(kConvShapes[5], activation, ZeroPoints::Channel, law, seed++)), 1);  // few columns
+      EXPECT_GE(judge(conv_code_case(kConvShapes[2], activation, ZeroPoints::Channel, law, seed++)), 1);  // 17 columns
+      EXPECT_GE(judge(conv_code_case(kConvShapes[3], activation, ZeroPoints::Channel, law, seed++)),
+                1);  // one vector of them
+      EXPECT_GE(judge(conv_code_case(kDepthwise[0], activation, ZeroPoints::Channel, law, seed++)), 1);
+      EXPECT_GE(judge(conv_code_case(kDepthwise[1], activation, ZeroPoints::Channel, law, seed++)), 1);
     }
   }
 }
@@ -218,9 +219,9 @@ TEST(FastConv, SumsOfEverySizeEqualReference) {
   for (uint32_t seed = 2000; seed < 2400; ++seed) {
     Random random(seed);
     const char* const activation = kActivations[random.integer(0, 4)];
-    Case c = code_case(seed % 3 == 0 ? depthwise : pixels, activation, ZeroPoints::Channel,
-                       all_laws()[static_cast<size_t>(random.integer(0, static_cast<int64_t>(all_laws().size()) - 1))],
-                       seed);
+    Case c = conv_code_case(
+        seed % 3 == 0 ? depthwise : pixels, activation, ZeroPoints::Channel,
+        all_laws()[static_cast<size_t>(random.integer(0, static_cast<int64_t>(all_laws().size()) - 1))], seed);
     const int64_t largest = (int64_t{1} << random.integer(4, 31)) - 200000;
     for (int32_t& bias : c.inputs[2].mutable_values<int32_t>()) {
       const int64_t size = largest <= 0 ? 1000 : largest >> random.integer(0, 12);
@@ -237,7 +238,7 @@ TEST(FastConv, SumsOfEverySizeEqualReference) {
 TEST(FastConv, LongSumsWithSmallScalesEqualReference) {
   if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
   for (const int shift : {20, 26, 31}) {
-    Case c = code_case({1, 4, 4, 500, 40, 3, 3}, "", ZeroPoints::Channel, all_laws()[0], 2500);
+    Case c = conv_code_case({1, 4, 4, 500, 40, 3, 3}, "", ZeroPoints::Channel, all_laws()[0], 2500);
     c.quants[0].zero_point = {-128};
     c.node.fixed->scale[0] = {20000, shift};
     EXPECT_GE(judge(c), 1) << shift;
@@ -245,7 +246,7 @@ TEST(FastConv, LongSumsWithSmallScalesEqualReference) {
 }
 TEST(FastConv, LeavesAccumulatorsThatCouldOverflowToTheReference) {
   const ConvShape large{1, 1, 1, 40000, 1, 1, 1};
-  EXPECT_EQ(judge(code_case(large, "", ZeroPoints::Channel, all_laws()[0], 1)), 0);
+  EXPECT_EQ(judge(conv_code_case(large, "", ZeroPoints::Channel, all_laws()[0], 1)), 0);
 }
 // Kernels shorter than, equal to and longer than the stride, phases of different lengths, dilations, groups, tails.
 const ConvShape kTransposed[] = {{1, 5, 6, 16, 24, 2, 2, 2, 2},
@@ -294,7 +295,7 @@ TEST(FastConv, TransposedInt8EqualsReference) {
     for (const Law& law : all_laws()) {
       for (const ZeroPoints zero_points : {ZeroPoints::None, ZeroPoints::Layer, ZeroPoints::Channel}) {
         const char* activation = seed % 2 ? "" : "Relu";
-        EXPECT_GE(judge(transposed(code_case(s, activation, zero_points, law, seed), s, seed + 1)), 1);
+        EXPECT_GE(judge(transposed(conv_code_case(s, activation, zero_points, law, seed), s, seed + 1)), 1);
         seed += 2;
       }
     }

@@ -19,18 +19,18 @@ Tensor integers(Random& random, DType dtype, const Shape& shape, int64_t low, in
   }
   return x;
 }
-struct Range {
+struct IntegerRange {
   int64_t low = 0, high = 255, shift = 0;
 };
-constexpr Range kCodes[] = {
+constexpr IntegerRange kCodeRanges[] = {
     {-128, 127},         {0, 255},     {0, 255, -255}, {0, 255, -130}, {0, 255, INT32_MAX - 255},
     {0, 255, INT32_MIN}, {0, 0, 70000}};
-constexpr Range kWide[] = {{0, 256}, {-40000, 40000}, {INT32_MIN, INT32_MAX}};
+constexpr IntegerRange kWideRanges[] = {{0, 256}, {-40000, 40000}, {INT32_MIN, INT32_MAX}};
 
-struct MatMulShape {
+struct IntegerMatMulShape {
   Shape a, b, y;
 };
-const MatMulShape kShapes[] = {
+const IntegerMatMulShape kIntegerMatMulShapes[] = {
     {{1, 64}, {64, 10}, {1, 10}},
     {{97, 33}, {33, 70}, {97, 70}},
     {{2, 13, 20}, {20, 300}, {2, 13, 300}},  // two blocks of columns
@@ -43,7 +43,8 @@ const MatMulShape kShapes[] = {
     {{1, 1}, {1, 1}, {1, 1}},
 };
 
-Case matmul_case(const MatMulShape& s, DType dtype, const Range& a, const Range& b, bool constant_b, uint32_t seed) {
+Case matmul_case(const IntegerMatMulShape& s, DType dtype, const IntegerRange& a, const IntegerRange& b,
+                 bool constant_b, uint32_t seed) {
   Random random(seed);
   Case c;
   c.text = to_string(s.a) + " x " + to_string(s.b) + ' ' + std::string(name(dtype)) + (constant_b ? " constant" : "") +
@@ -65,9 +66,9 @@ Case matmul_case(const MatMulShape& s, DType dtype, const Range& a, const Range&
 TEST(FastIntegerMatMul, EqualsReference) {
   if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
   uint32_t seed = 1;
-  for (const MatMulShape& s : kShapes) {
-    for (const Range& a : kCodes) {
-      for (const Range& b : kCodes) {
+  for (const IntegerMatMulShape& s : kIntegerMatMulShapes) {
+    for (const IntegerRange& a : kCodeRanges) {
+      for (const IntegerRange& b : kCodeRanges) {
         ++seed;
         const DType dtype = seed % 3 == 0 ? DType::UInt32 : DType::Int32;
         EXPECT_GE(judge(matmul_case(s, dtype, a, b, seed % 5 < 3, seed)), 1);
@@ -78,18 +79,18 @@ TEST(FastIntegerMatMul, EqualsReference) {
 TEST(FastIntegerMatMul, NumbersThatAreNoCodesEqualReference) {
   if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
   uint32_t seed = 1000;
-  for (const MatMulShape& s : kShapes) {
-    for (const Range& wide : kWide) {
-      EXPECT_GE(judge(matmul_case(s, DType::Int32, wide, kCodes[1], true, ++seed)), 1);
-      EXPECT_GE(judge(matmul_case(s, DType::Int32, wide, kCodes[1], false, ++seed)), 1);
-      EXPECT_GE(judge(matmul_case(s, DType::Int32, kCodes[1], wide, false, ++seed)), 1);
+  for (const IntegerMatMulShape& s : kIntegerMatMulShapes) {
+    for (const IntegerRange& wide : kWideRanges) {
+      EXPECT_GE(judge(matmul_case(s, DType::Int32, wide, kCodeRanges[1], true, ++seed)), 1);
+      EXPECT_GE(judge(matmul_case(s, DType::Int32, wide, kCodeRanges[1], false, ++seed)), 1);
+      EXPECT_GE(judge(matmul_case(s, DType::Int32, kCodeRanges[1], wide, false, ++seed)), 1);
       EXPECT_GE(judge(matmul_case(s, DType::Int32, wide, wide, false, ++seed)), 1);
     }
   }
 }
 TEST(FastIntegerMatMul, RowsWithZeroPointsOfTheirOwnEqualReference) {
   if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
-  Case c = matmul_case({{29, 65}, {65, 40}, {29, 40}}, DType::Int32, kCodes[1], kCodes[0], true, 1);
+  Case c = matmul_case({{29, 65}, {65, 40}, {29, 40}}, DType::Int32, kCodeRanges[1], kCodeRanges[0], true, 1);
   Random random(2);
   int32_t* values = c.inputs[0].mutable_values<int32_t>().data();
   for (int64_t row = 0; row < 29; ++row) {
@@ -100,12 +101,12 @@ TEST(FastIntegerMatMul, RowsWithZeroPointsOfTheirOwnEqualReference) {
   EXPECT_GE(judge(c), 1);
 }
 
-struct ConvShape {
+struct IntegerConvShape {
   Shape x, w, y;  // x and y channels last
   std::vector<int64_t> strides, pads, dilations;
   int64_t group = 1;
 };
-const ConvShape kConvs[] = {
+const IntegerConvShape kIntegerConvShapes[] = {
     {{1, 9, 11, 5}, {17, 5, 3, 3}, {1, 9, 11, 17}, {1, 1}, {1, 1, 1, 1}, {1, 1}},
     {{2, 14, 14, 64}, {70, 64, 1, 1}, {2, 14, 14, 70}, {1, 1}, {0, 0, 0, 0}, {1, 1}},
     {{1, 12, 13, 8}, {12, 4, 3, 2}, {1, 5, 8, 12}, {2, 2}, {0, 2, 1, 1}, {1, 1}, 2},
@@ -117,10 +118,11 @@ const ConvShape kConvs[] = {
 TEST(FastIntegerConv, EqualsReference) {
   if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
   uint32_t seed = 1;
-  for (const ConvShape& s : kConvs) {
-    for (const Range& x : {kCodes[0], kCodes[1], kCodes[3], Range{100, 255, 0}, kWide[0], kWide[2]}) {
+  for (const IntegerConvShape& s : kIntegerConvShapes) {
+    for (const IntegerRange& x :
+         {kCodeRanges[0], kCodeRanges[1], kCodeRanges[3], IntegerRange{100, 255, 0}, kWideRanges[0], kWideRanges[2]}) {
       Random random(++seed);
-      const Range& w = kCodes[seed % 4];
+      const IntegerRange& w = kCodeRanges[seed % 4];
       Case c;
       c.text = to_string(s.x) + " * " + to_string(s.w) + " seed " + std::to_string(seed);
       c.node.name = c.node.op = "Conv";

@@ -13,7 +13,7 @@ struct MatMulShape {
   Shape a, b, y;
   bool constant_b = true;
 };
-const MatMulShape kShapes[] = {
+const MatMulShape kMatMulShapes[] = {
     {{1, 64}, {64, 10}, {1, 10}},
     {{49, 33}, {33, 70}, {49, 70}},
     {{2, 13, 20}, {20, 32}, {2, 13, 32}},
@@ -47,7 +47,7 @@ Case base_case(const MatMulShape& s, DType dtype, const std::string& text) {
 TEST(FastMatMul, FloatEqualsReference) {
   if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
   uint32_t seed = 1;
-  for (const MatMulShape& s : kShapes) {
+  for (const MatMulShape& s : kMatMulShapes) {
     for (const DType dtype : {DType::Float32, DType::Float16}) {
       for (const char* activation : {"", "Gelu"}) {
         Random random(seed);
@@ -65,7 +65,7 @@ TEST(FastMatMul, FloatEqualsReference) {
 }
 
 /// A right side with parameters per column; accumulators that saturate the output now and then.
-Case code_case(const MatMulShape& s, const Law& law, int32_t zero_point, uint32_t seed) {
+Case matmul_code_case(const MatMulShape& s, const Law& law, int32_t zero_point, uint32_t seed) {
   Random random(seed);
   Case c = base_case(s, DType::Int8, "zero point " + std::to_string(zero_point) + " seed " + std::to_string(seed));
   const int64_t columns = columns_of(s);
@@ -91,7 +91,7 @@ Case code_case(const MatMulShape& s, const Law& law, int32_t zero_point, uint32_
 TEST(FastMatMul, InfinitiesEqualReference) {
   if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
   uint32_t seed = 50;
-  for (const MatMulShape& s : kShapes) {
+  for (const MatMulShape& s : kMatMulShapes) {
     Random random(seed);
     Case c = base_case(s, DType::Float32, "infinities seed " + std::to_string(seed));
     ++seed;
@@ -109,10 +109,10 @@ TEST(FastMatMul, InfinitiesEqualReference) {
 TEST(FastMatMul, Int8EqualsReference) {
   if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
   uint32_t seed = 100;
-  for (const MatMulShape& s : kShapes) {
+  for (const MatMulShape& s : kMatMulShapes) {
     for (const Law& law : all_laws()) {
       for (const int32_t zero_point : {-128, 127, static_cast<int32_t>(seed % 200) - 100}) {
-        EXPECT_GE(judge(code_case(s, law, zero_point, seed)), 1);
+        EXPECT_GE(judge(matmul_code_case(s, law, zero_point, seed)), 1);
         ++seed;
       }
     }
@@ -121,9 +121,9 @@ TEST(FastMatMul, Int8EqualsReference) {
 TEST(FastMatMul, Int8OfTwoComputedOperandsEqualsReference) {
   if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
   uint32_t seed = 400;
-  for (const MatMulShape& s : kShapes) {
+  for (const MatMulShape& s : kMatMulShapes) {
     for (const int32_t zero_point : {-128, 0, 127}) {
-      Case c = code_case(s, all_laws()[seed % all_laws().size()], -zero_point - (zero_point < 0), seed);
+      Case c = matmul_code_case(s, all_laws()[seed % all_laws().size()], -zero_point - (zero_point < 0), seed);
       ++seed;
       c.inputs.resize(2);
       c.constant = {false, false};
@@ -138,7 +138,7 @@ TEST(FastMatMul, Int8ExtremesEqualReference) {
   for (const int8_t a : {-128, 127}) {
     for (const int8_t b : {-128, 127}) {
       for (const bool constant : {false, true}) {
-        Case c = code_case({{13, 1001}, {1001, 35}, {13, 35}, constant}, all_laws()[0], a < 0 ? 127 : -128, 1);
+        Case c = matmul_code_case({{13, 1001}, {1001, 35}, {13, 35}, constant}, all_laws()[0], a < 0 ? 127 : -128, 1);
         for (int8_t& v : c.inputs[0].mutable_values<int8_t>()) v = a;
         for (int8_t& v : c.inputs[1].mutable_values<int8_t>()) v = b;
         EXPECT_GE(judge(c), 1) << c.text;

@@ -13,7 +13,7 @@ struct LinearShape {
   Shape x, parameters;
   int64_t axis = 0, block = 0;
 };
-const LinearShape kShapes[] = {
+const LinearShape kLinearShapes[] = {
     {{1}, {}},
     {{3, 5, 7}, {}},
     {{20000}, {}},
@@ -24,7 +24,7 @@ const LinearShape kShapes[] = {
     {{4, 10}, {4, 3}, 1, 4},
     {{40, 500}, {500}, 1},  // tiles begin in the middle of a row
 };
-constexpr DType kCodes[] = {DType::Int8, DType::UInt8, DType::Int16, DType::UInt16};
+constexpr DType kCodeTypes[] = {DType::Int8, DType::UInt8, DType::Int16, DType::UInt16};
 
 int64_t any_code(Random& random, DType dtype) {
   return random.integer(static_cast<int64_t>(lowest_code(dtype)), static_cast<int64_t>(highest_code(dtype)));
@@ -55,8 +55,8 @@ Case linear_case(Random& random, const std::string& op, const LinearShape& s, DT
 TEST(FastQuantizeLinear, EqualsReference) {
   if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
   Random random(1);
-  for (const LinearShape& s : kShapes) {
-    for (const DType to : kCodes) {
+  for (const LinearShape& s : kLinearShapes) {
+    for (const DType to : kCodeTypes) {
       for (const DType from : {DType::Float32, DType::Float16}) {
         for (const float scale : {0.5f, 0.013f, 1e-6f, -0.25f, 0.0f, INFINITY}) {
           Case c = linear_case(random, "QuantizeLinear", s, to, random.integer(0, 3) != 0, scale);
@@ -79,8 +79,8 @@ TEST(FastQuantizeLinear, EqualsReference) {
 TEST(FastDequantizeLinear, EqualsReference) {
   if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
   Random random(2);
-  for (const LinearShape& s : kShapes) {
-    for (const DType from : kCodes) {
+  for (const LinearShape& s : kLinearShapes) {
+    for (const DType from : kCodeTypes) {
       for (const DType to : {DType::Float32, DType::Float16}) {
         Case c = linear_case(random, "DequantizeLinear", s, from, random.integer(0, 3) != 0, 0.037f);
         c.inputs[0] = codes_of(random, from, s.x);
@@ -93,7 +93,7 @@ TEST(FastDequantizeLinear, EqualsReference) {
 TEST(FastDequantizeLinear, SumsEqualReference) {
   if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
   Random random(3);
-  for (const LinearShape& s : kShapes) {
+  for (const LinearShape& s : kLinearShapes) {
     Case c = linear_case(random, "DequantizeLinear", s, DType::Int32, false, 0.001f);
     Tensor x(DType::Int32, s.x);
     for (int32_t& v : x.mutable_values<int32_t>()) v = static_cast<int32_t>(random.integer(INT32_MIN, INT32_MAX));

@@ -90,7 +90,7 @@ Call3 make(const Layer& layer, const Sizes& s, const Options& o, DType dtype, ui
   return c;
 }
 
-void judge(Call3 c) {
+void judge_recurrent(Call3 c) {
   for (const size_t i : {size_t{1}, size_t{2}, size_t{3}}) {
     if (c.input_operands[i].present) c.input_operands[i].constant = &c.inputs[i];
   }
@@ -117,7 +117,8 @@ void judge_all(const Options& options) {
   uint32_t seed = 1;
   for (const Layer& layer : kLayers) {
     for (const Sizes& sizes : kSizes) {
-      for (const DType dtype : {DType::Float32, DType::Float16}) judge(make(layer, sizes, options, dtype, seed++));
+      for (const DType dtype : {DType::Float32, DType::Float16})
+        judge_recurrent(make(layer, sizes, options, dtype, seed++));
     }
   }
 }

@@ -13,7 +13,7 @@ struct ResizeShape {
   Shape x, y;
 };
 // Tails of channels, growing, shrinking, one dimension that stays, one dimension alone, single pixels.
-const ResizeShape kShapes[] = {
+const ResizeShape kResizeShapes[] = {
     {{1, 20, 20, 64}, {1, 40, 40, 64}}, {{2, 7, 9, 5}, {2, 15, 20, 5}},   {{1, 13, 17, 3}, {1, 6, 5, 3}},
     {{1, 8, 8, 131}, {1, 8, 13, 131}},  {{1, 8, 8, 19}, {1, 11, 8, 19}},  {{1, 1, 1, 33}, {1, 7, 9, 33}},
     {{2, 30, 21}, {2, 77, 21}},         {{1, 40, 60, 16}, {1, 1, 1, 16}}, {{1, 6, 5, 1}, {1, 60, 50, 1}},
@@ -22,7 +22,7 @@ const ResizeShape kShapes[] = {
 TEST(FastResize, LinearEqualsReference) {
   if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
   Random random(31);
-  for (const ResizeShape& s : kShapes) {
+  for (const ResizeShape& s : kResizeShapes) {
     for (const DType dtype : {DType::Float32, DType::Float16}) {
       for (const char* mode : {"half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel"}) {
         Case c;

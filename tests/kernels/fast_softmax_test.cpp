@@ -13,7 +13,7 @@ struct AxisShape {
   Shape shape;
   int64_t axis;
 };
-const AxisShape kShapes[] = {
+const AxisShape kAxisShapes[] = {
     {{1, 5}, 0},          {{3, 1, 7}, 1},  {{7, 3}, 0},     {{2, 16, 100}, 1}, {{1, 4, 16, 70}, 2}, {{5, 17, 64}, 1},
     {{2, 1000, 3, 5}, 1}, {{19, 2, 2}, 0}, {{3, 40, 2}, 1}, {{3000, 2}, 1},    {{7, 1}, 1},         {{5, 3, 7}, 2},
     {{100, 16}, 1},       {{33, 9}, 1},    {{40, 13}, 1},   {{9, 17}, 1},      {{6, 197}, 1}};
@@ -46,7 +46,7 @@ bool is_contiguous(const AxisShape& s) {
 TEST(FastSoftmax, EveryAxisEqualsReference) {
   if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
   uint32_t seed = 1;
-  for (const AxisShape& s : kShapes) {
+  for (const AxisShape& s : kAxisShapes) {
     for (const DType dtype : {DType::Float32, DType::Float16}) {
       for (const float scale : {1.0f, 60.0f}) {  // 60: terms vanish, some as subnormals
         Random random(seed++);
@@ -58,7 +58,7 @@ TEST(FastSoftmax, EveryAxisEqualsReference) {
 TEST(FastSoftmax, MaskedAndInvalidValuesEqualReference) {
   if (!has_fast_rows()) GTEST_SKIP() << "no fast rows on this CPU";
   uint32_t seed = 100;
-  for (const AxisShape& s : kShapes) {
+  for (const AxisShape& s : kAxisShapes) {
     Random random(seed++);
     Tensor x = random.reals(DType::Float32, s.shape, 3.0f);
     for (float& v : x.mutable_values<float>()) {

@@ -43,12 +43,12 @@ struct SchemeSlack {
   Scheme scheme;
   double more;  // codes: see docs/arithmetic.md, Int16
 };
-constexpr SchemeSlack kSchemes[] = {{Scheme::W8A8, 0}, {Scheme::W16A16I, 2}, {Scheme::W16A16I_DFP, 1}};
+constexpr SchemeSlack kSchemeSlacks[] = {{Scheme::W8A8, 0}, {Scheme::W16A16I, 2}, {Scheme::W16A16I_DFP, 1}};
 
 /// Both laws, all integer schemes, many random shapes.
 template <class Text>
 void expect_close(Text text, int rounds, double worst = 1.001, double mean = 0.05) {
-  for (const auto& [scheme, more] : kSchemes) {
+  for (const auto& [scheme, more] : kSchemeSlacks) {
     for (const std::string_view soc : {"rk3588", "rv1106"}) {
       for (int round = 0; round < rounds; ++round) {
         const uint32_t seed = 1000u + static_cast<uint32_t>(round);

@@ -1,18 +1,17 @@
 // Histograms of activations: counts that no order of samples, split of the work or thread count changes.
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 #include <random>
 
 #include "support.h"
+#include "support/special_numbers.h"
 
 namespace openrknn {
 namespace {
 
 using test::Dice;
-
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
+using test::kInfinity;
 
 int64_t count_at(const Histogram& histogram, float value) {
   const uint32_t bucket = std::bit_cast<uint32_t>(value) >> Histogram::kDroppedBits;

@@ -16,9 +16,9 @@ struct SchemeCase {
 };
 // Int16 codes are finer than the multiplier's 15 bits: far from the zero point it is worth up to two of them. Powers of
 // two are exact, but for the pre-activation of a curve.
-constexpr SchemeCase kSchemes[] = {{Scheme::W8A8, DType::Int8, 1.001},
-                                   {Scheme::W16A16I, DType::Int16, 3.001},
-                                   {Scheme::W16A16I_DFP, DType::Int16, 2.001}};
+constexpr SchemeCase kSchemeCases[] = {{Scheme::W8A8, DType::Int8, 1.001},
+                                       {Scheme::W16A16I, DType::Int16, 3.001},
+                                       {Scheme::W16A16I_DFP, DType::Int16, 2.001}};
 
 struct OperatorCase {
   const char* name;
@@ -127,7 +127,7 @@ class IntegerSchemes : public testing::TestWithParam<OperatorCase> {};
 TEST_P(IntegerSchemes, ComputeIt) {
   const OperatorCase& op = GetParam();
   const std::string text = graph_of(op);
-  for (const SchemeCase& scheme : kSchemes) {
+  for (const SchemeCase& scheme : kSchemeCases) {
     if (scheme.codes == DType::Int16 && !op.in_wide) continue;
     for (const std::string_view soc_name : {"rk3588", "rv1106"}) {
       const Target& soc = test::target(soc_name);

@@ -10,7 +10,7 @@ namespace {
 using test::Dice;
 using Kind = PrecisionRule::Kind;
 
-constexpr std::string_view kNet = R"(ir 1
+constexpr std::string_view kResidualClassifier = R"(ir 1
 input %x : f32[1,3,16,16]
 %w0 : f32[8,3,3,3] = random(1)
 %b0 : f32[8] = random(2)
@@ -63,8 +63,8 @@ double sqnr(const Mixed& mixed, const Samples& samples, size_t output) {
 }
 
 TEST(MixedPrecision, AnInt16LayerStandsBetweenConversionsAndHasInt16Weights) {
-  const test::MemorySamples samples = samples_for(kNet, 1);
-  const Graph built = build(kNet, {rule("c1", DType::Int16)}, samples).built;
+  const test::MemorySamples samples = samples_for(kResidualClassifier, 1);
+  const Graph built = build(kResidualClassifier, {rule("c1", DType::Int16)}, samples).built;
   EXPECT_EQ(test::value_of(built, "c0").dtype, DType::Int8);
   const Node& layer = test::producer_of(built, "c1");
   EXPECT_EQ(built[layer.inputs[0]].name, "c0__int16");
@@ -77,10 +77,10 @@ TEST(MixedPrecision, AnInt16LayerStandsBetweenConversionsAndHasInt16Weights) {
 }
 
 TEST(MixedPrecision, Int16LayersGiveInt16Accuracy) {
-  const test::MemorySamples samples = samples_for(kNet, 2);
+  const test::MemorySamples samples = samples_for(kResidualClassifier, 2);
   const PrecisionRule everything{Kind::Glob, "*", DType::Int16};
-  const double narrow = sqnr(build(kNet, {}, samples), samples, 1);
-  const Mixed wide = build(kNet, {everything}, samples);
+  const double narrow = sqnr(build(kResidualClassifier, {}, samples), samples, 1);
+  const Mixed wide = build(kResidualClassifier, {everything}, samples);
   EXPECT_GT(narrow, 20);
   EXPECT_LT(narrow, 50);
   EXPECT_GT(sqnr(wide, samples, 1), 60);
@@ -89,12 +89,14 @@ TEST(MixedPrecision, Int16LayersGiveInt16Accuracy) {
 
 // Every layer in turn, and pairs of neighbours in different types.
 TEST(MixedPrecision, FastKernelsGiveTheBitsOfTheReference) {
-  const test::MemorySamples samples = samples_for(kNet, 3);
+  const test::MemorySamples samples = samples_for(kResidualClassifier, 3);
   for (const char* layer : {"c0", "c1", "c2", "a", "m", "k", "g", "f", "h", "y"}) {
     SCOPED_TRACE(layer);
-    expect_fast_is_reference(build(kNet, {rule(layer, DType::Int16)}, samples).built, samples);
+    expect_fast_is_reference(build(kResidualClassifier, {rule(layer, DType::Int16)}, samples).built, samples);
     expect_fast_is_reference(
-        build(kNet, {rule(layer, DType::Int16), rule("c2", DType::Float16), rule("a", DType::Int8)}, samples).built,
+        build(kResidualClassifier, {rule(layer, DType::Int16), rule("c2", DType::Float16), rule("a", DType::Int8)},
+              samples)
+            .built,
         samples);
   }
 }
@@ -102,7 +104,7 @@ TEST(MixedPrecision, FastKernelsGiveTheBitsOfTheReference) {
 TEST(MixedPrecision, RandomAssignmentsAreValidAndAccurate) {
   const uint32_t seed = std::random_device{}();
   SCOPED_TRACE(fmt::format("seed {}", seed));
-  const test::MemorySamples samples = samples_for(kNet, 4);
+  const test::MemorySamples samples = samples_for(kResidualClassifier, 4);
   Dice dice(seed);
   for (int round = 0; round < 20; ++round) {
     std::vector<PrecisionRule> rules;
@@ -112,7 +114,7 @@ TEST(MixedPrecision, RandomAssignmentsAreValidAndAccurate) {
     std::string shown;
     for (const PrecisionRule& r : rules) shown += fmt::format("{}={} ", r.pattern, numpy_name(r.dtype));
     SCOPED_TRACE(shown);
-    const Mixed mixed = build(kNet, rules, samples);
+    const Mixed mixed = build(kResidualClassifier, rules, samples);
     EXPECT_GT(sqnr(mixed, samples, 1), 20);
     expect_fast_is_reference(mixed.built, samples);
     for (const PrecisionRule& r : rules) EXPECT_EQ(test::value_of(mixed.built, r.pattern).dtype, r.dtype);
@@ -137,13 +139,14 @@ output %q
 }
 
 TEST(MixedPrecision, AnInputThatInt16ReadsIsInt16) {
-  const test::MemorySamples samples = samples_for(kNet, 6);
-  EXPECT_EQ(test::value_of(build(kNet, {rule("c0", DType::Int16)}, samples).built, "x").dtype, DType::Int16);
+  const test::MemorySamples samples = samples_for(kResidualClassifier, 6);
+  EXPECT_EQ(test::value_of(build(kResidualClassifier, {rule("c0", DType::Int16)}, samples).built, "x").dtype,
+            DType::Int16);
 }
 
 TEST(MixedPrecision, AFloat16BuildTakesIntegerLayers) {
-  const test::MemorySamples samples = samples_for(kNet, 7);
-  const Mixed mixed = build(kNet, {rule("c1", DType::Int16), rule("c2", DType::Int8)}, samples, false);
+  const test::MemorySamples samples = samples_for(kResidualClassifier, 7);
+  const Mixed mixed = build(kResidualClassifier, {rule("c1", DType::Int16), rule("c2", DType::Int8)}, samples, false);
   EXPECT_EQ(test::value_of(mixed.built, "c0").dtype, DType::Float16);
   EXPECT_EQ(test::value_of(mixed.built, "c1").dtype, DType::Int16);
   EXPECT_EQ(test::value_of(mixed.built, "c2").dtype, DType::Int8);
@@ -152,9 +155,10 @@ TEST(MixedPrecision, AFloat16BuildTakesIntegerLayers) {
 }
 
 TEST(MixedPrecision, CheapArithmeticBetweenInt16LayersIsInt16) {
-  const test::MemorySamples samples = samples_for(kNet, 8);
+  const test::MemorySamples samples = samples_for(kResidualClassifier, 8);
   const Graph built =
-      build(kNet, {rule("c0", DType::Int16), rule("c2", DType::Int16), rule("g", DType::Int16)}, samples).built;
+      build(kResidualClassifier, {rule("c0", DType::Int16), rule("c2", DType::Int16), rule("g", DType::Int16)}, samples)
+          .built;
   for (const char* tensor : {"a", "m", "k"}) EXPECT_EQ(test::value_of(built, tensor).dtype, DType::Int16) << tensor;
 }
 

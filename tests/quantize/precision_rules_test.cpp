@@ -8,7 +8,7 @@ namespace {
 using Kind = PrecisionRule::Kind;
 
 /// Seven layers of a source model; a Conv computes three of them, and two nodes compute one.
-constexpr std::string_view kNet = R"(ir 1
+constexpr std::string_view kSevenLayers = R"(ir 1
 origin conv : Conv %c
 origin bn : BatchNormalization %b
 origin relu : Relu %r
@@ -30,7 +30,7 @@ output %y
 PrecisionRule rule(Kind kind, std::string pattern, DType dtype) { return {kind, std::move(pattern), dtype}; }
 PrecisionRule half(std::string tensor) { return rule(Kind::Tensor, std::move(tensor), DType::Float16); }
 
-std::vector<std::string> matched(const PrecisionRule& one, std::string_view text = kNet) {
+std::vector<std::string> matched(const PrecisionRule& one, std::string_view text = kSevenLayers) {
   const Graph graph = parse_graph(text);
   Diagnostics problems;
   std::vector<std::string> nodes;
@@ -81,7 +81,7 @@ TEST(MatchRules, PatternsMatchNodeAndTensorNames) {
 }
 
 TEST(MatchRules, ListsTheLayersThatMatched) {
-  const Graph graph = parse_graph(kNet);
+  const Graph graph = parse_graph(kSevenLayers);
   Diagnostics problems;
   const PrecisionRule glob = rule(Kind::Glob, "head/*", DType::Float16);
   EXPECT_EQ(match_rules(graph, std::span(&glob, 1), problems)[0].layers, (Names{"h", "n", "y"}));
@@ -110,37 +110,38 @@ output %)" + std::string(40, 'a') +
 }
 
 TEST(PrecisionRules, ARuleFixesALayerAndMovesFollow) {
-  EXPECT_EQ(dtypes(kNet, {.rules = {half("conv"), half("h")}}),
+  EXPECT_EQ(dtypes(kSevenLayers, {.rules = {half("conv"), half("h")}}),
             (Names{"r float16", "m float16", "h float16", "e float16", "n int8", "y int8"}));
 }
 
 TEST(PrecisionRules, AMoveThatIsNamedItselfStaysWhatItWasAskedToBe) {
-  EXPECT_EQ(dtypes(kNet, {.rules = {half("pool")}})[1], "m float16");
-  EXPECT_EQ(dtypes(kNet, {.rules = {half("c"), half("h"), rule(Kind::Tensor, "m", DType::Int8)}})[1], "m int8");
+  EXPECT_EQ(dtypes(kSevenLayers, {.rules = {half("pool")}})[1], "m float16");
+  EXPECT_EQ(dtypes(kSevenLayers, {.rules = {half("c"), half("h"), rule(Kind::Tensor, "m", DType::Int8)}})[1], "m int8");
 }
 
 TEST(PrecisionRules, TheLastRuleForALayerWins) {
   const PrecisionRule all = rule(Kind::OpType, "Conv", DType::Float16);
-  EXPECT_EQ(dtypes(kNet, {.rules = {all, rule(Kind::Tensor, "h", DType::Int8)}})[2], "h int8");
-  EXPECT_EQ(dtypes(kNet, {.rules = {rule(Kind::Tensor, "h", DType::Int8), all}})[2], "h float16");
+  EXPECT_EQ(dtypes(kSevenLayers, {.rules = {all, rule(Kind::Tensor, "h", DType::Int8)}})[2], "h int8");
+  EXPECT_EQ(dtypes(kSevenLayers, {.rules = {rule(Kind::Tensor, "h", DType::Int8), all}})[2], "h float16");
 }
 
 TEST(PrecisionRules, ARuleThatOverridesAnImpossibleOneIsEnough) {
   const PrecisionRule everything = rule(Kind::Glob, "head/*", DType::Int8);
-  EXPECT_NE(error_of(kNet, {.rules = {everything}}).find("Exp is never quantized"), std::string::npos);
-  EXPECT_EQ(error_of(kNet, {.rules = {everything, half("e")}}), "no error");
+  EXPECT_NE(error_of(kSevenLayers, {.rules = {everything}}).find("Exp is never quantized"), std::string::npos);
+  EXPECT_EQ(error_of(kSevenLayers, {.rules = {everything, half("e")}}), "no error");
 }
 
 TEST(PrecisionRules, SayWhoAsked) {
-  const Graph graph = parse_graph(kNet);
+  const Graph graph = parse_graph(kSevenLayers);
   const PrecisionMap map =
       assign_precision(graph, test::target(), {.rules = {rule(Kind::Glob, "head/c*", DType::Float16)}});
   EXPECT_EQ(map.at(test::value_of(graph, "h").producer).rule, "float16: asked for by 'glob:head/c*=float16'");
 }
 
 TEST(PrecisionRules, AllBadRulesAreReportedTogether) {
-  const std::string text = error_of(kNet, {.rules = {half("haed/conv"), rule(Kind::Tensor, "e", DType::Int8), half("x"),
-                                                     half("w"), rule(Kind::Regex, "head/(", DType::Float16)}});
+  const std::string text =
+      error_of(kSevenLayers, {.rules = {half("haed/conv"), rule(Kind::Tensor, "e", DType::Int8), half("x"), half("w"),
+                                        rule(Kind::Regex, "head/(", DType::Float16)}});
   EXPECT_NE(text.find("haed/conv"), std::string::npos) << text;
   EXPECT_NE(text.find("did you mean 'head/conv'"), std::string::npos) << text;
   EXPECT_NE(text.find("Exp is never quantized"), std::string::npos) << text;
@@ -150,7 +151,7 @@ TEST(PrecisionRules, AllBadRulesAreReportedTogether) {
 }
 
 TEST(PrecisionRules, APatternThatNamesNothingIsNoError) {
-  EXPECT_EQ(error_of(kNet, {.rules = {rule(Kind::OpType, "Gelu", DType::Float16)}}), "no error");
+  EXPECT_EQ(error_of(kSevenLayers, {.rules = {rule(Kind::OpType, "Gelu", DType::Float16)}}), "no error");
 }
 
 TEST(PrecisionRules, IntegersThatALayerCannotBeAreRefusedWithTheReason) {
@@ -171,9 +172,9 @@ output %a
 
 TEST(PrecisionRules, WeightOnlySchemesTakeFloat16Alone) {
   PrecisionRules rules{.scheme = Scheme::W4A16, .rules = {rule(Kind::Tensor, "h", DType::Int16)}};
-  EXPECT_NE(error_of(kNet, rules, "rk3576").find("w4a16 codes weights alone"), std::string::npos);
+  EXPECT_NE(error_of(kSevenLayers, rules, "rk3576").find("w4a16 codes weights alone"), std::string::npos);
   rules.rules = {half("h")};
-  const Graph golden = parse_graph(kNet);
+  const Graph golden = parse_graph(kSevenLayers);
   const Graph built =
       quantize(golden, assign_precision(golden, test::target("rk3576"), rules), {}, options_of(Scheme::W4A16));
   EXPECT_EQ(built[test::producer_of(built, "r").inputs[1]].dtype, DType::Int4);

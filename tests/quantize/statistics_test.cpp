@@ -1,13 +1,14 @@
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "support.h"
+#include "support/special_numbers.h"
 
 namespace openrknn {
 namespace {
 
 using test::Dice;
+using test::kInfinity;
 
 std::vector<float> ramp(int64_t count, float low, float step) {
   std::vector<float> values;
@@ -48,7 +49,6 @@ TEST(Statistics, DoesNotDependOnOrderOrGrouping) {
 }
 
 TEST(Statistics, CountsWhatIsNotFiniteAndLeavesItOutOfTheRange) {
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
   for (const size_t bad : {size_t{0}, size_t{17}, size_t{4999}}) {
     std::vector<float> values = ramp(5000, -1.0f, 0.0001f);
     values[bad] = bad == 17 ? kInfinity : std::nanf("");

@@ -16,7 +16,7 @@
 namespace openrknn::server {
 namespace {
 
-std::string failure(std::string_view method, std::string_view target) {
+std::string route_failure(std::string_view method, std::string_view target) {
   try {
     find_route(method, target);
   } catch (const Error& error) {
@@ -67,21 +67,21 @@ TEST(Routes, FindEveryEndpoint) {
 TEST(Routes, RefuseWhatIsNotThere) {
   for (const char* target : {"", "v2", "*", "/", "/v1", "/v2/models", "/v2/models/m/versions", "/v2/models/m/x",
                              "/openrknn/v2/device", "//v2", "/v2/models/m/infer/a/b/c/d/e/f/g"}) {
-    EXPECT_NE(failure("GET", target).find("E0803 server.unknown-path"), std::string::npos) << target;
+    EXPECT_NE(route_failure("GET", target).find("E0803 server.unknown-path"), std::string::npos) << target;
   }
-  EXPECT_NE(failure("DELETE", "/v2").find("has no method DELETE, expected GET"), std::string::npos);
-  EXPECT_NE(failure("GET", "/v2/models/m/versions/2").find("expected 1"), std::string::npos);
-  EXPECT_NE(failure("GET", "/v2/models/%4").find("two hexadecimal digits"), std::string::npos);
+  EXPECT_NE(route_failure("DELETE", "/v2").find("has no method DELETE, expected GET"), std::string::npos);
+  EXPECT_NE(route_failure("GET", "/v2/models/m/versions/2").find("expected 1"), std::string::npos);
+  EXPECT_NE(route_failure("GET", "/v2/models/%4").find("two hexadecimal digits"), std::string::npos);
 }
 
 TEST(Routes, NoNameLeadsOutOfTheFolder) {
   for (const char* name : {"..", ".", ".hidden", "%2e%2e", "..%2f..%2fetc%2fpasswd", "a%2fb", "a%00b", "a%5cb", "a b",
                            "%c3%a4", "a:b", "~", "$HOME"}) {
     const std::string target = std::string("/openrknn/v1/models/") + name;
-    EXPECT_NE(failure("PUT", target).find("E0801 server.bad-request"), std::string::npos) << name;
-    EXPECT_NE(failure("DELETE", target).find("E0801 server.bad-request"), std::string::npos) << name;
+    EXPECT_NE(route_failure("PUT", target).find("E0801 server.bad-request"), std::string::npos) << name;
+    EXPECT_NE(route_failure("DELETE", target).find("E0801 server.bad-request"), std::string::npos) << name;
   }
-  EXPECT_NE(failure("PUT", "/openrknn/v1/models/../../etc/passwd"), "no error");
+  EXPECT_NE(route_failure("PUT", "/openrknn/v1/models/../../etc/passwd"), "no error");
   EXPECT_TRUE(is_model_name(std::string(kLongestModelName, 'a')));
   EXPECT_FALSE(is_model_name(std::string(kLongestModelName + 1, 'a')));
   EXPECT_FALSE(is_model_name(""));

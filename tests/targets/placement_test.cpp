@@ -115,20 +115,20 @@ TEST(LayerWork, LanesAreFilledUpAndFewChannelsShareTheRow) {
   EXPECT_EQ(work_of(pixels, target, types_of_graph(pixels))[0].array_steps, 3.0 * 256);
 }
 
-const std::string kAttention =
+const std::string kAttentionLayer =
     "input %q : f32[2,3,65,40]\ninput %k : f32[2,3,40,70]\ninput %v : f32[2,3,70,33]\n"
     "%y : f32[2,3,65,33] = Attention(%q, %k, %v) {scale=1}\noutput %y\n";
 
 TEST(Placement, AttentionAsOneLayerIsForTheNpusThatKeepItsScores) {
   for (const Target& target : all_targets()) {
     const bool keeps = target.name == "rk3562" || target.name == "rk3576" || target.name == "rv1126b";
-    EXPECT_EQ(place_last(kAttention, target.name, DType::Float16).place, keeps ? Place::Npu : Place::None)
+    EXPECT_EQ(place_last(kAttentionLayer, target.name, DType::Float16).place, keeps ? Place::Npu : Place::None)
         << target.name;
   }
 }
 
 TEST(LayerWork, AttentionIsTwoProductsWhoseScoresStayInside) {
-  const Graph graph = parse_graph("ir 1\n" + kAttention);
+  const Graph graph = parse_graph("ir 1\n" + kAttentionLayer);
   const Target& target = *find_target("rk3576");
   const LayerWork work = work_of(graph, target, types_of_graph(graph)).front();
   const int64_t rows = 2 * 3 * 65, scores = rows * 70;

@@ -32,7 +32,7 @@ input %x : f32[1,3,64,64]
 output %y
 )";
 
-constexpr std::string_view kAttention = R"(ir 1
+constexpr std::string_view kAttentionGraph = R"(ir 1
 input %q : f32[2,3,65,40]
 input %k : f32[2,3,40,70]
 input %v : f32[2,3,70,33]
@@ -65,7 +65,7 @@ TEST(Roofline, NoLayerReachesMoreThanItsRoofAllows) {
       for (int cores = 1; cores <= target.cores; ++cores) {
         for (const bool sparse : {false, true}) {
           const Roofline found = roofline(kConvolutions, target, dtype, cores, sparse);
-          const Roofline attention = roofline(kAttention, target, dtype, cores, sparse);
+          const Roofline attention = roofline(kAttentionGraph, target, dtype, cores, sparse);
           for (const RooflineLayer& layer : attention.layers) {
             EXPECT_TRUE(layer.place != Place::Npu || layer.products_per_second() <= attention.roof_over(layer));
           }

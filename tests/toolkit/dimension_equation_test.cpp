@@ -10,7 +10,7 @@ namespace {
 BoundEquation bound(std::string_view text, const std::vector<DeclaredExtent>& shape) {
   Diagnostics problems;
   std::optional<DimensionEquation> equation = parse_dimension_equation(text, {}, problems);
-  std::optional<BoundEquation> result = equation ? bind(*equation, shape, {}, problems) : std::nullopt;
+  std::optional<BoundEquation> result = equation ? bind_equation(*equation, shape, {}, problems) : std::nullopt;
   problems.throw_if_any();
   return *result;
 }

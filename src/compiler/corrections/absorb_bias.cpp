@@ -14,14 +14,15 @@
 namespace openrknn::corrections {
 namespace {
 
-using namespace passes;  // NOLINT(google-build-using-namespace): layers and who reads them
+using passes::as_layer, passes::bias_of, passes::channel_weights, passes::ChannelWeight, passes::Layer,
+    passes::set_bias, passes::used_once;
 
 /// Narrowing the range by less would buy less than a tenth of a bit.
 constexpr double kLeastGain = 1.0 / 16;
 /// Of a channel's span, this stays below the lowest number it showed: other inputs go lower.
 constexpr double kMargin = 1.0 / 8;
 
-struct Pair {
+struct LayerPair {
   Layer first, second;
 };
 
@@ -43,7 +44,7 @@ bool keeps_shifts(const Node& node) {
 /// Every result sees all weights of its channels.
 bool sees_whole_kernel(const Node& node) { return node.op == "MatMul" || (node.op == "Conv" && !has_padding(node)); }
 
-std::optional<Layer> layer_through(const Graph& graph, ValueId value) {
+std::optional<Layer> find_layer_keeping_shifts(const Graph& graph, ValueId value) {
   while (value != ValueId::None && used_once(graph, value) && graph[value].producer != NodeId::None) {
     if (const std::optional<Layer> layer = as_layer(graph, graph[value].producer)) return layer;
     const Node& node = graph[graph[value].producer];
@@ -53,12 +54,12 @@ std::optional<Layer> layer_through(const Graph& graph, ValueId value) {
   return std::nullopt;
 }
 
-std::vector<Pair> pairs_of(const Graph& graph) {
-  std::vector<Pair> pairs;
+std::vector<LayerPair> pairs_of(const Graph& graph) {
+  std::vector<LayerPair> pairs;
   for (const NodeId id : graph.order()) {
     const std::optional<Layer> second = as_layer(graph, id);
     if (!second || !sees_whole_kernel(graph[id])) continue;
-    const std::optional<Layer> first = layer_through(graph, graph[id].inputs[0]);
+    const std::optional<Layer> first = find_layer_keeping_shifts(graph, graph[id].inputs[0]);
     if (first && first->outputs == second->inputs) pairs.push_back({*first, *second});
   }
   return pairs;
@@ -86,7 +87,7 @@ std::vector<double> absorbed(const ChannelRanges& seen) {
   return result;
 }
 
-void move(Graph& graph, const Pair& pair, const std::vector<double>& shift) {
+void move(Graph& graph, const LayerPair& pair, const std::vector<double>& shift) {
   std::vector<double> before = bias_of(graph, pair.first), behind = bias_of(graph, pair.second);
   for (size_t c = 0; c < before.size(); ++c) before[c] -= shift[c];
   for (const ChannelWeight& weight : channel_weights(graph, pair.second)) {
@@ -99,9 +100,9 @@ void move(Graph& graph, const Pair& pair, const std::vector<double>& shift) {
 }  // namespace
 
 bool absorb_bias(Graph& graph, const CorrectionContext& context) {
-  const std::vector<Pair> pairs = pairs_of(graph);
+  const std::vector<LayerPair> pairs = pairs_of(graph);
   std::vector<ChannelsOf> asked;
-  for (const Pair& pair : pairs) asked.push_back({graph[pair.first.node].outputs[0], pair.first.output_axis});
+  for (const LayerPair& pair : pairs) asked.push_back({graph[pair.first.node].outputs[0], pair.first.output_axis});
   const std::vector<ChannelRanges> seen = observe_channels(graph, asked, "absorb_bias", *context.observations);
   bool changed = false;
   for (size_t i = 0; i < pairs.size(); ++i) {

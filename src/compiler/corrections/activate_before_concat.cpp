@@ -13,7 +13,7 @@
 namespace openrknn::corrections {
 namespace {
 
-using namespace passes;  // NOLINT(google-build-using-namespace): layers and who reads them
+using passes::for_each_node, passes::layer_before, passes::used_once;
 
 constexpr std::string_view kMoves[] = {"Concat", "Reshape", "Transpose"};
 

@@ -9,7 +9,8 @@
 namespace openrknn::corrections {
 namespace {
 
-using namespace passes;  // NOLINT(google-build-using-namespace): layers and constants
+using passes::along_axis, passes::as_activated_layer, passes::bias_of, passes::float_content, passes::Layer,
+    passes::same_type, passes::scale_outputs, passes::set_bias, passes::used_once;
 
 constexpr std::string_view kKeepScales[] = {"Relu",        "LeakyRelu",         "PRelu",        "MaxPool",
                                             "AveragePool", "GlobalAveragePool", "GlobalMaxPool"};
@@ -17,14 +18,14 @@ constexpr std::string_view kKeepScales[] = {"Relu",        "LeakyRelu",         
 int64_t last_axis(const Graph& graph, ValueId value) { return static_cast<int64_t>(graph[value].shape.size()) - 1; }
 
 /// No activation, or one that keeps scales.
-bool has_scalable_activation(const Node& node) {
+bool has_scale_keeping_activation(const Node& node) {
   const std::string activation = string_attribute(node.attributes, "activation", "Relu");
   return activation == "Relu" ||
          (activation == "LeakyRelu" && float_attribute(node.attributes, "activation_alpha", 0.01) >= 0);
 }
 
 /// Which input of a Mul is a constant per channel of its result.
-std::optional<size_t> constant_side(const Graph& graph, const Node& node, int64_t axis) {
+std::optional<size_t> channel_constant_side(const Graph& graph, const Node& node, int64_t axis) {
   const ValueId result = node.outputs[0];
   for (const size_t side : {size_t{1}, size_t{0}}) {
     if (same_type(graph, node.inputs[1 - side], result) &&
@@ -38,7 +39,7 @@ std::optional<size_t> constant_side(const Graph& graph, const Node& node, int64_
 bool can_scale(const Graph& graph, NodeId id, int64_t axis) {
   const Node& node = graph[id];
   if (const std::optional<Layer> layer = as_activated_layer(graph, id)) {
-    return layer->output_axis == axis && has_scalable_activation(node);
+    return layer->output_axis == axis && has_scale_keeping_activation(node);
   }
   if (node.op == "LayerNormalization") {
     const bool has_bias = node.inputs.size() > 2 && node.inputs[2] != ValueId::None;
@@ -46,7 +47,8 @@ bool can_scale(const Graph& graph, NodeId id, int64_t axis) {
            float_content(graph, node.inputs[1]) != nullptr &&
            (!has_bias || float_content(graph, node.inputs[2]) != nullptr);
   }
-  if (node.op == "Mul") return has_scalable_activation(node) && constant_side(graph, node, axis).has_value();
+  if (node.op == "Mul")
+    return has_scale_keeping_activation(node) && channel_constant_side(graph, node, axis).has_value();
   return false;
 }
 
@@ -90,7 +92,7 @@ void scale_channels(Graph& graph, NodeId source, int64_t axis, const std::vector
     return;
   }
   if (graph[source].op == "Mul") {
-    const size_t side = *constant_side(graph, graph[source], axis);
+    const size_t side = *channel_constant_side(graph, graph[source], axis);
     Shape shape(graph[graph[source].outputs[0]].shape.size(), 1);
     shape[static_cast<size_t>(axis)] = channels;
     multiply(graph, source, side, shape, scale);

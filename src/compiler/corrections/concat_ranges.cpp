@@ -13,13 +13,13 @@ namespace {
 /// Of its codes, an operand keeps log2 of how many it can reach. Six bits are 36 dB below the largest number.
 constexpr double kLeastBits = 6;
 
-struct Range {
+struct OperandRange {
   double lowest = 0, highest = 0;  // with 0, as scales have it
   double width() const { return highest - lowest; }
 };
 
-Range range_of(const Graph& golden, ValueId id, const Calibration& calibration) {
-  Range range;
+OperandRange range_of(const Graph& golden, ValueId id, const Calibration& calibration) {
+  OperandRange range;
   const auto extend = [&](double value) {
     range.lowest = std::min(range.lowest, value);
     range.highest = std::max(range.highest, value);
@@ -57,16 +57,16 @@ std::vector<CollapsedConcat> collapsed_concats(const Graph& golden, const Calibr
   for (const NodeId id : golden.order()) {
     const Node& node = golden[id];
     if (node.op != "Concat" || !is_floating(golden[node.outputs[0]].dtype)) continue;
-    Range all;
+    OperandRange all;
     for (const ValueId operand : node.inputs) {
-      const Range range = range_of(golden, operand, calibration);
+      const OperandRange range = range_of(golden, operand, calibration);
       all = {std::min(all.lowest, range.lowest), std::max(all.highest, range.highest)};
     }
     double least = bits;
     ValueId narrowest = ValueId::None;
     std::string operands;
     for (const ValueId operand : node.inputs) {
-      const Range range = range_of(golden, operand, calibration);
+      const OperandRange range = range_of(golden, operand, calibration);
       operands += fmt::format("{}'{}' ({:.4g} to {:.4g})", operands.empty() ? "" : ", ", golden[operand].name,
                               range.lowest, range.highest);
       if (range.width() == 0) continue;  // zeros are exact in every scale

@@ -15,7 +15,8 @@
 namespace openrknn::corrections {
 namespace {
 
-using namespace passes;  // NOLINT(google-build-using-namespace): layers and who reads them
+using passes::as_layer, passes::bias_of, passes::channel_weights, passes::ChannelWeight, passes::Layer,
+    passes::scale_inputs, passes::scale_outputs, passes::set_bias, passes::used_once;
 
 // Scales settle geometrically; a chain of n layers needs about n sweeps.
 constexpr int kMostSweeps = 50;
@@ -29,16 +30,16 @@ struct Scaled {
   std::vector<ChannelWeight> weights;
   std::vector<double> input, output;
 };
-struct Pair {
+struct ScaledPair {
   size_t first = 0, second = 0;  ///< of the layers
 };
 struct Chains {
   std::vector<Scaled> layers;
-  std::vector<Pair> pairs;
+  std::vector<ScaledPair> pairs;
 };
 
 /// The layer before `value`, with only such functions in between, none of which has another reader.
-std::optional<Layer> layer_through(const Graph& graph, ValueId value) {
+std::optional<Layer> find_layer_keeping_scales(const Graph& graph, ValueId value) {
   while (value != ValueId::None && used_once(graph, value) && graph[value].producer != NodeId::None) {
     if (const std::optional<Layer> layer = as_layer(graph, graph[value].producer)) return layer;
     const Node& node = graph[graph[value].producer];
@@ -63,7 +64,7 @@ Chains chains_of(const Graph& graph) {
   for (const NodeId id : graph.order()) {
     const std::optional<Layer> second = as_layer(graph, id);
     if (!second) continue;
-    const std::optional<Layer> first = layer_through(graph, graph[id].inputs[0]);
+    const std::optional<Layer> first = find_layer_keeping_scales(graph, graph[id].inputs[0]);
     if (!first || first->outputs != second->inputs || first->outputs <= 0) continue;
     const size_t before = add_layer(chains, graph, *first);
     chains.pairs.push_back({before, add_layer(chains, graph, *second)});
@@ -115,14 +116,14 @@ bool equalize(Graph& graph, const CorrectionContext& context) {
   double change = 0, most = 0;
   for (int sweep = 0; sweep < kMostSweeps && (sweep == 0 || change > kSettled); ++sweep) {
     change = 0;
-    for (const Pair& pair : chains.pairs) {
+    for (const ScaledPair& pair : chains.pairs) {
       change = std::max(change, equalize_pair(chains.layers[pair.first], chains.layers[pair.second]));
     }
     most = std::max(most, change);
   }
   if (most <= kSettled) return false;  // they were alike
   for (const Scaled& scaled : chains.layers) apply(graph, scaled);
-  for (const Pair& pair : chains.pairs) {
+  for (const ScaledPair& pair : chains.pairs) {
     note(context, "equalize", graph,
          std::vector{chains.layers[pair.first].layer.node, chains.layers[pair.second].layer.node});
   }

@@ -16,7 +16,8 @@
 namespace openrknn::corrections {
 namespace {
 
-using namespace passes;  // NOLINT(google-build-using-namespace): layers and who reads them
+using passes::as_activated_layer, passes::channel_weights, passes::ChannelWeight, passes::is_float, passes::Layer,
+    passes::scale_inputs;
 
 /// Of the predicted noise, may remain at most: below 3 dB the prediction is not worth a change.
 constexpr double kMostNoise = 0.5;
@@ -60,7 +61,7 @@ std::vector<Site> sites_of(const Graph& graph, bool has_channel_scales) {
   return sites;
 }
 
-using Weights = std::vector<std::vector<ChannelWeight>>;  // by layer
+using WeightsOfLayers = std::vector<std::vector<ChannelWeight>>;  // by layer
 
 /// The largest number of each channel, at least `least`.
 std::vector<double> raised(std::vector<double> largest, double least) {
@@ -75,7 +76,7 @@ double median(std::vector<double> values) {
 }
 
 /// The noise of 8-bit codes in the layers' results, but for a factor.
-double noise(const ChannelRanges& seen, const Weights& weights, const std::vector<double>& scale) {
+double noise(const ChannelRanges& seen, const WeightsOfLayers& weights, const std::vector<double>& scale) {
   double lowest = 0, highest = 0;
   std::vector<double> square(seen.size());
   for (size_t c = 0; c < seen.size(); ++c) {
@@ -103,7 +104,7 @@ double noise(const ChannelRanges& seen, const Weights& weights, const std::vecto
   return total;
 }
 
-std::vector<double> scale_of(const ChannelRanges& seen, const Weights& weights) {
+std::vector<double> scale_of(const ChannelRanges& seen, const WeightsOfLayers& weights) {
   std::vector<double> data(seen.size()), largest(seen.size());
   for (size_t c = 0; c < seen.size(); ++c) data[c] = std::max(std::abs(seen[c].lowest), std::abs(seen[c].highest));
   for (const std::vector<ChannelWeight>& layer : weights) {
@@ -124,7 +125,7 @@ std::vector<double> scale_of(const ChannelRanges& seen, const Weights& weights) 
 }
 
 bool migrate(Graph& graph, const Site& site, const ChannelRanges& seen) {
-  Weights weights;
+  WeightsOfLayers weights;
   for (const Layer& layer : site.layers) weights.push_back(channel_weights(graph, layer));
   const std::vector<double> scale = scale_of(seen, weights), ones(seen.size(), 1.0);
   const bool usable = std::all_of(scale.begin(), scale.end(), [](double s) { return std::isfinite(s) && s > 0; });

@@ -17,7 +17,7 @@
 namespace openrknn::corrections {
 namespace {
 
-using namespace passes;  // NOLINT(google-build-using-namespace): constants
+using passes::float_content;
 
 constexpr double kLargest = 65504;
 /// Where a tensor is scaled at all: two bits are left for inputs the samples do not show.

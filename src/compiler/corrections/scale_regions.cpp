@@ -14,7 +14,7 @@
 namespace openrknn::corrections {
 namespace {
 
-using namespace passes;  // NOLINT(google-build-using-namespace): layers and constants
+using passes::as_activated_layer, passes::float_content, passes::is_float;
 
 /// How a node passes a factor on.
 enum class Passing : uint8_t {

@@ -11,7 +11,7 @@
 namespace openrknn::corrections {
 namespace {
 
-using namespace passes;  // NOLINT(google-build-using-namespace): who reads what
+using passes::for_each_node;
 
 /// Indices begin to end of dimension `axis` of a value.
 struct Part {

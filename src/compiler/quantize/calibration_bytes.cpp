@@ -15,19 +15,19 @@ void append_text(std::string& out, std::string_view text) {
   out += text;
 }
 
-[[noreturn]] void refuse(std::string_view problem) {
+[[noreturn]] void refuse_calibration(std::string_view problem) {
   fail(Code::InvalidArgument, fmt::format("serialised calibration: {}", problem), "calibrate again with this build");
 }
 
 uint64_t take_length(std::string_view& in) {
   const std::optional<uint64_t> length = take_number<uint64_t>(in);
-  if (!length) refuse("it is truncated");
+  if (!length) refuse_calibration("it is truncated");
   return *length;
 }
 
 std::string_view take_text(std::string_view& in) {
   const uint64_t length = take_length(in);
-  if (length > in.size()) refuse("it is truncated");
+  if (length > in.size()) refuse_calibration("it is truncated");
   const std::string_view text = in.substr(0, length);
   in.remove_prefix(length);
   return text;
@@ -54,17 +54,17 @@ std::string to_bytes(const Calibration& calibration) {
 }
 
 Calibration calibration_from_bytes(std::string_view in) {
-  if (!in.starts_with(kMagic)) refuse("it does not begin as one");
+  if (!in.starts_with(kMagic)) refuse_calibration("it does not begin as one");
   in.remove_prefix(kMagic.size());
   const uint64_t count = take_length(in);
   Calibration calibration;
   for (uint64_t i = 0; i < count; ++i) {
     const std::string name(take_text(in));
     if (!calibration.emplace(name, Statistics::from_bytes(take_text(in))).second) {
-      refuse(fmt::format("tensor '{}' comes twice", name));
+      refuse_calibration(fmt::format("tensor '{}' comes twice", name));
     }
   }
-  if (!in.empty()) refuse("other bytes follow it");
+  if (!in.empty()) refuse_calibration("other bytes follow it");
   return calibration;
 }
 

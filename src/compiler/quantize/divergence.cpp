@@ -20,8 +20,8 @@
 namespace openrknn {
 namespace {
 
-constexpr double kUnbounded = std::numeric_limits<double>::infinity();
-constexpr int64_t kReach = kMostBins;  // on each side of 0
+constexpr double kInfiniteDivergence = std::numeric_limits<double>::infinity();
+constexpr int64_t kBinsPerSide = kMostBins;  // of 0
 constexpr int64_t kFewestBins = 256;
 
 /// Less than this is what is left of a difference of sums, not a number.
@@ -63,22 +63,22 @@ double self_information(double part) { return part > 0 ? part * logarithm(part) 
 Divergence::Divergence(const Moments& moments, double bin_width, int64_t levels)
     : levels_(levels),
       total_(moments.negative.all().count + moments.positive.all().count),
-      below_(2 * kReach + 1),
-      filled_(2 * kReach + 1),
-      information_(2 * kReach + 1) {
-  std::vector<double> mass(2 * kReach);
+      below_(2 * kBinsPerSide + 1),
+      filled_(2 * kBinsPerSide + 1),
+      information_(2 * kBinsPerSide + 1) {
+  std::vector<double> mass(2 * kBinsPerSide);
   // Per side from 0 outwards; beyond the largest number there is nothing.
   const auto fill = [&](const OneSided& side, auto place) {
     double up_to_here = 0;
-    for (int64_t i = 0; i < kReach && up_to_here < side.all().count; ++i) {
+    for (int64_t i = 0; i < kBinsPerSide && up_to_here < side.all().count; ++i) {
       const double up_to_end = side.up_to(static_cast<double>(i + 1) * bin_width).count;
       mass[static_cast<size_t>(place(i))] = up_to_end - up_to_here;
       up_to_here = up_to_end;
     }
     return side.all().count - up_to_here;
   };
-  below_[0] = fill(moments.negative, [](int64_t i) { return kReach - 1 - i; });
-  fill(moments.positive, [](int64_t i) { return kReach + i; });
+  below_[0] = fill(moments.negative, [](int64_t i) { return kBinsPerSide - 1 - i; });
+  fill(moments.positive, [](int64_t i) { return kBinsPerSide + i; });
   for (size_t i = 0; i < mass.size(); ++i) {
     below_[i + 1] = below_[i] + mass[i];
     filled_[i + 1] = filled_[i] + (mass[i] > kNothing ? 1 : 0);
@@ -95,9 +95,9 @@ Divergence::Divergence(const Moments& moments, double bin_width, int64_t levels)
 }
 
 double Divergence::of(int64_t first, int64_t last) const {
-  const size_t begin = static_cast<size_t>(first + kReach), end = static_cast<size_t>(last + kReach);
+  const size_t begin = static_cast<size_t>(first + kBinsPerSide), end = static_cast<size_t>(last + kBinsPerSide);
   const double under = below_[begin], over = total_ - below_[end], inside = below_[end] - below_[begin];
-  if (inside <= kNothing) return kUnbounded;
+  if (inside <= kNothing) return kInfiniteDivergence;
   const double first_bin = below_[begin + 1] - below_[begin], last_bin = below_[end] - below_[end - 1];
 
   double divergence = information_[end - 1] - information_[begin + 1] + self_information((first_bin + under) / total_) +
@@ -181,7 +181,7 @@ class Search {
   const Divergence& divergence_;
   const int64_t below_, above_;
   int64_t best_below_ = 0, best_above_ = 0;
-  double least_ = kUnbounded;
+  double least_ = kInfiniteDivergence;
 };
 
 }  // namespace
@@ -201,7 +201,7 @@ Bounds least_divergence_bounds(const Moments& moments, const Bounds& widest, con
   const bool centred = is_centred(spec);
   const double bin = divergence_bin(moments, centred);
   const auto bins_to = [&](double bound) {
-    return static_cast<int64_t>(std::min(std::ceil(bound / bin), static_cast<double>(kReach)));
+    return static_cast<int64_t>(std::min(std::ceil(bound / bin), static_cast<double>(kBinsPerSide)));
   };
   int64_t below = bins_to(-widest.lowest), above = bins_to(widest.highest);
   if (centred) below = above = std::max(below, above);

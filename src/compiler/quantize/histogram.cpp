@@ -14,10 +14,12 @@ namespace {
 
 constexpr uint32_t kInfiniteExponent = 255;
 
-[[noreturn]] void refuse() { fail(Code::InvalidArgument, "serialised statistics are damaged", "calibrate again"); }
+[[noreturn]] void refuse_statistics() {
+  fail(Code::InvalidArgument, "serialised statistics are damaged", "calibrate again");
+}
 int64_t take_count(std::string_view& in, int64_t most) {
   const std::optional<int64_t> count = take_number<int64_t>(in);
-  if (!count || *count < 0 || *count > most) refuse();
+  if (!count || *count < 0 || *count > most) refuse_statistics();
   return *count;
 }
 
@@ -100,13 +102,13 @@ Histogram Histogram::take_bytes(std::string_view& in) {
   for (int64_t i = 0; i < count; ++i) {
     Block block;
     block.index = static_cast<uint32_t>(take_count(in, kBlocks - 1));
-    if (i > 0 && block.index <= histogram.blocks_->back().index) refuse();
-    if (block.index % kBlockSize == kInfiniteExponent) refuse();
+    if (i > 0 && block.index <= histogram.blocks_->back().index) refuse_statistics();
+    if (block.index % kBlockSize == kInfiniteExponent) refuse_statistics();
     for (int64_t& bucket : block.counts) {
       bucket = take_count(in, kMost - histogram.total_);
       histogram.total_ += bucket;
     }
-    if (sum_of(block) == 0) refuse();
+    if (sum_of(block) == 0) refuse_statistics();
     histogram.append(block);
   }
   return histogram;

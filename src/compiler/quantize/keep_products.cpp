@@ -23,7 +23,7 @@ bool is_vector(const Graph& graph, ValueId value) {
 }
 
 /// Sub(codes as Int32, zero point).
-struct Operand {
+struct CodedOperand {
   ValueId codes = ValueId::None, zero_point = ValueId::None, scale = ValueId::None;
 };
 
@@ -37,7 +37,7 @@ ValueId narrowed(Graph& graph, ValueId wide, ValueId zero_point) {
   return graph.add_constant(graph[wide].name + "_codes", cast(*graph[wide].constant, dtype));
 }
 
-Operand operand(Graph& graph, ValueId centred, ValueId scale) {
+CodedOperand coded_operand(Graph& graph, ValueId centred, ValueId scale) {
   const NodeId difference = producer(graph, centred, "Sub");
   const ValueId wide = input(graph, difference, 0), zero_point = input(graph, difference, 1);
   if (wide == ValueId::None || zero_point == ValueId::None || !graph[zero_point].constant) return {};
@@ -51,7 +51,8 @@ ValueId number(Graph& graph, std::string name, const Tensor& content) {
   return graph.add_constant(std::move(name), content.reshaped({}));
 }
 
-ValueId dequantized(Graph& graph, const Operand& from, const std::string& name, const std::vector<int32_t>& origins) {
+ValueId dequantized(Graph& graph, const CodedOperand& from, const std::string& name,
+                    const std::vector<int32_t>& origins) {
   const Value codes = graph[from.codes];
   const Tensor scale = *graph[from.scale].constant, zero_point = cast(*graph[from.zero_point].constant, codes.dtype);
   const bool one = scale.size() == 1;
@@ -80,8 +81,8 @@ void unfold(Graph& graph, NodeId id) {
   if (product == NodeId::None || factors == NodeId::None || !is_number(graph, input(graph, id, 1))) return;
   if (to_doubles(*graph[graph[id].inputs[1]].constant)[0] != 1) return;
   const ValueId result_scale = input(graph, quotient, 1);
-  const Operand a = operand(graph, input(graph, product, 0), input(graph, factors, 0));
-  const Operand b = operand(graph, input(graph, product, 1), input(graph, factors, 1));
+  const CodedOperand a = coded_operand(graph, input(graph, product, 0), input(graph, factors, 0));
+  const CodedOperand b = coded_operand(graph, input(graph, product, 1), input(graph, factors, 1));
   const bool columns = is_vector(graph, b.scale) && is_vector(graph, b.zero_point);
   const bool one = is_number(graph, b.zero_point) && (is_number(graph, b.scale) || is_vector(graph, b.scale));
   if (!is_number(graph, a.scale) || !is_number(graph, a.zero_point) || !is_number(graph, result_scale)) return;

@@ -11,9 +11,6 @@
 namespace openrknn {
 namespace {
 
-bool is_plain_constant(const Graph& graph, ValueId id) {
-  return graph[id].constant.has_value() && graph[id].producer == NodeId::None;
-}
 bool gives_codes(const GivenParameters& given, ValueId id) {
   const auto found = given.find(id);
   return found != given.end() && found->second.codes;

@@ -11,9 +11,6 @@
 namespace openrknn {
 namespace {
 
-bool is_constant(const Graph& graph, ValueId id) {
-  return id != ValueId::None && graph[id].constant.has_value() && graph[id].producer == NodeId::None;
-}
 bool has_input(const Node& node, size_t index) {
   return index < node.inputs.size() && node.inputs[index] != ValueId::None;
 }
@@ -55,28 +52,28 @@ using Refusal = std::optional<std::string>;
 
 Refusal refuse_layer(const Graph& graph, const Node& node) {
   const bool matmul = node.op == "MatMul";
-  if (!matmul && !is_constant(graph, node.inputs[1])) return "its weights are computed, not constant";
-  if (has_input(node, 2) && !is_constant(graph, node.inputs[2])) return "its bias is computed, not constant";
-  if (matmul && has_input(node, 2) && !is_constant(graph, node.inputs[1])) {
+  if (!matmul && !is_plain_constant(graph, node.inputs[1])) return "its weights are computed, not constant";
+  if (has_input(node, 2) && !is_plain_constant(graph, node.inputs[2])) return "its bias is computed, not constant";
+  if (matmul && has_input(node, 2) && !is_plain_constant(graph, node.inputs[1])) {
     return "it adds a bias to a product of two computed tensors";
   }
   return std::nullopt;
 }
 Refusal refuse_normalization(const Graph& graph, const Node& node) {
   for (size_t i = 1; i < node.inputs.size(); ++i) {
-    if (!is_constant(graph, node.inputs[i])) return "its parameters are computed, not constant";
+    if (!is_plain_constant(graph, node.inputs[i])) return "its parameters are computed, not constant";
   }
   return std::nullopt;
 }
 Refusal refuse_division(const Graph& graph, const Node& node) {
-  if (!is_constant(graph, node.inputs[1])) return "integers have no division by a tensor";
+  if (!is_plain_constant(graph, node.inputs[1])) return "integers have no division by a tensor";
   const std::vector<double> divisor = to_doubles(*graph[node.inputs[1]].constant);
   const bool usable = std::all_of(divisor.begin(), divisor.end(), [](double v) { return v != 0 && std::isfinite(v); });
   if (!usable) return "it divides by zero or by an infinity";
   return std::nullopt;
 }
 Refusal refuse_prelu(const Graph& graph, const Node& node) {
-  if (!is_constant(graph, node.inputs[1])) return "its slope is computed, not constant";
+  if (!is_plain_constant(graph, node.inputs[1])) return "its slope is computed, not constant";
   const Shape &x = graph[node.inputs[0]].shape, &slope = graph[node.inputs[1]].shape;
   const int64_t count = element_count(slope);
   if (count == 1) return std::nullopt;
@@ -124,7 +121,7 @@ Refusal refuse_mask(const Graph& graph, NodeId id) {
   const Node& node = graph[id];
   const bool additive = node.op == "Add" || node.op == "Sub" || node.op == "Where" || node.op == "Concat";
   for (size_t i = 0; additive && i < node.inputs.size(); ++i) {
-    if (role_of(graph, id, i) != InputRole::Data || !is_constant(graph, node.inputs[i])) continue;
+    if (role_of(graph, id, i) != InputRole::Data || !is_plain_constant(graph, node.inputs[i])) continue;
     for (const double v : to_doubles(*graph[node.inputs[i]].constant)) {
       if (!(std::abs(v) < kMaskMagnitude)) {
         return fmt::format("its constant '{}' holds {}, a mask rather than a number to share a scale with",
@@ -152,6 +149,10 @@ constexpr std::array<NaturalRow, 7> kNatural = {{{"Sigmoid", 0, 1},
 
 }  // namespace
 
+bool is_plain_constant(const Graph& golden, ValueId id) {
+  return id != ValueId::None && golden[id].constant.has_value() && golden[id].producer == NodeId::None;
+}
+
 bool is_real(const Graph& golden, ValueId id) { return id != ValueId::None && is_floating(golden[id].dtype); }
 
 bool gives_reals(const Graph& golden, NodeId id) {
@@ -172,7 +173,7 @@ InputRole role_of(const Graph& golden, NodeId id, size_t index) {
   for (const RoleRow& row : kRoles) {
     if (row.op != node.op || row.index != index) continue;
     // A MatMul of two computed tensors has no weights.
-    const bool weights = row.role != InputRole::Weights || is_constant(golden, node.inputs[index]);
+    const bool weights = row.role != InputRole::Weights || is_plain_constant(golden, node.inputs[index]);
     return weights ? row.role : InputRole::Data;
   }
   return InputRole::Data;

@@ -22,6 +22,8 @@ InputRole role_of(const Graph& golden, NodeId, size_t index);
 /// The axis of output channels of the Weights input.
 int weight_axis(const Graph& golden, NodeId);
 
+/// The value is a constant that no node gives: not one that inference has proven.
+bool is_plain_constant(const Graph& golden, ValueId);
 /// True for values that stand for real numbers: what quantization is about.
 bool is_real(const Graph& golden, ValueId);
 /// The node gives at least one real value.

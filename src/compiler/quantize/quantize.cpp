@@ -16,10 +16,6 @@
 namespace openrknn {
 namespace {
 
-bool is_plain_constant(const Graph& graph, ValueId id) {
-  return graph[id].constant.has_value() && graph[id].producer == NodeId::None;
-}
-
 std::string key_of(DType dtype, const QuantParams& quant) {
   return fmt::format("{} {:a} {}", name(dtype), quant.scale[0], quant.zero_point[0]);
 }

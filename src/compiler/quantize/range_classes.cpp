@@ -17,10 +17,6 @@ constexpr double kToleratedWidening = 1.25;
 /// A fill value beyond float16 stands for an infinity: it saturates and has no say in the range.
 constexpr double kInfiniteFill = 65504;
 
-bool is_plain_constant(const Graph& graph, ValueId id) {
-  return graph[id].constant.has_value() && graph[id].producer == NodeId::None;
-}
-
 double width_of(const Statistics& s) {
   if (!s.has_range()) return 0;
   return std::max(static_cast<double>(s.highest), 0.0) - std::min(static_cast<double>(s.lowest), 0.0);

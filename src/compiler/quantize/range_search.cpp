@@ -4,13 +4,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 #include <utility>
 
 namespace openrknn {
 namespace {
 
-constexpr double kUnbounded = std::numeric_limits<double>::infinity();
 /// A bucket's numbers are known to it only as evenly spread: an advantage below this may be none.
 constexpr double kNoticeable = 0.99;
 
@@ -30,13 +28,13 @@ double share(int k) {
                                               0.54525386633262883};
   return std::ldexp(kEighths[static_cast<size_t>(k % 8)], -(k / 8));
 }
-constexpr int kShares = 20 * 8;  // down to a millionth
+constexpr int kShareSteps = 20 * 8;  // down to a millionth
 
 /// The range with the least squared error, found by steps of 2^(1/8) and then ever finer ones.
 class LeastError {
  public:
   LeastError(const Moments& moments, const Bounds& widest, const RangeSpec& spec)
-      : moments_(moments), widest_(widest), spec_(spec), best_(widest), least_(error(widest, kUnbounded)) {}
+      : moments_(moments), widest_(widest), spec_(spec), best_(widest), least_(error(widest, OneSided::kUnbounded)) {}
 
   Bounds run() {
     const double whole = least_;
@@ -63,7 +61,7 @@ class LeastError {
   /// It may be infinite if it is at least `most`.
   double error(const Bounds& bounds, double most) const {
     const QuantParams params = params_of_bounds(bounds, spec_);
-    return clipping(params) < most ? moments_.quantization_error(params, spec_.dtype, most) : kUnbounded;
+    return clipping(params) < most ? moments_.quantization_error(params, spec_.dtype, most) : OneSided::kUnbounded;
   }
   double clipping(const QuantParams& params) const { return moments_.clipping_error(params, spec_.dtype); }
   bool try_out(const Bounds& bounds) {
@@ -77,7 +75,7 @@ class LeastError {
   bool clips_too_much(const Bounds& bounds) const { return !(clipping(params_of_bounds(bounds, spec_)) < least_); }
 
   void shrink_both() {
-    for (int k = 1; k < kShares; ++k) {
+    for (int k = 1; k < kShareSteps; ++k) {
       const Bounds bounds{widest_.lowest * share(k), widest_.highest * share(k)};
       if (clips_too_much(bounds)) return;
       try_out(bounds);
@@ -90,7 +88,7 @@ class LeastError {
       for (double Bounds::*side : {&Bounds::highest, &Bounds::lowest}) {
         Bounds bounds = best_;
         if (widest_.*side == 0) continue;
-        for (int k = 0; k < kShares; ++k) {
+        for (int k = 0; k < kShareSteps; ++k) {
           bounds.*side = widest_.*side * share(k);
           if (!try_out(bounds) && clips_too_much(bounds)) break;
         }

@@ -20,9 +20,9 @@ namespace {
 /// Bits of the channel multiplier (FixedPoint::channel_shift): cm = sw / max(sw) · 2^14.
 constexpr double kChannelSteps = 1 << 14;
 /// How far from the natural zero point is tried, and how much wider than the natural scale a step may become.
-constexpr int kReach = 4;
+constexpr int kZeroPointReach = 4;
 constexpr double kMostWidening = 1.03125;
-constexpr double kUnbounded = std::numeric_limits<double>::infinity();
+constexpr double kUnboundedError = std::numeric_limits<double>::infinity();
 /// Adding and taking away 1.5·2^52 rounds to the nearest integer, half to even, in any vector unit.
 constexpr double kRounder = 6755399441055744.0;
 /// m^2 / v of the inputs, see above.
@@ -108,7 +108,7 @@ Choice choose(const Group& group, bool symmetric, double grid, double most) {
       static_cast<int32_t>(std::clamp(std::nearbyint(-128 - group.range.lowest / best.scale), -128.0, 127.0));
   const int centre = best.zero_point;
   double least = expected_error(group, best.scale);
-  for (int step = 1; step <= kReach; ++step) {
+  for (int step = 1; step <= kZeroPointReach; ++step) {
     for (const int zero_point : {centre - step, centre + step}) {
       if (zero_point < -128 || zero_point > 127) continue;
       const double scale = on_grid(std::max(scale_for(group.range, zero_point), group.room));
@@ -153,7 +153,7 @@ double clipped_error(const Group& group, const Choice& choice) {
 Choice choose_clipping(const Group& group, bool symmetric) {
   constexpr double kStep = 0.96875;
   constexpr int kPatience = 6;  // steps without a gain
-  Choice best = choose(group, symmetric, 0, kUnbounded);
+  Choice best = choose(group, symmetric, 0, kUnboundedError);
   double least = clipped_error(group, best);
   Range kept = group.range;
   const auto shrink = [&](double lower, double upper) {
@@ -188,7 +188,7 @@ Choice on_grid(const Group& group, const Choice& free, bool symmetric, double gr
   double least = clipped_error(group, best);
   for (const int32_t zero_point : {free.zero_point - 1, free.zero_point + 1}) {
     const Choice choice{best.scale, zero_point};
-    const double error = zero_point < -128 || zero_point > 127 ? kUnbounded : clipped_error(group, choice);
+    const double error = zero_point < -128 || zero_point > 127 ? kUnboundedError : clipped_error(group, choice);
     if (error < least) {
       least = error;
       best = choice;
@@ -222,12 +222,12 @@ Choice choose_narrow(const Group& group, bool symmetric, bool clip) {
   const std::span shares = std::span(kShares).first(clip ? std::size(kShares) : 4);
   const auto& [lowest, highest] = group.range;
   Choice best;
-  double least = kUnbounded;
+  double least = kUnboundedError;
   for (int zero_point = symmetric ? 0 : -8; zero_point <= (symmetric ? 0 : 7); ++zero_point) {
     const double below = lowest < 0 ? -lowest / (8 + zero_point) : 0,
                  above = highest > 0 ? highest / (7 - zero_point) : 0;
     const double whole = std::max(below, above);  // clips nothing
-    if (!(whole < kUnbounded)) continue;
+    if (!(whole < kUnboundedError)) continue;
     for (const double share : shares) {
       const Choice choice{whole * share, zero_point};
       const double error = narrow_error(group, choice);
@@ -320,7 +320,7 @@ QuantParams choose_weight_params(const Tensor& real, int axis, std::span<const f
   for (size_t g = 0; g < groups.size(); ++g) {
     const double natural = natural_scale(groups[g], symmetric);
     if (natural == 0 || (!clip && natural * kMostWidening < widest)) continue;
-    const Choice free = clip ? choose_clipping(groups[g], symmetric) : choose(groups[g], symmetric, 0, kUnbounded);
+    const Choice free = clip ? choose_clipping(groups[g], symmetric) : choose(groups[g], symmetric, 0, kUnboundedError);
     if (clip) clipping[g] = free;
     largest = std::max(largest, free.scale);
   }
@@ -369,7 +369,7 @@ QuantParams choose_weight_only_params(const Tensor& real, int axis, const Weight
     const Choice choice = empty                       ? Choice{1, 0}
                           : spec.dtype == DType::Int4 ? choose_narrow(group, spec.symmetric, spec.clip)
                           : spec.clip                 ? choose_clipping(group, spec.symmetric)
-                                                      : choose(group, spec.symmetric, 0, kUnbounded);
+                                                      : choose(group, spec.symmetric, 0, kUnboundedError);
     params.scale.push_back(choice.scale);
     params.zero_point.push_back(choice.zero_point);
   }

@@ -8,7 +8,7 @@ namespace {
 
 // Elements that all followers visit one after another: they stay in the second-level cache of a small core, and there
 // are few enough blocks for what each call has to prepare.
-constexpr int64_t kBlock = 8192;
+constexpr int64_t kBlockElements = 8192;
 // Shorter stretches (a tile of few columns) cost more in calls than memory does in a step of its own.
 constexpr int64_t kLeastStretch = 256;
 
@@ -22,11 +22,11 @@ void run_followers(const Chain& chain, std::span<const Buffer> buffers, const St
   }
 }
 
-/// Calls work(block) for all of `whole`, kBlock elements or so at a time.
+/// Calls work(block) for all of `whole`, kBlockElements elements or so at a time.
 template <class Work>
 void for_blocks(const Stretches& whole, Work work) {
-  if (whole.length < kBlock) {
-    const int64_t most = kBlock / std::max<int64_t>(1, whole.length);
+  if (whole.length < kBlockElements) {
+    const int64_t most = kBlockElements / std::max<int64_t>(1, whole.length);
     for (int64_t i = 0; i < whole.count; i += most) {
       work(Stretches{whole.first + i * whole.step, whole.length, whole.step, std::min(most, whole.count - i)});
     }
@@ -34,7 +34,8 @@ void for_blocks(const Stretches& whole, Work work) {
   }
   for (int64_t i = 0; i < whole.count; ++i) {
     const int64_t first = whole.first + i * whole.step, end = first + whole.length;
-    for (int64_t at = first; at < end; at += kBlock) work(Stretches{at, std::min(kBlock, end - at), 0, 1});
+    for (int64_t at = first; at < end; at += kBlockElements)
+      work(Stretches{at, std::min(kBlockElements, end - at), 0, 1});
   }
 }
 

@@ -6,7 +6,7 @@
 namespace openrknn {
 namespace {
 
-constexpr int64_t kBlock = 32;              // side of the square that a transposing plane is walked in
+constexpr int64_t kSquareSide = 32;         // side of the square that a transposing plane is walked in
 constexpr int64_t kTileBytes = 128 * 1024;  // smallest piece worth another thread
 
 // Appends an outer-to-inner loop, joining it with the last one where that runs on into it.
@@ -43,8 +43,8 @@ void copy_plane(const T* in, T* out, int64_t in_column, int64_t out_row, int64_t
   // Rows are neighbours in the input, columns in the output.
   if (columns == 3 && out_row == 3) return copy_narrow_plane<3>(in, out, in_column, rows);
   if (columns == 4 && out_row == 4) return copy_narrow_plane<4>(in, out, in_column, rows);
-  for (int64_t c0 = 0; c0 < columns; c0 += kBlock) {
-    const int64_t c1 = std::min(columns, c0 + kBlock);
+  for (int64_t c0 = 0; c0 < columns; c0 += kSquareSide) {
+    const int64_t c1 = std::min(columns, c0 + kSquareSide);
     for (int64_t r = 0; r < rows; ++r) {
       const T* source = in + r;
       T* target = out + r * out_row;
@@ -164,7 +164,7 @@ FormCopy form_copy(const Shape& logical, Form from, Form to, int64_t element_byt
   for (int64_t i = 0; i + 1 < depth; ++i) {
     if (i != copy.row_loop) planes *= copy.loops[static_cast<size_t>(i)].extent;
   }
-  copy.rows_per_unit = std::min(rows, columns < kBlock ? kBlock * kBlock / columns : kBlock);
+  copy.rows_per_unit = std::min(rows, columns < kSquareSide ? kSquareSide * kSquareSide / columns : kSquareSide);
   copy.units = planes * ((rows + copy.rows_per_unit - 1) / copy.rows_per_unit);
   copy.units_per_tile = std::max<int64_t>(1, kTileBytes / (copy.rows_per_unit * columns * element_bytes));
   return copy;

@@ -12,14 +12,8 @@
 #include "core/graph/schema.h"
 
 namespace openrknn {
-namespace {
 
-/// Plans kept a segment, the least recently used one goes first. Shapes that never come back must not pile up.
-constexpr size_t kMostPlans = 8;
-
-bool has_unknown_extents(const Graph& graph, ValueId id) {
-  return id != ValueId::None && !graph[id].constant && !is_static(graph[id].shape);
-}
+// Members of SegmentedRun::State, hence not in the unnamed namespace.
 
 /// A part of the graph in the shapes it was given once.
 struct PlannedSegment {
@@ -37,6 +31,15 @@ struct Segment {
   std::vector<ValueId> released;       // nobody reads them afterwards
   std::list<PlannedSegment> plans;     // the latest first
 };
+
+namespace {
+
+/// Plans kept a segment, the least recently used one goes first. Shapes that never come back must not pile up.
+constexpr size_t kMostPlans = 8;
+
+bool has_unknown_extents(const Graph& graph, ValueId id) {
+  return id != ValueId::None && !graph[id].constant && !is_static(graph[id].shape);
+}
 
 /// Copies nodes of the whole graph into the segment's own.
 class SegmentBuilder {

@@ -10,6 +10,10 @@
 
 namespace openrknn {
 
+/// Elements that are read and written at once: long enough for vector loops, short enough to stay in the first cache
+/// with their copy as real numbers.
+inline constexpr int64_t kChunk = 1024;
+
 /// Calls visit(T{}) with the C++ type that holds one element of `dtype`. Bool is its byte; not for 4-bit types.
 template <class Visit>
 void with_element_type(DType dtype, const Visit& visit) {

@@ -14,9 +14,6 @@
 namespace openrknn {
 namespace {
 
-// Long enough for vector loops, short enough to stay in the first cache with its float copy.
-constexpr int64_t kChunk = 1024;
-
 std::vector<int> identity_order(size_t rank) {
   std::vector<int> order(rank);
   std::iota(order.begin(), order.end(), 0);

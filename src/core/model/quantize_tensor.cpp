@@ -12,8 +12,6 @@
 namespace openrknn {
 namespace {
 
-constexpr int64_t kChunk = 1024;
-
 void require_params(const Shape& shape, const QuantParams& quant) {
   if (quant.scale.empty() || quant.scale.size() != quant.zero_point.size()) {
     fail(Code::Internal, fmt::format("{} scales and {} zero points", quant.scale.size(), quant.zero_point.size()));

@@ -54,12 +54,6 @@ Bytes bytes_of(const T& value) {
 
 uint64_t hash_of(const OwnHeader& header) { return hash64(bytes_of(header).first(offsetof(OwnHeader, header_hash))); }
 
-Location in_file(const MappedFile& file) {
-  Location where;
-  where.file = file.name();
-  return where;
-}
-
 [[noreturn]] void fail_truncated(const MappedFile& file, uint64_t needed) {
   fail(Code::RknnTruncated, in_file(file),
        fmt::format("the file ends early: it has {} bytes, its header speaks of {}", file.bytes().size(), needed),

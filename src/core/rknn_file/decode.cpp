@@ -28,12 +28,10 @@ std::vector<T> list(const fb::Vector<T>* values) {
   return copy;
 }
 
-std::string text(const fb::String* s) { return s == nullptr ? std::string() : s->str(); }
-
 std::vector<std::string> texts(const fb::Vector<fb::Offset<fb::String>>* values) {
   std::vector<std::string> result;
   if (values != nullptr) {
-    for (const fb::String* value : *values) result.push_back(text(value));
+    for (const fb::String* value : *values) result.push_back(fb::GetString(value));
   }
   return result;
 }
@@ -139,7 +137,7 @@ Attribute Decoder::attribute(const file::Attribute& attribute, int depth) const 
     case Kind::Float:
       return attribute.f();
     case Kind::String:
-      return text(attribute.s());
+      return fb::GetString(attribute.s());
     case Kind::Ints:
       return list(attribute.ints());
     case Kind::Floats:
@@ -151,8 +149,8 @@ Attribute Decoder::attribute(const file::Attribute& attribute, int depth) const 
     case Kind::Graph:
       return std::make_shared<const Graph>(graph(attribute.graph(), depth + 1));
   }
-  invalid(
-      fmt::format("attribute '{}' has unknown kind {}", text(attribute.name()), static_cast<int>(attribute.kind())));
+  invalid(fmt::format("attribute '{}' has unknown kind {}", fb::GetString(attribute.name()),
+                      static_cast<int>(attribute.kind())));
 }
 
 Value Decoder::value(const file::Value& value, int64_t id) const {
@@ -161,7 +159,7 @@ Value Decoder::value(const file::Value& value, int64_t id) const {
     result.name = fmt::format("~{}", id);  // a place without meaning, which must not take a real value's name
     return result;
   }
-  result.name = text(value.name());
+  result.name = fb::GetString(value.name());
   result.dtype = dtype(value.dtype());
   result.shape = shape(value.shape());
   if (value.quant() != nullptr) result.quant = quant(*value.quant());
@@ -181,12 +179,12 @@ std::vector<ValueId> Decoder::ids(const fb::Vector<int32_t>* numbers, int64_t co
 
 Node Decoder::node(const file::Node& node, int64_t values, int64_t origins, int depth) const {
   Node result;
-  result.name = text(node.name());
-  result.op = text(node.op());
+  result.name = fb::GetString(node.name());
+  result.op = fb::GetString(node.op());
   result.inputs = ids(node.inputs(), values, true);
   result.outputs = ids(node.outputs(), values, true);
   for_each(node.attributes(), [&](const file::Attribute& entry) {
-    require(result.attributes.emplace(text(entry.name()), attribute(entry, depth)).second,
+    require(result.attributes.emplace(fb::GetString(entry.name()), attribute(entry, depth)).second,
             "a node has the same attribute twice");
   });
   if (node.fixed() != nullptr) result.fixed = fixed(*node.fixed());
@@ -204,10 +202,10 @@ Graph Decoder::graph(const file::Graph* source, int depth) const {
   require(depth < kDeepestGraph, "graphs are nested too deeply");
   Graph graph;
   for_each(source->origins(), [&](const file::Origin& origin) {
-    Origin result{text(origin.op()), text(origin.node()), text(origin.tensor()), {}};
-    result.where.file = text(origin.file());
-    result.where.node = text(origin.where_node());
-    result.where.tensor = text(origin.where_tensor());
+    Origin result{fb::GetString(origin.op()), fb::GetString(origin.node()), fb::GetString(origin.tensor()), {}};
+    result.where.file = fb::GetString(origin.file());
+    result.where.node = fb::GetString(origin.where_node());
+    result.where.tensor = fb::GetString(origin.where_tensor());
     result.where.line = origin.line();
     graph.origins.push_back(std::move(result));
   });
@@ -242,23 +240,24 @@ Graph Decoder::graph(const file::Graph* source, int depth) const {
       invalid(fmt::format("node name '{}' is empty or taken twice, or it produces a value twice", name));
     }
   });
-  for_each(source->metadata(), [&](const file::Pair& pair) { graph.metadata[text(pair.key())] = text(pair.value()); });
+  for_each(source->metadata(),
+           [&](const file::Pair& pair) { graph.metadata[fb::GetString(pair.key())] = fb::GetString(pair.value()); });
   return graph;
 }
 
 Port Decoder::port(const file::Port& port) const {
   Port result;
-  result.name = text(port.name());
+  result.name = fb::GetString(port.name());
   result.dtype = dtype(port.dtype());
   result.source_order = list(port.source_order());
   result.mean = list(port.mean());
   result.std = list(port.std());
-  result.pixel_format = text(port.pixel_format());
+  result.pixel_format = fb::GetString(port.pixel_format());
   return result;
 }
 
 Tensor Decoder::extra(const file::Extra& extra, std::span<const Section> sections) const {
-  const std::string name = "extra/" + text(extra.name());
+  const std::string name = "extra/" + fb::GetString(extra.name());
   for (const Section& section : sections) {
     if (section.name != name) continue;
     const DType type = dtype(extra.dtype());
@@ -274,7 +273,9 @@ Tensor Decoder::extra(const file::Extra& extra, std::span<const Section> section
 
 std::vector<FileOperator> Decoder::operators(const file::Model& model) const {
   std::vector<FileOperator> result;
-  for_each(model.operators(), [&](const file::Operator& op) { result.push_back({text(op.name()), op.version()}); });
+  for_each(model.operators(), [&](const file::Operator& op) {
+    result.push_back({fb::GetString(op.name()), op.version()});
+  });
   return result;
 }
 
@@ -289,17 +290,17 @@ Model Decoder::decode(std::span<const Section> extras) {
   for_each(source.variants(), [&](const file::Graph& variant) { model.variants.push_back(graph(&variant, 0)); });
   for_each(source.inputs(), [&](const file::Port& entry) { model.inputs.push_back(port(entry)); });
   for_each(source.outputs(), [&](const file::Port& entry) { model.outputs.push_back(port(entry)); });
-  model.target = text(source.target());
-  model.custom_string = text(source.custom_string());
-  model.tool_version = text(source.tool_version());
-  model.source_framework = text(source.source_framework());
-  model.arithmetic = {text(source.arithmetic_family()), source.arithmetic_version()};
+  model.target = fb::GetString(source.target());
+  model.custom_string = fb::GetString(source.custom_string());
+  model.tool_version = fb::GetString(source.tool_version());
+  model.source_framework = fb::GetString(source.source_framework());
+  model.arithmetic = {fb::GetString(source.arithmetic_family()), source.arithmetic_version()};
   model.batch = source.batch();
   model.single_core = source.single_core();
   model.sparse = source.sparse();
   if (source.golden() != nullptr) model.golden = graph(source.golden(), 0);
   for_each(source.extras(),
-           [&](const file::Extra& entry) { model.sections[text(entry.name())] = extra(entry, extras); });
+           [&](const file::Extra& entry) { model.sections[fb::GetString(entry.name())] = extra(entry, extras); });
 
   const std::vector<FileOperator> ops = operators(source);
   for (Graph& variant : model.variants) upgrade(variant, ops, source_.file);

@@ -59,8 +59,6 @@ AeadNonce header_nonce() {
   return nonce;
 }
 
-Location in_file(const MappedFile& file) { return Location{.file = file.name()}; }
-
 /// So that the size tells little of the model: up to an eighth more than there is.
 uint64_t padded(uint64_t bytes) {
   constexpr uint64_t kLeastStep = 64 * 1024;
@@ -113,7 +111,7 @@ class Content {
   std::array<std::byte, kPreambleBytes> preamble_;
 };
 
-[[noreturn]] void fail_damaged(const MappedFile& file, std::string_view part) {
+[[noreturn]] void fail_authentication(const MappedFile& file, std::string_view part) {
   fail(Code::RknnDamaged, in_file(file),
        fmt::format("{} of the encrypted model was changed or is damaged (its authentication fails)", part),
        "copy or download the file again");
@@ -201,7 +199,7 @@ std::shared_ptr<const MappedFile> decrypt(const MappedFile& file, const std::opt
   AeadTag tag;
   std::memcpy(tag.data(), header.tag, tag.size());
   const Bytes readable = file.bytes().first(offset);
-  if (!aead.open(header_nonce(), {readable, before_tag(header)}, {}, tag, {})) fail_damaged(file, "the header");
+  if (!aead.open(header_nonce(), {readable, before_tag(header)}, {}, tag, {})) fail_authentication(file, "the header");
 
   auto memory = std::make_shared<SecretMemory>(header.content_bytes);
   const std::span<std::byte> content = memory->bytes();
@@ -211,7 +209,7 @@ std::shared_ptr<const MappedFile> decrypt(const MappedFile& file, const std::opt
     std::memcpy(tag.data(), sealed.data() + part.size(), tag.size());
     const AeadNonce nonce = chunk_nonce(index);
     if (!aead.open(nonce, {header_bytes(header), nonce}, sealed.first(part.size()), tag, part)) {
-      fail_damaged(file, fmt::format("block {} of {}", index + 1, chunk_count(header)));
+      fail_authentication(file, fmt::format("block {} of {}", index + 1, chunk_count(header)));
     }
     sealed = sealed.subspan(part.size() + kAeadTagBytes);
   }

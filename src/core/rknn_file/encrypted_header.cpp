@@ -20,8 +20,6 @@ constexpr uint32_t kVersion = 1;
 constexpr uint8_t kAes256Gcm = 1;
 constexpr uint32_t kLeastChunk = 4096, kLargestChunk = 64 * 1024 * 1024;
 
-Location in_file(const MappedFile& file) { return Location{.file = file.name()}; }
-
 /// Where the header lies, if there is one.
 std::optional<uint64_t> find_magic(const MappedFile& file) {
   const std::string_view text = as_text(file.bytes());

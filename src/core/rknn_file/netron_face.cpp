@@ -206,8 +206,6 @@ class BodyWriter {
   std::vector<int32_t> index_;  // by value id
 };
 
-std::string text(const fb::String* s) { return s == nullptr ? std::string() : s->str(); }
-
 }  // namespace
 
 Face make_face(const Model& model) {
@@ -221,9 +219,9 @@ bool read_face(std::span<const std::byte> body, FileDescription& description) {
   // Some vendor files come without the identifier.
   if (body.size() < 8 || !verifier.VerifyBuffer<face::Model>(nullptr)) return false;
   const face::Model& model = *face::GetModel(bytes);
-  description.compiler = text(model.compiler());
-  description.runtime_target = text(model.runtime());
-  description.framework = text(model.source());
+  description.compiler = fb::GetString(model.compiler());
+  description.runtime_target = fb::GetString(model.runtime());
+  description.framework = fb::GetString(model.source());
   if (model.graphs() == nullptr || model.graphs()->size() == 0) return true;
   const face::Graph& graph = *model.graphs()->Get(0);
   const auto entries = [&](const fb::Vector<int32_t>* ids) {
@@ -233,7 +231,7 @@ bool read_face(std::span<const std::byte> body, FileDescription& description) {
       if (id < 0 || static_cast<uint32_t>(id) >= graph.tensors()->size()) continue;
       const face::Tensor& tensor = *graph.tensors()->Get(static_cast<uint32_t>(id));
       FileDescription::Entry entry;
-      entry.name = text(tensor.name());
+      entry.name = fb::GetString(tensor.name());
       const auto row =
           std::find_if(kTypes.begin(), kTypes.end(), [&](const FaceType& t) { return t.number == tensor.data_type(); });
       entry.dtype =

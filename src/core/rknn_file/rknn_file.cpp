@@ -22,12 +22,6 @@ constexpr std::string_view kSharedWeightsSection = "shared-weights";
 constexpr std::string_view kExtraPrefix = "extra/";
 constexpr std::string_view kOwnCompiler = "openrknn-";
 
-Location in_file(const MappedFile& file) {
-  Location where;
-  where.file = file.name();
-  return where;
-}
-
 [[noreturn]] void refuse_foreign(const MappedFile& file, const Frame& frame) {
   FileDescription description;
   read_face(frame.body, description);

@@ -8,8 +8,6 @@
 namespace openrknn {
 namespace {
 
-constexpr int64_t kExtent = 8192;
-
 /// Where an axis of the node's first input stands among four.
 int64_t axis_of_four(const Shape& shape, int64_t axis) {
   return std::ssize(shape) > 4 ? axis : axis + 4 - std::ssize(shape);
@@ -26,7 +24,8 @@ void check_softmax(LimitQuery& query) {
   }
   if (query.family == Family::Rk2118) {
     const Shape four = four_dimensions(shape);
-    query.require_range(axis == 3 ? "width" : "channels", four[static_cast<size_t>(axis == 3 ? 3 : 1)], 1, kExtent);
+    query.require_range(axis == 3 ? "width" : "channels", four[static_cast<size_t>(axis == 3 ? 3 : 1)], 1,
+                        kLargestExtent);
   }
 }
 
@@ -65,21 +64,21 @@ void check_mat_mul(LimitQuery& query) {
     return;
   }
   const Shape& a = query.input(0).shape;
-  if (!a.empty()) query.require_range("inner extent K", a.back(), 1, kExtent, "split it and add the products");
+  if (!a.empty()) query.require_range("inner extent K", a.back(), 1, kLargestExtent, "split it and add the products");
 }
 
 void check_attention(LimitQuery& query) {
   const Shape &q = query.input(0).shape, &v = query.input(2).shape;
-  query.require_range("width of queries", q.back(), 1, kExtent, "split the heads");
-  query.require_range("width of values", v.back(), 1, kExtent, "split the heads");
+  query.require_range("width of queries", q.back(), 1, kLargestExtent, "split the heads");
+  query.require_range("width of values", v.back(), 1, kLargestExtent, "split the heads");
 }
 
 void check_recurrent(LimitQuery& query) {
   const Shape& x = query.input(0).shape;
   const int64_t batch = x[1], hidden = query.input(2).shape.back();
-  query.require_range("sequence length", x[0], 1, kExtent);
-  query.require_range("input size", x[2], 1, kExtent);
-  query.require_range("hidden size", hidden, 1, kExtent);
+  query.require_range("sequence length", x[0], 1, kLargestExtent);
+  query.require_range("input size", x[2], 1, kLargestExtent);
+  query.require_range("hidden size", hidden, 1, kLargestExtent);
   if (batch != 1 && batch % 4 != 0) {
     query.exceed("batch", fmt::format("{}", batch), "1 or a multiple of 4", "pad the batch");
   }
@@ -106,8 +105,8 @@ void check_pad(LimitQuery& query) {
     return;
   }
   const Shape four = four_dimensions(query.input(0).shape);
-  query.require_range("channels", four[1], 1, kExtent);
-  query.require_range("height", four[2], 1, kExtent);
+  query.require_range("channels", four[1], 1, kLargestExtent);
+  query.require_range("height", four[2], 1, kLargestExtent);
   query.require_range("width", four[3], 1, 8176);
 }
 

@@ -10,7 +10,6 @@
 namespace openrknn {
 namespace {
 
-constexpr int64_t kExtent = 8192;
 constexpr std::string_view kBroadcastForms =
     "equal shapes, or one operand [b,c,1,w], [b,1,1,w], [b,c,h,1], [b,1,h,1], [b,c,1,1] or one number";
 constexpr std::string_view kExpandCure = "put an Expand in front, or swap the dimensions by a Transpose";
@@ -78,8 +77,8 @@ void check_expand(LimitQuery& query) {
   if (!has_four(in) || !has_four(out)) return;
   check_broadcast(query);
   const unsigned bits = repeated(in, out);
-  if ((bits & kHeight) != 0) query.require_range("height", out[2], 1, kExtent);
-  if ((bits & kWidth) != 0) query.require_range("width", out[3], 1, kExtent);
+  if ((bits & kHeight) != 0) query.require_range("height", out[2], 1, kLargestExtent);
+  if ((bits & kWidth) != 0) query.require_range("width", out[3], 1, kLargestExtent);
 }
 
 void check_pow(LimitQuery& query) {

@@ -12,6 +12,9 @@
 
 namespace openrknn {
 
+/// Of a dimension, where an operator has no other limit.
+inline constexpr int64_t kLargestExtent = 8192;
+
 struct ExceededLimit {
   std::string limit;          ///< "kernel height"
   std::string got, expected;  ///< "33", "1 to 31"

@@ -14,7 +14,7 @@ constexpr std::string_view kPool = "kernel 1..7, stride 1..8, pads 0..7, extents
 constexpr std::string_view kGlobal = "h, w up to 7 (RK3576: 8192); larger ones as a chain";
 
 // Families: 356x 3588 3562 3576 1106 1106B 2118. The last three have int8 or float16 convolution, not both.
-constexpr OperatorPlacement kRows[] = {
+constexpr OperatorPlacement kNpuRows[] = {
     {"Abs", "cccccc-", "cccc--c", "as Max of x and -x", check_rewritten},
     {"Add", "cccccc-", "cccc--c", kBroadcast, check_broadcast},
     {"Attention", "--cc---", "--cc---", "q and v up to 8192 wide; one mask for all heads, or one number a key",
@@ -166,10 +166,10 @@ constexpr std::string_view kSmallCpu[] = {
 
 }  // namespace
 
-std::span<const OperatorPlacement> npu_operators() { return kRows; }
+std::span<const OperatorPlacement> npu_operators() { return kNpuRows; }
 
 const OperatorPlacement* find_npu_operator(std::string_view op) {
-  for (const OperatorPlacement& row : kRows) {
+  for (const OperatorPlacement& row : kNpuRows) {
     if (row.op == op) return &row;
   }
   return nullptr;

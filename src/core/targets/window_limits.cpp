@@ -10,8 +10,6 @@
 namespace openrknn {
 namespace {
 
-constexpr int64_t kExtent = 8192;
-
 /// The attribute lists of an operator with a window, for height and width; one spatial dimension stands as a width.
 struct Window {
   std::array<int64_t, 2> kernel = {1, 1}, stride = {1, 1}, dilation = {1, 1};
@@ -195,7 +193,7 @@ void check_pool(LimitQuery& query, const Window& window) {
   check_window(query, window, {.kernel = 7, .stride = 8, .pad = 7, .dilation = 1});
   const Shape& shape = query.input(0).shape;
   for (size_t i = 1; i < shape.size(); ++i) {
-    query.require_range(fmt::format("extent of dimension {}", i), shape[i], 1, kExtent, "cut the tensor");
+    query.require_range(fmt::format("extent of dimension {}", i), shape[i], 1, kLargestExtent, "cut the tensor");
   }
   if (int_attribute(query.node.attributes, "ceil_mode", 0) != 0) {
     query.exceed("ceil_mode", "1", "0", "pad explicitly: export the model with ceil_mode=False");
@@ -247,7 +245,7 @@ void check_global_pool(LimitQuery& query) {
     query.exceed("spatial dimensions", fmt::format("{}", shape.size() - 2), "1 or 2", "");
     return;
   }
-  const int64_t most = query.family == Family::Rk3576 && query.node.op == "GlobalMaxPool" ? kExtent : 7;
+  const int64_t most = query.family == Family::Rk3576 && query.node.op == "GlobalMaxPool" ? kLargestExtent : 7;
   if (std::ranges::any_of(shape.begin() + std::min<ptrdiff_t>(2, std::ssize(shape)), shape.end(),
                           [&](int64_t extent) { return extent > most; })) {
     query.form = query.node.op == "GlobalMaxPool" ? "as a chain of MaxPools" : "as a Conv, or a chain of pools";

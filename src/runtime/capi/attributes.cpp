@@ -92,7 +92,7 @@ rknn_tensor_attr logical_attr_of(const Context& context, Side side, size_t index
   return attr;
 }
 
-void require_expressible(const Value& tensor, const std::string& name, Diagnostics& problems) {
+void report_inexpressible(const Value& tensor, const std::string& name, Diagnostics& problems) {
   const Location where{.tensor = name};
   if (!tensor_type(tensor.dtype)) {
     problems.add(Code::NotBuilt, where, fmt::format("the RKNN C API has no element type {}", numpy_name(tensor.dtype)));
@@ -186,7 +186,7 @@ void require_expressible(const Context& context) {
     const OutsideValues& outside = context.loaded()->outside(set);
     for (const Side side : {Side::Input, Side::Output}) {
       const std::vector<Value>& values = side == Side::Input ? outside.inputs : outside.outputs;
-      for (size_t i = 0; i < values.size(); ++i) require_expressible(values[i], port(context, side, i).name, problems);
+      for (size_t i = 0; i < values.size(); ++i) report_inexpressible(values[i], port(context, side, i).name, problems);
     }
   }
   problems.throw_if_any();

@@ -45,7 +45,7 @@ rknn_custom_op_tensor shown_tensor(const CustomTensor& tensor, size_t index) {
   return shown;
 }
 
-void require_expressible(const CustomSite& site) {
+void require_expressible_site(const CustomSite& site) {
   for (const std::vector<CustomTensor>* list : {&site.inputs, &site.outputs}) {
     for (const CustomTensor& tensor : *list) {
       if (!tensor.memory) continue;
@@ -62,7 +62,7 @@ class Instance : public CustomInstance {
  public:
   Instance(Callbacks callbacks, const CustomSite& site, const ContextState& state)
       : callbacks_(std::move(callbacks)), site_(site), state_(state) {
-    require_expressible(site);
+    require_expressible_site(site);
     context_.target = RKNN_TARGET_TYPE_CPU;
     context_.internal_ctx = op_attribute_table().add(std::make_shared<const OpAttributes>(site));
   }

@@ -23,18 +23,19 @@ namespace http = boost::beast::http;
 using asio::ip::tcp;
 using boost::system::error_code;
 
+// A member of ClientConnection::State, hence not in the unnamed namespace.
+struct ServerAddress {
+  std::string host, port = "8000";
+};
+
 namespace {
 
 constexpr uint64_t kLargestReply = uint64_t{4} << 30;
 constexpr uint32_t kLongestHeader = 64 << 10;
 constexpr size_t kBytesPerMillisecond = 256;
 
-struct Address {
-  std::string host, port = "8000";
-};
-
-Address parse_address(const std::string& text) {
-  Address address;
+ServerAddress parse_address(const std::string& text) {
+  ServerAddress address;
   const size_t bracket = text.starts_with('[') ? text.find(']') : std::string::npos;
   const size_t colon = text.find(':', bracket == std::string::npos ? 0 : bracket);
   address.host = bracket == std::string::npos ? text.substr(0, colon) : text.substr(1, bracket - 1);
@@ -234,7 +235,7 @@ struct ClientConnection::State {
   }
 
   const ClientOptions options;
-  const Address address;
+  const ServerAddress address;
   const std::string place;
   asio::io_context io{1};
 #if OPENRKNN_TLS

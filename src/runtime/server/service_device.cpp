@@ -13,7 +13,7 @@
 namespace openrknn::server {
 namespace {
 
-using json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr int64_t kMostRuns = 10000;
 
@@ -44,17 +44,19 @@ std::string kernel_driver() {
 
 void Service::device(const std::shared_ptr<Call>& call) {
   respond_later(call, [this] {
-    json body{{"name", options_.device_name.empty() ? host_name_of_machine() : options_.device_name},
-              {"server", version()},
-              {"protocol", kProtocolVersion},
-              {"runtime", runtime_.version},
-              {"driver", kernel_driver()},
-              {"simulator", runtime_.is_openrknn}};
+    OrderedJson body{{"name", options_.device_name.empty() ? host_name_of_machine() : options_.device_name},
+                     {"server", version()},
+                     {"protocol", kProtocolVersion},
+                     {"runtime", runtime_.version},
+                     {"driver", kernel_driver()},
+                     {"simulator", runtime_.is_openrknn}};
     const std::string soc = soc_of_board();
     body["soc"] = soc;
     // A simulator runs what it is asked to, a board its own.
-    body["targets"] = runtime_.is_openrknn ? json(options_.targets) : soc.empty() ? json::array() : json::array({soc});
-    json cores = json::object();  // of the SoCs whose models are loaded
+    body["targets"] = runtime_.is_openrknn ? OrderedJson(options_.targets)
+                      : soc.empty()        ? OrderedJson::array()
+                                           : OrderedJson::array({soc});
+    OrderedJson cores = OrderedJson::object();  // of the SoCs whose models are loaded
     for (const std::shared_ptr<ServedModel>& model : loaded_models()) {
       if (body["runtime"].get<std::string>().empty()) body["runtime"] = model->session().api_version();
       if (!model->session().driver_version().empty()) body["driver"] = model->session().driver_version();
@@ -67,7 +69,7 @@ void Service::device(const std::shared_ptr<Call>& call) {
 }
 
 void Service::versions(const std::shared_ptr<Call>& call) {
-  call->answer(json{{"server", version()}, {"protocol", kProtocolVersion}, {"runtime", runtime_.version}});
+  call->answer(OrderedJson{{"server", version()}, {"protocol", kProtocolVersion}, {"runtime", runtime_.version}});
 }
 
 void Service::remove(const std::shared_ptr<Call>& call) {
@@ -99,10 +101,10 @@ void Service::performance(const std::shared_ptr<Call>& call) {
   respond_later(call, [this, call, runs, core_mask] {
     const ServedModel::Performance performance =
         call->model->measure(runs, core_mask, [this] { return stopping_.load(); });
-    const json body{{"runs", performance.runs},
-                    {"total_microseconds", performance.total_microseconds},
-                    {"least_microseconds", performance.least_microseconds},
-                    {"layers", performance.layers}};
+    const OrderedJson body{{"runs", performance.runs},
+                           {"total_microseconds", performance.total_microseconds},
+                           {"least_microseconds", performance.least_microseconds},
+                           {"layers", performance.layers}};
     return Response{.text = json_text(body)};
   });
 }
@@ -111,11 +113,11 @@ void Service::memory(const std::shared_ptr<Call>& call) {
   call->model = loaded(call->name());
   respond_later(call, [call] {
     const MemoryInfo memory = call->model->session().memory_info();
-    return Response{.text = json{{"weights", memory.weights},
-                                 {"internal", memory.internal},
-                                 {"total", memory.total},
-                                 {"sram_total", memory.sram_total},
-                                 {"sram_free", memory.sram_free}}
+    return Response{.text = OrderedJson{{"weights", memory.weights},
+                                        {"internal", memory.internal},
+                                        {"total", memory.total},
+                                        {"sram_total", memory.sram_total},
+                                        {"sram_free", memory.sram_free}}
                                 .dump()};
   });
 }

@@ -10,13 +10,13 @@
 namespace openrknn::server {
 namespace {
 
-using json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-json tensor_metadata(const TensorInfo& tensor) {
+OrderedJson tensor_metadata(const TensorInfo& tensor) {
   return {{"name", tensor.name}, {"datatype", wire_name(tensor.type)}, {"shape", tensor.shape}};
 }
 
-json tensor_config(const TensorInfo& tensor) {
+OrderedJson tensor_config(const TensorInfo& tensor) {
   return {{"name", tensor.name},
           {"data_type", "TYPE_" + std::string(wire_name(tensor.type))},
           {"dims", tensor.shape},
@@ -25,17 +25,17 @@ json tensor_config(const TensorInfo& tensor) {
 }
 
 template <class Describe>
-json list_of(const std::vector<TensorInfo>& tensors, const Describe& describe) {
-  json list = json::array();
+OrderedJson list_of(const std::vector<TensorInfo>& tensors, const Describe& describe) {
+  OrderedJson list = OrderedJson::array();
   for (const TensorInfo& tensor : tensors) list.push_back(describe(tensor));
   return list;
 }
 
-json counted(uint64_t count, double microseconds) {
+OrderedJson counted(uint64_t count, double microseconds) {
   return {{"count", count}, {"ns", static_cast<uint64_t>(microseconds * 1e3)}};
 }
 
-json statistics_of(const std::string& name, const ModelCounters& counters) {
+OrderedJson statistics_of(const std::string& name, const ModelCounters& counters) {
   const uint64_t count = counters.succeeded;
   return {{"name", name},
           {"version", "1"},
@@ -51,7 +51,7 @@ json statistics_of(const std::string& name, const ModelCounters& counters) {
             {"compute_output", counted(count, counters.durations.get_outputs)},
             {"cache_hit", counted(0, 0)},
             {"cache_miss", counted(0, 0)}}},
-          {"batch_stats", json::array()}};
+          {"batch_stats", OrderedJson::array()}};
 }
 
 /// What of a load's body is known: {"parameters": {"core_mask": 1, "output_type": "native"}}.
@@ -78,47 +78,47 @@ void read_load_options(const nlohmann::json& body, LoadOptions& options) {
 }  // namespace
 
 void Service::server_metadata(const std::shared_ptr<Call>& call) {
-  call->answer(json{
+  call->answer(OrderedJson{
       {"name", "openrknn"},
       {"version", version()},
       {"extensions", {"binary_tensor_data", "model_configuration", "model_repository", "statistics", "openrknn"}}});
 }
 
-void Service::live(const std::shared_ptr<Call>& call) { call->answer(json{{"live", true}}); }
+void Service::live(const std::shared_ptr<Call>& call) { call->answer(OrderedJson{{"live", true}}); }
 
 void Service::ready(const std::shared_ptr<Call>& call) {
-  Response response{.text = json{{"ready", is_ready()}}.dump()};
+  Response response{.text = OrderedJson{{"ready", is_ready()}}.dump()};
   if (!is_ready()) response.status = 503;
   call->answer(std::move(response));
 }
 
 void Service::model_ready(const std::shared_ptr<Call>& call) {
   loaded(call->name());
-  call->answer(json{{"name", call->name()}, {"ready", true}});
+  call->answer(OrderedJson{{"name", call->name()}, {"ready", true}});
 }
 
 void Service::model_metadata(const std::shared_ptr<Call>& call) {
   const std::shared_ptr<ServedModel> model = loaded(call->name());
-  call->answer(json{{"name", model->name()},
-                    {"versions", {"1"}},
-                    {"platform", "rknn"},
-                    {"inputs", list_of(model->inputs(), tensor_metadata)},
-                    {"outputs", list_of(model->outputs(), tensor_metadata)}});
+  call->answer(OrderedJson{{"name", model->name()},
+                           {"versions", {"1"}},
+                           {"platform", "rknn"},
+                           {"inputs", list_of(model->inputs(), tensor_metadata)},
+                           {"outputs", list_of(model->outputs(), tensor_metadata)}});
 }
 
 void Service::model_config(const std::shared_ptr<Call>& call) {
   const std::shared_ptr<ServedModel> model = loaded(call->name());
-  json parameters = json::object();
+  OrderedJson parameters = OrderedJson::object();
   for (const auto& [key, value] : model->session().custom_metadata_map()) {
     parameters[key] = {{"string_value", value}};
   }
-  json config{{"name", model->name()},
-              {"platform", "rknn"},
-              {"backend", "openrknn"},
-              {"max_batch_size", 0},  // the first extent of an array is the model's own
-              {"input", list_of(model->inputs(), tensor_config)},
-              {"output", list_of(model->outputs(), tensor_config)},
-              {"parameters", parameters}};
+  OrderedJson config{{"name", model->name()},
+                     {"platform", "rknn"},
+                     {"backend", "openrknn"},
+                     {"max_batch_size", 0},  // the first extent of an array is the model's own
+                     {"input", list_of(model->inputs(), tensor_config)},
+                     {"output", list_of(model->outputs(), tensor_config)},
+                     {"parameters", parameters}};
   if (model->options().core_mask) config["core_mask"] = *model->options().core_mask;
   call->answer(config);
 }
@@ -127,7 +127,7 @@ void Service::repository_index(const std::shared_ptr<Call>& call) {
   const nlohmann::json body = call->options();
   const bool only_ready = body.contains("ready") && body["ready"] == true;
   std::vector<std::string> names = store_->names();
-  json index = json::array();
+  OrderedJson index = OrderedJson::array();
   const std::lock_guard lock(mutex_);
   for (const auto& [name, entry] : entries_) {
     if (entry.model && std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
@@ -167,16 +167,17 @@ void Service::unload_model(const std::shared_ptr<Call>& call) {
 }
 
 void Service::all_statistics(const std::shared_ptr<Call>& call) {
-  json list = json::array();
+  OrderedJson list = OrderedJson::array();
   for (const std::shared_ptr<ServedModel>& model : loaded_models()) {
     list.push_back(statistics_of(model->name(), metrics_.counters_of(model->name())));
   }
-  call->answer(json{{"model_stats", list}});
+  call->answer(OrderedJson{{"model_stats", list}});
 }
 
 void Service::model_statistics(const std::shared_ptr<Call>& call) {
   loaded(call->name());
-  call->answer(json{{"model_stats", json::array({statistics_of(call->name(), metrics_.counters_of(call->name()))})}});
+  call->answer(OrderedJson{
+      {"model_stats", OrderedJson::array({statistics_of(call->name(), metrics_.counters_of(call->name()))})}});
 }
 
 }  // namespace openrknn::server

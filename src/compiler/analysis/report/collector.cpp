@@ -8,7 +8,7 @@
 namespace openrknn {
 namespace {
 
-constexpr int64_t kBins = 256;
+constexpr int64_t kCodeBins = 256;
 constexpr int64_t kMostCounted = int64_t{1} << 48;  // many such still add up
 
 }  // namespace
@@ -32,8 +32,8 @@ void ReportCollector::visit(size_t row, const LayerValues& golden, const LayerVa
   if (built.quant == nullptr) return;
   constexpr int64_t kChunk = 16384;
   std::vector<int64_t>& counts = codes_[row];
-  counts.resize(kBins);
-  const int64_t lowest = -(int64_t{1} << (bit_width(built.dtype) - 1)), step = -2 * lowest / kBins;
+  counts.resize(kCodeBins);
+  const int64_t lowest = -(int64_t{1} << (bit_width(built.dtype) - 1)), step = -2 * lowest / kCodeBins;
   LayerValues raw = built;  // the codes themselves
   raw.quant = nullptr;
   const int64_t size = element_count(built.shape);
@@ -63,8 +63,8 @@ void ReportCollector::add(StateReader& state) {
          "start it again");
   };
   for (std::vector<int64_t>& counts : codes_) {
-    if (count(kBins) == 0) continue;
-    counts.resize(kBins);
+    if (count(kCodeBins) == 0) continue;
+    counts.resize(kCodeBins);
     for (int64_t& number : counts) number += count(kMostCounted);
   }
   for (int64_t& visits : visits_) visits += count(kMostCounted);

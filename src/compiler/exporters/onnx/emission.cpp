@@ -10,7 +10,7 @@
 namespace openrknn::onnx_export {
 namespace {
 
-std::string unique(std::set<std::string, std::less<>>& used, const std::string& wanted) {
+std::string unique_name(std::set<std::string, std::less<>>& used, const std::string& wanted) {
   if (used.insert(wanted).second) return wanted;
   for (int64_t i = 1;; ++i) {
     std::string name = fmt::format("{}_{}", wanted, i);
@@ -20,8 +20,8 @@ std::string unique(std::set<std::string, std::less<>>& used, const std::string& 
 
 }  // namespace
 
-std::string File::tensor_name(const std::string& wanted) { return unique(tensors, wanted); }
-std::string File::node_name(const std::string& wanted) { return unique(nodes, wanted); }
+std::string File::tensor_name(const std::string& wanted) { return unique_name(tensors, wanted); }
+std::string File::node_name(const std::string& wanted) { return unique_name(nodes, wanted); }
 
 bool is_half(const Value& value) { return value.dtype == DType::Float16; }
 

@@ -21,6 +21,8 @@ std::span<const OperatorRow> control_operators();
 /// Writes one node: by its row, or into our own domain.
 void write_node(Emission&);
 
+/// ONNX's operator of the same name, of the same inputs and without attributes.
+void write_same(Emission&);
 /// The function (Relu, SiLU, …) of tensor x gives the node's output. Parameters are attributes of this prefix: ""
 /// for a node of its own, "activation_" where it is fused.
 void write_function(Emission&, std::string_view function, const std::string& x, std::string_view prefix);

@@ -54,10 +54,10 @@ void scan(Emission& e) {
   e.produce("Scan", first_inputs(e, own), std::move(attributes));
 }
 
-constexpr OperatorRow kRows[] = {{"If", branch}, {"Loop", loop}, {"Scan", scan}};
+constexpr OperatorRow kControlRows[] = {{"If", branch}, {"Loop", loop}, {"Scan", scan}};
 
 }  // namespace
 
-std::span<const OperatorRow> control_operators() { return kRows; }
+std::span<const OperatorRow> control_operators() { return kControlRows; }
 
 }  // namespace openrknn::onnx_export

@@ -23,8 +23,6 @@ constexpr Parameter kParameters[] = {
     {"HardSigmoid", "beta", 0.5},
 };
 
-void same(Emission& e) { e.produce(e.node.op, e.all_inputs()); }
-
 /// A curve; its table, if it has one, says the same in integers.
 void function(Emission& e) { write_function(e, e.node.op, e.in(0), ""); }
 
@@ -47,7 +45,7 @@ void cast(Emission& e) {
 /// The number stays; how it is kept changes, and that is written behind every node.
 void convert(Emission& e) { e.produce("Identity", {e.in(0)}); }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kElementwiseRows[] = {
     {"Relu", function},
     {"Clip", function},
     {"LeakyRelu", function},
@@ -64,57 +62,59 @@ constexpr OperatorRow kRows[] = {
     {"HardSwish", function},
     {"Mish", function},
     {"Gelu", function},
-    {"PRelu", same},
-    {"Erf", same},
-    {"Exp", same},
-    {"Log", same},
-    {"Sqrt", same},
-    {"Reciprocal", same},
-    {"Neg", same},
-    {"Abs", same},
-    {"Floor", same},
-    {"Ceil", same},
-    {"Round", same},
-    {"Sign", same},
-    {"Sin", same},
-    {"Cos", same},
-    {"Tan", same},
-    {"Asin", same},
-    {"Acos", same},
-    {"Atan", same},
-    {"Sinh", same},
-    {"Cosh", same},
-    {"Asinh", same},
-    {"Acosh", same},
-    {"Atanh", same},
-    {"Not", same},
-    {"BitwiseNot", same},
+    {"PRelu", write_same},
+    {"Erf", write_same},
+    {"Exp", write_same},
+    {"Log", write_same},
+    {"Sqrt", write_same},
+    {"Reciprocal", write_same},
+    {"Neg", write_same},
+    {"Abs", write_same},
+    {"Floor", write_same},
+    {"Ceil", write_same},
+    {"Round", write_same},
+    {"Sign", write_same},
+    {"Sin", write_same},
+    {"Cos", write_same},
+    {"Tan", write_same},
+    {"Asin", write_same},
+    {"Acos", write_same},
+    {"Atan", write_same},
+    {"Sinh", write_same},
+    {"Cosh", write_same},
+    {"Asinh", write_same},
+    {"Acosh", write_same},
+    {"Atanh", write_same},
+    {"Not", write_same},
+    {"BitwiseNot", write_same},
     {"Add", arithmetic},
     {"Sub", arithmetic},
     {"Mul", arithmetic},
     {"Div", arithmetic},
-    {"Pow", same},
+    {"Pow", write_same},
     {"Mod", mod},
-    {"Max", same},
-    {"Min", same},
-    {"Equal", same},
-    {"Greater", same},
-    {"GreaterOrEqual", same},
-    {"Less", same},
-    {"LessOrEqual", same},
-    {"And", same},
-    {"Or", same},
-    {"Xor", same},
-    {"BitwiseAnd", same},
-    {"BitwiseOr", same},
-    {"BitwiseXor", same},
+    {"Max", write_same},
+    {"Min", write_same},
+    {"Equal", write_same},
+    {"Greater", write_same},
+    {"GreaterOrEqual", write_same},
+    {"Less", write_same},
+    {"LessOrEqual", write_same},
+    {"And", write_same},
+    {"Or", write_same},
+    {"Xor", write_same},
+    {"BitwiseAnd", write_same},
+    {"BitwiseOr", write_same},
+    {"BitwiseXor", write_same},
     {"BitShift", bit_shift},
-    {"Where", same},
+    {"Where", write_same},
     {"Cast", cast},
     {"Convert", convert},
 };
 
 }  // namespace
+
+void write_same(Emission& e) { e.produce(e.node.op, e.all_inputs()); }
 
 void write_function(Emission& e, std::string_view function, const std::string& x, std::string_view prefix) {
   const auto key = [&](std::string_view name) { return std::string(prefix) + std::string(name); };
@@ -145,6 +145,6 @@ void write_with_activation(Emission& e, std::string_view op, std::vector<std::st
   write_function(e, activation, linear, "activation_");
 }
 
-std::span<const OperatorRow> elementwise_operators() { return kRows; }
+std::span<const OperatorRow> elementwise_operators() { return kElementwiseRows; }
 
 }  // namespace openrknn::onnx_export

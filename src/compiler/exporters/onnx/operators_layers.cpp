@@ -96,7 +96,7 @@ void max_unpool(Emission& e) {
 void global_pool(Emission& e) { e.produce(e.node.op, {e.in(0)}); }
 
 void with_epsilon(Emission& e) { e.produce(e.node.op, e.all_inputs(), e.attributes({"axis", "epsilon"})); }
-void with_axis(Emission& e) { e.produce(e.node.op, {e.in(0)}, e.attributes({"axis"})); }
+void softmax(Emission& e) { e.produce(e.node.op, {e.in(0)}, e.attributes({"axis"})); }
 void lp_normalization(Emission& e) { e.produce(e.node.op, {e.in(0)}, e.attributes({"axis", "p"})); }
 void local_response(Emission& e) { e.produce("LRN", {e.in(0)}, e.attributes({"size", "alpha", "beta", "bias"})); }
 
@@ -116,7 +116,7 @@ void dequantize_linear(Emission& e) {
   e.produce("DequantizeLinear", e.all_inputs(), e.attributes({"axis", "block_size"}));
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kLayerRows[] = {
     {"Conv", convolution},
     {"ConvTranspose", convolution},
     {"MatMul", matmul},
@@ -133,8 +133,8 @@ constexpr OperatorRow kRows[] = {
     {"LayerNormalization", with_epsilon},
     {"LpNormalization", lp_normalization},
     {"LRN", local_response},
-    {"Softmax", with_axis},
-    {"LogSoftmax", with_axis},
+    {"Softmax", softmax},
+    {"LogSoftmax", softmax},
     {"ReduceMean", reduction},
     {"ReduceSum", reduction},
     {"ReduceMax", reduction},
@@ -154,6 +154,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> layer_operators() { return kRows; }
+std::span<const OperatorRow> layer_operators() { return kLayerRows; }
 
 }  // namespace openrknn::onnx_export

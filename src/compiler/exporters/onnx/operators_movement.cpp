@@ -8,7 +8,6 @@
 namespace openrknn::onnx_export {
 namespace {
 
-void same(Emission& e) { e.produce(e.node.op, e.all_inputs()); }
 void with_axis(Emission& e) { e.produce(e.node.op, e.all_inputs(), e.attributes({"axis"})); }
 
 void reshape(Emission& e) {
@@ -125,7 +124,7 @@ void dynamic(Emission& e) {
             e.attributes({"allowzero", "axis", "largest"}));
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kMovementRows[] = {
     {"Reshape", reshape},
     {"Transpose", transpose},
     {"Concat", with_axis},
@@ -149,11 +148,11 @@ constexpr OperatorRow kRows[] = {
     {"RoiAlign", roi_align},
     {"MaxRoiPool", max_roi_pool},
     {"Col2Im", col2im},
-    {"Range", same},
+    {"Range", write_same},
     {"ConstantOfShape", constant_of_shape},
     {"Shape", shape_of},
-    {"Size", same},
-    {"NonZero", same},
+    {"Size", write_same},
+    {"NonZero", write_same},
     {"Compress", compress},
     {"Unique", unique},
     {"NonMaxSuppression", non_max_suppression},
@@ -166,6 +165,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> movement_operators() { return kRows; }
+std::span<const OperatorRow> movement_operators() { return kMovementRows; }
 
 }  // namespace openrknn::onnx_export

@@ -52,7 +52,7 @@ void reverse_sequence(Emission& e) {
   e.produce("ReverseSequence", e.all_inputs(), e.attributes({"batch_axis", "time_axis"}));
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kSequenceRows[] = {
     {"LSTM", recurrent},
     {"GRU", recurrent},
     {"RNN", recurrent},
@@ -62,6 +62,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> sequence_operators() { return kRows; }
+std::span<const OperatorRow> sequence_operators() { return kSequenceRows; }
 
 }  // namespace openrknn::onnx_export

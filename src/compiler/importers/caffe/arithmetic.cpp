@@ -103,12 +103,12 @@ Results axpy(const Layer& layer) {
   return {layer.add("Add", {layer.add("Mul", {layer.inputs[1], factors}), layer.inputs[2]})};
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kArithmeticRows[] = {
     {"Axpy", axpy}, {"Bias", bias}, {"Eltwise", eltwise}, {"Scale", scale}, {"bn", folded_normalization},
 };
 
 }  // namespace
 
-std::span<const LayerRow> rows_of_arithmetic() { return kRows; }
+std::span<const LayerRow> rows_of_arithmetic() { return kArithmeticRows; }
 
 }  // namespace openrknn::caffe

@@ -92,12 +92,12 @@ Results prior_box(const Layer& layer) {
   return {layer.builder.constant("priors", Tensor::from<float>({1, 2, static_cast<int64_t>(boxes)}, numbers))};
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kDetectionRows[] = {
     {"PriorBox", prior_box},
 };
 
 }  // namespace
 
-std::span<const LayerRow> rows_of_detection() { return kRows; }
+std::span<const LayerRow> rows_of_detection() { return kDetectionRows; }
 
 }  // namespace openrknn::caffe

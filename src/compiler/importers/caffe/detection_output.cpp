@@ -123,12 +123,12 @@ Results detection_output(const Layer& layer) {
   return {layer.add("DynamicReshape", {rows, shape})};
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kDetectionOutputRows[] = {
     {"DetectionOutput", detection_output},
 };
 
 }  // namespace
 
-std::span<const LayerRow> rows_of_detection_output() { return kRows; }
+std::span<const LayerRow> rows_of_detection_output() { return kDetectionOutputRows; }
 
 }  // namespace openrknn::caffe

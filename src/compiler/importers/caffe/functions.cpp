@@ -85,7 +85,7 @@ Results elu(const Layer& layer) {
   return unary(layer, "Elu", {{"alpha", layer.options("elu_param").number("alpha", 1)}});
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kFunctionRows[] = {
     {"AbsVal", [](const Layer& layer) { return unary(layer, "Abs"); }},
     {"BNLL", [](const Layer& layer) { return unary(layer, "Softplus"); }},
     {"Clip", clip},
@@ -110,6 +110,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> rows_of_functions() { return kRows; }
+std::span<const LayerRow> rows_of_functions() { return kFunctionRows; }
 
 }  // namespace openrknn::caffe

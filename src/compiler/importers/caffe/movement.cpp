@@ -218,7 +218,7 @@ Results shuffle_channel(const Layer& layer) {
   return {layer.reshape(x, shape)};
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kMovementRows[] = {
     {"ArgMax", arg_max},    {"Concat", concat},   {"Crop", crop},
     {"Flatten", flatten},   {"Permute", permute}, {"Reduction", reduction},
     {"Reshape", reshape},   {"Reverse", reverse}, {"ShuffleChannel", shuffle_channel},
@@ -228,6 +228,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> rows_of_movement() { return kRows; }
+std::span<const LayerRow> rows_of_movement() { return kMovementRows; }
 
 }  // namespace openrknn::caffe

@@ -83,12 +83,12 @@ Results softmax(const Layer& layer) {
                     {{"axis", layer.axis(layer.options("softmax_param").integer("axis", 1), "axis")}})};
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kNormalizationRows[] = {
     {"BatchNorm", batch_norm}, {"LRN", lrn}, {"MVN", mvn}, {"Normalize", normalize}, {"Softmax", softmax},
 };
 
 }  // namespace
 
-std::span<const LayerRow> rows_of_normalization() { return kRows; }
+std::span<const LayerRow> rows_of_normalization() { return kNormalizationRows; }
 
 }  // namespace openrknn::caffe

@@ -81,7 +81,7 @@ Results inner_product(const Layer& layer) {
   return {out.size() == 2 ? result : layer.reshape(result, std::move(out))};
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kProductRows[] = {
     {"Convolution", [](const Layer& layer) { return convolution(layer, false, false); }},
     {"ConvolutionDepthwise", [](const Layer& layer) { return convolution(layer, true, false); }},
     {"Deconvolution", [](const Layer& layer) { return convolution(layer, false, true); }},
@@ -91,6 +91,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> rows_of_products() { return kRows; }
+std::span<const LayerRow> rows_of_products() { return kProductRows; }
 
 }  // namespace openrknn::caffe

@@ -155,7 +155,7 @@ Results unrolled_rnn(const Layer& layer) {
   return {joined(layer, work, std::move(outputs))};
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kRecurrentRows[] = {
     {"LSTM", unrolled_lstm},
     {"Lstm", whole_lstm},
     {"RNN", unrolled_rnn},
@@ -163,6 +163,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> rows_of_recurrent() { return kRows; }
+std::span<const LayerRow> rows_of_recurrent() { return kRecurrentRows; }
 
 }  // namespace openrknn::caffe

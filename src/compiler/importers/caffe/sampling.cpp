@@ -154,13 +154,13 @@ Results roi_pooling(const Layer& layer) {
        {"spatial_scale", options.number("spatial_scale", 1)}})};
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kSamplingRows[] = {
     {"Interp", interp}, {"Pooling", pooling},     {"ROIPooling", roi_pooling},
     {"Reorg", reorg},   {"Resize", resize_layer}, {"Upsample", upsample},
 };
 
 }  // namespace
 
-std::span<const LayerRow> rows_of_sampling() { return kRows; }
+std::span<const LayerRow> rows_of_sampling() { return kSamplingRows; }
 
 }  // namespace openrknn::caffe

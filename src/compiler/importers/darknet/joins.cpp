@@ -9,8 +9,6 @@
 namespace openrknn::darknet {
 namespace {
 
-using Ints = std::vector<int64_t>;
-
 std::vector<int64_t> named_layers(const Layer& layer, std::string_view key) {
   std::vector<int64_t> layers = layer.section.integers(key);
   if (layers.empty()) layer.refuse(fmt::format("{} is missing: it names the layers that are read", key), key);

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::string_view kKeepsState = "sections that keep a state from picture to picture are not supported";
 
-const SectionRow kRows[] = {
+const SectionRow kSectionRows[] = {
     {.type = "activation", .translate = [](const Layer& layer) { return activate(layer, layer.input); }},
     {.type = "avgpool", .translate = translate_avgpool},
     {.type = "batchnorm", .translate = translate_batchnorm},
@@ -46,7 +46,7 @@ const SectionRow kRows[] = {
 
 }  // namespace
 
-std::span<const SectionRow> section_rows() { return kRows; }
+std::span<const SectionRow> section_rows() { return kSectionRows; }
 
 int64_t Layer::other(int64_t from, std::string_view key) const {
   const int64_t layer = from < 0 ? index + from : from;

@@ -7,6 +7,8 @@
 
 namespace openrknn::darknet {
 
+using Ints = std::vector<int64_t>;
+
 /// Numbers of a convolution that others may share.
 struct Kernel {
   ValueId weights = ValueId::None, bias = ValueId::None;
@@ -34,6 +36,7 @@ struct Layer {
   int64_t width() const { return shape()[3]; }
   /// The layer that `from` (relative if negative) names in the option. Throws Error for one that does not come before.
   int64_t other(int64_t from, std::string_view key) const;
+  ValueId reshape(ValueId x, Shape to) const { return builder().add("Reshape", {x}, {{"shape", std::move(to)}}); }
   ValueId result(int64_t layer) const { return network.results[static_cast<size_t>(layer)]; }
   /// The next numbers of the weights file as a constant; without content once the file is used up.
   ValueId take(std::string_view part, Shape) const;

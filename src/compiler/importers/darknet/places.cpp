@@ -4,15 +4,6 @@
 #include "compiler/importers/darknet/layers.h"
 
 namespace openrknn::darknet {
-namespace {
-
-using Ints = std::vector<int64_t>;
-
-ValueId reshape(const Layer& layer, ValueId x, Shape to) {
-  return layer.builder().add("Reshape", {x}, {{"shape", std::move(to)}});
-}
-
-}  // namespace
 
 /// Nothing is read: [1, filters, atoms, 1] learned numbers (implicit_layer.c).
 ValueId translate_implicit(const Layer& layer) {
@@ -20,7 +11,7 @@ ValueId translate_implicit(const Layer& layer) {
   const int64_t atoms = layer.section.integer("atoms", 1, 1, kMostExtent);
   const ValueId numbers = layer.take("weights", {1, filters, atoms, 1});
   // A node of its own, so that the layer can bear its name.
-  return reshape(layer, numbers, {1, filters, atoms, 1});
+  return layer.reshape(numbers, {1, filters, atoms, 1});
 }
 
 /// A convolution with weights of its own at every place (local_layer.c): the windows as columns, a product a place.
@@ -51,16 +42,16 @@ ValueId translate_local(const Layer& layer) {
                               {{"starts", Ints{0, 0, i, j}},
                                {"ends", Ints{1, channels, i + (height - 1) * stride + 1, j + (width - 1) * stride + 1}},
                                {"steps", Ints{1, 1, stride, stride}}});
-      taps.push_back(reshape(layer, tap, {channels, 1, places}));
+      taps.push_back(layer.reshape(tap, {channels, 1, places}));
     }
   }
   const ValueId windows = layer.builder().add("Concat", std::move(taps), {{"axis", int64_t{1}}});
   const ValueId columns =
-      layer.builder().add("Transpose", {reshape(layer, windows, {depth, places})}, {{"perm", Ints{1, 0}}});
-  const ValueId sums = layer.builder().add("MatMul", {weights, reshape(layer, columns, {places, depth, 1})});
+      layer.builder().add("Transpose", {layer.reshape(windows, {depth, places})}, {{"perm", Ints{1, 0}}});
+  const ValueId sums = layer.builder().add("MatMul", {weights, layer.reshape(columns, {places, depth, 1})});
   const ValueId turned =
-      layer.builder().add("Transpose", {reshape(layer, sums, {places, filters})}, {{"perm", Ints{1, 0}}});
-  const ValueId y = layer.builder().add("Add", {reshape(layer, turned, {1, filters, height, width}), bias});
+      layer.builder().add("Transpose", {layer.reshape(sums, {places, filters})}, {{"perm", Ints{1, 0}}});
+  const ValueId y = layer.builder().add("Add", {layer.reshape(turned, {1, filters, height, width}), bias});
   return activate(layer, y);
 }
 

@@ -6,8 +6,6 @@
 namespace openrknn::darknet {
 namespace {
 
-using Ints = std::vector<int64_t>;
-
 /// `padding` is that of both sides together; the odd one is at the end.
 Attributes window_of(const Layer& layer) {
   const Section& section = layer.section;
@@ -21,10 +19,6 @@ Attributes window_of(const Layer& layer) {
   return {{"kernel_shape", Ints{size, size}},
           {"strides", Ints{stride_y, stride_x}},
           {"pads", Ints{begin, begin, end, end}}};
-}
-
-ValueId reshape(const Layer& layer, ValueId x, Shape shape) {
-  return layer.builder().add("Reshape", {x}, {{"shape", std::move(shape)}});
 }
 
 int64_t block_of(const Layer& layer, int64_t fallback) {
@@ -49,7 +43,7 @@ ValueId translate_maxpool(const Layer& layer) {
   if (layer.channels() % groups != 0) {
     layer.refuse(fmt::format("out_channels={} does not divide {} channels", groups, layer.channels()), "out_channels");
   }
-  const ValueId split = reshape(layer, layer.input, {layer.channels() / groups, groups, layer.height(), layer.width()});
+  const ValueId split = layer.reshape(layer.input, {layer.channels() / groups, groups, layer.height(), layer.width()});
   return layer.builder().add("ReduceMax", {split}, {{"axes", Ints{0}}, {"keepdims", int64_t{1}}});
 }
 
@@ -110,9 +104,9 @@ ValueId translate_softmax(const Layer& layer) {
   if (held % groups != 0) layer.refuse(fmt::format("groups={} does not divide {}", groups, held), "groups");
   if (groups == 1 && rest == area) return layer.builder().add("Softmax", {x}, {{"axis", int64_t{1}}});
   const Shape shape = layer.shape();
-  x = reshape(layer, x, {groups, held / groups, rest});
+  x = layer.reshape(x, {groups, held / groups, rest});
   x = layer.builder().add("Softmax", {x}, {{"axis", int64_t{1}}});
-  return reshape(layer, x, shape);
+  return layer.reshape(x, shape);
 }
 
 ValueId translate_normalization(const Layer& layer) {

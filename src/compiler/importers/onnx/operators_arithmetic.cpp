@@ -50,7 +50,7 @@ void mean(Translation& t) {
 
 void where(Translation& t) { t.produce("Where", {t.input(0), t.input(1), t.input(2)}); }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kArithmeticRows[] = {
     {"Add", 7, 28, binary},
     {"Sub", 7, 28, binary},
     {"Mul", 7, 28, binary},
@@ -79,6 +79,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> arithmetic_operators() { return kRows; }
+std::span<const OperatorRow> arithmetic_operators() { return kArithmeticRows; }
 
 }  // namespace openrknn::onnx

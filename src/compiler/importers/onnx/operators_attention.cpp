@@ -316,12 +316,13 @@ void rotary_embedding(Translation& t) {
   t.produce_reshaped(t.transpose(y, {0, 2, 1, 3}), t.shape(0));
 }
 
-constexpr OperatorRow kRows[] = {{"Attention", 23, 28, attention}, {"RotaryEmbedding", 23, 28, rotary_embedding}};
+constexpr OperatorRow kAttentionRows[] = {{"Attention", 23, 28, attention},
+                                          {"RotaryEmbedding", 23, 28, rotary_embedding}};
 constexpr OperatorRow kPreview[] = {{"FlexAttention", 1, 1, flex_attention}};
 
 }  // namespace
 
-std::span<const OperatorRow> attention_operators() { return kRows; }
+std::span<const OperatorRow> attention_operators() { return kAttentionRows; }
 std::span<const OperatorRow> preview_operators() { return kPreview; }
 
 }  // namespace openrknn::onnx

@@ -129,7 +129,7 @@ void eye_like(Translation& t) {
   t.produce_constant(openrknn::cast(Tensor::from<int64_t>(x, values), *dtype));
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kConstantRows[] = {
     {"Constant", 1, 28, constant}, {"ConstantOfShape", 9, 28, constant_of_shape},
     {"Shape", 1, 28, shape},       {"Size", 1, 28, size},
     {"Range", 11, 28, range},      {"EyeLike", 9, 28, eye_like},
@@ -137,6 +137,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> constant_operators() { return kRows; }
+std::span<const OperatorRow> constant_operators() { return kConstantRows; }
 
 }  // namespace openrknn::onnx

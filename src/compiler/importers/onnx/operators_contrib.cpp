@@ -132,7 +132,7 @@ void contrib_conv(Translation& t) {
   find_operator("QLinearConv", 10)->translate(t);
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kContribRows[] = {
     {"QuantizeLinear", 1, 1, contrib_quantize},
     {"DequantizeLinear", 1, 1, contrib_dequantize},
     {"QLinearAdd", 1, 1, qlinear_sum},
@@ -151,6 +151,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> contrib_operators() { return kRows; }
+std::span<const OperatorRow> contrib_operators() { return kContribRows; }
 
 }  // namespace openrknn::onnx

@@ -286,10 +286,10 @@ void scan(Translation& t) {
              {"output_directions", list("scan_output_directions", stacked)}});
 }
 
-constexpr OperatorRow kRows[] = {{"If", 1, 28, branch}, {"Loop", 1, 28, loop}, {"Scan", 8, 28, scan}};
+constexpr OperatorRow kControlRows[] = {{"If", 1, 28, branch}, {"Loop", 1, 28, loop}, {"Scan", 8, 28, scan}};
 
 }  // namespace
 
-std::span<const OperatorRow> control_operators() { return kRows; }
+std::span<const OperatorRow> control_operators() { return kControlRows; }
 
 }  // namespace openrknn::onnx

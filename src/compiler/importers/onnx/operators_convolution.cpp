@@ -79,13 +79,13 @@ void conv_transpose(Translation& t) {
              {"group", t.integer("group", 1)}});
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kConvolutionRows[] = {
     {"Conv", 1, 28, conv},
     {"ConvTranspose", 1, 28, conv_transpose},
 };
 
 }  // namespace
 
-std::span<const OperatorRow> convolution_operators() { return kRows; }
+std::span<const OperatorRow> convolution_operators() { return kConvolutionRows; }
 
 }  // namespace openrknn::onnx

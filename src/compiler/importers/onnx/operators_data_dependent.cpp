@@ -25,7 +25,7 @@ void non_max_suppression(Translation& t) {
             {{"center_point_box", t.integer("center_point_box", 0)}});
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kDataDependentRows[] = {
     {"NonZero", 9, 28, non_zero},
     {"Compress", 9, 28, compress},
     {"Unique", 11, 28, unique},
@@ -34,6 +34,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> data_dependent_operators() { return kRows; }
+std::span<const OperatorRow> data_dependent_operators() { return kDataDependentRows; }
 
 }  // namespace openrknn::onnx

@@ -25,10 +25,10 @@ void einsum_operator(Translation& t) {
   t.forward(einsum(here, t.text("equation", ""), operands));
 }
 
-constexpr OperatorRow kRows[] = {{"Einsum", 12, 28, einsum_operator}};
+constexpr OperatorRow kEinsumRows[] = {{"Einsum", 12, 28, einsum_operator}};
 
 }  // namespace
 
-std::span<const OperatorRow> einsum_operators() { return kRows; }
+std::span<const OperatorRow> einsum_operators() { return kEinsumRows; }
 
 }  // namespace openrknn::onnx

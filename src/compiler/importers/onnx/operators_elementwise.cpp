@@ -163,7 +163,7 @@ void is_inf(Translation& t) {
   t.produce("And", {equals, t.emit("Not", {equals})});  // false everywhere
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kElementwiseRows[] = {
     {"Relu", 6, 28, same},
     {"LeakyRelu", 6, 28, leaky_relu},
     {"Elu", 6, 28, alpha_one},
@@ -215,6 +215,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> elementwise_operators() { return kRows; }
+std::span<const OperatorRow> elementwise_operators() { return kElementwiseRows; }
 
 }  // namespace openrknn::onnx

@@ -43,7 +43,7 @@ void one_hot(Translation& t) {
             {{"axis", t.axis(t.integer("axis", -1), t.rank(0) + 1)}, {"depth", depth}});
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kGatherRows[] = {
     {"Gather", 1, 28, gather},
     {"GatherElements", 11, 28, gather},
     {"GatherND", 11, 28, gather_nd},
@@ -56,6 +56,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> gather_operators() { return kRows; }
+std::span<const OperatorRow> gather_operators() { return kGatherRows; }
 
 }  // namespace openrknn::onnx

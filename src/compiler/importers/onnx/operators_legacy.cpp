@@ -32,7 +32,7 @@ ValueId placed_over(Translation& t, ValueId b) {
   return t.reshape(b, raised);
 }
 
-void binary(Translation& t) { t.produce(t.op(), {t.input(0), placed_over(t, t.input(1))}); }
+void binary_at_axis(Translation& t) { t.produce(t.op(), {t.input(0), placed_over(t, t.input(1))}); }
 
 /// The slope is one number or one per channel.
 void prelu(Translation& t) {
@@ -44,14 +44,15 @@ void prelu(Translation& t) {
   t.produce("PRelu", {t.input(0), t.reshape(slope, shape)});
 }
 
-constexpr OperatorRow kRows[] = {
-    {"Add", 1, 6, binary},   {"Sub", 1, 6, binary},  {"Mul", 1, 6, binary},     {"Div", 1, 6, binary},
-    {"Pow", 1, 6, binary},   {"And", 1, 6, binary},  {"Or", 1, 6, binary},      {"Xor", 1, 6, binary},
-    {"Equal", 1, 6, binary}, {"Less", 1, 6, binary}, {"Greater", 1, 6, binary}, {"PRelu", 1, 6, prelu},
+constexpr OperatorRow kLegacyRows[] = {
+    {"Add", 1, 6, binary_at_axis},  {"Sub", 1, 6, binary_at_axis},     {"Mul", 1, 6, binary_at_axis},
+    {"Div", 1, 6, binary_at_axis},  {"Pow", 1, 6, binary_at_axis},     {"And", 1, 6, binary_at_axis},
+    {"Or", 1, 6, binary_at_axis},   {"Xor", 1, 6, binary_at_axis},     {"Equal", 1, 6, binary_at_axis},
+    {"Less", 1, 6, binary_at_axis}, {"Greater", 1, 6, binary_at_axis}, {"PRelu", 1, 6, prelu},
 };
 
 }  // namespace
 
-std::span<const OperatorRow> legacy_operators() { return kRows; }
+std::span<const OperatorRow> legacy_operators() { return kLegacyRows; }
 
 }  // namespace openrknn::onnx

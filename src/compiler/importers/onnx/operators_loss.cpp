@@ -81,13 +81,13 @@ void softmax_cross_entropy(Translation& t) {
   produce_loss(t, log_probability);
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kLossRows[] = {
     {"NegativeLogLikelihoodLoss", 12, 28, negative_log_likelihood},
     {"SoftmaxCrossEntropyLoss", 12, 28, softmax_cross_entropy},
 };
 
 }  // namespace
 
-std::span<const OperatorRow> loss_operators() { return kRows; }
+std::span<const OperatorRow> loss_operators() { return kLossRows; }
 
 }  // namespace openrknn::onnx

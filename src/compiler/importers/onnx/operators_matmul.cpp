@@ -53,13 +53,13 @@ void gemm(Translation& t) {
   t.produce("Add", {t.emit("MatMul", {a, b}), c});
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kMatmulRows[] = {
     {"MatMul", 1, 28, matmul},
     {"Gemm", 6, 28, gemm},
 };
 
 }  // namespace
 
-std::span<const OperatorRow> matmul_operators() { return kRows; }
+std::span<const OperatorRow> matmul_operators() { return kMatmulRows; }
 
 }  // namespace openrknn::onnx

@@ -246,7 +246,7 @@ void center_crop_pad(Translation& t) {
   t.produce("Pad", {cut}, {{"pads", pads}, {"mode", "constant"}, {"value", 0.0}});
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kMovementRows[] = {
     {"Transpose", 1, 28, transpose},
     {"Concat", 4, 28, concat},
     {"Split", 2, 28, split},
@@ -262,6 +262,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> movement_operators() { return kRows; }
+std::span<const OperatorRow> movement_operators() { return kMovementRows; }
 
 }  // namespace openrknn::onnx

@@ -65,7 +65,7 @@ ValueId expanded(Translation& t, ValueId value, const Shape& shape) {
   return raised == shape ? value : t.emit("Expand", {value}, {{"shape", shape}});
 }
 
-std::vector<int64_t> range(int64_t first, int64_t last) {
+std::vector<int64_t> axes_between(int64_t first, int64_t last) {
   std::vector<int64_t> axes(static_cast<size_t>(std::max<int64_t>(0, last - first)));
   std::iota(axes.begin(), axes.end(), first);
   return axes;
@@ -75,7 +75,7 @@ std::vector<int64_t> range(int64_t first, int64_t last) {
 void forward_statistics(Translation& t, int64_t axis) {
   if (!t.output_used(1) && !t.output_used(2)) return;
   const ValueId x = t.input(0);
-  const Attributes reduce = {{"axes", range(axis, t.rank(0))}, {"keepdims", int64_t{1}}};
+  const Attributes reduce = {{"axes", axes_between(axis, t.rank(0))}, {"keepdims", int64_t{1}}};
   const ValueId mean = t.emit("ReduceMean", {x}, reduce);
   t.forward(mean, 1);
   if (!t.output_used(2)) return;
@@ -100,7 +100,7 @@ void rms_normalization(Translation& t) {
   const int64_t rank = t.rank(0), axis = t.axis(t.integer("axis", -1), rank);
   const ValueId x = t.input(0);
   const ValueId mean =
-      t.emit("ReduceMean", {t.emit("Mul", {x, x})}, {{"axes", range(axis, rank)}, {"keepdims", int64_t{1}}});
+      t.emit("ReduceMean", {t.emit("Mul", {x, x})}, {{"axes", axes_between(axis, rank)}, {"keepdims", int64_t{1}}});
   const ValueId root = t.emit("Sqrt", {t.emit("Add", {mean, t.scalar(t.real("epsilon", kEpsilon), t.dtype(0))})});
   t.produce("Mul", {t.emit("Div", {x, root}), t.input(1)});
 }
@@ -206,7 +206,7 @@ void hardmax(Translation& t) {
   t.produce_reshaped(t.emit("OneHot", {index, values}, attributes), x);
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kNormalizationRows[] = {
     {"BatchNormalization", 6, 28, batch_normalization},
     {"InstanceNormalization", 6, 28, instance_normalization},
     {"LayerNormalization", 17, 28, layer_normalization},
@@ -222,6 +222,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> normalization_operators() { return kRows; }
+std::span<const OperatorRow> normalization_operators() { return kNormalizationRows; }
 
 }  // namespace openrknn::onnx

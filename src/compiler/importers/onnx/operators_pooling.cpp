@@ -80,7 +80,7 @@ void global_lp_pool(Translation& t) {
   t.produce(p == 1 ? "ReduceL1" : "ReduceL2", {t.input(0)}, {{"axes", axes}, {"keepdims", int64_t{1}}});
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kPoolingRows[] = {
     {"MaxPool", 1, 28, max_pool},
     {"AveragePool", 1, 28, average_pool},
     {"LpPool", 2, 28, lp_pool},
@@ -92,6 +92,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> pooling_operators() { return kRows; }
+std::span<const OperatorRow> pooling_operators() { return kPoolingRows; }
 
 }  // namespace openrknn::onnx

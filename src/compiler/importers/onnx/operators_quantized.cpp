@@ -127,7 +127,7 @@ void qlinear_conv(Translation& t) {
   produce_quantized(t, linear(t, y, t.input(6), t.input(7), 1), t.dtype(7));
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kQuantizedRows[] = {
     {"QuantizeLinear", 10, 28, quantize_linear},
     {"DequantizeLinear", 10, 28, dequantize_linear},
     {"DynamicQuantizeLinear", 11, 28, dynamic_quantize_linear},
@@ -139,6 +139,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> quantized_operators() { return kRows; }
+std::span<const OperatorRow> quantized_operators() { return kQuantizedRows; }
 
 }  // namespace openrknn::onnx

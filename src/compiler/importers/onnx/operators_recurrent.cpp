@@ -118,7 +118,7 @@ void lstm(Translation& t) { recurrent(t, {4, {"Sigmoid", "Tanh", "Tanh"}, 2, 3})
 void gru(Translation& t) { recurrent(t, {3, {"Sigmoid", "Tanh"}, 1, 2}); }
 void rnn(Translation& t) { recurrent(t, {1, {"Tanh"}, 1, 2}); }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kRecurrentRows[] = {
     {"LSTM", 6, 28, lstm},
     {"GRU", 6, 28, gru},
     {"RNN", 6, 28, rnn},
@@ -126,6 +126,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> recurrent_operators() { return kRows; }
+std::span<const OperatorRow> recurrent_operators() { return kRecurrentRows; }
 
 }  // namespace openrknn::onnx

@@ -60,7 +60,7 @@ void arg(Translation& t) {
 
 void det(Translation& t) { t.produce("Det", {t.input(0)}); }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kReductionRows[] = {
     {"ReduceMean", 1, 28, reduce},
     {"ReduceSum", 1, 28, reduce},
     {"ReduceMax", 1, 28, reduce},
@@ -78,6 +78,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> reduction_operators() { return kRows; }
+std::span<const OperatorRow> reduction_operators() { return kReductionRows; }
 
 }  // namespace openrknn::onnx

@@ -239,13 +239,13 @@ void resize(Translation& t) {
   produce_resize(t, request);
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kResizeRows[] = {
     {"Upsample", 7, 9, upsample},
     {"Resize", 10, 28, resize},
 };
 
 }  // namespace
 
-std::span<const OperatorRow> resize_operators() { return kRows; }
+std::span<const OperatorRow> resize_operators() { return kResizeRows; }
 
 }  // namespace openrknn::onnx

@@ -123,13 +123,13 @@ void col2im(Translation& t) {
   t.produce("Col2Im", {t.input(0)}, std::move(attributes));
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kSamplingRows[] = {
     {"GridSample", 16, 28, grid_sample}, {"AffineGrid", 20, 28, affine_grid}, {"RoiAlign", 10, 28, roi_align},
     {"MaxRoiPool", 1, 28, max_roi_pool}, {"DeformConv", 19, 28, deform_conv}, {"Col2Im", 18, 28, col2im},
 };
 
 }  // namespace
 
-std::span<const OperatorRow> sampling_operators() { return kRows; }
+std::span<const OperatorRow> sampling_operators() { return kSamplingRows; }
 
 }  // namespace openrknn::onnx

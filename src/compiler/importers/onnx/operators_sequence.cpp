@@ -147,7 +147,7 @@ void causal_convolution(Translation& t) {
   t.produce("SiLU", {t.emit("Conv", std::move(inputs), attributes)});
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kSequenceRows[] = {
     {"CumSum", 11, 28, running},
     {"CumProd", 26, 28, running},
     {"ReverseSequence", 10, 28, reverse_sequence},
@@ -158,6 +158,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> sequence_operators() { return kRows; }
+std::span<const OperatorRow> sequence_operators() { return kSequenceRows; }
 
 }  // namespace openrknn::onnx

@@ -105,13 +105,13 @@ void dropout(Translation& t) {
   if (t.output_used(1)) t.produce_filled(Tensor::scalar(true), shape, 1);  // without training nothing is dropped
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kShapeRows[] = {
     {"Reshape", 5, 28, reshape},     {"Flatten", 1, 28, flatten},   {"Squeeze", 1, 28, squeeze},
     {"Unsqueeze", 1, 28, unsqueeze}, {"Identity", 1, 28, identity}, {"Dropout", 6, 28, dropout},
 };
 
 }  // namespace
 
-std::span<const OperatorRow> shape_operators() { return kRows; }
+std::span<const OperatorRow> shape_operators() { return kShapeRows; }
 
 }  // namespace openrknn::onnx

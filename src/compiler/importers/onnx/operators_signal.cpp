@@ -316,7 +316,7 @@ void mel_weight_matrix(Translation& t) {
   produce_numbers(t, {bins, bands}, weights);
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kSignalRows[] = {
     {"DFT", 17, 28, dft},
     {"STFT", 17, 28, stft},
     {"HannWindow", 17, 28, hann_window},
@@ -327,6 +327,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> signal_operators() { return kRows; }
+std::span<const OperatorRow> signal_operators() { return kSignalRows; }
 
 }  // namespace openrknn::onnx

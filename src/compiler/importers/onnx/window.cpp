@@ -8,13 +8,13 @@ namespace openrknn::onnx {
 namespace {
 
 /// Far beyond any layer, small enough that products of three stay inside int64.
-constexpr int64_t kLargest = 1 << 20;
+constexpr int64_t kLargestParameter = 1 << 20;
 
 std::vector<int64_t> list(const Translation& t, std::string_view name, size_t count, int64_t fallback, int64_t least) {
   std::vector<int64_t> values = t.integers(name);
   if (values.empty()) values.assign(count, fallback);
   const bool in_range =
-      std::all_of(values.begin(), values.end(), [&](int64_t v) { return v >= least && v <= kLargest; });
+      std::all_of(values.begin(), values.end(), [&](int64_t v) { return v >= least && v <= kLargestParameter; });
   if (values.size() != count || !in_range) {
     t.unsupported(fmt::format("{} is {}, expected {} numbers of at least {}", name, to_string(values), count, least),
                   "export the model again");
@@ -58,7 +58,7 @@ Window read_window(const Translation& t, std::vector<int64_t> kernel, bool trans
   window.auto_pad = t.text("auto_pad", "NOTSET");
   if (window.auto_pad.empty()) window.auto_pad = "NOTSET";
   if (window.auto_pad == "NOTSET") {
-    window.pads = list(t, "pads", 2 * spatial, 0, -kLargest);
+    window.pads = list(t, "pads", 2 * spatial, 0, -kLargestParameter);
   } else if (window.auto_pad == "VALID") {
     window.pads.assign(2 * spatial, 0);
   } else if (window.auto_pad == "SAME_UPPER" || window.auto_pad == "SAME_LOWER") {

@@ -15,7 +15,7 @@ Results binary(const Layer& layer, std::string_view op) {
   return {{layer.add(op, both.operands), both.form}};
 }
 template <const char* op>
-Results plain(const Layer& layer) {
+Results binary(const Layer& layer) {
   return binary(layer, op);
 }
 constexpr char kSub[] = "Sub", kDiv[] = "Div", kMax[] = "Max", kMin[] = "Min", kPow[] = "Pow", kEqual[] = "Equal",
@@ -154,40 +154,40 @@ Results choose(const Layer& layer, bool may_choose_rows) {
 Results choose_rows(const Layer& layer) { return choose(layer, true); }
 Results choose_broadcast(const Layer& layer) { return choose(layer, false); }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kArithmeticRows[] = {
     {"Add", add},
     {"AddN", sum_of_all},
     {"AddV2", add},
-    {"BitwiseAnd", plain<kBitAnd>},
-    {"BitwiseOr", plain<kBitOr>},
-    {"BitwiseXor", plain<kBitXor>},
+    {"BitwiseAnd", binary<kBitAnd>},
+    {"BitwiseOr", binary<kBitOr>},
+    {"BitwiseXor", binary<kBitXor>},
     {"ClipByValue", clip_by_value},
-    {"Div", plain<kDiv>},
+    {"Div", binary<kDiv>},
     {"DivNoNan", div_no_nan},
-    {"Equal", plain<kEqual>},
+    {"Equal", binary<kEqual>},
     {"Floor", floor_of},
     {"FloorDiv", floor_div},
     {"FloorMod", floor_mod},
-    {"Greater", plain<kGreater>},
+    {"Greater", binary<kGreater>},
     {"GreaterEqual", greater_equal},
-    {"Less", plain<kLess>},
-    {"LessEqual", plain<kLessOrEqual>},
-    {"LogicalAnd", plain<kAnd>},
-    {"LogicalOr", plain<kOr>},
-    {"LogicalXor", plain<kXor>},
-    {"Maximum", plain<kMax>},
-    {"Minimum", plain<kMin>},
+    {"Less", binary<kLess>},
+    {"LessEqual", binary<kLessOrEqual>},
+    {"LogicalAnd", binary<kAnd>},
+    {"LogicalOr", binary<kOr>},
+    {"LogicalXor", binary<kXor>},
+    {"Maximum", binary<kMax>},
+    {"Minimum", binary<kMin>},
     {"Mod", truncate_mod},
     {"Mul", multiply},
     {"MulNoNan", mul_no_nan},
     {"NotEqual", unequal},
-    {"Pow", plain<kPow>},
-    {"RealDiv", plain<kDiv>},
+    {"Pow", binary<kPow>},
+    {"RealDiv", binary<kDiv>},
     {"Select", choose_rows},
     {"SelectV2", choose_broadcast},
     {"SquaredDifference", square_of_difference},
-    {"Sub", plain<kSub>},
-    {"TruncateDiv", plain<kDiv>},
+    {"Sub", binary<kSub>},
+    {"TruncateDiv", binary<kDiv>},
     {"TruncateMod", truncate_mod},
     {"Xdivy", xdivy},
     {"Xlogy", xlogy},
@@ -195,6 +195,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> rows_of_arithmetic() { return kRows; }
+std::span<const LayerRow> rows_of_arithmetic() { return kArithmeticRows; }
 
 }  // namespace openrknn::tensorflow

@@ -15,7 +15,7 @@ Results unary(const Layer& layer, std::string_view op, Attributes attributes = {
 }
 
 template <const char* op>
-Results plain(const Layer& layer) {
+Results unary(const Layer& layer) {
   return unary(layer, op);
 }
 constexpr char kAbs[] = "Abs", kAcos[] = "Acos", kAcosh[] = "Acosh", kAsin[] = "Asin", kAsinh[] = "Asinh",
@@ -104,67 +104,67 @@ Results random_numbers(const Layer& layer) {
   return {{id, ImageForm::Source}};
 }
 
-constexpr LayerRow kRows[] = {
-    {"Abs", plain<kAbs>},
-    {"Acos", plain<kAcos>},
-    {"Acosh", plain<kAcosh>},
-    {"Asin", plain<kAsin>},
-    {"Asinh", plain<kAsinh>},
-    {"Atan", plain<kAtan>},
-    {"Atanh", plain<kAtanh>},
+constexpr LayerRow kFunctionRows[] = {
+    {"Abs", unary<kAbs>},
+    {"Acos", unary<kAcos>},
+    {"Acosh", unary<kAcosh>},
+    {"Asin", unary<kAsin>},
+    {"Asinh", unary<kAsinh>},
+    {"Atan", unary<kAtan>},
+    {"Atanh", unary<kAtanh>},
     {"Cast", cast_layer},
-    {"Ceil", plain<kCeil>},
+    {"Ceil", unary<kCeil>},
     {"CheckNumerics", same},
-    {"Cos", plain<kCos>},
-    {"Cosh", plain<kCosh>},
-    {"Elu", plain<kElu>},
+    {"Cos", unary<kCos>},
+    {"Cosh", unary<kCosh>},
+    {"Elu", unary<kElu>},
     {"EnsureShape", same},
-    {"Erf", plain<kErf>},
+    {"Erf", unary<kErf>},
     {"Erfc", erf_complement},
-    {"Exp", plain<kExp>},
+    {"Exp", unary<kExp>},
     {"Expm1", exp_less_one},
     {"Identity", same},
     {"IdentityN", same_each},
-    {"Inv", plain<kReciprocal>},
-    {"Invert", plain<kBitwiseNot>},
+    {"Inv", unary<kReciprocal>},
+    {"Invert", unary<kBitwiseNot>},
     {"IsFinite", is_finite},
     {"IsInf", is_infinite},
     {"IsNan", is_nan},
     {"L2Loss", half_of_squares},
     {"LeakyRelu", leaky},
-    {"Log", plain<kLog>},
+    {"Log", unary<kLog>},
     {"Log1p", log_of_more},
     {"LogSoftmax", log_softmax},
-    {"LogicalNot", plain<kNot>},
-    {"Neg", plain<kNeg>},
+    {"LogicalNot", unary<kNot>},
+    {"Neg", unary<kNeg>},
     {"PlaceholderWithDefault", same},
     {"PreventGradient", same},
     {"RandomUniform", random_numbers},
-    {"Reciprocal", plain<kReciprocal>},
-    {"Relu", plain<kRelu>},
+    {"Reciprocal", unary<kReciprocal>},
+    {"Relu", unary<kRelu>},
     {"Relu6", relu6},
-    {"Rint", plain<kRound>},
-    {"Round", plain<kRound>},
+    {"Rint", unary<kRound>},
+    {"Round", unary<kRound>},
     {"Rsqrt", reciprocal_root},
-    {"Selu", plain<kSelu>},
-    {"Sigmoid", plain<kSigmoid>},
-    {"Sign", plain<kSign>},
-    {"Sin", plain<kSin>},
-    {"Sinh", plain<kSinh>},
+    {"Selu", unary<kSelu>},
+    {"Sigmoid", unary<kSigmoid>},
+    {"Sign", unary<kSign>},
+    {"Sin", unary<kSin>},
+    {"Sinh", unary<kSinh>},
     {"Snapshot", same},
     {"Softmax", softmax_layer},
-    {"Softplus", plain<kSoftplus>},
-    {"Softsign", plain<kSoftsign>},
-    {"Sqrt", plain<kSqrt>},
+    {"Softplus", unary<kSoftplus>},
+    {"Softsign", unary<kSoftsign>},
+    {"Sqrt", unary<kSqrt>},
     {"Square", square},
     {"StopGradient", same},
-    {"Tan", plain<kTan>},
-    {"Tanh", plain<kTanh>},
+    {"Tan", unary<kTan>},
+    {"Tanh", unary<kTanh>},
     {"swish_f32", silu},
 };
 
 }  // namespace
 
-std::span<const LayerRow> rows_of_functions() { return kRows; }
+std::span<const LayerRow> rows_of_functions() { return kFunctionRows; }
 
 }  // namespace openrknn::tensorflow

@@ -62,7 +62,7 @@ Results where(const Layer& layer) {
   return {places_of_truth(layer, layer.input(0))};
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kLookupRows[] = {
     {"Gather", gather},
     {"GatherNd", gather_nd},
     {"GatherV2", gather_v2},
@@ -76,6 +76,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> rows_of_lookups() { return kRows; }
+std::span<const LayerRow> rows_of_lookups() { return kLookupRows; }
 
 }  // namespace openrknn::tensorflow

@@ -259,7 +259,7 @@ Results patches(const Layer& layer) {
                                     {"pads", pads_of(layer, shape, kernel, stride, dilation)}}))};
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kProductRows[] = {
     {"AvgPool", average_pool},
     {"BatchMatMul", batch_matmul},
     {"BatchMatMulV2", batch_matmul},
@@ -290,6 +290,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> rows_of_products() { return kRows; }
+std::span<const LayerRow> rows_of_products() { return kProductRows; }
 
 }  // namespace openrknn::tensorflow

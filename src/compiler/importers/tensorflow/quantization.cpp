@@ -84,7 +84,7 @@ Results by_channel(const Layer& layer) {
   return pair_of(layer, range);
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kQuantizationRows[] = {
     {"FakeQuantWithMinMaxArgs", by_arguments},
     {"FakeQuantWithMinMaxVars", by_variables},
     {"FakeQuantWithMinMaxVarsPerChannel", by_channel},
@@ -92,6 +92,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> rows_of_quantization() { return kRows; }
+std::span<const LayerRow> rows_of_quantization() { return kQuantizationRows; }
 
 }  // namespace openrknn::tensorflow

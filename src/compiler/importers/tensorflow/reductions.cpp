@@ -7,12 +7,12 @@ namespace {
 bool keeps(const Layer& layer) { return layer.node.boolean("keep_dims", false); }
 
 template <const char* op>
-Results plain(const Layer& layer) {
+Results reduce_axes(const Layer& layer) {
   layer.require_inputs(2, 2);
   return {reduce(layer, op, layer.input(0), layer.ints(1, "the axes"), keeps(layer))};
 }
-constexpr char kMean[] = "ReduceMean", kSum[] = "ReduceSum", kMax[] = "ReduceMax", kMin[] = "ReduceMin",
-               kProd[] = "ReduceProd";
+constexpr char kReduceMean[] = "ReduceMean", kReduceSum[] = "ReduceSum", kReduceMax[] = "ReduceMax",
+               kReduceMin[] = "ReduceMin", kReduceProd[] = "ReduceProd";
 
 Results truth(const Layer& layer, std::string_view op) {
   layer.require_inputs(2, 2);
@@ -44,22 +44,22 @@ Results running(const Layer& layer, std::string_view op) {
 Results running_sum(const Layer& layer) { return running(layer, "CumSum"); }
 Results running_product(const Layer& layer) { return running(layer, "CumProd"); }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kReductionRows[] = {
     {"All", all},
     {"Any", any},
     {"ArgMax", arg_max},
     {"ArgMin", arg_min},
     {"Cumprod", running_product},
     {"Cumsum", running_sum},
-    {"Max", plain<kMax>},
-    {"Mean", plain<kMean>},
-    {"Min", plain<kMin>},
-    {"Prod", plain<kProd>},
-    {"Sum", plain<kSum>},
+    {"Max", reduce_axes<kReduceMax>},
+    {"Mean", reduce_axes<kReduceMean>},
+    {"Min", reduce_axes<kReduceMin>},
+    {"Prod", reduce_axes<kReduceProd>},
+    {"Sum", reduce_axes<kReduceSum>},
 };
 
 }  // namespace
 
-std::span<const LayerRow> rows_of_reductions() { return kRows; }
+std::span<const LayerRow> rows_of_reductions() { return kReductionRows; }
 
 }  // namespace openrknn::tensorflow

@@ -224,7 +224,7 @@ Results band_part(const Layer& layer) {
 Results zeros_like(const Layer& layer) { return like(layer, 0); }
 Results ones_like(const Layer& layer) { return like(layer, 1); }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kShapeRows[] = {
     {"BroadcastArgs", broadcast_args},
     {"BroadcastTo", broadcast_to},
     {"Concat", concat},
@@ -259,6 +259,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> rows_of_shapes() { return kRows; }
+std::span<const LayerRow> rows_of_shapes() { return kShapeRows; }
 
 }  // namespace openrknn::tensorflow

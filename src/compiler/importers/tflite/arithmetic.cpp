@@ -11,7 +11,7 @@ Results binary(const Layer& layer, std::string_view op) {
 }
 
 template <const char* op>
-Results plain(const Layer& layer) {
+Results binary(const Layer& layer) {
   return binary(layer, op);
 }
 
@@ -51,25 +51,25 @@ Results choose(const Layer& layer, bool may_choose_rows) {
 Results choose_rows(const Layer& layer) { return choose(layer, true); }
 Results choose_broadcast(const Layer& layer) { return choose(layer, false); }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kArithmeticRows[] = {
     {0, "ADD", fused<kAdd>},
     {18, "MUL", fused<kMul>},
     {41, "SUB", fused<kSub>},
     {42, "DIV", fused<kDiv>},
-    {55, "MAXIMUM", plain<kMax>},
-    {57, "MINIMUM", plain<kMin>},
-    {58, "LESS", plain<kLess>},
-    {61, "GREATER", plain<kGreater>},
-    {62, "GREATER_EQUAL", plain<kGreaterOrEqual>},
-    {63, "LESS_EQUAL", plain<kLessOrEqual>},
+    {55, "MAXIMUM", binary<kMax>},
+    {57, "MINIMUM", binary<kMin>},
+    {58, "LESS", binary<kLess>},
+    {61, "GREATER", binary<kGreater>},
+    {62, "GREATER_EQUAL", binary<kGreaterOrEqual>},
+    {63, "LESS_EQUAL", binary<kLessOrEqual>},
     {64, "SELECT", choose_rows},
-    {71, "EQUAL", plain<kEqual>},
+    {71, "EQUAL", binary<kEqual>},
     {72, "NOT_EQUAL", unequal},
-    {78, "POW", plain<kPow>},
-    {84, "LOGICAL_OR", plain<kOr>},
-    {86, "LOGICAL_AND", plain<kAnd>},
+    {78, "POW", binary<kPow>},
+    {84, "LOGICAL_OR", binary<kOr>},
+    {86, "LOGICAL_AND", binary<kAnd>},
     {90, "FLOOR_DIV", floor_div},
-    {95, "FLOOR_MOD", plain<kMod>},
+    {95, "FLOOR_MOD", binary<kMod>},
     {99, "SQUARED_DIFFERENCE", square_of_difference},
     {106, "ADD_N", sum_of_all},
     {123, "SELECT_V2", choose_broadcast},
@@ -77,6 +77,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> rows_of_arithmetic() { return kRows; }
+std::span<const LayerRow> rows_of_arithmetic() { return kArithmeticRows; }
 
 }  // namespace openrknn::tflite

@@ -11,7 +11,7 @@ Results unary(const Layer& layer, std::string_view op, Attributes attributes = {
 }
 
 template <const char* op>
-Results plain(const Layer& layer) {
+Results unary(const Layer& layer) {
   return unary(layer, op);
 }
 
@@ -98,40 +98,40 @@ Results local_response(const Layer& layer) {
   return {{y, ImageForm::ChannelsFirst}};
 }
 
-constexpr LayerRow kRows[] = {
-    {8, "FLOOR", plain<kFloor>},
+constexpr LayerRow kFunctionRows[] = {
+    {8, "FLOOR", unary<kFloor>},
     {11, "L2_NORMALIZATION", l2_normalization},
     {13, "LOCAL_RESPONSE_NORMALIZATION", local_response},
-    {14, "LOGISTIC", plain<kSigmoid>},
-    {19, "RELU", plain<kRelu>},
+    {14, "LOGISTIC", unary<kSigmoid>},
+    {19, "RELU", unary<kRelu>},
     {20, "RELU_N1_TO_1", relu_n1_to_1},
     {21, "RELU6", relu6},
     {25, "SOFTMAX", softmax_layer},
-    {28, "TANH", plain<kTanh>},
-    {47, "EXP", plain<kExp>},
+    {28, "TANH", unary<kTanh>},
+    {47, "EXP", unary<kExp>},
     {50, "LOG_SOFTMAX", log_softmax},
     {54, "PRELU", prelu},
-    {59, "NEG", plain<kNeg>},
-    {66, "SIN", plain<kSin>},
-    {73, "LOG", plain<kLog>},
-    {75, "SQRT", plain<kSqrt>},
+    {59, "NEG", unary<kNeg>},
+    {66, "SIN", unary<kSin>},
+    {73, "LOG", unary<kLog>},
+    {75, "SQRT", unary<kSqrt>},
     {76, "RSQRT", reciprocal_root},
-    {87, "LOGICAL_NOT", plain<kNot>},
+    {87, "LOGICAL_NOT", unary<kNot>},
     {92, "SQUARE", square},
     {98, "LEAKY_RELU", leaky_relu},
-    {101, "ABS", plain<kAbs>},
-    {104, "CEIL", plain<kCeil>},
-    {108, "COS", plain<kCos>},
-    {111, "ELU", plain<kElu>},
-    {116, "ROUND", plain<kRound>},
-    {117, "HARD_SWISH", plain<kHardSwish>},
+    {101, "ABS", unary<kAbs>},
+    {104, "CEIL", unary<kCeil>},
+    {108, "COS", unary<kCos>},
+    {111, "ELU", unary<kElu>},
+    {116, "ROUND", unary<kRound>},
+    {117, "HARD_SWISH", unary<kHardSwish>},
     {150, "GELU", gelu},
     {152, "RELU_0_TO_1", relu_0_to_1},
-    {158, "SIGN", plain<kSign>},
+    {158, "SIGN", unary<kSign>},
 };
 
 }  // namespace
 
-std::span<const LayerRow> rows_of_functions() { return kRows; }
+std::span<const LayerRow> rows_of_functions() { return kFunctionRows; }
 
 }  // namespace openrknn::tflite

@@ -86,7 +86,7 @@ Results where(const Layer& layer) {
   return {places_of_truth(layer, layer.real(0))};
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kLookupRows[] = {
     {7, "EMBEDDING_LOOKUP", embedding},
     {36, "GATHER", gather},
     {48, "TOPK_V2", top_k},
@@ -100,6 +100,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> rows_of_lookups() { return kRows; }
+std::span<const LayerRow> rows_of_lookups() { return kLookupRows; }
 
 }  // namespace openrknn::tflite

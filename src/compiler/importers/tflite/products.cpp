@@ -176,7 +176,7 @@ Results batch_matmul(const Layer& layer) {
   return {{layer.add("MatMul", {a, b}), ImageForm::Source}};
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kProductRows[] = {
     {3, "CONV_2D", convolution},
     {4, "DEPTHWISE_CONV_2D", depthwise},
     {9, "FULLY_CONNECTED", fully_connected},
@@ -192,7 +192,7 @@ constexpr LayerRow kCustom[] = {
 
 }  // namespace
 
-std::span<const LayerRow> rows_of_products() { return kRows; }
+std::span<const LayerRow> rows_of_products() { return kProductRows; }
 std::span<const LayerRow> rows_of_custom() { return kCustom; }
 
 }  // namespace openrknn::tflite

@@ -44,13 +44,13 @@ Results fake_quant(const Layer& layer) {
   return {{dequantized(layer.builder(), codes, about, x.form), x.form}};
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kQuantizationRows[] = {
     {6, "DEQUANTIZE", same_numbers}, {53, "CAST", cast_layer},       {80, "FAKE_QUANT", fake_quant},
     {114, "QUANTIZE", same_numbers}, {124, "DENSIFY", same_numbers},
 };
 
 }  // namespace
 
-std::span<const LayerRow> rows_of_quantization() { return kRows; }
+std::span<const LayerRow> rows_of_quantization() { return kQuantizationRows; }
 
 }  // namespace openrknn::tflite

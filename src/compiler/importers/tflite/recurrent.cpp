@@ -197,7 +197,7 @@ Results svdf(const Layer& layer) {
   return {{layer.activated(y, options->fused_activation()), ImageForm::Source}};
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kRecurrentRows[] = {
     {16, "LSTM", cell_lstm},
     {24, "RNN", cell_rnn},
     {27, "SVDF", svdf},
@@ -209,6 +209,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> rows_of_recurrent() { return kRows; }
+std::span<const LayerRow> rows_of_recurrent() { return kRecurrentRows; }
 
 }  // namespace openrknn::tflite

@@ -10,12 +10,12 @@ bool keeps(const Layer& layer) {
 }
 
 template <const char* op>
-Results plain(const Layer& layer) {
+Results reduce_axes(const Layer& layer) {
   layer.require_inputs(2, 2);
   return {reduce(layer, op, layer.real(0), layer.ints(1, "the axes"), keeps(layer))};
 }
-constexpr char kMean[] = "ReduceMean", kSum[] = "ReduceSum", kMax[] = "ReduceMax", kMin[] = "ReduceMin",
-               kProd[] = "ReduceProd";
+constexpr char kReduceMean[] = "ReduceMean", kReduceSum[] = "ReduceSum", kReduceMax[] = "ReduceMax",
+               kReduceMin[] = "ReduceMin", kReduceProd[] = "ReduceProd";
 
 Results truth(const Layer& layer, std::string_view op) {
   layer.require_inputs(2, 2);
@@ -44,15 +44,21 @@ Results running_sum(const Layer& layer) {
            ImageForm::Source}};
 }
 
-constexpr LayerRow kRows[] = {
-    {40, "MEAN", plain<kMean>},      {56, "ARG_MAX", arg_max},          {74, "SUM", plain<kSum>},
-    {79, "ARG_MIN", arg_min},        {81, "REDUCE_PROD", plain<kProd>}, {82, "REDUCE_MAX", plain<kMax>},
-    {89, "REDUCE_MIN", plain<kMin>}, {91, "REDUCE_ANY", any},           {128, "CUMSUM", running_sum},
+constexpr LayerRow kReductionRows[] = {
+    {40, "MEAN", reduce_axes<kReduceMean>},
+    {56, "ARG_MAX", arg_max},
+    {74, "SUM", reduce_axes<kReduceSum>},
+    {79, "ARG_MIN", arg_min},
+    {81, "REDUCE_PROD", reduce_axes<kReduceProd>},
+    {82, "REDUCE_MAX", reduce_axes<kReduceMax>},
+    {89, "REDUCE_MIN", reduce_axes<kReduceMin>},
+    {91, "REDUCE_ANY", any},
+    {128, "CUMSUM", running_sum},
     {140, "REDUCE_ALL", all},
 };
 
 }  // namespace
 
-std::span<const LayerRow> rows_of_reductions() { return kRows; }
+std::span<const LayerRow> rows_of_reductions() { return kReductionRows; }
 
 }  // namespace openrknn::tflite

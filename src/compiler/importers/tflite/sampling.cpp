@@ -69,7 +69,7 @@ Results blocks_from_batch(const Layer& layer) {
   return {batch_to_space(layer, layer.real(0), layer.ints(1, "the block"), layer.ints(2, "the borders"))};
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kSamplingRows[] = {
     {1, "AVERAGE_POOL_2D", average_pool},
     {5, "DEPTH_TO_SPACE", depth_to_space},
     {12, "L2_POOL_2D", l2_pool},
@@ -83,6 +83,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> rows_of_sampling() { return kRows; }
+std::span<const LayerRow> rows_of_sampling() { return kSamplingRows; }
 
 }  // namespace openrknn::tflite

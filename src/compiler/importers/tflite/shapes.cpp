@@ -103,7 +103,7 @@ Results range(const Layer& layer) {
            ImageForm::Source}};
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kShapeRows[] = {
     {22, "RESHAPE", reshape},
     {39, "TRANSPOSE", transpose_layer},
     {43, "SQUEEZE", squeeze_layer},
@@ -121,6 +121,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> rows_of_shapes() { return kRows; }
+std::span<const LayerRow> rows_of_shapes() { return kShapeRows; }
 
 }  // namespace openrknn::tflite

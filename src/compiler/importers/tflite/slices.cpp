@@ -73,7 +73,7 @@ Results mirror(const Layer& layer) {
   return {mirror_pad(layer, layer.real(0), layer.ints(1, "the padding"), is_symmetric)};
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kSliceRows[] = {
     {2, "CONCATENATION", concatenation}, {34, "PAD", pad_layer},           {45, "STRIDED_SLICE", strided},
     {49, "SPLIT", split_equally},        {60, "PADV2", pad_layer},         {65, "SLICE", slice_layer},
     {100, "MIRROR_PAD", mirror},         {102, "SPLIT_V", split_by_sizes}, {105, "REVERSE_V2", reverse_layer},
@@ -81,6 +81,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> rows_of_slices() { return kRows; }
+std::span<const LayerRow> rows_of_slices() { return kSliceRows; }
 
 }  // namespace openrknn::tflite

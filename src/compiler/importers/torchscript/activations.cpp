@@ -6,12 +6,8 @@
 namespace openrknn::torchscript {
 namespace {
 
-template <const char* Node>
-Value plain(const Call& call) {
-  return box(call.add(Node, {call.floating(0)}));
-}
-constexpr char kHardSwish[] = "HardSwish", kMish[] = "Mish", kRelu[] = "Relu", kSelu[] = "Selu", kSiLU[] = "SiLU",
-               kSigmoid[] = "Sigmoid", kSoftsign[] = "Softsign", kTanh[] = "Tanh";
+constexpr char kMish[] = "Mish", kRelu[] = "Relu", kSelu[] = "Selu", kSiLU[] = "SiLU", kSoftsign[] = "Softsign",
+               kTanh[] = "Tanh";
 
 Value clip(const Call& call, ValueId x, std::optional<double> least, std::optional<double> most) {
   if (!is_floating(call.dtype(x))) {
@@ -123,7 +119,7 @@ Value dropout(const Call& call) {
   return call.at(0);
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kActivationRows[] = {
     {"aten::alpha_dropout", "input p train", dropout},
     {"aten::celu", "self alpha", celu},
     {"aten::clamp", "self min max", clamp},
@@ -138,31 +134,31 @@ constexpr OperatorRow kRows[] = {
     {"aten::glu", "self dim", glu},
     {"aten::hardshrink", "self lambd", hard_shrink},
     {"aten::hardsigmoid", "self", hard_sigmoid},
-    {"aten::hardswish", "self", plain<kHardSwish>},
+    {"aten::hardswish", "self", function_of_floats<kHardSwish>},
     {"aten::hardtanh", "self min_val max_val", hardtanh},
     {"aten::leaky_relu", "self negative_slope", leaky_relu},
     {"aten::log_sigmoid", "self", log_sigmoid},
     {"aten::log_softmax", "self dim dtype", log_soft_max},
-    {"aten::mish", "self", plain<kMish>},
+    {"aten::mish", "self", function_of_floats<kMish>},
     {"aten::prelu", "self weight", prelu},
     {"aten::_prelu_kernel", "self weight", prelu},
-    {"aten::relu", "self", plain<kRelu>},
+    {"aten::relu", "self", function_of_floats<kRelu>},
     {"aten::relu6", "self", relu6},
-    {"aten::selu", "self", plain<kSelu>},
-    {"aten::sigmoid", "self", plain<kSigmoid>},
-    {"aten::silu", "self", plain<kSiLU>},
+    {"aten::selu", "self", function_of_floats<kSelu>},
+    {"aten::sigmoid", "self", function_of_floats<kSigmoid>},
+    {"aten::silu", "self", function_of_floats<kSiLU>},
     {"aten::softmax", "self dim dtype", soft_max},
     {"aten::_log_softmax", "self dim half_to_float", log_soft_max},
     {"aten::_softmax", "self dim half_to_float", soft_max},
     {"aten::softplus", "self beta threshold", softplus},
     {"aten::softshrink", "self lambd", soft_shrink},
-    {"aten::softsign", "self", plain<kSoftsign>},
-    {"aten::tanh", "self", plain<kTanh>},
+    {"aten::softsign", "self", function_of_floats<kSoftsign>},
+    {"aten::tanh", "self", function_of_floats<kTanh>},
     {"aten::threshold", "self threshold value", threshold},
 };
 
 }  // namespace
 
-std::span<const OperatorRow> rows_of_activations() { return kRows; }
+std::span<const OperatorRow> rows_of_activations() { return kActivationRows; }
 
 }  // namespace openrknn::torchscript

@@ -125,7 +125,7 @@ Value log_add_exp(const Call& call) {
   return box(call.add("Add", {call.add("Max", {a, b}), call.add("Softplus", {apart})}));
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kArithmeticRows[] = {
     {"aten::add", "self other alpha", add},
     {"aten::addcdiv", "self tensor1 tensor2 value", add_quotient},
     {"aten::addcmul", "self tensor1 tensor2 value", add_product},
@@ -151,6 +151,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> rows_of_arithmetic() { return kRows; }
+std::span<const OperatorRow> rows_of_arithmetic() { return kArithmeticRows; }
 
 }  // namespace openrknn::torchscript

@@ -64,7 +64,7 @@ ValueId affine(const Call& call, ValueId x, size_t weight, size_t bias) {
 }
 
 /// Where the arguments of attention over one sequence are.
-struct Places {
+struct AttentionArguments {
   size_t heads, weights, biases, out_weights, out_biases, mask, mask_type;
 };
 
@@ -73,7 +73,7 @@ struct Attended {
 };
 
 /// x [N, T, E] attends to itself. Masks are true where nothing is seen.
-Attended attend(const Call& call, ValueId x, const Places& at) {
+Attended attend(const Call& call, ValueId x, const AttentionArguments& at) {
   call.require_rank(x, 3, 3);
   const Shape shape = call.shape(x);
   const int64_t heads = call.integer(at.heads);
@@ -128,16 +128,16 @@ Value encoder_layer(const Call& call) {
     const ValueId wide = affine(call, y, 14, 15);
     return affine(call, call.flag(7) ? call.add("Gelu", {wide}) : call.add("Relu", {wide}), 16, 17);
   };
-  const Places places{2, 3, 4, 5, 6, 18, 19};
+  const AttentionArguments arguments{2, 3, 4, 5, 6, 18, 19};
   if (norm_first) {
-    const ValueId seen = call.add("Add", {x, attend(call, norm(x, 10, 11), places).numbers});
+    const ValueId seen = call.add("Add", {x, attend(call, norm(x, 10, 11), arguments).numbers});
     return box(call.add("Add", {seen, think(norm(seen, 12, 13))}));
   }
-  const ValueId seen = norm(call.add("Add", {x, attend(call, x, places).numbers}), 10, 11);
+  const ValueId seen = norm(call.add("Add", {x, attend(call, x, arguments).numbers}), 10, 11);
   return box(norm(call.add("Add", {seen, think(seen)}), 12, 13));
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kAttentionRows[] = {
     {"aten::_native_multi_head_attention",
      "query key value embed_dim num_head qkv_weight qkv_bias proj_weight proj_bias mask need_weights "
      "average_attn_weights mask_type",
@@ -151,6 +151,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> rows_of_attention() { return kRows; }
+std::span<const OperatorRow> rows_of_attention() { return kAttentionRows; }
 
 }  // namespace openrknn::torchscript

@@ -11,7 +11,7 @@ namespace {
 
 using Kind = Expression::Kind;
 
-constexpr int kMostDepth = 100;
+constexpr int kDeepestExpression = 100;
 
 class Parser {
  public:
@@ -37,7 +37,7 @@ class Parser {
  private:
   struct Nest {
     explicit Nest(Parser& owner) : parser(owner) {
-      if (++parser.depth_ > kMostDepth) parser.refuse("expressions lie in each other more than 100 deep");
+      if (++parser.depth_ > kDeepestExpression) parser.refuse("expressions lie in each other more than 100 deep");
     }
     ~Nest() { --parser.depth_; }
     Parser& parser;
@@ -113,7 +113,7 @@ class Parser {
   Expression parse_postfix() {
     Expression value = parse_atom();
     for (int length = 0;; ++length) {
-      if (length > kMostDepth) refuse("an expression of more than 100 parts");
+      if (length > kDeepestExpression) refuse("an expression of more than 100 parts");
       if (accept(".")) {
         value = make(Kind::Attribute, one(std::move(value)));
         value.text = word();

@@ -69,7 +69,7 @@ Value is_special(const Call& call) {
   return box(call.add(Kind == 1 ? "Greater" : "LessOrEqual", {magnitude, largest}));
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kComparisonRows[] = {
     {"aten::__and__", "self other", bits<0>},      {"aten::__or__", "self other", bits<1>},
     {"aten::__xor__", "self other", bits<2>},      {"aten::bitwise_and", "self other", bits<0>},
     {"aten::bitwise_not", "self", bits_not},       {"aten::bitwise_or", "self other", bits<1>},
@@ -85,6 +85,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> rows_of_comparison() { return kRows; }
+std::span<const OperatorRow> rows_of_comparison() { return kComparisonRows; }
 
 }  // namespace openrknn::torchscript

@@ -78,10 +78,10 @@ Value convolution(const Call& call) {
 }
 
 /// Where an operator has what a padding of numbers goes with.
-struct Order {
+struct ArgumentOrder {
   size_t dilation, output_padding, groups;
 };
-Value with_numbers(const Call& call, const Order& at, bool is_transposed) {
+Value with_numbers(const Call& call, const ArgumentOrder& at, bool is_transposed) {
   const size_t count = spatial_of(call);
   const Ints pads = call.spread(4, count, 0);
   return box(convolve(call, {.stride = call.spread(3, count, 1),
@@ -107,7 +107,7 @@ constexpr std::string_view kForward = "input weight bias stride padding dilation
                                "input weight bias stride padding dilation transposed output_padding groups "
                                "benchmark deterministic cudnn_enabled allow_tf32";
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kConvolutionRows[] = {
     {"aten::_convolution", kEither, either},
     {"aten::_convolution_mode", kForward, convolution},
     {"aten::conv1d", kForward, convolution},
@@ -121,6 +121,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> rows_of_convolution() { return kRows; }
+std::span<const OperatorRow> rows_of_convolution() { return kConvolutionRows; }
 
 }  // namespace openrknn::torchscript

@@ -20,9 +20,9 @@ using Json = nlohmann::json;
 
 constexpr std::string_view kProgram = "models/model.json", kWeights = "data/weights/", kConstants = "data/constants/";
 
-class Import {
+class ExportedImport {
  public:
-  Import(const Archive& archive, const ImportOptions& options)
+  ExportedImport(const Archive& archive, const ImportOptions& options)
       : archive_(archive),
         options_(options),
         library_(archive),
@@ -282,6 +282,8 @@ class Import {
 
 bool is_exported(const Archive& archive) { return archive.has(kProgram); }
 
-Graph import_exported(const Archive& archive, const ImportOptions& options) { return Import(archive, options).graph(); }
+Graph import_exported(const Archive& archive, const ImportOptions& options) {
+  return ExportedImport(archive, options).graph();
+}
 
 }  // namespace openrknn::torchscript

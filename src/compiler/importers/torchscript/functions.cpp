@@ -6,12 +6,7 @@
 namespace openrknn::torchscript {
 namespace {
 
-/// Of floats; integers are cast.
-template <const char* Node>
-Value plain(const Call& call) {
-  return box(call.add(Node, {call.floating(0)}));
-}
-/// Of either.
+/// Of floats and integers.
 template <const char* Node>
 Value typed(const Call& call) {
   return box(call.add(Node, {call.tensor(0)}));
@@ -79,27 +74,27 @@ Value nan_to_num(const Call& call) {
   return box(call.add("Clip", {number}, {{"min", call.number(3, -kMost)}, {"max", call.number(2, kMost)}}));
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kFunctionRows[] = {
     {"aten::abs", "self", typed<kAbs>},
     {"aten::absolute", "self", typed<kAbs>},
-    {"aten::acos", "self", plain<kAcos>},
-    {"aten::acosh", "self", plain<kAcosh>},
-    {"aten::arctan", "self", plain<kAtan>},
-    {"aten::asin", "self", plain<kAsin>},
-    {"aten::asinh", "self", plain<kAsinh>},
-    {"aten::atan", "self", plain<kAtan>},
-    {"aten::atanh", "self", plain<kAtanh>},
+    {"aten::acos", "self", function_of_floats<kAcos>},
+    {"aten::acosh", "self", function_of_floats<kAcosh>},
+    {"aten::arctan", "self", function_of_floats<kAtan>},
+    {"aten::asin", "self", function_of_floats<kAsin>},
+    {"aten::asinh", "self", function_of_floats<kAsinh>},
+    {"aten::atan", "self", function_of_floats<kAtan>},
+    {"aten::atanh", "self", function_of_floats<kAtanh>},
     {"aten::ceil", "self", rounded<kCeil>},
-    {"aten::cos", "self", plain<kCos>},
-    {"aten::cosh", "self", plain<kCosh>},
-    {"aten::erf", "self", plain<kErf>},
+    {"aten::cos", "self", function_of_floats<kCos>},
+    {"aten::cosh", "self", function_of_floats<kCosh>},
+    {"aten::erf", "self", function_of_floats<kErf>},
     {"aten::erfc", "self", complement_of_erf},
-    {"aten::exp", "self", plain<kExp>},
+    {"aten::exp", "self", function_of_floats<kExp>},
     {"aten::exp2", "self", power_of_two},
     {"aten::expm1", "self", exp_minus_one},
     {"aten::floor", "self", rounded<kFloor>},
     {"aten::frac", "self", fraction},
-    {"aten::log", "self", plain<kLog>},
+    {"aten::log", "self", function_of_floats<kLog>},
     {"aten::log10", "self", [](const Call& call) { return log_by(call, 2.302585092994045684); }},
     {"aten::log1p", "self", log_of_one_plus},
     {"aten::log2", "self", [](const Call& call) { return log_by(call, 0.69314718055994531); }},
@@ -107,21 +102,21 @@ constexpr OperatorRow kRows[] = {
     {"aten::nan_to_num", "self nan posinf neginf", nan_to_num},
     {"aten::neg", "self", typed<kNeg>},
     {"aten::negative", "self", typed<kNeg>},
-    {"aten::reciprocal", "self", plain<kReciprocal>},
+    {"aten::reciprocal", "self", function_of_floats<kReciprocal>},
     {"aten::round", "self decimals", round_to},
     {"aten::rsqrt", "self", root_below_one},
     {"aten::sgn", "self", typed<kSign>},
     {"aten::sign", "self", typed<kSign>},
-    {"aten::sin", "self", plain<kSin>},
-    {"aten::sinh", "self", plain<kSinh>},
-    {"aten::sqrt", "self", plain<kSqrt>},
+    {"aten::sin", "self", function_of_floats<kSin>},
+    {"aten::sinh", "self", function_of_floats<kSinh>},
+    {"aten::sqrt", "self", function_of_floats<kSqrt>},
     {"aten::square", "self", square},
-    {"aten::tan", "self", plain<kTan>},
+    {"aten::tan", "self", function_of_floats<kTan>},
     {"aten::trunc", "self", truncate},
 };
 
 }  // namespace
 
-std::span<const OperatorRow> rows_of_functions() { return kRows; }
+std::span<const OperatorRow> rows_of_functions() { return kFunctionRows; }
 
 }  // namespace openrknn::torchscript

@@ -18,9 +18,9 @@ namespace {
 
 bool is_tensor_type(const std::string& type) { return type == "Tensor" || type == "Optional[Tensor]"; }
 
-class Import {
+class ScriptImport {
  public:
-  Import(const Archive& archive, const ImportOptions& options)
+  ScriptImport(const Archive& archive, const ImportOptions& options)
       : archive_(archive),
         options_(options),
         library_(archive),
@@ -154,7 +154,7 @@ class Import {
 Graph import_archive(const Archive& archive, const ImportOptions& options) {
   if (is_exported(archive)) return import_exported(archive, options);
   refuse_other_archives(archive);
-  return Import(archive, options).graph();
+  return ScriptImport(archive, options).graph();
 }
 
 Graph import_file(const std::shared_ptr<const MappedFile>& file, const ImportOptions& options) {

@@ -228,7 +228,7 @@ Value roi_align(const Call& call) {
                 {"coordinate_transformation_mode", std::string(call.flag(6) ? "half_pixel" : "output_half_pixel")}}));
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kIndexingRows[] = {
     {"aten::embedding", "weight indices padding_idx scale_grad_by_freq sparse", embedding},
     {"aten::gather", "self dim index sparse_grad", gather},
     {"aten::index", "self indices", index},
@@ -247,6 +247,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> rows_of_indexing() { return kRows; }
+std::span<const OperatorRow> rows_of_indexing() { return kIndexingRows; }
 
 }  // namespace openrknn::torchscript

@@ -154,7 +154,7 @@ Value native_group_norm(const Call& call) {
   return make_tuple({group_norm(plain), Unknown{}, Unknown{}});
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kNormalizationRows[] = {
     {"aten::_native_batch_norm_legit", "input weight bias training momentum eps", batch_norm_of_itself},
     {"aten::_native_batch_norm_legit_no_training", "input weight bias running_mean running_var momentum eps",
      native_batch_norm},
@@ -174,6 +174,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> rows_of_normalization() { return kRows; }
+std::span<const OperatorRow> rows_of_normalization() { return kNormalizationRows; }
 
 }  // namespace openrknn::torchscript

@@ -26,9 +26,9 @@ const Rows& all_rows() {
   return rows;
 }
 
-enum Kind : uint8_t { kBool, kInteger, kFloat };
+enum NumberKind : uint8_t { kBool, kInteger, kFloat };
 
-Kind kind_of_type(DType type) {
+NumberKind kind_of_type(DType type) {
   if (is_floating(type)) return kFloat;
   return type == DType::Bool ? kBool : kInteger;
 }

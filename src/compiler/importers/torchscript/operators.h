@@ -91,6 +91,14 @@ Value box(ValueId);
 Value list_of(const std::vector<ValueId>&);
 Value tuple_of(const std::vector<ValueId>&);
 
+/// The node's function of one number, of floats; integers are cast.
+template <const char* Node>
+Value function_of_floats(const Call& call) {
+  return box(call.add(Node, {call.floating(0)}));
+}
+/// Functions that are there for numbers and for codes.
+inline constexpr char kHardSwish[] = "HardSwish", kSigmoid[] = "Sigmoid";
+
 /// What torch computes in: the operands' highest kind (bool, integer, float), its width from tensors with dimensions,
 /// else from those without, else from numbers.
 DType result_type(const Call&, std::span<const Value> operands);

@@ -93,7 +93,7 @@ Value pack_transposed(Interpreter& run, Arguments arguments) {
   return pack(run, arguments, kNames);
 }
 
-constexpr PythonRow kRows[] = {
+constexpr PythonRow kPythonPackingRows[] = {
     {"quantized::conv1d_prepack", pack_convolution, When::Always},
     {"quantized::conv2d_prepack", pack_convolution, When::Always},
     {"quantized::conv3d_prepack", pack_convolution, When::Always},
@@ -126,6 +126,6 @@ PackedWeights packed_convolution(const Call& call, size_t argument) {
   return packed;
 }
 
-std::span<const PythonRow> python_packing() { return kRows; }
+std::span<const PythonRow> python_packing() { return kPythonPackingRows; }
 
 }  // namespace openrknn::torchscript

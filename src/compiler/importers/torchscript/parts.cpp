@@ -257,7 +257,7 @@ Value differences(const Call& call) {
   return box(call.add("Sub", {call.slice(x, axis, 1, extent), call.slice(x, axis, 0, extent - 1)}));
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kPartRows[] = {
     {"aten::cat", "tensors dim", cat},
     {"aten::chunk", "self chunks dim", split<chunk_parts>, View::Strided, put_part<chunk_parts>},
     {"aten::concat", "tensors dim", cat},
@@ -282,6 +282,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> rows_of_parts() { return kRows; }
+std::span<const OperatorRow> rows_of_parts() { return kPartRows; }
 
 }  // namespace openrknn::torchscript

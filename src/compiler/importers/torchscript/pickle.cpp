@@ -283,8 +283,8 @@ void Reader::build(Value state) {
 }
 
 Value Reader::construct(const std::string& name, std::vector<Value> arguments) {
-  using Kind = Value (*)(Reader&, std::vector<Value>&);
-  static const std::map<std::string_view, Kind> kConstructors = {
+  using Constructor = Value (*)(Reader&, std::vector<Value>&);
+  static const std::map<std::string_view, Constructor> kConstructors = {
       {"torch._utils._rebuild_tensor_v2", [](Reader& r, std::vector<Value>& a) { return r.tensor(a); }},
       {"torch._utils._rebuild_tensor", [](Reader& r, std::vector<Value>& a) { return r.tensor(a); }},
       {"torch._utils._rebuild_qtensor", [](Reader& r, std::vector<Value>& a) { return r.quantized_tensor(a); }},

@@ -147,7 +147,7 @@ Value adaptive_max(const Call& call) {
 constexpr std::string_view kMax = "self kernel_size stride padding dilation ceil_mode",
                            kAverage = "self kernel_size stride padding ceil_mode count_include_pad divisor_override";
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kPoolingRows[] = {
     {"aten::adaptive_avg_pool1d", "self output_size", adaptive_avg<1>},
     {"aten::adaptive_avg_pool2d", "self output_size", adaptive_avg<2>},
     {"aten::_adaptive_avg_pool2d", "self output_size", adaptive_avg<2>},
@@ -168,6 +168,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> rows_of_pooling() { return kRows; }
+std::span<const OperatorRow> rows_of_pooling() { return kPoolingRows; }
 
 }  // namespace openrknn::torchscript

@@ -27,7 +27,7 @@ ValueId scaled(const Call& call, ValueId x, size_t i) {
   return call.add("Mul", {x, call.scalar(call.number(i), call.dtype(x))});
 }
 /// beta · self + alpha · mat1 · mat2
-Value add_product(const Call& call) {
+Value add_matrix_product(const Call& call) {
   const ValueId x = call.tensor(0), a = call.tensor(1), b = call.tensor(2);
   const bool is_plain = call.number(3, 1) == 1 && call.number(4, 1) == 1;
   if (is_plain && call.rank(x) == 1 && call.rank(b) == 2 && call.extent(x, 0) == call.extent(b, 1))
@@ -75,9 +75,9 @@ Value distances(const Call& call) {
   return box(call.add("ReduceL2", {apart}, {{"axes", Ints{call.rank(apart) - 1}}, {"keepdims", int64_t{0}}}));
 }
 
-constexpr OperatorRow kRows[] = {
-    {"aten::addmm", "self mat1 mat2 beta alpha", add_product},
-    {"aten::baddbmm", "self batch1 batch2 beta alpha", add_product},
+constexpr OperatorRow kProductRows[] = {
+    {"aten::addmm", "self mat1 mat2 beta alpha", add_matrix_product},
+    {"aten::baddbmm", "self batch1 batch2 beta alpha", add_matrix_product},
     {"aten::bmm", "self mat2", matmul},
     {"aten::_cdist_forward", "x1 x2 p compute_mode", distances},
     {"aten::cdist", "x1 x2 p compute_mode", distances},
@@ -92,6 +92,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> rows_of_products() { return kRows; }
+std::span<const OperatorRow> rows_of_products() { return kProductRows; }
 
 }  // namespace openrknn::torchscript

@@ -31,7 +31,7 @@ Dictionary& dictionary_of(Interpreter& run, Arguments arguments) {
   return **dictionary;
 }
 
-size_t place(Interpreter& run, const Sequence& sequence, const Value& index) {
+size_t index_in(Interpreter& run, const Sequence& sequence, const Value& index) {
   const auto count = static_cast<int64_t>(sequence.items.size());
   const int64_t given = integer_of(run, index), at = given < 0 ? given + count : given;
   if (at < 0 || at >= count) run.refuse(fmt::format("item {} of {}", given, count));
@@ -52,7 +52,7 @@ Value get_item(Interpreter& run, Arguments x) {
     return std::string(1, (*text)[static_cast<size_t>(at)]);
   }
   const Sequence& sequence = sequence_of(run, x);
-  return sequence.items[place(run, sequence, x[1])];
+  return sequence.items[index_in(run, sequence, x[1])];
 }
 
 Value set_item_of(Interpreter& run, Arguments x) {
@@ -61,7 +61,7 @@ Value set_item_of(Interpreter& run, Arguments x) {
     set_item(dictionary_of(run, x), x[1], x[2]);
   } else {
     Sequence& sequence = sequence_of(run, x);
-    replace(sequence, place(run, sequence, x[1]), x[2]);
+    replace(sequence, index_in(run, sequence, x[1]), x[2]);
   }
   return None{};
 }
@@ -121,7 +121,7 @@ Value insert(Interpreter& run, Arguments x) {
 
 Value pop(Interpreter& run, Arguments x) {
   Sequence& from = sequence_of(run, x);
-  const size_t at = place(run, from, x.size() > 1 ? x[1] : Value(int64_t{-1}));
+  const size_t at = index_in(run, from, x.size() > 1 ? x[1] : Value(int64_t{-1}));
   Value item = from.items[at];
   from.items.erase(from.items.begin() + static_cast<std::ptrdiff_t>(at));
   return item;
@@ -144,7 +144,7 @@ Value any_of(Interpreter& run, Arguments x) {
   return std::ranges::any_of(sequence_of(run, x).items, [&](const Value& item) { return truth(run, item); });
 }
 
-Value copy(Interpreter& run, Arguments x) {
+Value copy_list(Interpreter& run, Arguments x) {
   if (x.empty()) return make_list({});
   run.spend(static_cast<int64_t>(sequence_of(run, x).items.size()));
   return make_list(sequence_of(run, x).items);
@@ -222,13 +222,13 @@ Value format(Interpreter& run, Arguments x) {
   return text + pattern.substr(at);
 }
 
-Value raise(Interpreter& run, Arguments x) {
+Value raise_exception(Interpreter& run, Arguments x) {
   const std::string message = x.empty() ? "" : text_of(x[0]);
   run.refuse(fmt::format("the model refuses its inputs: {}", message.empty() ? "it says no reason" : message),
              "give the shapes and numbers it is made for (input_shapes, initial_values)");
 }
 
-constexpr PythonRow kRows[] = {
+constexpr PythonRow kPythonListRows[] = {
     {"aten::__contains__", contains, When::Always},
     {"aten::__getitem__", get_item, When::Holder},
     {"aten::_set_item", set_item_of, When::Holder},
@@ -237,7 +237,7 @@ constexpr PythonRow kRows[] = {
     {"aten::any", any_of, When::Holder},
     {"aten::append", append_to, When::Always},
     {"aten::clear", clear, When::Holder},
-    {"aten::copy", copy, When::Holder},
+    {"aten::copy", copy_list, When::Holder},
     {"aten::dict", dictionary, When::Plain},
     {"aten::extend", extend, When::Always},
     {"aten::format", format, When::Always},
@@ -246,7 +246,7 @@ constexpr PythonRow kRows[] = {
     {"aten::items", items, When::Always},
     {"aten::keys", keys, When::Always},
     {"aten::len", length, When::Always},
-    {"aten::list", copy, When::Holder},
+    {"aten::list", copy_list, When::Holder},
     {"aten::pop", pop, When::Always},
     {"aten::reverse", reverse, When::Holder},
     {"aten::slice", slice, When::Holder},
@@ -258,11 +258,11 @@ constexpr PythonRow kRows[] = {
      When::Always},
     {"aten::values", values, When::Holder},
     {"aten::warn", [](Interpreter&, Arguments) -> Value { return None{}; }, When::Always},
-    {"prim::RaiseException", raise, When::Always},
+    {"prim::RaiseException", raise_exception, When::Always},
 };
 
 }  // namespace
 
-std::span<const PythonRow> python_lists() { return kRows; }
+std::span<const PythonRow> python_lists() { return kPythonListRows; }
 
 }  // namespace openrknn::torchscript

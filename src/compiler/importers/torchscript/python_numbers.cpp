@@ -24,7 +24,7 @@ const Value& at(Interpreter& run, Arguments arguments, size_t i) {
 
 [[noreturn]] void refuse_overflow(Interpreter& run) { run.refuse("an integer grows beyond 64 bits"); }
 
-int64_t power(Interpreter& run, int64_t base, int64_t exponent) {
+int64_t raise_integer(Interpreter& run, int64_t base, int64_t exponent) {
   int64_t result = 1;
   for (int64_t i = 0; i < exponent; ++i) {
     if (__builtin_mul_overflow(result, base, &result)) refuse_overflow(run);
@@ -35,7 +35,7 @@ int64_t power(Interpreter& run, int64_t base, int64_t exponent) {
 }
 
 // Python's division rounds down, and a remainder has the divisor's sign.
-int64_t floor_divide(Interpreter& run, int64_t a, int64_t b) {
+int64_t floor_divide_integers(Interpreter& run, int64_t a, int64_t b) {
   if (b == 0) run.refuse("an integer is divided by zero");
   if (b == -1) {
     int64_t negative = 0;
@@ -45,7 +45,7 @@ int64_t floor_divide(Interpreter& run, int64_t a, int64_t b) {
   return a / b - ((a % b != 0 && (a % b < 0) != (b < 0)) ? 1 : 0);
 }
 
-Value add(Interpreter& run, Arguments x) {
+Value add_values(Interpreter& run, Arguments x) {
   const Value &a = at(run, x, 0), &b = at(run, x, 1);
   if (a.is<std::string>() && b.is<std::string>()) return *a.as<std::string>() + *b.as<std::string>();
   if (const auto* first = a.sequence(), *second = b.sequence(); first != nullptr && second != nullptr) {
@@ -61,7 +61,7 @@ Value add(Interpreter& run, Arguments x) {
   return sum;
 }
 
-Value subtract(Interpreter& run, Arguments x) {
+Value subtract_values(Interpreter& run, Arguments x) {
   const Value &a = at(run, x, 0), &b = at(run, x, 1);
   if (is_float(a) || is_float(b)) return real(run, a) - real(run, b);
   int64_t difference = 0;
@@ -69,7 +69,7 @@ Value subtract(Interpreter& run, Arguments x) {
   return difference;
 }
 
-Value multiply(Interpreter& run, Arguments x) {
+Value multiply_values(Interpreter& run, Arguments x) {
   const Value &a = at(run, x, 0), &b = at(run, x, 1);
   if (const auto* sequence = a.sequence()) {
     std::vector<Value> items;
@@ -85,7 +85,7 @@ Value multiply(Interpreter& run, Arguments x) {
   return product;
 }
 
-Value divide(Interpreter& run, Arguments x) {
+Value divide_values(Interpreter& run, Arguments x) {
   const double divisor = real(run, at(run, x, 1));
   if (divisor == 0) run.refuse("a number is divided by zero");
   const double quotient = real(run, x[0]) / divisor;
@@ -93,33 +93,33 @@ Value divide(Interpreter& run, Arguments x) {
   return equal(x[2], std::string("floor")) ? std::floor(quotient) : std::trunc(quotient);
 }
 
-Value divide_down(Interpreter& run, Arguments x) {
+Value floor_divide_values(Interpreter& run, Arguments x) {
   const Value &a = at(run, x, 0), &b = at(run, x, 1);
-  if (!is_float(a) && !is_float(b)) return floor_divide(run, integer_of(run, a), integer_of(run, b));
+  if (!is_float(a) && !is_float(b)) return floor_divide_integers(run, integer_of(run, a), integer_of(run, b));
   return std::floor(real(run, a) / real(run, b));
 }
 
-Value remainder(Interpreter& run, Arguments x) {
+Value remainder_of_values(Interpreter& run, Arguments x) {
   const Value &a = at(run, x, 0), &b = at(run, x, 1);
   if (!is_float(a) && !is_float(b)) {
     const int64_t dividend = integer_of(run, a), divisor = integer_of(run, b);
     if (divisor == -1) return int64_t{0};
-    return dividend - floor_divide(run, dividend, divisor) * divisor;
+    return dividend - floor_divide_integers(run, dividend, divisor) * divisor;
   }
   const double divisor = real(run, b);
   return real(run, a) - std::floor(real(run, a) / divisor) * divisor;
 }
 
-Value raise(Interpreter& run, Arguments x) {
+Value raise_value(Interpreter& run, Arguments x) {
   const Value &a = at(run, x, 0), &b = at(run, x, 1);
   if (!is_float(a) && !is_float(b) && integer_of(run, b) >= 0)
-    return power(run, integer_of(run, a), integer_of(run, b));
+    return raise_integer(run, integer_of(run, a), integer_of(run, b));
   return std::pow(real(run, a), real(run, b));
 }
 
 Value negate(Interpreter& run, Arguments x) {
   if (is_float(at(run, x, 0))) return -real(run, x[0]);
-  return subtract(run, {int64_t{0}, x[0]});
+  return subtract_values(run, {int64_t{0}, x[0]});
 }
 
 Value magnitude(Interpreter& run, Arguments x) {
@@ -128,7 +128,7 @@ Value magnitude(Interpreter& run, Arguments x) {
 }
 
 /// Of two numbers, or of the numbers of one list.
-Value extreme(Interpreter& run, Arguments x, bool greatest) {
+Value extreme_of_values(Interpreter& run, Arguments x, bool greatest) {
   const auto* list = at(run, x, 0).sequence();
   const std::vector<Value>& all = list != nullptr && x.size() == 1 ? (*list)->items : x;
   if (all.empty()) run.refuse("the least of no numbers");
@@ -147,12 +147,12 @@ Value sum(Interpreter& run, Arguments x) {
   const auto* list = at(run, x, 0).sequence();
   if (list == nullptr) run.refuse("the sum of no list");
   Value total = int64_t{0};
-  for (const Value& item : (*list)->items) total = add(run, {total, item});
+  for (const Value& item : (*list)->items) total = add_values(run, {total, item});
   return total;
 }
 
 /// -1, 0, 1; 2 where one is no number.
-int compare(Interpreter& run, Arguments x) {
+int compare_values(Interpreter& run, Arguments x) {
   const Value &a = at(run, x, 0), &b = at(run, x, 1);
   if (!is_float(a) && !is_float(b)) {
     const int64_t left = integer_of(run, a), right = integer_of(run, b);
@@ -163,20 +163,20 @@ int compare(Interpreter& run, Arguments x) {
 }
 
 template <double (*Function)(double)>
-Value function(Interpreter& run, Arguments x) {
+Value apply_function(Interpreter& run, Arguments x) {
   return Function(real(run, at(run, x, 0)));
 }
 
 /// floor(x), ceil(x) and round(x) are integers.
 template <double (*Function)(double)>
-Value rounded(Interpreter& run, Arguments x) {
+Value round_number(Interpreter& run, Arguments x) {
   if (!is_float(at(run, x, 0))) return x[0];
   const double number = Function(real(run, x[0]));
   if (!(std::fabs(number) < 9e18)) refuse_overflow(run);
   return static_cast<int64_t>(number);
 }
 
-double nearest(double x) { return std::nearbyint(x); }
+double nearest_of(double x) { return std::nearbyint(x); }
 double floor_of(double x) { return std::floor(x); }
 double ceil_of(double x) { return std::ceil(x); }
 double sqrt_of(double x) { return std::sqrt(x); }
@@ -190,12 +190,12 @@ Value range_length(Interpreter& run, Arguments x) {
   int64_t span = 0;
   if (__builtin_sub_overflow(high, low, &span)) refuse_overflow(run);
   if (step > 0 ? span <= 0 : span >= 0) return int64_t{0};
-  const int64_t whole = floor_divide(run, span, step);
+  const int64_t whole = floor_divide_integers(run, span, step);
   return whole + (step != -1 && span % step != 0 ? 1 : 0);
 }
 
 Value derive_index(Interpreter& run, Arguments x) {
-  return add(run, {at(run, x, 1), multiply(run, {x[0], at(run, x, 2)})});
+  return add_values(run, {at(run, x, 1), multiply_values(run, {x[0], at(run, x, 2)})});
 }
 
 Value truth_of(Interpreter& run, Arguments x) { return truth(run, at(run, x, 0)); }
@@ -206,7 +206,7 @@ Value integer_value(Interpreter& run, Arguments x) {
   return integer_of(run, value);
 }
 
-constexpr PythonRow kRows[] = {
+constexpr PythonRow kPythonNumberRows[] = {
     {"aten::Bool", truth_of, When::Always},
     {"aten::Float", [](Interpreter& run, Arguments x) -> Value { return number_of(run, at(run, x, 0)); }, When::Always},
     {"aten::FloatImplicit", [](Interpreter& run, Arguments x) -> Value { return number_of(run, at(run, x, 0)); },
@@ -223,42 +223,42 @@ constexpr PythonRow kRows[] = {
     {"aten::__xor__",
      [](Interpreter& run, Arguments x) -> Value { return truth(run, at(run, x, 0)) != truth(run, at(run, x, 1)); }},
     {"aten::abs", magnitude},
-    {"aten::add", add},
+    {"aten::add", add_values},
     {"aten::bool", truth_of, When::Always},
-    {"aten::ceil", rounded<ceil_of>},
-    {"aten::div", divide},
+    {"aten::ceil", round_number<ceil_of>},
+    {"aten::div", divide_values},
     {"aten::eq", [](Interpreter& run, Arguments x) -> Value { return equal(at(run, x, 0), at(run, x, 1)); }},
-    {"aten::exp", function<exp_of>},
+    {"aten::exp", apply_function<exp_of>},
     {"aten::float", [](Interpreter& run, Arguments x) -> Value { return number_of(run, at(run, x, 0)); }, When::Always},
-    {"aten::floor", rounded<floor_of>},
-    {"aten::floor_divide", divide_down},
-    {"aten::floordiv", divide_down},
+    {"aten::floor", round_number<floor_of>},
+    {"aten::floor_divide", floor_divide_values},
+    {"aten::floordiv", floor_divide_values},
     {"aten::ge",
      [](Interpreter& run, Arguments x) -> Value {
-       const int c = compare(run, x);
+       const int c = compare_values(run, x);
        return c == 0 || c == 1;
      }},
-    {"aten::gt", [](Interpreter& run, Arguments x) -> Value { return compare(run, x) == 1; }},
+    {"aten::gt", [](Interpreter& run, Arguments x) -> Value { return compare_values(run, x) == 1; }},
     {"aten::int", integer_value, When::Always},
-    {"aten::le", [](Interpreter& run, Arguments x) -> Value { return compare(run, x) <= 0; }},
-    {"aten::log", function<log_of>},
-    {"aten::lt", [](Interpreter& run, Arguments x) -> Value { return compare(run, x) == -1; }},
-    {"aten::mul", multiply},
+    {"aten::le", [](Interpreter& run, Arguments x) -> Value { return compare_values(run, x) <= 0; }},
+    {"aten::log", apply_function<log_of>},
+    {"aten::lt", [](Interpreter& run, Arguments x) -> Value { return compare_values(run, x) == -1; }},
+    {"aten::mul", multiply_values},
     {"aten::ne", [](Interpreter& run, Arguments x) -> Value { return !equal(at(run, x, 0), at(run, x, 1)); }},
     {"aten::neg", negate},
-    {"aten::pow", raise},
-    {"aten::remainder", remainder},
-    {"aten::round", rounded<nearest>},
-    {"aten::sqrt", function<sqrt_of>},
-    {"aten::sub", subtract},
+    {"aten::pow", raise_value},
+    {"aten::remainder", remainder_of_values},
+    {"aten::round", round_number<nearest_of>},
+    {"aten::sqrt", apply_function<sqrt_of>},
+    {"aten::sub", subtract_values},
     {"aten::sum", sum},
-    {"aten::truediv", divide},
-    {"prim::max", [](Interpreter& run, Arguments x) { return extreme(run, x, true); }},
-    {"prim::min", [](Interpreter& run, Arguments x) { return extreme(run, x, false); }},
+    {"aten::truediv", divide_values},
+    {"prim::max", [](Interpreter& run, Arguments x) { return extreme_of_values(run, x, true); }},
+    {"prim::min", [](Interpreter& run, Arguments x) { return extreme_of_values(run, x, false); }},
 };
 
 }  // namespace
 
-std::span<const PythonRow> python_numbers() { return kRows; }
+std::span<const PythonRow> python_numbers() { return kPythonNumberRows; }
 
 }  // namespace openrknn::torchscript

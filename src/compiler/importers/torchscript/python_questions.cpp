@@ -119,7 +119,7 @@ Value yes(Interpreter&, Arguments) { return true; }
 Value first(Interpreter&, Arguments x) { return x.empty() ? Value() : x[0]; }
 Value cpu(Interpreter&, Arguments) { return std::string("cpu"); }
 
-constexpr PythonRow kRows[] = {
+constexpr PythonRow kPythonQuestionRows[] = {
     {"aten::__is__", is, When::Always},
     {"aten::__isnot__", is_not, When::Always},
     {"aten::_assert_async", always<None>, When::Always},
@@ -170,7 +170,7 @@ bool fits(When when, std::span<const Value> arguments) {
 
 }  // namespace
 
-std::span<const PythonRow> python_questions() { return kRows; }
+std::span<const PythonRow> python_questions() { return kPythonQuestionRows; }
 
 PythonFunction find_python_function(std::string_view name, std::span<const Value> arguments) {
   static const std::multimap<std::string_view, const PythonRow*> rows = [] {

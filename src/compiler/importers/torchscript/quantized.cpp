@@ -45,7 +45,7 @@ ValueId finished(const Call& call, ValueId y, bool has_relu) { return has_relu ?
 
 /// qx packed output_scale output_zero_point. Of one dimension the archive has images of height 1.
 template <bool HasRelu>
-Value convolution(const Call& call) {
+Value quantized_convolution(const Call& call) {
   const ValueId x = call.floating(0);
   const PackedWeights packed = packed_convolution(call, 1);
   const ValueId weight = numbers_of_codes(call, *packed.weight);
@@ -84,18 +84,18 @@ ValueId packed_product(const Call& call, bool has_relu) {
   return finished(call, call.add("MatMul", std::move(inputs)), has_relu);
 }
 template <bool HasRelu>
-Value linear(const Call& call) {
+Value quantized_linear(const Call& call) {
   return coded(call, packed_product(call, HasRelu), one_scale(call, 2, 3));
 }
 /// X packed reduce_range: the input's range is found while the model runs; float here
 template <bool HasRelu>
-Value dynamic_linear(const Call& call) {
+Value dynamically_quantized_linear(const Call& call) {
   return box(packed_product(call, HasRelu));
 }
 
 /// qa qb scale zero_point
 template <const char* Node, bool HasRelu>
-Value binary(const Call& call) {
+Value quantized_binary(const Call& call) {
   const ValueId y = call.add(Node, {call.floating(0), call.floating(1)});
   return coded(call, finished(call, y, HasRelu), one_scale(call, 2, 3));
 }
@@ -119,35 +119,35 @@ Value multiply_number(const Call& call) {
 
 /// qx dim scale zero_point
 template <bool HasRelu>
-Value cat(const Call& call) {
+Value quantized_cat(const Call& call) {
   const std::vector<ValueId> parts = call.tensors(0);
   const ValueId y = call.concat(parts, call.axis_of(1, parts[0], 0));
   return coded(call, finished(call, y, HasRelu), one_scale(call, 2, 3));
 }
 
 /// qx … scale zero_point, of a function
-Value leaky_relu(const Call& call) {
+Value quantized_leaky_relu(const Call& call) {
   const ValueId y = call.add("LeakyRelu", {call.floating(0)}, {{"alpha", call.number(1)}});
   return coded(call, y, one_scale(call, 3, 4));
 }
 template <const char* Node>
-Value function(const Call& call) {
+Value quantized_function(const Call& call) {
   return coded(call, call.add(Node, {call.floating(0)}), one_scale(call, 1, 2));
 }
-constexpr char kHardSwish[] = "HardSwish", kSigmoid[] = "Sigmoid", kElu[] = "Elu";
-Value elu(const Call& call) {
+constexpr char kElu[] = "Elu";
+Value quantized_elu(const Call& call) {
   return coded(call, call.add(kElu, {call.floating(0)}, {{"alpha", call.number(3, 1)}}), one_scale(call, 1, 2));
 }
 /// qx weight bias mean var eps scale zero_point
 template <bool HasRelu>
-Value batch_norm(const Call& call) {
+Value quantized_batch_norm(const Call& call) {
   const ValueId y = call.add("BatchNormalization",
                              {call.floating(0), call.floating(1), call.floating(2), call.floating(3), call.floating(4)},
                              {{"epsilon", call.number(5)}});
   return coded(call, finished(call, y, HasRelu), one_scale(call, 6, 7));
 }
 /// input normalized_shape weight bias eps scale zero_point
-Value layer_norm(const Call& call) {
+Value quantized_layer_norm(const Call& call) {
   const ValueId x = call.floating(0);
   const int64_t axis = call.rank(x) - static_cast<int64_t>(call.ints(1).size());
   const ValueId y = call.add("LayerNormalization", {x, call.floating(2), call.floating(3)},
@@ -232,7 +232,7 @@ constexpr OperatorRow own(std::string_view op, std::string_view parameters, Valu
   return {.op = op, .parameters = parameters, .translate = translate, .has_own_codes = true};
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kQuantizedRows[] = {
     own("aten::dequantize", "self", dequantize),
     own("aten::fake_quantize_per_channel_affine", "self scale zero_point axis quant_min quant_max",
         fake_quantize_by_channel),
@@ -243,32 +243,35 @@ constexpr OperatorRow kRows[] = {
         observed),
     own("aten::quantize_per_channel", "self scales zero_points axis dtype", quantize_by_channel),
     own("aten::quantize_per_tensor", "self scale zero_point dtype", quantize),
-    own("quantized::add", kBinary, binary<kAdd, false>),
-    own("quantized::add_relu", kBinary, binary<kAdd, true>),
-    own("quantized::batch_norm2d", "qx weight bias mean var eps output_scale output_zero_point", batch_norm<false>),
-    own("quantized::batch_norm2d_relu", "qx weight bias mean var eps output_scale output_zero_point", batch_norm<true>),
-    own("quantized::cat", "qx dim scale zero_point", cat<false>),
-    own("quantized::cat_relu", "qx dim scale zero_point", cat<true>),
-    own("quantized::conv1d", kProduct, convolution<false>),
-    own("quantized::conv1d_relu", kProduct, convolution<true>),
-    own("quantized::conv2d", kProduct, convolution<false>),
-    own("quantized::conv2d_relu", kProduct, convolution<true>),
-    own("quantized::conv3d", kProduct, convolution<false>),
-    own("quantized::conv3d_relu", kProduct, convolution<true>),
-    own("quantized::conv_transpose1d", kProduct, convolution<false>),
-    own("quantized::conv_transpose2d", kProduct, convolution<false>),
-    own("quantized::elu", "self output_scale output_zero_point alpha scale input_scale", elu),
-    own("quantized::hardswish", "input output_scale output_zero_point", function<kHardSwish>),
-    own("quantized::layer_norm", "input normalized_shape weight bias eps output_scale output_zero_point", layer_norm),
-    own("quantized::leaky_relu", "qx negative_slope inplace output_scale output_zero_point", leaky_relu),
-    own("quantized::linear", kProduct, linear<false>),
-    own("quantized::linear_dynamic", "X packed_weight reduce_range", dynamic_linear<false>),
-    own("quantized::linear_relu", kProduct, linear<true>),
-    own("quantized::linear_relu_dynamic", "X packed_weight reduce_range", dynamic_linear<true>),
-    own("quantized::mul", kBinary, binary<kMul, false>),
-    own("quantized::mul_relu", kBinary, binary<kMul, true>),
+    own("quantized::add", kBinary, quantized_binary<kAdd, false>),
+    own("quantized::add_relu", kBinary, quantized_binary<kAdd, true>),
+    own("quantized::batch_norm2d", "qx weight bias mean var eps output_scale output_zero_point",
+        quantized_batch_norm<false>),
+    own("quantized::batch_norm2d_relu", "qx weight bias mean var eps output_scale output_zero_point",
+        quantized_batch_norm<true>),
+    own("quantized::cat", "qx dim scale zero_point", quantized_cat<false>),
+    own("quantized::cat_relu", "qx dim scale zero_point", quantized_cat<true>),
+    own("quantized::conv1d", kProduct, quantized_convolution<false>),
+    own("quantized::conv1d_relu", kProduct, quantized_convolution<true>),
+    own("quantized::conv2d", kProduct, quantized_convolution<false>),
+    own("quantized::conv2d_relu", kProduct, quantized_convolution<true>),
+    own("quantized::conv3d", kProduct, quantized_convolution<false>),
+    own("quantized::conv3d_relu", kProduct, quantized_convolution<true>),
+    own("quantized::conv_transpose1d", kProduct, quantized_convolution<false>),
+    own("quantized::conv_transpose2d", kProduct, quantized_convolution<false>),
+    own("quantized::elu", "self output_scale output_zero_point alpha scale input_scale", quantized_elu),
+    own("quantized::hardswish", "input output_scale output_zero_point", quantized_function<kHardSwish>),
+    own("quantized::layer_norm", "input normalized_shape weight bias eps output_scale output_zero_point",
+        quantized_layer_norm),
+    own("quantized::leaky_relu", "qx negative_slope inplace output_scale output_zero_point", quantized_leaky_relu),
+    own("quantized::linear", kProduct, quantized_linear<false>),
+    own("quantized::linear_dynamic", "X packed_weight reduce_range", dynamically_quantized_linear<false>),
+    own("quantized::linear_relu", kProduct, quantized_linear<true>),
+    own("quantized::linear_relu_dynamic", "X packed_weight reduce_range", dynamically_quantized_linear<true>),
+    own("quantized::mul", kBinary, quantized_binary<kMul, false>),
+    own("quantized::mul_relu", kBinary, quantized_binary<kMul, true>),
     own("quantized::mul_scalar", "qa b", multiply_number),
-    own("quantized::sigmoid", "qx output_scale output_zero_point", function<kSigmoid>),
+    own("quantized::sigmoid", "qx output_scale output_zero_point", quantized_function<kSigmoid>),
 };
 
 }  // namespace
@@ -306,6 +309,6 @@ Coding coding_after(std::string_view op, const Coding& before) {
   return before;
 }
 
-std::span<const OperatorRow> rows_of_quantized() { return kRows; }
+std::span<const OperatorRow> rows_of_quantized() { return kQuantizedRows; }
 
 }  // namespace openrknn::torchscript

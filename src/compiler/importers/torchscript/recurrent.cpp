@@ -18,8 +18,8 @@ struct Cell {
 };
 const Cell kLstm{"LSTM", {0, 3, 1, 2}, {"Sigmoid", "Tanh", "Tanh"}, true};
 const Cell kGru{"GRU", {1, 0, 2}, {"Sigmoid", "Tanh"}};
-const Cell kTanh{"RNN", {0}, {"Tanh"}};
-const Cell kRelu{"RNN", {0}, {"Relu"}};
+const Cell kTanhRnn{"RNN", {0}, {"Tanh"}};
+const Cell kReluRnn{"RNN", {0}, {"Relu"}};
 
 /// [gates · H, …] with the gates in the graph's order, and a direction in front.
 ValueId reordered(const Call& call, ValueId weights, const Cell& cell) {
@@ -145,19 +145,19 @@ std::vector<ValueId> step(const Call& call, const Cell& cell) {
 constexpr std::string_view kNetwork = "input hx params has_biases num_layers dropout train bidirectional batch_first",
                            kStep = "input hx w_ih w_hh b_ih b_hh";
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kRecurrentRows[] = {
     {"aten::gru", kNetwork, [](const Call& call) { return network(call, kGru); }},
     {"aten::gru_cell", kStep, [](const Call& call) { return box(step(call, kGru)[0]); }},
     {"aten::lstm", kNetwork, [](const Call& call) { return network(call, kLstm); }},
     {"aten::lstm_cell", kStep, [](const Call& call) { return tuple_of(step(call, kLstm)); }},
-    {"aten::rnn_relu", kNetwork, [](const Call& call) { return network(call, kRelu); }},
-    {"aten::rnn_relu_cell", kStep, [](const Call& call) { return box(step(call, kRelu)[0]); }},
-    {"aten::rnn_tanh", kNetwork, [](const Call& call) { return network(call, kTanh); }},
-    {"aten::rnn_tanh_cell", kStep, [](const Call& call) { return box(step(call, kTanh)[0]); }},
+    {"aten::rnn_relu", kNetwork, [](const Call& call) { return network(call, kReluRnn); }},
+    {"aten::rnn_relu_cell", kStep, [](const Call& call) { return box(step(call, kReluRnn)[0]); }},
+    {"aten::rnn_tanh", kNetwork, [](const Call& call) { return network(call, kTanhRnn); }},
+    {"aten::rnn_tanh_cell", kStep, [](const Call& call) { return box(step(call, kTanhRnn)[0]); }},
 };
 
 }  // namespace
 
-std::span<const OperatorRow> rows_of_recurrent() { return kRows; }
+std::span<const OperatorRow> rows_of_recurrent() { return kRecurrentRows; }
 
 }  // namespace openrknn::torchscript

@@ -32,8 +32,9 @@ Value extreme(const Call& call) {
   const ValueId x = call.tensor(0);
   return box(reduce(call, Node, x, call.axes_of(1, x), call.flag(2)));
 }
-constexpr char kMean[] = "ReduceMean", kSum[] = "ReduceSum", kProd[] = "ReduceProd", kMax[] = "ReduceMax",
-               kMin[] = "ReduceMin", kLogSumExp[] = "ReduceLogSumExp", kArgMax[] = "ArgMax", kArgMin[] = "ArgMin";
+constexpr char kReduceMean[] = "ReduceMean", kReduceSum[] = "ReduceSum", kReduceProd[] = "ReduceProd",
+               kReduceMax[] = "ReduceMax", kReduceMin[] = "ReduceMin", kReduceLogSumExp[] = "ReduceLogSumExp",
+               kArgMax[] = "ArgMax", kArgMin[] = "ArgMin";
 
 /// All, any: of what is not zero.
 template <const char* Node>
@@ -44,10 +45,10 @@ Value truth_of_all(const Call& call) {
 }
 Value count_nonzero(const Call& call) {
   const ValueId x = call.tensor(0);
-  return box(reduce(call, kSum, call.cast(call.as_bool(x), DType::Int64), call.axes_of(1, x), false));
+  return box(reduce(call, kReduceSum, call.cast(call.as_bool(x), DType::Int64), call.axes_of(1, x), false));
 }
 
-ValueId place(const Call& call, const char* node, ValueId x, int64_t axis, bool keeps) {
+ValueId place_of_extreme(const Call& call, const char* node, ValueId x, int64_t axis, bool keeps) {
   return call.add(node, {x}, {{"axis", axis}, {"keepdims", int64_t{keeps}}});
 }
 /// self dim keepdim; without dim of all numbers in their order
@@ -55,8 +56,9 @@ template <const char* Node>
 Value arg(const Call& call) {
   const ValueId x = call.tensor(0);
   if (!call.has(1))
-    return box(call.reshape(place(call, Node, call.reshape(x, {element_count(call.shape(x))}), 0, false), {}));
-  return box(place(call, Node, x, call.axis_of(1, x, 0), call.flag(2)));
+    return box(
+        call.reshape(place_of_extreme(call, Node, call.reshape(x, {element_count(call.shape(x))}), 0, false), {}));
+  return box(place_of_extreme(call, Node, x, call.axis_of(1, x, 0), call.flag(2)));
 }
 /// max(x), max(x, y), or max(x, dim) -> (numbers, places)
 template <const char* Node, const char* Arg, bool IsMax>
@@ -68,14 +70,14 @@ Value extreme_of(const Call& call) {
   if (!call.has(1)) return extreme<Node>(call);
   const ValueId x = call.tensor(0);
   const int64_t axis = call.axis_of(1, x, 0);
-  return tuple_of({reduce(call, Node, x, {axis}, call.flag(2)), place(call, Arg, x, axis, call.flag(2))});
+  return tuple_of({reduce(call, Node, x, {axis}, call.flag(2)), place_of_extreme(call, Arg, x, axis, call.flag(2))});
 }
 
 /// self dim keepdim
 Value both_extremes(const Call& call) {
   const ValueId x = call.tensor(0);
   const Ints axes = call.axes_of(1, x);
-  return tuple_of({reduce(call, kMin, x, axes, call.flag(2)), reduce(call, kMax, x, axes, call.flag(2))});
+  return tuple_of({reduce(call, kReduceMin, x, axes, call.flag(2)), reduce(call, kReduceMax, x, axes, call.flag(2))});
 }
 
 /// self k dim largest
@@ -117,10 +119,10 @@ Moments moments(const Call& call) {
   double count = 1;
   for (const int64_t axis : axes) count *= static_cast<double>(call.extent(x, axis));
   if (count <= correction) call.refuse(fmt::format("of {} numbers with a correction of {}", count, correction));
-  const ValueId mean = reduce(call, kMean, x, axes, true);
+  const ValueId mean = reduce(call, kReduceMean, x, axes, true);
   const ValueId difference = call.add("Sub", {x, mean});
   const ValueId square = call.add("Mul", {difference, difference});
-  ValueId variance = reduce(call, kMean, square, axes, keeps);
+  ValueId variance = reduce(call, kReduceMean, square, axes, keeps);
   if (correction != 0) variance = call.add("Mul", {variance, call.scalar(count / (count - correction))});
   Shape shape = call.shape(variance);
   return {call.reshape(mean, std::move(shape)), variance};
@@ -138,27 +140,27 @@ Value deviation_and_mean(const Call& call) {
 
 constexpr std::string_view kReduce = "self dim keepdim dtype", kMoments = "self dim unbiased keepdim correction";
 
-constexpr OperatorRow kRows[] = {
-    {"aten::all", "self dim keepdim", truth_of_all<kMin>},
-    {"aten::amax", "self dim keepdim", extreme<kMax>},
-    {"aten::amin", "self dim keepdim", extreme<kMin>},
+constexpr OperatorRow kReductionRows[] = {
+    {"aten::all", "self dim keepdim", truth_of_all<kReduceMin>},
+    {"aten::amax", "self dim keepdim", extreme<kReduceMax>},
+    {"aten::amin", "self dim keepdim", extreme<kReduceMin>},
     {"aten::aminmax", "self dim keepdim", both_extremes},
-    {"aten::any", "self dim keepdim", truth_of_all<kMax>},
+    {"aten::any", "self dim keepdim", truth_of_all<kReduceMax>},
     {"aten::argmax", "self dim keepdim", arg<kArgMax>},
     {"aten::argmin", "self dim keepdim", arg<kArgMin>},
     {"aten::argsort", "self dim descending", [](const Call& call) { return box(sorted(call, 1, 2)[1]); }},
     {"aten::count_nonzero", "self dim", count_nonzero},
     {"aten::cumprod", "self dim dtype", running<kCumProd>},
     {"aten::cumsum", "self dim dtype", running<kCumSum>},
-    {"aten::logsumexp", "self dim keepdim", reduced<kLogSumExp>},
-    {"aten::max", "self dim keepdim", extreme_of<kMax, kArgMax, true>},
-    {"aten::mean", kReduce, reduced<kMean>},
-    {"aten::min", "self dim keepdim", extreme_of<kMin, kArgMin, false>},
-    {"aten::prod", kReduce, reduced<kProd>},
+    {"aten::logsumexp", "self dim keepdim", reduced<kReduceLogSumExp>},
+    {"aten::max", "self dim keepdim", extreme_of<kReduceMax, kArgMax, true>},
+    {"aten::mean", kReduce, reduced<kReduceMean>},
+    {"aten::min", "self dim keepdim", extreme_of<kReduceMin, kArgMin, false>},
+    {"aten::prod", kReduce, reduced<kReduceProd>},
     {"aten::sort", "self dim descending stable", [](const Call& call) { return tuple_of(sorted(call, 1, 2)); }},
     {"aten::std", kMoments, deviation},
     {"aten::std_mean", kMoments, deviation_and_mean},
-    {"aten::sum", kReduce, reduced<kSum>},
+    {"aten::sum", kReduce, reduced<kReduceSum>},
     {"aten::topk", "self k dim largest sorted", top_k},
     {"aten::var", kMoments, variance},
     {"aten::var_mean", kMoments, variance_and_mean},
@@ -166,6 +168,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> rows_of_reduction() { return kRows; }
+std::span<const OperatorRow> rows_of_reduction() { return kReductionRows; }
 
 }  // namespace openrknn::torchscript

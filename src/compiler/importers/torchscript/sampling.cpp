@@ -55,20 +55,20 @@ Value resize(const Call& call, Interpolation how, size_t spatial, size_t align, 
 }
 
 template <size_t Spatial>
-Value nearest(const Call& call) {
+Value resize_nearest(const Call& call) {
   return resize(call, {.mode = "nearest", .coordinates = "asymmetric"}, Spatial, 0, 2);
 }
 template <size_t Spatial>
-Value nearest_exact(const Call& call) {
+Value resize_nearest_exact(const Call& call) {
   return resize(call, {.mode = "nearest", .nearest = "round_prefer_ceil"}, Spatial, 0, 2);
 }
 template <size_t Spatial>
-Value linear(const Call& call) {
+Value resize_linear(const Call& call) {
   return resize(call, {.mode = "linear"}, Spatial, 2, 3);
 }
-Value cubic(const Call& call) { return resize(call, {.mode = "cubic"}, 2, 2, 3); }
-Value linear_antialias(const Call& call) { return resize(call, {.mode = "linear", .antialias = true}, 2, 2, 3); }
-Value cubic_antialias(const Call& call) { return resize(call, {.mode = "cubic", .antialias = true}, 2, 2, 3); }
+Value resize_cubic(const Call& call) { return resize(call, {.mode = "cubic"}, 2, 2, 3); }
+Value resize_linear_antialias(const Call& call) { return resize(call, {.mode = "linear", .antialias = true}, 2, 2, 3); }
+Value resize_cubic_antialias(const Call& call) { return resize(call, {.mode = "cubic", .antialias = true}, 2, 2, 3); }
 
 template <const char* Node>
 Value shuffle_pixels(const Call& call) {
@@ -195,12 +195,12 @@ Value columns_to_image(const Call& call) {
 constexpr std::string_view kNearest = "input output_size scales_d scales_h scales_w",
                            kLinear = "input output_size align_corners scales_d scales_h scales_w";
 
-constexpr OperatorRow kRows[] = {
-    {"aten::_upsample_bicubic2d_aa", kLinear, cubic_antialias},
-    {"aten::_upsample_bilinear2d_aa", kLinear, linear_antialias},
-    {"aten::_upsample_nearest_exact1d", kNearest, nearest_exact<1>},
-    {"aten::_upsample_nearest_exact2d", kNearest, nearest_exact<2>},
-    {"aten::_upsample_nearest_exact3d", kNearest, nearest_exact<3>},
+constexpr OperatorRow kSamplingRows[] = {
+    {"aten::_upsample_bicubic2d_aa", kLinear, resize_cubic_antialias},
+    {"aten::_upsample_bilinear2d_aa", kLinear, resize_linear_antialias},
+    {"aten::_upsample_nearest_exact1d", kNearest, resize_nearest_exact<1>},
+    {"aten::_upsample_nearest_exact2d", kNearest, resize_nearest_exact<2>},
+    {"aten::_upsample_nearest_exact3d", kNearest, resize_nearest_exact<3>},
     {"aten::affine_grid_generator", "theta size align_corners", affine_grid},
     {"aten::channel_shuffle", "self groups", shuffle_channels},
     {"aten::col2im", "self output_size kernel_size dilation padding stride", columns_to_image},
@@ -218,17 +218,17 @@ constexpr OperatorRow kRows[] = {
     {"aten::replication_pad1d", "self padding", pad_replication},
     {"aten::replication_pad2d", "self padding", pad_replication},
     {"aten::replication_pad3d", "self padding", pad_replication},
-    {"aten::upsample_bicubic2d", kLinear, cubic},
-    {"aten::upsample_bilinear2d", kLinear, linear<2>},
-    {"aten::upsample_linear1d", kLinear, linear<1>},
-    {"aten::upsample_nearest1d", kNearest, nearest<1>},
-    {"aten::upsample_nearest2d", kNearest, nearest<2>},
-    {"aten::upsample_nearest3d", kNearest, nearest<3>},
-    {"aten::upsample_trilinear3d", kLinear, linear<3>},
+    {"aten::upsample_bicubic2d", kLinear, resize_cubic},
+    {"aten::upsample_bilinear2d", kLinear, resize_linear<2>},
+    {"aten::upsample_linear1d", kLinear, resize_linear<1>},
+    {"aten::upsample_nearest1d", kNearest, resize_nearest<1>},
+    {"aten::upsample_nearest2d", kNearest, resize_nearest<2>},
+    {"aten::upsample_nearest3d", kNearest, resize_nearest<3>},
+    {"aten::upsample_trilinear3d", kLinear, resize_linear<3>},
 };
 
 }  // namespace
 
-std::span<const OperatorRow> rows_of_sampling() { return kRows; }
+std::span<const OperatorRow> rows_of_sampling() { return kSamplingRows; }
 
 }  // namespace openrknn::torchscript

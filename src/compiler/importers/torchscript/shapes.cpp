@@ -260,7 +260,7 @@ Value own_tensor(const Call& call) {
 }
 
 /// What x.copy_(y), x.fill_(y) and x.zero_() write.
-Value copy(const Call& call) {
+Value copy_into(const Call& call) {
   const ValueId into = call.tensor(0);
   return box(call.expand(call.cast(call.tensor(1), call.dtype(into)), Shape(call.shape(into))));
 }
@@ -269,7 +269,7 @@ Value zero(const Call& call) {
   return box(call.expand(call.scalar(0, call.dtype(into)), Shape(call.shape(into))));
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kShapeRows[] = {
     {"aten::T", "self", reorder<reversed>, View::Strided, put_order<reversed>},
     {"aten::_cast_Float", "self", [](const Call& call) { return box(call.floating(0)); }},
     {"aten::_reshape_alias", "self size stride", reshape, View::Dense, put_shape},
@@ -280,11 +280,11 @@ constexpr OperatorRow kRows[] = {
     {"aten::clone", "self memory_format", same},
     {"aten::clone_of_output", "self", own_tensor},
     {"aten::contiguous", "self memory_format", same, View::Dense, put_shape},
-    {"aten::copy", "self src non_blocking", copy},
+    {"aten::copy", "self src non_blocking", copy_into},
     {"aten::detach", "self", alias},
     {"aten::expand", "self size implicit", expand, View::Strided},
     {"aten::expand_as", "self other", expand_as, View::Strided},
-    {"aten::fill", "self value", copy},
+    {"aten::fill", "self value", copy_into},
     {"aten::flatten", "self start_dim end_dim", flatten, View::Dense, put_shape},
     {"aten::flip", "self dims", flip},
     {"aten::lift_fresh", "self", alias},
@@ -316,6 +316,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> rows_of_shapes() { return kRows; }
+std::span<const OperatorRow> rows_of_shapes() { return kShapeRows; }
 
 }  // namespace openrknn::torchscript

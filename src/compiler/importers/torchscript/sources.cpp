@@ -10,17 +10,18 @@
 namespace openrknn::torchscript {
 namespace {
 
-constexpr int64_t kMostElements = int64_t{1} << 24;
+constexpr int64_t kMostConstantNumbers = int64_t{1} << 24;
 constexpr std::string_view kRandom =
     "random numbers are of training: the model is not in eval mode, or has to be given them";
 
-DType type_of(const Call& call, size_t i, DType otherwise) {
+DType asked_type(const Call& call, size_t i, DType otherwise) {
   return call.has(i) ? dtype_of_number(call.integer(i)) : otherwise;
 }
 
 Value filled(const Call& call, const Shape& given, double number, DType type) {
   const Shape shape = call.checked(given);
-  if (element_count(shape) > kMostElements) call.refuse(fmt::format("{} constant numbers", element_count(shape)));
+  if (element_count(shape) > kMostConstantNumbers)
+    call.refuse(fmt::format("{} constant numbers", element_count(shape)));
   const std::vector<double> numbers(static_cast<size_t>(element_count(shape)), number);
   return box(call.constant("content", openrknn::cast(Tensor::from<double>(shape, numbers), type)));
 }
@@ -28,7 +29,7 @@ Value filled(const Call& call, const Shape& given, double number, DType type) {
 /// size dtype
 template <int Number>
 Value of_size(const Call& call) {
-  return filled(call, call.ints(0), Number, type_of(call, 1, DType::Float32));
+  return filled(call, call.ints(0), Number, asked_type(call, 1, DType::Float32));
 }
 DType natural_type(const Value& number) {
   if (number.is<bool>()) return DType::Bool;
@@ -36,25 +37,25 @@ DType natural_type(const Value& number) {
 }
 /// size fill_value dtype
 Value full(const Call& call) {
-  return filled(call, call.ints(0), call.number(1), type_of(call, 2, natural_type(call.at(1))));
+  return filled(call, call.ints(0), call.number(1), asked_type(call, 2, natural_type(call.at(1))));
 }
 /// self dtype
 template <int Number>
 Value like(const Call& call) {
   const ValueId x = call.tensor(0);
-  return filled(call, call.shape(x), Number, type_of(call, 1, call.dtype(x)));
+  return filled(call, call.shape(x), Number, asked_type(call, 1, call.dtype(x)));
 }
 Value full_like(const Call& call) {
   const ValueId x = call.tensor(0);
-  return filled(call, call.shape(x), call.number(1), type_of(call, 2, call.dtype(x)));
+  return filled(call, call.shape(x), call.number(1), asked_type(call, 2, call.dtype(x)));
 }
 /// self size dtype
 template <int Number>
 Value new_of_size(const Call& call) {
-  return filled(call, call.ints(1), Number, type_of(call, 2, call.dtype(call.tensor(0))));
+  return filled(call, call.ints(1), Number, asked_type(call, 2, call.dtype(call.tensor(0))));
 }
 Value new_full(const Call& call) {
-  return filled(call, call.ints(1), call.number(2), type_of(call, 3, call.dtype(call.tensor(0))));
+  return filled(call, call.ints(1), call.number(2), asked_type(call, 3, call.dtype(call.tensor(0))));
 }
 
 /// arange(end), arange(start, end), arange(start, end, step)
@@ -71,49 +72,49 @@ Value arange(const Call& call) {
                end = call.number(given[given.size() > 1 ? 1 : 0], 1),
                step = given.size() > 2 ? call.number(given[2], 2) : 1;
   const double count = std::ceil((end - start) / step);
-  if (!(std::fabs(count) < static_cast<double>(kMostElements)))
+  if (!(std::fabs(count) < static_cast<double>(kMostConstantNumbers)))
     call.refuse(fmt::format("from {} to {} by {}", start, end, step));
   std::vector<double> numbers;
   for (int64_t i = 0; i < static_cast<int64_t>(count); ++i) numbers.push_back(start + static_cast<double>(i) * step);
   const Tensor content = Tensor::from<double>({static_cast<int64_t>(numbers.size())}, numbers);
   return box(
-      call.constant("content", openrknn::cast(content, type_of(call, 3, is_whole ? DType::Int64 : DType::Float32))));
+      call.constant("content", openrknn::cast(content, asked_type(call, 3, is_whole ? DType::Int64 : DType::Float32))));
 }
 
 /// From both ends towards the middle, as torch counts.
 Value linspace(const Call& call) {
   const double start = call.number(0), end = call.number(1);
   const int64_t count = call.extents(2).at(0);
-  if (count > kMostElements) call.refuse(fmt::format("{} constant numbers", count));
+  if (count > kMostConstantNumbers) call.refuse(fmt::format("{} constant numbers", count));
   const auto step = static_cast<float>((end - start) / static_cast<double>(std::max<int64_t>(count - 1, 1)));
   std::vector<float> numbers;
   for (int64_t i = 0; i < count; ++i)
     numbers.push_back(i < count / 2 || count == 1 ? static_cast<float>(start) + step * static_cast<float>(i)
                                                   : static_cast<float>(end) - step * static_cast<float>(count - 1 - i));
   return box(call.constant("content",
-                           openrknn::cast(Tensor::from<float>({count}, numbers), type_of(call, 3, DType::Float32))));
+                           openrknn::cast(Tensor::from<float>({count}, numbers), asked_type(call, 3, DType::Float32))));
 }
 
 /// n m dtype
 Value eye(const Call& call) {
   const int64_t rows = call.integer(0), columns = call.integer(1, rows);
   call.checked({rows, columns});
-  if (rows * columns > kMostElements) call.refuse(fmt::format("{} constant numbers", rows * columns));
+  if (rows * columns > kMostConstantNumbers) call.refuse(fmt::format("{} constant numbers", rows * columns));
   std::vector<double> numbers(static_cast<size_t>(rows * columns), 0);
   for (int64_t i = 0; i < std::min(rows, columns); ++i) numbers[static_cast<size_t>(i * columns + i)] = 1;
   return box(call.constant(
-      "content", openrknn::cast(Tensor::from<double>({rows, columns}, numbers), type_of(call, 2, DType::Float32))));
+      "content", openrknn::cast(Tensor::from<double>({rows, columns}, numbers), asked_type(call, 2, DType::Float32))));
 }
 
 /// Nested lists of numbers.
-void flatten(const Call& call, const Value& value, size_t depth, Shape& shape, std::vector<double>& numbers,
-             DType& type) {
+void collect_numbers(const Call& call, const Value& value, size_t depth, Shape& shape, std::vector<double>& numbers,
+                     DType& type) {
   if (const auto* sequence = value.sequence()) {
     if (depth > 8) call.refuse("lists too deep in each other");
     const auto count = static_cast<int64_t>((*sequence)->items.size());
     if (shape.size() == depth) shape.push_back(count);
     if (shape.at(depth) != count) call.refuse("lists of different lengths in each other");
-    for (const Value& item : (*sequence)->items) flatten(call, item, depth + 1, shape, numbers, type);
+    for (const Value& item : (*sequence)->items) collect_numbers(call, item, depth + 1, shape, numbers, type);
     return;
   }
   if (shape.size() != depth) call.refuse("lists beside numbers");
@@ -125,14 +126,14 @@ void flatten(const Call& call, const Value& value, size_t depth, Shape& shape, s
 Value tensor(const Call& call) {
   if (call.is_tensor(0)) {
     const ValueId x = call.tensor(0);
-    return box(call.cast(x, type_of(call, 1, call.dtype(x))));
+    return box(call.cast(x, asked_type(call, 1, call.dtype(x))));
   }
   Shape shape;
   std::vector<double> numbers;
   DType type = DType::Bool;
-  flatten(call, call.at(0), 0, shape, numbers, type);
+  collect_numbers(call, call.at(0), 0, shape, numbers, type);
   if (numbers.empty()) type = DType::Float32;
-  return box(call.constant("content", openrknn::cast(Tensor::from<double>(shape, numbers), type_of(call, 1, type))));
+  return box(call.constant("content", openrknn::cast(Tensor::from<double>(shape, numbers), asked_type(call, 1, type))));
 }
 
 /// Vectors spread over a grid; "xy" swaps the first two dimensions.
@@ -159,7 +160,7 @@ Value triangle(const Call& call) {
   return box(call.add("Trilu", {call.tensor(0)}, {{"upper", int64_t{Upper}}, {"k", call.integer(1, 0)}}));
 }
 
-constexpr OperatorRow kRows[] = {
+constexpr OperatorRow kSourceRows[] = {
     {"aten::arange", "start end step dtype", arange},
     {"aten::as_tensor", "data dtype", tensor},
     {.op = "aten::bernoulli", .parameters = "", .refused = kRandom},
@@ -191,6 +192,6 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> rows_of_sources() { return kRows; }
+std::span<const OperatorRow> rows_of_sources() { return kSourceRows; }
 
 }  // namespace openrknn::torchscript

@@ -9,7 +9,7 @@
 namespace openrknn::torchscript {
 namespace {
 
-constexpr int kMostDepth = 100;
+constexpr int kDeepestContainer = 100;
 
 /// The container `child` is put into something of this depth. Throws Error.
 void hold(const Value& child, int& depth, bool parent_is_held) {
@@ -17,7 +17,7 @@ void hold(const Value& child, int& depth, bool parent_is_held) {
   if (inner == 0) return;
   if (parent_is_held)
     fail(Code::ImportBadFile, "a container is put into one that lies in another already, which is not supported");
-  if (inner >= kMostDepth) fail(Code::ImportBadFile, "containers lie in each other more than 100 deep");
+  if (inner >= kDeepestContainer) fail(Code::ImportBadFile, "containers lie in each other more than 100 deep");
   depth = std::max(depth, inner + 1);
   if (const auto* sequence = child.sequence()) (*sequence)->is_held = true;
   if (const auto* dictionary = child.as<DictionaryRef>()) (*dictionary)->is_held = true;

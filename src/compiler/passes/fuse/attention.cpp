@@ -9,7 +9,7 @@ namespace openrknn::passes {
 namespace {
 
 /// The spellings of attention, the longest first: what they leave has no scale or no mask.
-std::vector<Pattern> spellings() {
+std::vector<Pattern> attention_spellings() {
   const Pattern product = op("MatMul", {any("q"), any("keys")});
   const Pattern scaled = either({op("Mul", {product, constant("factor")}), op("Div", {product, constant("divisor")})});
   std::vector<Pattern> patterns;
@@ -36,7 +36,7 @@ bool takes_mask(const Graph& graph, ValueId mask, size_t rank) {
   return !has_batch || shape[rank - 2] == 1;
 }
 
-bool fuse(Graph& graph, ValueId result, const Match& match, const PassContext& context) {
+bool replace_attention(Graph& graph, ValueId result, const Match& match, const PassContext& context) {
   const ValueId q = match["q"], keys = match["keys"], values = match["values"];
   const Shape shape = graph[q].shape;
   const size_t rank = shape.size();
@@ -64,8 +64,9 @@ bool fuse(Graph& graph, ValueId result, const Match& match, const PassContext& c
 }  // namespace
 
 bool fuse_attention(Graph& graph, const PassContext& context) {
-  return for_each_match(graph, {"MatMul"}, spellings(),
-                        [&](ValueId result, const Match& match) { return fuse(graph, result, match, context); });
+  return for_each_match(graph, {"MatMul"}, attention_spellings(), [&](ValueId result, const Match& match) {
+    return replace_attention(graph, result, match, context);
+  });
 }
 
 }  // namespace openrknn::passes

@@ -44,7 +44,7 @@ Tensor ones(const Shape& shape) {
   return Tensor::from<float>(shape, std::vector<float>(static_cast<size_t>(element_count(shape)), 1));
 }
 
-bool fuse(Graph& graph, ValueId result, const Match& match, const PassContext& context) {
+bool replace_layer_norm(Graph& graph, ValueId result, const Match& match, const PassContext& context) {
   const ValueId x = match["x"];
   const std::optional<int64_t> axis = axis_of(graph, match);
   const std::optional<double> epsilon = scalar(graph, match["epsilon"]);
@@ -73,8 +73,9 @@ bool fuse_layer_norm(Graph& graph, const PassContext& context) {
   const Pattern core = normalised(), scaled = op("Mul", {core, constant("gamma")});
   // What a longer one leaves had no gamma or beta.
   const std::vector<Pattern> spellings = {op("Add", {scaled, constant("beta")}), scaled, core};
-  return for_each_match(graph, {"Add", "Mul", "Div"}, spellings,
-                        [&](ValueId result, const Match& match) { return fuse(graph, result, match, context); });
+  return for_each_match(graph, {"Add", "Mul", "Div"}, spellings, [&](ValueId result, const Match& match) {
+    return replace_layer_norm(graph, result, match, context);
+  });
 }
 
 }  // namespace openrknn::passes

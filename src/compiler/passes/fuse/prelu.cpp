@@ -15,7 +15,7 @@ struct Spelling {
   bool is_larger = false;  ///< max(x, k * x): a slope only up to 1
 };
 
-std::vector<Spelling> spellings() {
+std::vector<Spelling> prelu_spellings() {
   const Pattern x = any("x"), k = constant("k");
   const Pattern above = op("Relu", {x}), below = op("Relu", {op("Neg", {x})});
   const Pattern twice = op("Sub", {x, op("Abs", {x})});  // 2x below 0
@@ -45,7 +45,8 @@ Tensor trimmed(const Tensor& slope) {
   return slope.reshaped(Shape(first, shape.end()));
 }
 
-bool fuse(Graph& graph, ValueId result, const Match& match, const Spelling& spelling, const PassContext& context) {
+bool replace_prelu(Graph& graph, ValueId result, const Match& match, const Spelling& spelling,
+                   const PassContext& context) {
   const ValueId x = match["x"];
   const Tensor* k = float_content(graph, match["k"]);
   if (k == nullptr || k->size() == 0 || !same_type(graph, x, result) || !cuts_at_zero(graph, match)) return false;
@@ -70,12 +71,12 @@ bool fuse(Graph& graph, ValueId result, const Match& match, const Spelling& spel
 }  // namespace
 
 bool fuse_prelu(Graph& graph, const PassContext& context) {
-  const std::vector<Spelling> all = spellings();
+  const std::vector<Spelling> all = prelu_spellings();
   return for_each_node(graph, {"Add", "Sub", "Max"}, [&](NodeId id) {
     const ValueId result = graph[id].outputs[0];
     return std::ranges::any_of(all, [&](const Spelling& spelling) {
       const std::optional<Match> found = match(graph, result, spelling.pattern);
-      return found && fuse(graph, result, *found, spelling, context);
+      return found && replace_prelu(graph, result, *found, spelling, context);
     });
   });
 }

@@ -71,7 +71,7 @@ constexpr OpSchema binary(std::string_view name, QuantRule quant, void (*infer)(
           .summary = summary};
 }
 
-const OpSchema kRows[] = {
+const OpSchema kArithmeticSchemas[] = {
     binary("Add", QuantRule::Compute, infer_binary, "a + b, broadcast.", kFusible),
     binary("Sub", QuantRule::Compute, infer_binary, "a - b, broadcast.", kFusible),
     binary("Mul", QuantRule::Compute, infer_binary, "a * b, broadcast.", kFusible),
@@ -105,6 +105,6 @@ const OpSchema kRows[] = {
 
 }  // namespace
 
-std::span<const OpSchema> arithmetic() { return kRows; }
+std::span<const OpSchema> arithmetic() { return kArithmeticSchemas; }
 
 }  // namespace openrknn::schemas

@@ -57,7 +57,7 @@ void require_input(const Inference& inference, std::string_view what, const Grap
 }
 
 /// What holds for both: extents that differ depend on data.
-Shape joined(const Inference& inference, const Value& value, DType dtype, const Shape& shape) {
+Shape common_shape(const Inference& inference, const Value& value, DType dtype, const Shape& shape) {
   if (value.dtype != dtype || value.shape.size() != shape.size()) {
     inference.fail(fmt::format("'{}' is {} here and {} there, expected one type and rank", value.name,
                                text_of(value.dtype, value.shape), text_of(dtype, shape)));
@@ -87,7 +87,7 @@ void require_all(const Inference& inference) {
 
 bool is_single(const Shape& shape) { return shape.empty() || shape == Shape{1}; }
 
-void require_single(const Inference& inference, size_t input, DType dtype, std::string_view what) {
+void require_one_element(const Inference& inference, size_t input, DType dtype, std::string_view what) {
   require_dtype(inference, input, dtype);
   if (!is_single(inference.shape(input))) {
     inference.fail(fmt::format("{} has shape {}, expected one element", what, to_string(inference.shape(input))));
@@ -95,7 +95,7 @@ void require_single(const Inference& inference, size_t input, DType dtype, std::
 }
 
 void infer_if(Inference& inference) {
-  require_single(inference, 0, DType::Bool, "the condition");
+  require_one_element(inference, 0, DType::Bool, "the condition");
   require_all(inference);
   std::vector<const Graph*> branches;
   for (const auto& [attribute, what] :
@@ -112,7 +112,7 @@ void infer_if(Inference& inference) {
   const Graph &first = *branches.front(), &last = *branches.back();
   for (size_t i = 0; i < inference.outputs.size(); ++i) {
     const Value& value = last[last.outputs[i]];
-    inference.set(i, value.dtype, joined(inference, first[first.outputs[i]], value.dtype, value.shape));
+    inference.set(i, value.dtype, common_shape(inference, first[first.outputs[i]], value.dtype, value.shape));
   }
 }
 
@@ -128,8 +128,8 @@ bool is_counted(const Inference& inference, const Graph& body) {
 void infer_loop(Inference& inference) {
   constexpr std::string_view kBody = "the body";
   require_all(inference);
-  if (inference.has(0)) require_single(inference, 0, DType::Int64, "the trip count");
-  if (inference.has(1)) require_single(inference, 1, DType::Bool, "the condition");
+  if (inference.has(0)) require_one_element(inference, 0, DType::Int64, "the trip count");
+  if (inference.has(1)) require_one_element(inference, 1, DType::Bool, "the condition");
   const Graph& body = body_of(inference, "body");
   const size_t given = inference.input_count() - std::min<size_t>(inference.input_count(), 2);
   const size_t carried = count_attribute(inference, "carried", std::min(given, inference.outputs.size()));
@@ -152,7 +152,7 @@ void infer_loop(Inference& inference) {
   for (size_t i = 0; i < carried; ++i) {
     const Value& value = body[body.outputs[1 + i]];
     require_input(inference, kBody, body, 2 + i, value.dtype, value.shape);
-    inference.set(i, value.dtype, joined(inference, value, inference.dtype(2 + i), inference.shape(2 + i)));
+    inference.set(i, value.dtype, common_shape(inference, value, inference.dtype(2 + i), inference.shape(2 + i)));
   }
   for (size_t i = carried; i < inference.outputs.size(); ++i) {
     const Value& value = body[body.outputs[1 + i]];
@@ -201,7 +201,7 @@ void infer_scan(Inference& inference) {
     const Value& value = body[body.outputs[i]];
     if (i < states) {
       require_input(inference, kBody, body, i, value.dtype, value.shape);
-      inference.set(i, value.dtype, joined(inference, value, inference.dtype(i), inference.shape(i)));
+      inference.set(i, value.dtype, common_shape(inference, value, inference.dtype(i), inference.shape(i)));
       continue;
     }
     Shape out = value.shape;
@@ -214,7 +214,7 @@ void infer_scan(Inference& inference) {
   }
 }
 
-const OpSchema kRows[] = {
+const OpSchema kControlSchemas[] = {
     {.name = "If",
      .attributes = kIf,
      .inputs = {1, kMany},
@@ -243,6 +243,6 @@ const OpSchema kRows[] = {
 
 }  // namespace
 
-std::span<const OpSchema> control() { return kRows; }
+std::span<const OpSchema> control() { return kControlSchemas; }
 
 }  // namespace openrknn::schemas

@@ -129,7 +129,7 @@ void infer_matmul(Inference& inference) {
   inference.set(0, inference.dtype(0), std::move(out));
 }
 
-const OpSchema kRows[] = {
+const OpSchema kConvolutionSchemas[] = {
     {.name = "Conv",
      .attributes = kConv,
      .inputs = {2, 4},
@@ -159,6 +159,6 @@ const OpSchema kRows[] = {
 
 }  // namespace
 
-std::span<const OpSchema> convolution() { return kRows; }
+std::span<const OpSchema> convolution() { return kConvolutionSchemas; }
 
 }  // namespace openrknn::schemas

@@ -86,7 +86,7 @@ void infer_custom(Inference& inference) {
   }
 }
 
-const OpSchema kRows[] = {
+const OpSchema kCustomSchemas[] = {
     {.name = kCustomOp,
      .attributes = kCustom,
      .any_attributes = true,
@@ -99,7 +99,7 @@ const OpSchema kRows[] = {
 
 }  // namespace
 
-std::span<const OpSchema> custom() { return kRows; }
+std::span<const OpSchema> custom() { return kCustomSchemas; }
 
 }  // namespace schemas
 }  // namespace openrknn

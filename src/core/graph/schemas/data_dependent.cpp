@@ -10,8 +10,6 @@
 namespace openrknn::schemas {
 namespace {
 
-constexpr int64_t kLargestRank = 16;
-
 constexpr AttributeSpec kCompress[] = {
     {"axis", AttributeType::Int, false, "0..rank-1; absent: elements of x in logical order"}};
 constexpr AttributeSpec kUnique[] = {
@@ -21,7 +19,7 @@ constexpr AttributeSpec kUnique[] = {
 constexpr AttributeSpec kNonMaxSuppression[] = {
     {"center_point_box", AttributeType::Int, false,
      "0 (default): boxes are two opposite corners [y1, x1, y2, x2]; 1: [x centre, y centre, width, height]"}};
-constexpr AttributeSpec kTopK[] = {
+constexpr AttributeSpec kDynamicTopK[] = {
     {"axis", AttributeType::Int, true, "searched dimension, 0..rank-1"},
     {"largest", AttributeType::Int, false, "1 (default): the largest, 0: the smallest"},
 };
@@ -61,7 +59,7 @@ void infer_unique(Inference& inference) {
 }
 
 /// A parameter of one element, if it is there.
-void require_single(const Inference& inference, size_t input, DType dtype, std::string_view what) {
+void require_number(const Inference& inference, size_t input, DType dtype, std::string_view what) {
   if (!inference.has(input)) return;
   require_dtype(inference, input, dtype);
   const Shape& shape = inference.shape(input);
@@ -80,9 +78,9 @@ void infer_non_max_suppression(Inference& inference) {
         fmt::format("boxes have shape {} and scores {}, expected [batch, boxes, 4] and [batch, classes, boxes]",
                     to_string(boxes), to_string(scores)));
   }
-  require_single(inference, 2, DType::Int64, "max_output_boxes_per_class");
-  require_single(inference, 3, DType::Float32, "iou_threshold");
-  require_single(inference, 4, DType::Float32, "score_threshold");
+  require_number(inference, 2, DType::Int64, "max_output_boxes_per_class");
+  require_number(inference, 3, DType::Float32, "iou_threshold");
+  require_number(inference, 4, DType::Float32, "score_threshold");
   inference.set(0, DType::Int64, {-1, 3});
 }
 
@@ -204,13 +202,13 @@ void infer_dynamic_top_k(Inference& inference) {
   Shape out = inference.shape(0);
   const auto axis = static_cast<size_t>(axis_of(inference, "axis", 0, static_cast<int64_t>(out.size())));
   flag_of(inference, "largest", true);
-  require_single(inference, 1, DType::Int64, "k");
+  require_number(inference, 1, DType::Int64, "k");
   out[axis] = inference.constant(1) != nullptr ? std::max<int64_t>(to_ints(*inference.constant(1))[0], -1) : -1;
   inference.set(0, inference.dtype(0), out);
   inference.set(1, DType::Int64, std::move(out));
 }
 
-const OpSchema kRows[] = {
+const OpSchema kDataDependentSchemas[] = {
     {.name = "NonZero",
      .inputs = {1, 1},
      .outputs = {1, 1},
@@ -265,7 +263,7 @@ const OpSchema kRows[] = {
      .infer = infer_dynamic_tile,
      .summary = "Tile whose repeats are an input."},
     {.name = "DynamicTopK",
-     .attributes = kTopK,
+     .attributes = kDynamicTopK,
      .inputs = {2, 2},
      .outputs = {2, 2},
      .quant = QuantRule::Same,
@@ -275,6 +273,6 @@ const OpSchema kRows[] = {
 
 }  // namespace
 
-std::span<const OpSchema> data_dependent() { return kRows; }
+std::span<const OpSchema> data_dependent() { return kDataDependentSchemas; }
 
 }  // namespace openrknn::schemas

@@ -64,7 +64,7 @@ void infer_cast(Inference& inference) {
   inference.set(0, static_cast<DType>(to), inference.shape(0));
 }
 
-void infer_bits(Inference& inference) {
+void infer_bitwise_not(Inference& inference) {
   require_integer(inference, 0);
   infer_same(inference);
 }
@@ -110,7 +110,7 @@ constexpr OpSchema with_attributes(OpSchema row, std::span<const AttributeSpec> 
   return row;
 }
 
-const OpSchema kRows[] = {
+const OpSchema kElementwiseSchemas[] = {
     unary("Relu", QuantRule::Same, infer_same, "max(x, 0)."),
     with_attributes(unary("Clip", QuantRule::Same, infer_clip, "min(max(x, min), max)."), kClip),
     curve("LeakyRelu", QuantRule::Compute, "x, alpha * x below 0.", kLeakyRelu),
@@ -162,13 +162,13 @@ const OpSchema kRows[] = {
     unary("Convert", QuantRule::Compute, infer_same,
           "The same real numbers in the output's own dtype and quantization; the only op that does nothing else."),
     unary("Not", QuantRule::Index, infer_not, "Logical not of Bools."),
-    unary("BitwiseNot", QuantRule::Index, infer_bits, "Every bit of an integer the other way."),
+    unary("BitwiseNot", QuantRule::Index, infer_bitwise_not, "Every bit of an integer the other way."),
     with_attributes(unary("BitCast", QuantRule::Index, infer_bit_cast, "The same bits as another type of equal size."),
                     kCast),
 };
 
 }  // namespace
 
-std::span<const OpSchema> elementwise() { return kRows; }
+std::span<const OpSchema> elementwise() { return kElementwiseSchemas; }
 
 }  // namespace openrknn::schemas

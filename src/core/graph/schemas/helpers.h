@@ -9,6 +9,11 @@ namespace openrknn::schemas {
 
 /// Largest magnitude of kernel sizes, strides, pads, … : keeps every product below in int64.
 inline constexpr int64_t kLargestParameter = int64_t{1} << 31;
+/// Most dimensions of a shape that an input gives.
+inline constexpr int64_t kLargestRank = 16;
+
+/// Attributes of an op that has an axis and no more.
+inline constexpr AttributeSpec kAxis[] = {{"axis", AttributeType::Int, true, "0..rank-1"}};
 
 /// The extent is known and not zero-size-checked: -1 (depends on data) fits every other extent.
 inline bool fits(int64_t got, int64_t expected) { return got == expected || got < 0 || expected < 0; }

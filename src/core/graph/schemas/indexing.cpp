@@ -9,7 +9,6 @@
 namespace openrknn::schemas {
 namespace {
 
-constexpr AttributeSpec kAxis[] = {{"axis", AttributeType::Int, true, "0..rank-1"}};
 constexpr AttributeSpec kBatch[] = {
     {"batch_dims", AttributeType::Int, false, "leading dimensions both inputs share; default: 0"}};
 constexpr AttributeSpec kScatterElements[] = {
@@ -147,7 +146,7 @@ void infer_trilu(Inference& inference) {
   infer_same(inference);
 }
 
-const OpSchema kRows[] = {
+const OpSchema kIndexingSchemas[] = {
     {.name = "Gather",
      .attributes = kAxis,
      .inputs = {2, 2},
@@ -216,6 +215,6 @@ const OpSchema kRows[] = {
 
 }  // namespace
 
-std::span<const OpSchema> indexing() { return kRows; }
+std::span<const OpSchema> indexing() { return kIndexingSchemas; }
 
 }  // namespace openrknn::schemas

@@ -12,7 +12,6 @@ namespace {
 constexpr AttributeSpec kShape[] = {{"shape", AttributeType::Ints, true, "shape of the output, every extent resolved"}};
 constexpr AttributeSpec kPerm[] = {
     {"perm", AttributeType::Ints, true, "output dimension i is input dimension perm[i]"}};
-constexpr AttributeSpec kAxis[] = {{"axis", AttributeType::Int, true, "0..rank-1"}};
 constexpr AttributeSpec kSplit[] = {
     {"axis", AttributeType::Int, true, "0..rank-1"},
     {"split", AttributeType::Ints, true, "extent of each output along axis"},
@@ -172,7 +171,7 @@ void infer_tile(Inference& inference) {
   inference.set(0, inference.dtype(0), std::move(out));
 }
 
-const OpSchema kRows[] = {
+const OpSchema kMovementSchemas[] = {
     {.name = "Reshape",
      .attributes = kShape,
      .inputs = {1, 1},
@@ -249,6 +248,6 @@ const OpSchema kRows[] = {
 
 }  // namespace
 
-std::span<const OpSchema> movement() { return kRows; }
+std::span<const OpSchema> movement() { return kMovementSchemas; }
 
 }  // namespace openrknn::schemas

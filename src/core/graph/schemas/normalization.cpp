@@ -69,7 +69,7 @@ void infer_along_axis(Inference& inference) {
   infer_same(inference);
 }
 
-const OpSchema kRows[] = {
+const OpSchema kNormalizationSchemas[] = {
     {.name = "LRN",
      .attributes = kLocalResponse,
      .inputs = {1, 1},
@@ -133,6 +133,6 @@ const OpSchema kRows[] = {
 
 }  // namespace
 
-std::span<const OpSchema> normalization() { return kRows; }
+std::span<const OpSchema> normalization() { return kNormalizationSchemas; }
 
 }  // namespace openrknn::schemas

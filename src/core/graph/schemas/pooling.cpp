@@ -112,7 +112,7 @@ void infer_global_pool(Inference& inference) {
   inference.set(0, inference.dtype(0), std::move(out));
 }
 
-const OpSchema kRows[] = {
+const OpSchema kPoolingSchemas[] = {
     {.name = "MaxPool",
      .attributes = kMaxPool,
      .inputs = {1, 1},
@@ -172,6 +172,6 @@ const OpSchema kRows[] = {
 
 }  // namespace
 
-std::span<const OpSchema> pooling() { return kRows; }
+std::span<const OpSchema> pooling() { return kPoolingSchemas; }
 
 }  // namespace openrknn::schemas

@@ -68,7 +68,7 @@ void infer_dequantize(Inference& inference) {
   inference.set(0, to, inference.shape(0));
 }
 
-const OpSchema kRows[] = {
+const OpSchema kQuantizationSchemas[] = {
     {.name = "QuantizeLinear",
      .attributes = kQuantize,
      .inputs = {2, 3},
@@ -90,6 +90,6 @@ const OpSchema kRows[] = {
 
 }  // namespace
 
-std::span<const OpSchema> quantization() { return kRows; }
+std::span<const OpSchema> quantization() { return kQuantizationSchemas; }
 
 }  // namespace openrknn::schemas

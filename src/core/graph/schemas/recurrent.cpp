@@ -119,7 +119,7 @@ constexpr OpSchema layer(std::string_view name, std::span<const AttributeSpec> a
           .summary = summary};
 }
 
-const OpSchema kRows[] = {
+const OpSchema kRecurrentSchemas[] = {
     layer("LSTM", kLstm, 8, 3, infer_kind<4, 3, true>,
           "Long short-term memory over the first dimension: all hidden states, the last one, the last cell."),
     layer("GRU", kGru, 6, 2, infer_kind<3, 2, false>,
@@ -130,6 +130,6 @@ const OpSchema kRows[] = {
 
 }  // namespace
 
-std::span<const OpSchema> recurrent() { return kRows; }
+std::span<const OpSchema> recurrent() { return kRecurrentSchemas; }
 
 }  // namespace openrknn::schemas

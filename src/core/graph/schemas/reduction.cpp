@@ -87,7 +87,7 @@ void infer_det(Inference& inference) {
   inference.set(0, inference.dtype(0), Shape(x.begin(), x.end() - 2));
 }
 
-const OpSchema kRows[] = {
+const OpSchema kReductionSchemas[] = {
     {.name = "Det",
      .inputs = {1, 1},
      .outputs = {1, 1},
@@ -111,6 +111,6 @@ const OpSchema kRows[] = {
 
 }  // namespace
 
-std::span<const OpSchema> reduction() { return kRows; }
+std::span<const OpSchema> reduction() { return kReductionSchemas; }
 
 }  // namespace openrknn::schemas

@@ -179,7 +179,7 @@ void infer_col2im(Inference& inference) {
   inference.set(0, inference.dtype(0), std::move(out));
 }
 
-const OpSchema kRows[] = {
+const OpSchema kSamplingSchemas[] = {
     {.name = "GridSample",
      .attributes = kGridSample,
      .inputs = {2, 2},
@@ -226,6 +226,6 @@ const OpSchema kRows[] = {
 
 }  // namespace
 
-std::span<const OpSchema> sampling() { return kRows; }
+std::span<const OpSchema> sampling() { return kSamplingSchemas; }
 
 }  // namespace openrknn::schemas

@@ -122,7 +122,7 @@ void infer_linear_attention(Inference& inference) {
   for (size_t i = 0; i < inference.outputs.size() && i < 2; ++i) inference.set(i, inference.dtype(0), results[i]);
 }
 
-const OpSchema kRows[] = {
+const OpSchema kSequenceSchemas[] = {
     {.name = "CumSum",
      .attributes = kRunning,
      .inputs = {1, 1},
@@ -169,6 +169,6 @@ const OpSchema kRows[] = {
 
 }  // namespace
 
-std::span<const OpSchema> sequence() { return kRows; }
+std::span<const OpSchema> sequence() { return kSequenceSchemas; }
 
 }  // namespace openrknn::schemas

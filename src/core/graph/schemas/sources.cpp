@@ -80,7 +80,6 @@ void infer_constant_of_shape(Inference& inference) {
   if (value.size() != 1) inference.fail(fmt::format("value has {} elements, expected one", value.size()));
   const Tensor* content = inference.constant(0);
   if (content == nullptr) {
-    constexpr int64_t kLargestRank = 16;
     const int64_t rank = inference.shape(0)[0];
     if (rank < 0 || rank > kLargestRank)
       inference.fail(fmt::format("the shape has {} entries, expected 0 to {}", rank, kLargestRank));
@@ -99,7 +98,7 @@ void infer_constant_of_shape(Inference& inference) {
   inference.set_constant(0, std::move(filled));
 }
 
-const OpSchema kRows[] = {
+const OpSchema kSourceSchemas[] = {
     {.name = "Range",
      .inputs = {3, 3},
      .outputs = {1, 1},
@@ -134,6 +133,6 @@ const OpSchema kRows[] = {
 
 }  // namespace
 
-std::span<const OpSchema> sources() { return kRows; }
+std::span<const OpSchema> sources() { return kSourceSchemas; }
 
 }  // namespace openrknn::schemas

@@ -103,7 +103,7 @@ void infer_space_to_depth(Inference& inference) {
   inference.set(0, inference.dtype(0), {x[0], x[1] < 0 ? -1 : x[1] * block * block, shrunk(x[2]), shrunk(x[3])});
 }
 
-const OpSchema kRows[] = {
+const OpSchema kSpatialSchemas[] = {
     {.name = "Resize",
      .attributes = kResize,
      .inputs = {1, 1},
@@ -133,6 +133,6 @@ const OpSchema kRows[] = {
 
 }  // namespace
 
-std::span<const OpSchema> spatial() { return kRows; }
+std::span<const OpSchema> spatial() { return kSpatialSchemas; }
 
 }  // namespace openrknn::schemas

@@ -90,7 +90,7 @@ void multiply(const AttentionState& s, const Buffer& from, int64_t matrix, int64
   }
 }
 
-void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
+void run_attention(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
   const AttentionState& s = *static_cast<const AttentionState*>(prepared.state.get());
   const int64_t matrix = tile / s.blocks, begin = tile % s.blocks * kBlock;
   const int64_t count = std::min(kBlock, s.queries - begin), row = matrix * s.queries + begin;
@@ -113,7 +113,7 @@ void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile
   }
 }
 
-bool accepts(const Call& call) {
+bool accepts_attention(const Call& call) {
   if (!reference::is_float(call.inputs[0]) || !reference::same_dtype(call.inputs[0], call.outputs[0])) return false;
   for (size_t i = 0; i < call.inputs.size(); ++i) {
     if (!call.inputs[i].present) continue;
@@ -125,7 +125,7 @@ bool accepts(const Call& call) {
 }
 
 template <const InnerLoops& kLoops, CpuFeatures kNeeds>
-Prepared prepare(const Call& call, Weights&) {
+Prepared prepare_attention(const Call& call, Weights&) {
   const Shape &q = call.inputs[0].shape, &v = call.inputs[2].shape;
   AttentionState s;
   s.loops = &kLoops;
@@ -157,13 +157,14 @@ Prepared prepare(const Call& call, Weights&) {
   return reference::make_prepared(std::move(s), tiles, scratch.bytes());
 }
 
-#define ROW(cpu, name, needs) {"Attention", "attention_" name, needs, accepts, prepare<cpu::kLoops, needs>, run},
-constexpr Kernel kRows[] = {OPENRKNN_FAST_CPUS(ROW)};
+#define ROW(cpu, name, needs) \
+  {"Attention", "attention_" name, needs, accepts_attention, prepare_attention<cpu::kLoops, needs>, run_attention},
+constexpr Kernel kAttentionKernels[] = {OPENRKNN_FAST_CPUS(ROW)};
 #undef ROW
 
 }  // namespace
 }  // namespace openrknn::fast
 
 namespace openrknn {
-std::span<const Kernel> fast_attention_kernels() { return fast::kRows; }
+std::span<const Kernel> fast_attention_kernels() { return fast::kAttentionKernels; }
 }  // namespace openrknn

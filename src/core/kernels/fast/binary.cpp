@@ -142,7 +142,7 @@ void combine(const PairState& s, const float* a, const float* b, Float16* y, int
 }
 
 template <class T>
-void run(const PairState& s, std::span<const Buffer> buffers, const Stretches& all, std::byte* scratch) {
+void run_binary(const PairState& s, std::span<const Buffer> buffers, const Stretches& all, std::byte* scratch) {
   const int64_t longest = std::min(kChunk, all.length);
   Reader<T> a(s, 0, longest, buffers, scratch), b(s, 1, longest, buffers, scratch + Reader<T>::kBytes);
   T* y = reference::output<T>(buffers);
@@ -162,17 +162,17 @@ void run(const PairState& s, std::span<const Buffer> buffers, const Stretches& a
   }
 }
 
-const PairState& state_of(const Prepared& prepared) { return *static_cast<const PairState*>(prepared.state.get()); }
-void run_elements(const Prepared& prepared, std::span<const Buffer> buffers, const Stretches& elements,
-                  std::byte* scratch) {
-  const PairState& s = state_of(prepared);
+const PairState& pair_of(const Prepared& prepared) { return *static_cast<const PairState*>(prepared.state.get()); }
+void run_pair_elements(const Prepared& prepared, std::span<const Buffer> buffers, const Stretches& elements,
+                       std::byte* scratch) {
+  const PairState& s = pair_of(prepared);
   s.body(s, buffers, elements, scratch);
 }
-Stretches written(const Prepared& prepared, int64_t tile) {
-  return reference::written_by(state_of(prepared).tiles, tile);
+Stretches written_elements(const Prepared& prepared, int64_t tile) {
+  return reference::written_by(pair_of(prepared).tiles, tile);
 }
 void run_tile(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
-  run_elements(prepared, buffers, written(prepared, tile), scratch);
+  run_pair_elements(prepared, buffers, written_elements(prepared, tile), scratch);
 }
 
 template <class T>
@@ -181,12 +181,12 @@ Prepared finish(const Call& call, PairState s) {
   const int in_place = s.rows.dense(0) ? 0 : s.rows.dense(1) ? 1 : -1;
   const uint32_t element_inputs = (s.rows.dense(0) ? 1u : 0u) | (s.rows.dense(1) ? 2u : 0u);
   s.tiles.total = s.rows.total;
-  s.body = run<T>;
+  s.body = run_binary<T>;
   join_lines(s);
   const int64_t tiles = s.tiles.count(), result = std::is_same_v<T, Float16> ? kChunk * 4 : 0;
   Prepared prepared = reference::make_prepared(std::move(s), tiles, 2 * Reader<T>::kBytes + result, in_place);
-  prepared.written = written;
-  prepared.run_elements = run_elements;
+  prepared.written = written_elements;
+  prepared.run_elements = run_pair_elements;
   prepared.element_inputs = element_inputs;
   return prepared;
 }
@@ -194,7 +194,7 @@ Prepared finish(const Call& call, PairState s) {
 constexpr bool adds(Pair function) { return function == Pair::Add || function == Pair::Sub; }
 
 template <Pair kFunction>
-bool accepts_codes(const Call& call) {
+bool accepts_pair(const Call& call) {
   constexpr size_t kScales = kFunction == Pair::Mul ? 1 : adds(kFunction) ? 3 : 2;
   if (call.ideal || !reference::are_codes(call.inputs) || !reference::is_codes(call.outputs[0])) return false;
   if (!reference::is_lowered(call, kScales)) return false;
@@ -206,7 +206,7 @@ bool accepts_codes(const Call& call) {
   return true;
 }
 template <const InnerLoops& kLoops, Pair kFunction>
-Prepared prepare_codes(const Call& call, Weights&) {
+Prepared prepare_pair(const Call& call, Weights&) {
   PairState s;
   s.loops = &kLoops;
   s.codes.function = kFunction;
@@ -221,13 +221,13 @@ Prepared prepare_codes(const Call& call, Weights&) {
   return finish<int8_t>(call, std::move(s));
 }
 
-bool accepts_floats(const Call& call) {
+bool accepts_float_pair(const Call& call) {
   const Operand &a = call.inputs[0], &y = call.outputs[0];
   return reference::is_float(a) && reference::same_dtype(a, call.inputs[1]) && reference::same_dtype(a, y) &&
          loop_activation(call.node).has_value();
 }
 template <const InnerLoops& kLoops, Pair kFunction>
-Prepared prepare_floats(const Call& call, Weights&) {
+Prepared prepare_float_pair(const Call& call, Weights&) {
   PairState s;
   s.loops = &kLoops;
   s.function = kFunction;
@@ -237,16 +237,16 @@ Prepared prepare_floats(const Call& call, Weights&) {
 }
 
 #define CODES(op, cpu, name, needs) \
-  { #op, "combine_i8_" name, needs, accepts_codes < Pair::op>, prepare_codes < cpu::kLoops, Pair::op>, run_tile }
+  { #op, "combine_i8_" name, needs, accepts_pair < Pair::op>, prepare_pair < cpu::kLoops, Pair::op>, run_tile }
 #define FLOATS(op, cpu, name, needs) \
-  { #op, "combine_float_" name, needs, accepts_floats, prepare_floats < cpu::kLoops, Pair::op>, run_tile }
+  { #op, "combine_float_" name, needs, accepts_float_pair, prepare_float_pair < cpu::kLoops, Pair::op>, run_tile }
 #define ROWS(cpu, name, needs)                                                                     \
   CODES(Add, cpu, name, needs), CODES(Sub, cpu, name, needs), CODES(Mul, cpu, name, needs),        \
       CODES(Max, cpu, name, needs), CODES(Min, cpu, name, needs), FLOATS(Add, cpu, name, needs),   \
       FLOATS(Sub, cpu, name, needs), FLOATS(Mul, cpu, name, needs), FLOATS(Div, cpu, name, needs), \
       FLOATS(Max, cpu, name, needs), FLOATS(Min, cpu, name, needs),
 
-constexpr Kernel kRows[] = {OPENRKNN_FAST_CPUS(ROWS)};
+constexpr Kernel kBinaryKernels[] = {OPENRKNN_FAST_CPUS(ROWS)};
 #undef CODES
 #undef FLOATS
 #undef ROWS
@@ -255,5 +255,5 @@ constexpr Kernel kRows[] = {OPENRKNN_FAST_CPUS(ROWS)};
 }  // namespace openrknn::fast
 
 namespace openrknn {
-std::span<const Kernel> fast_binary_kernels() { return fast::kRows; }
+std::span<const Kernel> fast_binary_kernels() { return fast::kBinaryKernels; }
 }  // namespace openrknn

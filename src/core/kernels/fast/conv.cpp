@@ -14,20 +14,18 @@ using reference::present;
 using reference::Window;
 using reference::WindowAxis;
 
-bool is_transposed(const Call& call) { return call.node.op == "ConvTranspose"; }
-
 Window window_of(const Call& call) {
   const Shape& w = call.inputs[1].shape;
   const std::vector<int64_t> kernel(w.begin() + 2, w.end());
-  return reference::make_window(call.node, call.inputs[0], call.outputs[0], kernel, is_transposed(call));
+  return reference::make_window(call.node, call.inputs[0], call.outputs[0], kernel, reference::is_transposed(call));
 }
 
-bool fits(const Call& call) {
+bool fits_conv(const Call& call) {
   const Operand& w = call.inputs[1];
   return reference::window_fits(call.inputs[0], call.outputs[0]) && call.inputs[0].shape.size() <= 4 &&
          w.constant != nullptr && (!present(call.inputs, 2) || call.inputs[2].constant != nullptr);
 }
-bool accepts_float(const Call& call) { return fits(call) && floats_fit(call); }
+bool accepts_conv_float(const Call& call) { return fits_conv(call) && floats_fit(call); }
 
 /// Taps of output phase `phase` of a transposed convolution: output o = phase + i * stride reads input i + offset.
 void take_phase(const WindowAxis& axis, int64_t phase, ProductAxis& out, std::vector<int64_t>& taps) {
@@ -131,17 +129,17 @@ WeightIndex weight_index(const Call& call, const Product& p) {
   const Shape& w = call.inputs[1].shape;
   int64_t taps = 1;
   for (size_t i = 2; i < w.size(); ++i) taps *= w[i];
-  return {is_transposed(call), p.group_channels(), is_transposed(call) ? w[1] : w[0] / p.groups, taps};
+  return {reference::is_transposed(call), p.group_channels(), reference::is_transposed(call) ? w[1] : w[0] / p.groups,
+          taps};
 }
 std::string key_of(const Call& call) {
   return "fast_" + call.node.op + ' ' + Weights::identity(*call.inputs[1].constant);
 }
 
 /// Weights, bias and table are packed: bits 1 to 3.
-constexpr uint32_t kConstants = 0b1110;
 
 template <const InnerLoops& kLoops>
-Prepared prepare_float(const Call& call, Weights& cache) {
+Prepared prepare_conv_float(const Call& call, Weights& cache) {
   Product p = product_of(call, kLoops, kLoops.gemm_float);
   p.bias = padded_bias(p, present(call.inputs, 2) ? call.inputs[2].constant : nullptr);
   p.activation = *loop_activation(call.node);
@@ -155,15 +153,15 @@ Prepared prepare_float(const Call& call, Weights& cache) {
   };
   reference::visit(reference::FloatTypes{}, w.dtype(),
                    [&]<class T>(reference::Tag<T>) { pack(reinterpret_cast<const T*>(w.bytes().data())); });
-  return prepare_product(std::move(p), kConstants);
+  return prepare_product(std::move(p), kPackedInputs);
 }
 
-bool accepts_codes(const Call& call) {
+bool accepts_conv_codes(const Call& call) {
   const Shape& w = call.inputs[1].shape;
-  return fits(call) && codes_fit(call, element_count(w) / w[is_transposed(call) ? 1 : 0]);
+  return fits_conv(call) && codes_fit(call, element_count(w) / w[reference::is_transposed(call) ? 1 : 0]);
 }
 template <const InnerLoops& kLoops>
-Prepared prepare_codes(const Call& call, Weights& cache) {
+Prepared prepare_conv_codes(const Call& call, Weights& cache) {
   Product p = product_of(call, kLoops, kLoops.gemm_codes);
   const WeightIndex index = weight_index(call, p);
   const int8_t* values = call.inputs[1].constant->values<int8_t>().data();
@@ -190,18 +188,20 @@ Prepared prepare_codes(const Call& call, Weights& cache) {
   pack_weights(p, cache, key_of(call), [&](int64_t g, int64_t column, int64_t tap, int64_t channel) {
     return static_cast<float>(values[index(g, column, tap, channel)]);
   });
-  return prepare_product(std::move(p), kConstants);
+  return prepare_product(std::move(p), kPackedInputs);
 }
 
-#define CODE_ROWS(cpu, name, needs)                                                         \
-  {"Conv", "conv_i8_" name, needs, accepts_codes, prepare_codes<cpu::kLoops>, run_product}, \
-      {"ConvTranspose", "conv_transpose_i8_" name, needs, accepts_codes, prepare_codes<cpu::kLoops>, run_product},
-#define ALL_ROWS(cpu, name, needs)                                                                                    \
-  {"Conv", "conv_float_" name, needs, accepts_float, prepare_float<cpu::kLoops>, run_product},                        \
-      {"ConvTranspose", "conv_transpose_float_" name, needs, accepts_float, prepare_float<cpu::kLoops>, run_product}, \
+#define CODE_ROWS(cpu, name, needs)                                                                   \
+  {"Conv", "conv_i8_" name, needs, accepts_conv_codes, prepare_conv_codes<cpu::kLoops>, run_product}, \
+      {"ConvTranspose",    "conv_transpose_i8_" name,       needs,                                    \
+       accepts_conv_codes, prepare_conv_codes<cpu::kLoops>, run_product},
+#define ALL_ROWS(cpu, name, needs)                                                                       \
+  {"Conv", "conv_float_" name, needs, accepts_conv_float, prepare_conv_float<cpu::kLoops>, run_product}, \
+      {"ConvTranspose",    "conv_transpose_float_" name,    needs,                                       \
+       accepts_conv_float, prepare_conv_float<cpu::kLoops>, run_product},                                \
       CODE_ROWS(cpu, name, needs)
 
-constexpr Kernel kRows[] = {OPENRKNN_FAST_CODE_CPUS(CODE_ROWS) OPENRKNN_FAST_CPUS(ALL_ROWS)};
+constexpr Kernel kConvKernels[] = {OPENRKNN_FAST_CODE_CPUS(CODE_ROWS) OPENRKNN_FAST_CPUS(ALL_ROWS)};
 #undef CODE_ROWS
 #undef ALL_ROWS
 
@@ -209,5 +209,5 @@ constexpr Kernel kRows[] = {OPENRKNN_FAST_CODE_CPUS(CODE_ROWS) OPENRKNN_FAST_CPU
 }  // namespace openrknn::fast
 
 namespace openrknn {
-std::span<const Kernel> fast_conv_kernels() { return fast::kRows; }
+std::span<const Kernel> fast_conv_kernels() { return fast::kConvKernels; }
 }  // namespace openrknn

@@ -16,8 +16,7 @@ namespace {
 using reference::present;
 using reference::Window;
 
-constexpr int64_t kMostRows = 48;
-constexpr int64_t kLeastColumns = 4;  // fewer would leave most lanes of a panel empty
+constexpr int64_t kMostGatheredRows = 48;
 
 struct GatheredConv {
   const InnerLoops* loops = nullptr;
@@ -37,14 +36,13 @@ struct GatheredConv {
   int64_t channels() const { return window.in_channels / groups; }
 };
 
-bool is_transposed(const Call& call) { return call.node.op == "ConvTranspose"; }
 int64_t groups_of(const Call& call) { return int_attribute(call.node.attributes, "group", 1); }
-bool accepts(const Call& call) {
+bool accepts_conv_gathered(const Call& call) {
   const Operand& w = call.inputs[1];
   return reference::window_fits(call.inputs[0], call.outputs[0]) && call.inputs[0].shape.size() == 5 &&
          element_count(call.outputs[0].shape) > 0 && w.constant != nullptr && floats_fit(call) &&
          (!present(call.inputs, 2) || call.inputs[2].constant != nullptr) &&
-         (is_transposed(call) ? w.shape[1] : w.shape[0] / groups_of(call)) >= kLeastColumns;
+         (reference::is_transposed(call) ? w.shape[1] : w.shape[0] / groups_of(call)) >= kLeastPanelColumns;
 }
 
 /// [O, I/g, k…] of Conv or [I, O/g, k…] of ConvTranspose.
@@ -70,13 +68,13 @@ std::vector<std::byte> packed_panels(const GatheredConv& s, const T* values, boo
 }
 
 template <const InnerLoops& kLoops>
-Prepared prepare(const Call& call, Weights& cache) {
+Prepared prepare_conv_gathered(const Call& call, Weights& cache) {
   const Tensor& w = *call.inputs[1].constant;
   const std::vector<int64_t> kernel(w.shape().begin() + 2, w.shape().end());
   GatheredConv s;
   s.loops = &kLoops;
   s.gemm = &kLoops.gemm_float;
-  s.window = reference::make_window(call.node, call.inputs[0], call.outputs[0], kernel, is_transposed(call));
+  s.window = reference::make_window(call.node, call.inputs[0], call.outputs[0], kernel, reference::is_transposed(call));
   s.half = call.inputs[0].dtype == DType::Float16;
   s.groups = groups_of(call);
   s.columns = s.window.out_channels / s.groups;
@@ -88,7 +86,7 @@ Prepared prepare(const Call& call, Weights& cache) {
   s.weights = cache.get(key, [&] {
     std::vector<std::byte> bytes;
     reference::visit(reference::FloatTypes{}, w.dtype(), [&]<class T>(reference::Tag<T>) {
-      bytes = packed_panels(s, reinterpret_cast<const T*>(w.bytes().data()), is_transposed(call));
+      bytes = packed_panels(s, reinterpret_cast<const T*>(w.bytes().data()), reference::is_transposed(call));
     });
     return bytes;
   });
@@ -101,7 +99,7 @@ Prepared prepare(const Call& call, Weights& cache) {
           static_cast<float>(values[static_cast<size_t>(c)]);
     }
   }
-  const int64_t blocks = (s.rows + kMostRows - 1) / kMostRows;
+  const int64_t blocks = (s.rows + kMostGatheredRows - 1) / kMostGatheredRows;
   s.row_block = (s.rows + blocks - 1) / blocks;
   s.row_blocks = (s.rows + s.row_block - 1) / s.row_block;
   reference::ScratchLayout scratch;
@@ -113,7 +111,7 @@ Prepared prepare(const Call& call, Weights& cache) {
   return {std::make_shared<const GatheredConv>(std::move(s)), tiles, scratch.bytes(), -1, 0b110};
 }
 
-void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
+void run_conv_gathered(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
   const auto& s = *static_cast<const GatheredConv*>(prepared.state.get());
   const int64_t group = tile / s.row_blocks, first = tile % s.row_blocks * s.row_block;
   const int64_t count = std::min(s.row_block, s.rows - first), width = s.window.axes[2].out, channels = s.channels();
@@ -150,15 +148,17 @@ void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile
   s.gemm->run(task);
 }
 
-#define ROWS(cpu, name, needs)                                                      \
-  {"Conv", "conv_gathered_float_" name, needs, accepts, prepare<cpu::kLoops>, run}, \
-      {"ConvTranspose", "conv_transpose_gathered_float_" name, needs, accepts, prepare<cpu::kLoops>, run},
-constexpr Kernel kRows[] = {OPENRKNN_FAST_CPUS(ROWS)};
+#define ROWS(cpu, name, needs)                                                                                      \
+  {"Conv",           "conv_gathered_float_" name, needs, accepts_conv_gathered, prepare_conv_gathered<cpu::kLoops>, \
+   run_conv_gathered},                                                                                              \
+      {"ConvTranspose",       "conv_transpose_gathered_float_" name, needs,                                         \
+       accepts_conv_gathered, prepare_conv_gathered<cpu::kLoops>,    run_conv_gathered},
+constexpr Kernel kConvGatheredKernels[] = {OPENRKNN_FAST_CPUS(ROWS)};
 #undef ROWS
 
 }  // namespace
 }  // namespace openrknn::fast
 
 namespace openrknn {
-std::span<const Kernel> fast_conv_gathered_kernels() { return fast::kRows; }
+std::span<const Kernel> fast_conv_gathered_kernels() { return fast::kConvGatheredKernels; }
 }  // namespace openrknn

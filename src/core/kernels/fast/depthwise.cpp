@@ -33,18 +33,18 @@ struct Depthwise {
   int64_t tile_lines = 1;
 };
 
-bool fits(const Call& call) {
+bool fits_depthwise(const Call& call) {
   const Operand &x = call.inputs[0], &w = call.inputs[1];
   if (!reference::window_fits(x, call.outputs[0]) || x.shape.size() > 4 || w.constant == nullptr) return false;
   if (present(call.inputs, 2) && call.inputs[2].constant == nullptr) return false;
   const int64_t groups = int_attribute(call.node.attributes, "group", 1);
   return groups > 1 && groups == x.shape.back() && w.shape[0] == groups && w.shape[1] == 1;
 }
-bool accepts_float(const Call& call) { return fits(call) && floats_fit(call); }
-bool accepts_codes(const Call& call) {
+bool accepts_depthwise_float(const Call& call) { return fits_depthwise(call) && floats_fit(call); }
+bool accepts_depthwise_codes(const Call& call) {
   const Shape& w = call.inputs[1].shape;
   const int64_t taps = element_count(w) / w[0];
-  return fits(call) && taps <= 256 && codes_fit(call, taps);
+  return fits_depthwise(call) && taps <= 256 && codes_fit(call, taps);
 }
 
 Depthwise geometry_of(const Call& call, int64_t lanes) {
@@ -87,9 +87,8 @@ Depthwise depthwise_of(const Call& call, int64_t lanes, Weights& cache, const st
 }
 
 /// Weights, bias and table are packed: bits 1 to 3.
-constexpr uint32_t kConstants = 0b1110;
 
-Stretches written(const Prepared& prepared, int64_t tile) {
+Stretches written_lines(const Prepared& prepared, int64_t tile) {
   const Depthwise& d = *static_cast<const Depthwise*>(prepared.state.get());
   const int64_t line = d.line.out_width * d.line.channels, begin = tile * d.tile_lines;
   const int64_t lines = std::min(d.window.out_rows(), begin + d.tile_lines) - begin;
@@ -99,13 +98,13 @@ Stretches written(const Prepared& prepared, int64_t tile) {
 Prepared finish(Depthwise d) {
   const int64_t tiles = tiles_of(d);
   const int64_t scratch = 2 * d.window.axes[1].kernel * static_cast<int64_t>(sizeof(void*));
-  Prepared prepared{std::make_shared<const Depthwise>(std::move(d)), tiles, scratch, -1, kConstants};
-  prepared.written = written;
+  Prepared prepared{std::make_shared<const Depthwise>(std::move(d)), tiles, scratch, -1, kPackedInputs};
+  prepared.written = written_lines;
   return prepared;
 }
 
 template <const InnerLoops& kLoops>
-Prepared prepare_float(const Call& call, Weights& cache) {
+Prepared prepare_depthwise_float(const Call& call, Weights& cache) {
   Depthwise d;
   const Tensor& w = *call.inputs[1].constant;
   reference::visit(reference::FloatTypes{}, w.dtype(), [&]<class T>(reference::Tag<T>) {
@@ -181,7 +180,7 @@ struct CenteredWeights {
 };
 
 template <const InnerLoops& kLoops>
-Prepared prepare_codes(const Call& call, Weights& cache) {
+Prepared prepare_depthwise_codes(const Call& call, Weights& cache) {
   const CenteredWeights weight(call.inputs[1]);
   Depthwise d = depthwise_of(call, kLoops.lanes, cache, weight.key("fast_depthwise_i8"),
                              [&](int64_t c, int64_t i) { return static_cast<float>(weight(c, i)); });
@@ -191,7 +190,7 @@ Prepared prepare_codes(const Call& call, Weights& cache) {
   return finish(std::move(d));
 }
 
-void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
+void run_depthwise(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
   const Depthwise& d = *static_cast<const Depthwise*>(prepared.state.get());
   const WindowAxis& height = d.window.axes[1];
   const void** lines = reinterpret_cast<const void**>(scratch);
@@ -224,7 +223,7 @@ void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile
 // ---- Codes, four kernel rows at a time ----
 
 /// Bytes of staged input that stay in the first-level cache.
-constexpr int64_t kStagedBytes = 24 << 10, kLeastColumns = 40;
+constexpr int64_t kStagedBytes = 24 << 10, kLeastStagedColumns = 40;
 
 struct DotState {
   Depthwise shared;  ///< window, output stage, tiles
@@ -247,7 +246,7 @@ bool fit_int8(const Call& call) {
 
 /// Weights of nine bits cost two instructions: where a tap serves few outputs, floats are as fast.
 bool accepts_dot(const Call& call) {
-  if (!accepts_codes(call)) return false;
+  if (!accepts_depthwise_codes(call)) return false;
   const std::vector<int64_t> strides = ints_attribute(call.node.attributes, "strides", {1});
   const Shape& w = call.inputs[1].shape;
   return strides.back() == 1 || (w.size() > 3 && w[2] > 3) || fit_int8(call);
@@ -294,7 +293,7 @@ Prepared prepare_dot(const Call& call, Weights& cache) {
   line.channels = shape.channels;
   line.padded_channels = shape.padded_channels;
   const int64_t columns = kStagedBytes / (line.groups * line.channels * 4);
-  line.pitch = columns >= kLeastColumns ? line.channels : std::min(line.channels, kDepthwiseBlock);
+  line.pitch = columns >= kLeastStagedColumns ? line.channels : std::min(line.channels, kDepthwiseBlock);
   const int64_t reach = (line.taps - 1) * line.dilation + 1, column_bytes = line.groups * line.pitch * 4;
   line.segment = std::clamp<int64_t>((kStagedBytes / column_bytes - reach) / line.stride + 1, 8,
                                      std::max<int64_t>(8, line.out_width));
@@ -306,7 +305,7 @@ Prepared prepare_dot(const Call& call, Weights& cache) {
   s.staging_at = (4 * line.groups * static_cast<int64_t>(sizeof(void*)) + 63) / 64 * 64;
   const int64_t tiles = tiles_of(s.shared);
   const int64_t scratch = s.staging_at + line.groups * line.group_bytes + kDepthwiseSlack;
-  return {std::make_shared<const DotState>(std::move(s)), tiles, scratch, -1, kConstants};
+  return {std::make_shared<const DotState>(std::move(s)), tiles, scratch, -1, kPackedInputs};
 }
 
 void run_dot(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
@@ -336,10 +335,12 @@ void run_dot(const Prepared& prepared, std::span<const Buffer> buffers, int64_t 
 
 #define CODE_ROWS(cpu, name, needs) \
   {"Conv", "depthwise_i8_" name, needs, accepts_dot, prepare_dot<cpu::kLoops>, run_dot},
-#define ALL_ROWS(cpu, name, needs)                                                          \
-  {"Conv", "depthwise_float_" name, needs, accepts_float, prepare_float<cpu::kLoops>, run}, \
-      {"Conv", "depthwise_i8_" name, needs, accepts_codes, prepare_codes<cpu::kLoops>, run},
-constexpr Kernel kRows[] = {OPENRKNN_FAST_CODE_CPUS(CODE_ROWS) OPENRKNN_FAST_CPUS(ALL_ROWS)};
+#define ALL_ROWS(cpu, name, needs)                                                                               \
+  {"Conv",       "depthwise_float_" name, needs, accepts_depthwise_float, prepare_depthwise_float<cpu::kLoops>,  \
+   run_depthwise},                                                                                               \
+      {"Conv",       "depthwise_i8_" name, needs, accepts_depthwise_codes, prepare_depthwise_codes<cpu::kLoops>, \
+       run_depthwise},
+constexpr Kernel kDepthwiseKernels[] = {OPENRKNN_FAST_CODE_CPUS(CODE_ROWS) OPENRKNN_FAST_CPUS(ALL_ROWS)};
 #undef CODE_ROWS
 #undef ALL_ROWS
 
@@ -347,5 +348,5 @@ constexpr Kernel kRows[] = {OPENRKNN_FAST_CODE_CPUS(CODE_ROWS) OPENRKNN_FAST_CPU
 }  // namespace openrknn::fast
 
 namespace openrknn {
-std::span<const Kernel> fast_depthwise_kernels() { return fast::kRows; }
+std::span<const Kernel> fast_depthwise_kernels() { return fast::kDepthwiseKernels; }
 }  // namespace openrknn

@@ -13,7 +13,7 @@ namespace {
 using reference::present;
 using reference::Tiles;
 
-constexpr int64_t kHalves = 1024;  // Float16 values converted at a time
+constexpr int64_t kHalvesTogether = 1024;  // Float16 values converted at a time
 
 /// Rows of Float32 are worked on where they are, rows of Float16 in scratch.
 struct RowState {
@@ -27,7 +27,7 @@ struct RowState {
   int64_t scratch_at = 0;
 };
 
-bool floats(const Call& call) {
+bool takes_floats(const Call& call) {
   return reference::is_float(call.inputs[0]) && reference::same_dtype(call.inputs[0], call.outputs[0]);
 }
 RowState row_state(const Call& call, const InnerLoops& loops) {
@@ -40,16 +40,16 @@ Prepared finish(RowState s, int64_t scratch, int in_place) {
   const int64_t tiles = s.tiles.count();
   return {std::make_shared<const RowState>(s), tiles, scratch, in_place};
 }
-const RowState& state_of(const Prepared& prepared) { return *static_cast<const RowState*>(prepared.state.get()); }
+const RowState& row_state_of(const Prepared& prepared) { return *static_cast<const RowState*>(prepared.state.get()); }
 
 // ---- Unary functions ----
 
 bool accepts_unary(const Call& call) {
-  return floats(call) && !present(call.inputs, 1) && loop_function(call.node).has_value();
+  return takes_floats(call) && !present(call.inputs, 1) && loop_function(call.node).has_value();
 }
 void run_unary_elements(const Prepared& prepared, std::span<const Buffer> buffers, const Stretches& elements,
                         std::byte* scratch) {
-  const RowState& s = state_of(prepared);
+  const RowState& s = row_state_of(prepared);
   for (int64_t i = 0; i < elements.count; ++i) {
     const int64_t first = elements.first + i * elements.step, end = first + elements.length;
     if (!s.half) {
@@ -58,8 +58,8 @@ void run_unary_elements(const Prepared& prepared, std::span<const Buffer> buffer
       continue;
     }
     float* values = reinterpret_cast<float*>(scratch);
-    for (int64_t at = first; at < end; at += kHalves) {
-      const int64_t part = std::min(kHalves, end - at);
+    for (int64_t at = first; at < end; at += kHalvesTogether) {
+      const int64_t part = std::min(kHalvesTogether, end - at);
       s.loops->half_to_float(reinterpret_cast<const uint16_t*>(buffers[0].data) + at, values, part);
       s.loops->apply(s.function, values, values, part);
       s.loops->float_to_half(values, reinterpret_cast<uint16_t*>(buffers.back().data) + at, part);
@@ -67,15 +67,15 @@ void run_unary_elements(const Prepared& prepared, std::span<const Buffer> buffer
   }
 }
 void run_unary(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
-  run_unary_elements(prepared, buffers, reference::written_by(state_of(prepared).tiles, tile), scratch);
+  run_unary_elements(prepared, buffers, reference::written_by(row_state_of(prepared).tiles, tile), scratch);
 }
 template <const InnerLoops& kLoops>
 Prepared prepare_unary(const Call& call, Weights&) {
   RowState s = row_state(call, kLoops);
   s.function = *loop_function(call.node);
   s.tiles.total = element_count(call.outputs[0].shape);
-  Prepared prepared = finish(s, kHalves * static_cast<int64_t>(sizeof(float)), 0);
-  prepared.written = [](const Prepared& p, int64_t tile) { return reference::written_by(state_of(p).tiles, tile); };
+  Prepared prepared = finish(s, kHalvesTogether * static_cast<int64_t>(sizeof(float)), 0);
+  prepared.written = [](const Prepared& p, int64_t tile) { return reference::written_by(row_state_of(p).tiles, tile); };
   prepared.run_elements = run_unary_elements;
   prepared.element_inputs = 1;
   return prepared;
@@ -96,9 +96,9 @@ int64_t row_length(const Call& call) {
 bool accepts_softmax(const Call& call) {
   const Shape& x = call.inputs[0].shape;
   const int64_t last = static_cast<int64_t>(x.size()) - 1;
-  return floats(call) && !x.empty() && x.back() > 0 && int_attribute(call.node.attributes, "axis", last) == last;
+  return takes_floats(call) && !x.empty() && x.back() > 0 && int_attribute(call.node.attributes, "axis", last) == last;
 }
-/// Calls work(row of floats in and out) for the tile's rows.
+/// Calls work(row of takes_floats in and out) for the tile's rows.
 template <class Work>
 void for_rows(const RowState& s, std::span<const Buffer> buffers, int64_t tile, float* scratch, Work work) {
   for (int64_t row = s.tiles.begin(tile); row < s.tiles.end(tile); ++row) {
@@ -117,12 +117,12 @@ Prepared prepare_softmax(const Call& call, Weights&) {
   RowState s = row_state(call, kLoops);
   s.length = row_length(call);
   s.tiles = reference::tile_rows(element_count(call.inputs[0].shape) / s.length, s.length);
-  const int64_t values = s.length <= kMostShort ? kHalves : s.length;
+  const int64_t values = s.length <= kMostShort ? kHalvesTogether : s.length;
   return finish(s, values * static_cast<int64_t>(sizeof(float)), 0);
 }
 /// As many rows at once as fit the scratch.
 void run_short_softmax(const RowState& s, std::span<const Buffer> buffers, int64_t tile, float* scratch) {
-  const int64_t end = s.tiles.end(tile), most = s.half ? kHalves / s.length : end;
+  const int64_t end = s.tiles.end(tile), most = s.half ? kHalvesTogether / s.length : end;
   for (int64_t row = s.tiles.begin(tile); row < end; row += most) {
     const int64_t rows = std::min(most, end - row), at = row * s.length;
     if (!s.half) {
@@ -136,14 +136,14 @@ void run_short_softmax(const RowState& s, std::span<const Buffer> buffers, int64
   }
 }
 void run_softmax(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
-  const RowState& s = state_of(prepared);
+  const RowState& s = row_state_of(prepared);
   if (s.length <= kMostShort) return run_short_softmax(s, buffers, tile, reinterpret_cast<float*>(scratch));
   for_rows(s, buffers, tile, reinterpret_cast<float*>(scratch),
            [&](const float* in, float* out) { s.loops->softmax(in, out, s.length); });
 }
 
 bool accepts_layer_norm(const Call& call) {
-  if (!floats(call) || element_count(call.inputs[0].shape) == 0) return false;
+  if (!takes_floats(call) || element_count(call.inputs[0].shape) == 0) return false;
   const int64_t length = row_length(call);
   for (size_t i = 1; i < 3 && present(call.inputs, i); ++i) {
     if (!reference::is_float(call.inputs[i]) || element_count(call.inputs[i].shape) != length) return false;
@@ -163,7 +163,7 @@ Prepared prepare_layer_norm(const Call& call, Weights&) {
   return finish(s, scratch.bytes(), 0);
 }
 void run_layer_norm(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
-  const RowState& s = state_of(prepared);
+  const RowState& s = row_state_of(prepared);
   const float *scale = s.scale.read(buffers, scratch), *bias = s.bias.read(buffers, scratch);
   for_rows(s, buffers, tile, reference::scratch_at<float>(scratch, s.scratch_at), [&](const float* in, float* out) {
     if (in != out) std::memcpy(out, in, static_cast<size_t>(s.length) * sizeof(float));
@@ -185,7 +185,7 @@ void run_layer_norm(const Prepared& prepared, std::span<const Buffer> buffers, i
       {"LayerNormalization", "layer_normalization_" name,     needs,                                            \
        accepts_layer_norm,   prepare_layer_norm<cpu::kLoops>, run_layer_norm},
 
-constexpr Kernel kRows[] = {OPENRKNN_FAST_CPUS(ROWS)};
+constexpr Kernel kElementwiseKernels[] = {OPENRKNN_FAST_CPUS(ROWS)};
 #undef UNARY
 #undef ROWS
 
@@ -193,5 +193,5 @@ constexpr Kernel kRows[] = {OPENRKNN_FAST_CPUS(ROWS)};
 }  // namespace openrknn::fast
 
 namespace openrknn {
-std::span<const Kernel> fast_elementwise_kernels() { return fast::kRows; }
+std::span<const Kernel> fast_elementwise_kernels() { return fast::kElementwiseKernels; }
 }  // namespace openrknn

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "core/kernels/fast/cpus.h"
+#include "core/kernels/fast/product.h"
 #include "core/kernels/reference/codes.h"
 #include "core/kernels/reference/window.h"
 #include "core/kernels/tables.h"
@@ -15,8 +16,8 @@ namespace {
 using reference::present;
 using reference::Window;
 
-constexpr int64_t kMostRows = 96;      // of a tile: its codes stay in the second-level cache
-constexpr int64_t kMostColumns = 256;  // of a tile: whole panels of every CPU, worth narrowing the rows for
+constexpr int64_t kMostIntegerRows = 96;  // of a tile: its codes stay in the second-level cache
+constexpr int64_t kMostColumns = 256;     // of a tile: whole panels of every CPU, worth narrowing the rows for
 
 struct IntegerLayer {
   const Gemm* gemm = nullptr;
@@ -54,7 +55,7 @@ std::span<const int32_t> integers_of(const Tensor& tensor) {
   return {reinterpret_cast<const int32_t*>(tensor.bytes().data()), tensor.bytes().size() / sizeof(int32_t)};
 }
 
-bool fits(const Call& call) {
+bool fits_integers(const Call& call) {
   const Operand &a = call.inputs[0], &b = call.inputs[1], &y = call.outputs[0];
   const bool plain = (a.dtype == DType::Int32 || a.dtype == DType::UInt32) && !a.quant && !y.quant;
   if (!plain || !reference::same_dtype(a, y) || !reference::same_dtype(a, b) || element_count(a.shape) == 0 ||
@@ -64,14 +65,13 @@ bool fits(const Call& call) {
   if (present(call.inputs, 2) && !reference::same_dtype(call.inputs[2], y)) return false;
   return b.constant == nullptr || shift_of(integers_of(*b.constant));
 }
-bool accepts_matmul(const Call& call) {
-  return !call.inputs[0].shape.empty() && !call.inputs[1].shape.empty() && fits(call);
+bool accepts_integer_matmul(const Call& call) {
+  return !call.inputs[0].shape.empty() && !call.inputs[1].shape.empty() && fits_integers(call);
 }
-bool accepts_conv(const Call& call) {
-  constexpr int64_t kLeastColumns = 4;  // fewer would leave most lanes of a panel empty
+bool accepts_integer_conv(const Call& call) {
   const Operand& w = call.inputs[1];
   return reference::window_fits(call.inputs[0], call.outputs[0]) && w.constant != nullptr &&
-         w.shape[0] / int_attribute(call.node.attributes, "group", 1) >= kLeastColumns && fits(call);
+         w.shape[0] / int_attribute(call.node.attributes, "group", 1) >= kLeastPanelColumns && fits_integers(call);
 }
 
 // ---- The second operand ----
@@ -192,7 +192,7 @@ void multiply_plainly(const IntegerLayer& s, const IntegerTile& t, const uint32_
   }
 }
 
-void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
+void run_integer_layers(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
   const auto& s = *static_cast<const IntegerLayer*>(prepared.state.get());
   const IntegerTile t = tile_of(s, tile);
   const int32_t *a = reference::input<int32_t>(buffers, 0), *b = reference::input<int32_t>(buffers, 1);
@@ -215,7 +215,7 @@ void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile
   auto** inputs = reinterpret_cast<const void**>(scratch + s.rows_at);
   auto** outputs = reinterpret_cast<void**>(scratch + s.outputs_at);
   auto* shifts = reinterpret_cast<int32_t*>(scratch + s.shifts_at);
-  bool plain[kMostRows];
+  bool plain[kMostIntegerRows];
   bool any_codes = false;
   for (int64_t i = 0; i < t.rows; ++i) {
     const int64_t row = t.row + i;
@@ -264,7 +264,7 @@ void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile
 
 Prepared finish(IntegerLayer s) {
   using IL = IntegerLayer;
-  s.row_blocks = IL::divide_up(s.rows, kMostRows);
+  s.row_blocks = IL::divide_up(s.rows, kMostIntegerRows);
   s.row_block = IL::divide_up(s.rows, s.row_blocks);
   s.row_blocks = IL::divide_up(s.rows, s.row_block);
   s.column_blocks = IL::divide_up(s.columns, kMostColumns);
@@ -288,7 +288,7 @@ Prepared finish(IntegerLayer s) {
 }
 
 template <const InnerLoops& kLoops>
-Prepared prepare_matmul(const Call& call, Weights& cache) {
+Prepared prepare_integer_matmul(const Call& call, Weights& cache) {
   Shape a = call.inputs[0].shape, b = call.inputs[1].shape;
   if (a.size() == 1) a.insert(a.begin(), 1);  // numpy: a vector is a row on the left, a column on the right
   if (b.size() == 1) b.push_back(1);
@@ -320,7 +320,7 @@ Prepared prepare_matmul(const Call& call, Weights& cache) {
 }
 
 template <const InnerLoops& kLoops>
-Prepared prepare_conv(const Call& call, Weights& cache) {
+Prepared prepare_integer_conv(const Call& call, Weights& cache) {
   const Shape& w = call.inputs[1].shape;
   const std::vector<int64_t> kernel(w.begin() + 2, w.end());
   IntegerLayer s;
@@ -337,15 +337,21 @@ Prepared prepare_conv(const Call& call, Weights& cache) {
   return finish(std::move(s));
 }
 
-#define ROWS(cpu, name, needs)                                                                 \
-  {"MatMul", "matmul_integer_" name, needs, accepts_matmul, prepare_matmul<cpu::kLoops>, run}, \
-      {"Conv", "conv_integer_" name, needs, accepts_conv, prepare_conv<cpu::kLoops>, run},
-constexpr Kernel kRows[] = {OPENRKNN_FAST_CODE_CPUS(ROWS) OPENRKNN_FAST_CPUS(ROWS)};
+#define ROWS(cpu, name, needs)                                                                                    \
+  {"MatMul",          "matmul_integer_" name, needs, accepts_integer_matmul, prepare_integer_matmul<cpu::kLoops>, \
+   run_integer_layers},                                                                                           \
+      {"Conv",                                                                                                    \
+       "conv_integer_" name,                                                                                      \
+       needs,                                                                                                     \
+       accepts_integer_conv,                                                                                      \
+       prepare_integer_conv<cpu::kLoops>,                                                                         \
+       run_integer_layers},
+constexpr Kernel kIntegerLayersKernels[] = {OPENRKNN_FAST_CODE_CPUS(ROWS) OPENRKNN_FAST_CPUS(ROWS)};
 #undef ROWS
 
 }  // namespace
 }  // namespace openrknn::fast
 
 namespace openrknn {
-std::span<const Kernel> fast_integer_layers_kernels() { return fast::kRows; }
+std::span<const Kernel> fast_integer_layers_kernels() { return fast::kIntegerLayersKernels; }
 }  // namespace openrknn

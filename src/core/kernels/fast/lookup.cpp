@@ -17,7 +17,9 @@ struct LookupState {
   std::vector<std::byte> results;  ///< by code as an unsigned byte
   reference::Tiles tiles;
 };
-const LookupState& state_of(const Prepared& prepared) { return *static_cast<const LookupState*>(prepared.state.get()); }
+const LookupState& lookup_of(const Prepared& prepared) {
+  return *static_cast<const LookupState*>(prepared.state.get());
+}
 
 /// T: any type as large as a result.
 template <class T>
@@ -36,7 +38,7 @@ void map_bytes(const CodeTable& table, const int8_t* in, int8_t* out, int64_t co
   map(table.data(), reinterpret_cast<const uint8_t*>(in), out, count);
 }
 template <class T>
-void run(const LookupState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
+void run_lookup(const LookupState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
   const int64_t begin = s.tiles.begin(tile);
   map(reinterpret_cast<const T*>(s.results.data()), reference::input<uint8_t>(buffers, s.operand) + begin,
       reference::output<T>(buffers) + begin, s.tiles.end(tile) - begin);
@@ -52,14 +54,15 @@ void map_elements(const LookupState& s, std::span<const Buffer> buffers, const S
     s.map_codes(table_of(s), x + first, reference::output<int8_t>(buffers) + first, elements.length);
   }
 }
-void run_elements(const Prepared& prepared, std::span<const Buffer> buffers, const Stretches& elements, std::byte*) {
-  map_elements(state_of(prepared), buffers, elements);
+void run_lookup_elements(const Prepared& prepared, std::span<const Buffer> buffers, const Stretches& elements,
+                         std::byte*) {
+  map_elements(lookup_of(prepared), buffers, elements);
 }
 void run_codes(const LookupState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
   map_elements(s, buffers, reference::written_by(s.tiles, tile));
 }
 Prepared then(const Prepared& first, const CodeTable& second) {
-  LookupState s = state_of(first);
+  LookupState s = lookup_of(first);
   for (std::byte& result : s.results) {
     result = static_cast<std::byte>(second[static_cast<uint8_t>(result)]);
   }
@@ -83,7 +86,7 @@ std::optional<size_t> varying_operand(const Call& call) {
 }
 /// kNumber: the constants are single numbers, not tables.
 template <bool kNumber>
-bool accepts(const Call& call) {
+bool accepts_lookup(const Call& call) {
   const std::optional<size_t> varying = varying_operand(call);
   if (!varying || reference::whole_bytes(call.outputs[0].dtype) == 0) return false;
   for (size_t i = 0; i < call.inputs.size(); ++i) {
@@ -122,7 +125,7 @@ Prepared prepare_with(const Call& call, Weights& weights, decltype(LookupState::
   s.results = results_of(call, s.operand, weights);
   s.tiles.total = element_count(call.outputs[0].shape);
   const int64_t result_bytes = reference::whole_bytes(call.outputs[0].dtype);
-  reference::visit_size(result_bytes, [&]<class T>(reference::Tag<T>) { s.body = run<T>; });
+  reference::visit_size(result_bytes, [&]<class T>(reference::Tag<T>) { s.body = run_lookup<T>; });
   const size_t operand = s.operand;
   const int64_t tiles = s.tiles.count();
   Prepared prepared;
@@ -130,7 +133,7 @@ Prepared prepare_with(const Call& call, Weights& weights, decltype(LookupState::
     s.body = run_codes;
     const auto table = std::make_shared<const CodeTable>(table_of(s));
     prepared = reference::make_prepared(std::move(s), tiles, 0, static_cast<int>(operand));
-    prepared.run_elements = run_elements;
+    prepared.run_elements = run_lookup_elements;
     prepared.element_inputs = uint32_t{1} << operand;
     if (call.outputs[0].dtype == DType::Int8) {
       prepared.table = table;
@@ -139,13 +142,13 @@ Prepared prepare_with(const Call& call, Weights& weights, decltype(LookupState::
   } else {
     prepared = reference::make_prepared(std::move(s), tiles);
   }
-  prepared.written = [](const Prepared& p, int64_t tile) { return reference::written_by(state_of(p).tiles, tile); };
+  prepared.written = [](const Prepared& p, int64_t tile) { return reference::written_by(lookup_of(p).tiles, tile); };
   for (size_t i = 0; i < call.inputs.size(); ++i) {
     if (i != operand) prepared.unread_inputs |= uint32_t{1} << i;
   }
   return prepared;
 }
-Prepared prepare(const Call& call, Weights& weights) { return prepare_with(call, weights, map_bytes); }
+Prepared prepare_lookup(const Call& call, Weights& weights) { return prepare_with(call, weights, map_bytes); }
 template <const InnerLoops& kLoops>
 Prepared prepare_by(const Call& call, Weights& weights) {
   return prepare_with(call, weights, kLoops.map_codes);
@@ -153,11 +156,11 @@ Prepared prepare_by(const Call& call, Weights& weights) {
 
 /// To codes: where the loops of the CPU are made for them.
 template <bool kNumber>
-bool accepts_codes(const Call& call) {
-  return reference::whole_bytes(call.outputs[0].dtype) == 1 && accepts<kNumber>(call);
+bool accepts_lookup_codes(const Call& call) {
+  return reference::whole_bytes(call.outputs[0].dtype) == 1 && accepts_lookup<kNumber>(call);
 }
 
-constexpr std::string_view kFunctions[] = {
+constexpr std::string_view kOneInput[] = {
     "Convert", "LeakyRelu", "Elu",  "Selu",     "Celu",      "HardSigmoid", "Sigmoid", "ThresholdedRelu",
     "Tanh",    "Softplus",  "SiLU", "Softsign", "HardSwish", "Mish",        "Gelu",    "Neg",
     "Abs",     "Relu",      "Clip"};
@@ -167,16 +170,16 @@ constexpr std::string_view kWithNumber[] = {"PRelu", "Add", "Sub", "Mul", "Max",
 /// One row an operator for the CPU kind, or for every CPU and every size of results.
 template <const InnerLoops* kLoops>
 constexpr auto rows_of(std::string_view name, CpuFeatures needs) {
-  std::array<Kernel, std::size(kFunctions) + std::size(kWithNumber)> rows;
+  std::array<Kernel, std::size(kOneInput) + std::size(kWithNumber)> rows;
   size_t count = 0;
   const auto add = [&](std::string_view op, auto accepts_any, auto accepts_bytes) {
     if constexpr (kLoops == nullptr)
-      rows[count++] = {op, name, needs, accepts_any, prepare, reference::run_body<LookupState>};
+      rows[count++] = {op, name, needs, accepts_any, prepare_lookup, reference::run_body<LookupState>};
     else
       rows[count++] = {op, name, needs, accepts_bytes, prepare_by<*kLoops>, reference::run_body<LookupState>};
   };
-  for (const std::string_view op : kFunctions) add(op, accepts<false>, accepts_codes<false>);
-  for (const std::string_view op : kWithNumber) add(op, accepts<true>, accepts_codes<true>);
+  for (const std::string_view op : kOneInput) add(op, accepts_lookup<false>, accepts_lookup_codes<false>);
+  for (const std::string_view op : kWithNumber) add(op, accepts_lookup<true>, accepts_lookup_codes<true>);
   return rows;
 }
 template <size_t... kSizes>
@@ -190,12 +193,13 @@ constexpr auto join(const std::array<Kernel, kSizes>&... parts) {
   return all;
 }
 #define ROWS(cpu, name, needs) rows_of<&cpu::kLoops>("lookup_i8_" name, needs),
-constexpr auto kRows = join(OPENRKNN_FAST_BYTE_CPUS(ROWS) OPENRKNN_FAST_CPUS(ROWS) rows_of<nullptr>("lookup_i8", 0));
+constexpr auto kLookupKernels =
+    join(OPENRKNN_FAST_BYTE_CPUS(ROWS) OPENRKNN_FAST_CPUS(ROWS) rows_of<nullptr>("lookup_i8", 0));
 #undef ROWS
 
 }  // namespace
 }  // namespace openrknn::fast
 
 namespace openrknn {
-std::span<const Kernel> fast_lookup_kernels() { return fast::kRows; }
+std::span<const Kernel> fast_lookup_kernels() { return fast::kLookupKernels; }
 }  // namespace openrknn

@@ -35,16 +35,16 @@ Matrices matrices(const Call& call) {
   return m;
 }
 
-bool fits(const Call& call) {
+bool fits_matmul(const Call& call) {
   const Shape &a = call.inputs[0].shape, &b = call.inputs[1].shape;
   return !a.empty() && !b.empty() && element_count(a) > 0 && element_count(b) > 0 &&
          (!present(call.inputs, 2) || call.inputs[2].constant != nullptr);
 }
-bool accepts_float(const Call& call) { return fits(call) && floats_fit(call); }
-bool accepts_codes(const Call& call) {
+bool accepts_matmul_float(const Call& call) { return fits_matmul(call) && floats_fit(call); }
+bool accepts_matmul_codes(const Call& call) {
   const Operand& b = call.inputs[1];
   const int last = static_cast<int>(b.shape.size()) - 1;
-  return fits(call) && codes_fit(call, call.inputs[0].shape.back()) &&
+  return fits_matmul(call) && codes_fit(call, call.inputs[0].shape.back()) &&
          (b.quant->scale.size() == 1 || (last > 0 && b.quant->axis == last));
 }
 
@@ -78,7 +78,7 @@ Prepared finish(Product p) {
 }
 
 template <const InnerLoops& kLoops>
-Prepared prepare_float(const Call& call, Weights& cache) {
+Prepared prepare_matmul_float(const Call& call, Weights& cache) {
   const Matrices m = matrices(call);
   Product p = product_of(call, m, kLoops, kLoops.gemm_float);
   p.bias = padded_bias(p, present(call.inputs, 2) ? call.inputs[2].constant : nullptr);
@@ -97,7 +97,7 @@ Prepared prepare_float(const Call& call, Weights& cache) {
 }
 
 template <const InnerLoops& kLoops>
-Prepared prepare_codes(const Call& call, Weights& cache) {
+Prepared prepare_matmul_codes(const Call& call, Weights& cache) {
   const Matrices m = matrices(call);
   Product p = product_of(call, m, kLoops, kLoops.gemm_codes);
   const int8_t* values = m.packed_b ? call.inputs[1].constant->values<int8_t>().data() : nullptr;
@@ -126,12 +126,12 @@ Prepared prepare_codes(const Call& call, Weights& cache) {
 }
 
 #define CODE_ROWS(cpu, name, needs) \
-  {"MatMul", "matmul_i8_" name, needs, accepts_codes, prepare_codes<cpu::kLoops>, run_product},
-#define ALL_ROWS(cpu, name, needs)                                                                 \
-  {"MatMul", "matmul_float_" name, needs, accepts_float, prepare_float<cpu::kLoops>, run_product}, \
+  {"MatMul", "matmul_i8_" name, needs, accepts_matmul_codes, prepare_matmul_codes<cpu::kLoops>, run_product},
+#define ALL_ROWS(cpu, name, needs)                                                                               \
+  {"MatMul", "matmul_float_" name, needs, accepts_matmul_float, prepare_matmul_float<cpu::kLoops>, run_product}, \
       CODE_ROWS(cpu, name, needs)
 
-constexpr Kernel kRows[] = {OPENRKNN_FAST_CODE_CPUS(CODE_ROWS) OPENRKNN_FAST_CPUS(ALL_ROWS)};
+constexpr Kernel kMatmulKernels[] = {OPENRKNN_FAST_CODE_CPUS(CODE_ROWS) OPENRKNN_FAST_CPUS(ALL_ROWS)};
 #undef CODE_ROWS
 #undef ALL_ROWS
 
@@ -139,5 +139,5 @@ constexpr Kernel kRows[] = {OPENRKNN_FAST_CODE_CPUS(CODE_ROWS) OPENRKNN_FAST_CPU
 }  // namespace openrknn::fast
 
 namespace openrknn {
-std::span<const Kernel> fast_matmul_kernels() { return fast::kRows; }
+std::span<const Kernel> fast_matmul_kernels() { return fast::kMatmulKernels; }
 }  // namespace openrknn

@@ -25,7 +25,7 @@ struct Pool {
 
 bool is_global(const Call& call) { return call.node.op.starts_with("Global"); }
 
-bool accepts_floats(const Call& call) {
+bool accepts_pool_floats(const Call& call) {
   const Operand &x = call.inputs[0], &y = call.outputs[0];
   return reference::window_fits(x, y) && reference::is_float(x) && reference::same_dtype(x, y);
 }
@@ -58,7 +58,7 @@ Pool plan_pool(const Call& call, void (*run)(const PoolPixel&), bool average) {
   p.tile_pixels = std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(1, p.window.out_channels));
   return p;
 }
-Stretches written(const Prepared& prepared, int64_t tile) {
+Stretches written_pixels(const Prepared& prepared, int64_t tile) {
   const Pool& p = *static_cast<const Pool*>(prepared.state.get());
   const int64_t begin = tile * p.tile_pixels, pixels = std::min(p.pixels, begin + p.tile_pixels) - begin;
   return {.first = begin * p.window.out_channels, .length = pixels * p.window.out_channels, .step = 0, .count = 1};
@@ -67,7 +67,7 @@ Prepared finish(Pool p) {
   const int64_t tiles = std::max<int64_t>(1, (p.pixels + p.tile_pixels - 1) / p.tile_pixels);
   const int64_t scratch = p.window.taps() * static_cast<int64_t>(sizeof(void*));
   Prepared prepared{std::make_shared<const Pool>(std::move(p)), tiles, scratch};
-  prepared.written = written;
+  prepared.written = written_pixels;
   return prepared;
 }
 template <const InnerLoops& kLoops>
@@ -100,7 +100,7 @@ CodeScale scale_of(const Pool& p, int64_t count) {
   return p.scales[p.scales.size() == 1 ? 0 : static_cast<size_t>(count - 1)];
 }
 
-void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
+void run_pool(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
   const Pool& p = *static_cast<const Pool*>(prepared.state.get());
   const auto& [depth, height, width] = p.window.axes;
   const void** taps = reinterpret_cast<const void**>(scratch);
@@ -127,20 +127,21 @@ void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile
   }
 }
 
-#define ROWS(cpu, name, needs)                                                                                \
-  {"MaxPool", "max_pool_float_" name, needs, accepts_floats, prepare_max<cpu::kLoops>, run},                  \
-      {"GlobalMaxPool", "global_max_pool_float_" name, needs, accepts_floats, prepare_max<cpu::kLoops>, run}, \
-      {"MaxPool", "max_pool_i8_" name, needs, accepts_max_codes, prepare_max<cpu::kLoops>, run},              \
-      {"AveragePool", "average_pool_float_" name, needs, accepts_floats, prepare_average<cpu::kLoops>, run},  \
-      {"GlobalAveragePool", "global_average_pool_float_" name, needs,                                         \
-       accepts_floats,      prepare_average<cpu::kLoops>,      run},                                          \
-      {"AveragePool", "average_pool_i8_" name, needs, accepts_average_codes, prepare_average_codes<cpu::kLoops>, run},
-constexpr Kernel kRows[] = {OPENRKNN_FAST_CPUS(ROWS)};
+#define ROWS(cpu, name, needs)                                                                                          \
+  {"MaxPool", "max_pool_float_" name, needs, accepts_pool_floats, prepare_max<cpu::kLoops>, run_pool},                  \
+      {"GlobalMaxPool", "global_max_pool_float_" name, needs, accepts_pool_floats, prepare_max<cpu::kLoops>, run_pool}, \
+      {"MaxPool", "max_pool_i8_" name, needs, accepts_max_codes, prepare_max<cpu::kLoops>, run_pool},                   \
+      {"AveragePool", "average_pool_float_" name, needs, accepts_pool_floats, prepare_average<cpu::kLoops>, run_pool},  \
+      {"GlobalAveragePool", "global_average_pool_float_" name, needs,                                                   \
+       accepts_pool_floats, prepare_average<cpu::kLoops>,      run_pool},                                               \
+      {"AveragePool", "average_pool_i8_" name, needs, accepts_average_codes, prepare_average_codes<cpu::kLoops>,        \
+       run_pool},
+constexpr Kernel kPoolKernels[] = {OPENRKNN_FAST_CPUS(ROWS)};
 #undef ROWS
 
 }  // namespace
 }  // namespace openrknn::fast
 
 namespace openrknn {
-std::span<const Kernel> fast_pool_kernels() { return fast::kRows; }
+std::span<const Kernel> fast_pool_kernels() { return fast::kPoolKernels; }
 }  // namespace openrknn

@@ -24,7 +24,7 @@ int64_t reach(const ProductAxis& axis, int64_t count) { return (count - 1) * axi
 constexpr int64_t kTileProducts = 1 << 19, kTileMultiple = 4;
 constexpr int64_t kTileWeights = 1 << 18;  // bytes: few rows are as slow as their weights arrive
 constexpr int64_t kMostTiles = 64;
-constexpr int64_t kMostRows = 384;  // of one tile: its inputs stay in the second-level cache
+constexpr int64_t kMostProductRows = 384;  // of one tile: its inputs stay in the second-level cache
 
 void tile_part(const Product& p, ProductPart& part) {
   const int64_t pixels = part.height.out * part.width.out;
@@ -33,7 +33,7 @@ void tile_part(const Product& p, ProductPart& part) {
   int64_t wanted = std::clamp<int64_t>(std::max(products / kTileProducts, weight_bytes / kTileWeights), 1, kMostTiles);
   if (wanted > 1) wanted = divide_up(wanted, kTileMultiple) * kTileMultiple;
   const int64_t least_rows = 8 * p.gemm->rows;
-  const int64_t rows = std::clamp(divide_up(p.images * pixels * p.groups, wanted), least_rows, kMostRows);
+  const int64_t rows = std::clamp(divide_up(p.images * pixels * p.groups, wanted), least_rows, kMostProductRows);
   if (part.width.out >= rows) {
     part.column_tiles = divide_up(part.width.out, rows);
     part.line_tiles = part.height.out;
@@ -243,7 +243,7 @@ namespace {
 const Product& product_of(const Prepared& prepared) { return *static_cast<const Product*>(prepared.state.get()); }
 
 /// Products of one part only: that of several lies scattered over the output.
-Stretches written(const Prepared& prepared, int64_t tile) {
+Stretches written_rows(const Prepared& prepared, int64_t tile) {
   const Product& p = product_of(prepared);
   const ProductPart& part = p.parts.front();
   const Area area = area_of(p, part, tile);
@@ -266,7 +266,7 @@ Prepared prepare_product(Product product, uint32_t unread_inputs) {
   const ProductPart& part = product.parts.front();
   const bool is_scattered = product.parts.size() > 1 || part.height.spread != 1 || part.width.spread != 1;
   Prepared prepared{std::make_shared<const Product>(std::move(product)), tiles, scratch, -1, unread_inputs};
-  if (!is_scattered) prepared.written = written;
+  if (!is_scattered) prepared.written = written_rows;
   return prepared;
 }
 

@@ -114,6 +114,11 @@ using WeightMagnitude = std::function<int64_t(int64_t column, int64_t zero_point
 /// operands) the largest possible ones count.
 void fill_output_stage(Product&, const Call&, Weights&, const WeightSum&, const WeightMagnitude&);
 
+/// Prepared::unread_inputs of a kernel that packs its constants: weights, bias and table.
+inline constexpr uint32_t kPackedInputs = 0b1110;
+/// With fewer columns most lanes of a panel would stay empty.
+inline constexpr int64_t kLeastPanelColumns = 4;
+
 /// The product as a kernel's plan-time state, once everything is filled in.
 Prepared prepare_product(Product, uint32_t unread_inputs);
 /// Kernel::run of it: one tile; buffers are the node's: x, second operand, …, y last.

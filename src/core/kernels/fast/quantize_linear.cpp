@@ -38,19 +38,19 @@ QuantizeLoop loop_of(const QuantizeLoops& loops, DType dtype) {
 
 /// Codes and zero points whose differences are exact in floats.
 using ShortCodes = reference::Types<int8_t, uint8_t, int16_t, uint16_t>;
-bool fits(const Call& call, const Operand& floats, const Operand& codes) {
+bool fits_affine(const Call& call, const Operand& floats, const Operand& codes) {
   const bool has_zero_point = present(call.inputs, 2);
   return reference::is_float(floats) && reference::is_float(call.inputs[1]) && !codes.quant && !floats.quant &&
          (one_of(ShortCodes{}, codes.dtype) || (codes.dtype == DType::Int32 && !has_zero_point)) &&
          (!has_zero_point || one_of(ShortCodes{}, call.inputs[2].dtype));
 }
 bool accepts_quantize(const Call& call) {
-  return call.outputs[0].dtype != DType::Int32 && fits(call, call.inputs[0], call.outputs[0]);
+  return call.outputs[0].dtype != DType::Int32 && fits_affine(call, call.inputs[0], call.outputs[0]);
 }
-bool accepts_dequantize(const Call& call) { return fits(call, call.outputs[0], call.inputs[0]); }
+bool accepts_dequantize(const Call& call) { return fits_affine(call, call.outputs[0], call.inputs[0]); }
 
-Prepared prepare(const Call& call, const InnerLoops& loops, const QuantizeLoops& table, const Operand& floats,
-                 const Operand& codes) {
+Prepared prepare_quantize_linear(const Call& call, const InnerLoops& loops, const QuantizeLoops& table,
+                                 const Operand& floats, const Operand& codes) {
   reference::ScratchLayout scratch;
   LinearState s{linear_of(call, codes, scratch)};
   s.loops = &loops;
@@ -64,16 +64,16 @@ Prepared prepare(const Call& call, const InnerLoops& loops, const QuantizeLoops&
 }
 template <const InnerLoops& kLoops>
 Prepared prepare_quantize(const Call& call, Weights&) {
-  return prepare(call, kLoops, kLoops.quantize, call.inputs[0], call.outputs[0]);
+  return prepare_quantize_linear(call, kLoops, kLoops.quantize, call.inputs[0], call.outputs[0]);
 }
 template <const InnerLoops& kLoops>
 Prepared prepare_dequantize(const Call& call, Weights&) {
-  return prepare(call, kLoops, kLoops.dequantize, call.outputs[0], call.inputs[0]);
+  return prepare_quantize_linear(call, kLoops, kLoops.dequantize, call.outputs[0], call.inputs[0]);
 }
 
 /// `floats` and `codes` are the operands' first elements.
 template <bool kQuantizes>
-void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
+void run_quantize_linear(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
   const auto& s = *static_cast<const LinearState*>(prepared.state.get());
   std::byte* floats = (kQuantizes ? buffers.front() : buffers.back()).data;
   std::byte* codes = (kQuantizes ? buffers.back() : buffers.front()).data;
@@ -101,16 +101,17 @@ void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile
   });
 }
 
-#define ROWS(cpu, name, needs)                                                                                    \
-  {"QuantizeLinear", "quantize_linear_" name, needs, accepts_quantize, prepare_quantize<cpu::kLoops>, run<true>}, \
-      {"DequantizeLinear", "dequantize_linear_" name,       needs,                                                \
-       accepts_dequantize, prepare_dequantize<cpu::kLoops>, run<false>},
-constexpr Kernel kRows[] = {OPENRKNN_FAST_CPUS(ROWS)};
+#define ROWS(cpu, name, needs)                                                  \
+  {"QuantizeLinear", "quantize_linear_" name,       needs,                      \
+   accepts_quantize, prepare_quantize<cpu::kLoops>, run_quantize_linear<true>}, \
+      {"DequantizeLinear", "dequantize_linear_" name,       needs,              \
+       accepts_dequantize, prepare_dequantize<cpu::kLoops>, run_quantize_linear<false>},
+constexpr Kernel kQuantizeLinearKernels[] = {OPENRKNN_FAST_CPUS(ROWS)};
 #undef ROWS
 
 }  // namespace
 }  // namespace openrknn::fast
 
 namespace openrknn {
-std::span<const Kernel> fast_quantize_linear_kernels() { return fast::kRows; }
+std::span<const Kernel> fast_quantize_linear_kernels() { return fast::kQuantizeLinearKernels; }
 }  // namespace openrknn

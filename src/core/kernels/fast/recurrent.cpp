@@ -111,7 +111,7 @@ void pack_bias(RecurrentLayer& s, const Tensor& b) {
   }
 }
 
-bool accepts(const Call& call) {
+bool accepts_recurrent(const Call& call) {
   if (!reference::accepts_recurrent(call)) return false;
   if (call.inputs[1].constant == nullptr || call.inputs[2].constant == nullptr) return false;
   if (reference::present(call.inputs, 3) && call.inputs[3].constant == nullptr) return false;
@@ -127,7 +127,7 @@ bool accepts(const Call& call) {
 }
 
 template <const InnerLoops& kLoops>
-Prepared prepare(const Call& call, Weights& cache) {
+Prepared prepare_recurrent(const Call& call, Weights& cache) {
   RecurrentLayer s;
   reference::ScratchLayout scratch;
   s.loops = &kLoops;
@@ -360,23 +360,23 @@ struct Pass {
   }
 };
 
-void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
+void run_recurrent(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
   const RecurrentLayer& s = *static_cast<const RecurrentLayer*>(prepared.state.get());
   const int64_t first = tile % s.chunks * s.sequences;
   Pass pass{s, buffers, scratch, tile / s.chunks, first, std::min(s.sequences, s.form.batch - first)};
   pass.run();
 }
 
-#define ROWS(cpu, name, needs)                                         \
-  {"LSTM", "lstm_" name, needs, accepts, prepare<cpu::kLoops>, run},   \
-      {"GRU", "gru_" name, needs, accepts, prepare<cpu::kLoops>, run}, \
-      {"RNN", "rnn_" name, needs, accepts, prepare<cpu::kLoops>, run},
-constexpr Kernel kRows[] = {OPENRKNN_FAST_CPUS(ROWS)};
+#define ROWS(cpu, name, needs)                                                                       \
+  {"LSTM", "lstm_" name, needs, accepts_recurrent, prepare_recurrent<cpu::kLoops>, run_recurrent},   \
+      {"GRU", "gru_" name, needs, accepts_recurrent, prepare_recurrent<cpu::kLoops>, run_recurrent}, \
+      {"RNN", "rnn_" name, needs, accepts_recurrent, prepare_recurrent<cpu::kLoops>, run_recurrent},
+constexpr Kernel kRecurrentKernels[] = {OPENRKNN_FAST_CPUS(ROWS)};
 #undef ROWS
 
 }  // namespace
 }  // namespace openrknn::fast
 
 namespace openrknn {
-std::span<const Kernel> fast_recurrent_kernels() { return fast::kRows; }
+std::span<const Kernel> fast_recurrent_kernels() { return fast::kRecurrentKernels; }
 }  // namespace openrknn

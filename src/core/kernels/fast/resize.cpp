@@ -17,7 +17,7 @@ struct Resize {
   reference::Tiles tiles;  // output rows
 };
 
-bool accepts(const Call& call) {
+bool accepts_resize(const Call& call) {
   const Operand &x = call.inputs[0], &y = call.outputs[0];
   const Attributes& attributes = call.node.attributes;
   return x.layout == Layout::ChannelsLast && y.layout == Layout::ChannelsLast &&
@@ -29,7 +29,7 @@ bool accepts(const Call& call) {
 }
 
 template <const InnerLoops& kLoops>
-Prepared prepare(const Call& call, Weights&) {
+Prepared prepare_resize(const Call& call, Weights&) {
   const Operand& x = call.inputs[0];
   Resize r;
   r.run = x.dtype == DType::Float16 ? kLoops.blend_half : kLoops.blend_float;
@@ -41,7 +41,7 @@ Prepared prepare(const Call& call, Weights&) {
   return {std::make_shared<const Resize>(std::move(r)), tiles, 0};
 }
 
-void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
+void run_resize(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
   const Resize& r = *static_cast<const Resize*>(prepared.state.get());
   const auto& [depth, height, width] = r.axes;
   const int64_t line_bytes = width.in * r.pixel_bytes;
@@ -65,13 +65,14 @@ void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile
   }
 }
 
-#define ROWS(cpu, name, needs) {"Resize", "resize_linear_" name, needs, accepts, prepare<cpu::kLoops>, run},
-constexpr Kernel kRows[] = {OPENRKNN_FAST_CPUS(ROWS)};
+#define ROWS(cpu, name, needs) \
+  {"Resize", "resize_linear_" name, needs, accepts_resize, prepare_resize<cpu::kLoops>, run_resize},
+constexpr Kernel kResizeKernels[] = {OPENRKNN_FAST_CPUS(ROWS)};
 #undef ROWS
 
 }  // namespace
 }  // namespace openrknn::fast
 
 namespace openrknn {
-std::span<const Kernel> fast_resize_kernels() { return fast::kRows; }
+std::span<const Kernel> fast_resize_kernels() { return fast::kResizeKernels; }
 }  // namespace openrknn

@@ -9,7 +9,7 @@ namespace {
 
 using reference::Tiles;
 
-constexpr int64_t kColumns = 64;  // done together: memory is read in runs, Float16 converted in runs
+constexpr int64_t kColumnsTogether = 64;  // done together: memory is read in runs, Float16 converted in runs
 
 /// The tensor as [outer, extent, inner].
 struct ColumnsState {
@@ -30,32 +30,33 @@ int64_t inner_of(const Call& call) {
   return inner;
 }
 
-bool accepts(const Call& call) {
+bool accepts_softmax_columns(const Call& call) {
   return reference::is_float(call.inputs[0]) && reference::same_dtype(call.inputs[0], call.outputs[0]) &&
          !call.inputs[0].shape.empty() && element_count(call.inputs[0].shape) > 0 && inner_of(call) > 1;
 }
 
 template <const InnerLoops& kLoops>
-Prepared prepare(const Call& call, Weights&) {
+Prepared prepare_softmax_columns(const Call& call, Weights&) {
   const Shape& x = call.inputs[0].shape;
   ColumnsState s;
   s.loops = &kLoops;
   s.half = call.inputs[0].dtype == DType::Float16;
   s.extent = x[static_cast<size_t>(axis_of(call))];
   s.inner = inner_of(call);
-  s.column_blocks = (s.inner + kColumns - 1) / kColumns;
+  s.column_blocks = (s.inner + kColumnsTogether - 1) / kColumnsTogether;
   const int64_t outer = element_count(x) / (s.extent * s.inner);
-  s.tiles = reference::tile_rows(outer * s.column_blocks, s.extent * kColumns);
+  s.tiles = reference::tile_rows(outer * s.column_blocks, s.extent * kColumnsTogether);
   const int64_t tiles = s.tiles.count();
-  const int64_t scratch = s.half ? s.extent * kColumns * static_cast<int64_t>(sizeof(float)) : 0;
+  const int64_t scratch = s.half ? s.extent * kColumnsTogether * static_cast<int64_t>(sizeof(float)) : 0;
   return {std::make_shared<const ColumnsState>(s), tiles, scratch, 0};
 }
 
-void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
+void run_softmax_columns(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
   const ColumnsState& s = *static_cast<const ColumnsState*>(prepared.state.get());
   float* values = reinterpret_cast<float*>(scratch);
   for (int64_t unit = s.tiles.begin(tile); unit < s.tiles.end(tile); ++unit) {
-    const int64_t column = unit % s.column_blocks * kColumns, count = std::min(kColumns, s.inner - column);
+    const int64_t column = unit % s.column_blocks * kColumnsTogether,
+                  count = std::min(kColumnsTogether, s.inner - column);
     const int64_t at = unit / s.column_blocks * s.extent * s.inner + column;
     if (!s.half) {
       s.loops->softmax_columns(reinterpret_cast<const float*>(buffers[0].data) + at,
@@ -64,9 +65,11 @@ void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile
     }
     const uint16_t* in = reinterpret_cast<const uint16_t*>(buffers[0].data) + at;
     uint16_t* out = reinterpret_cast<uint16_t*>(buffers.back().data) + at;
-    for (int64_t i = 0; i < s.extent; ++i) s.loops->half_to_float(in + i * s.inner, values + i * kColumns, count);
-    s.loops->softmax_columns(values, values, s.extent, kColumns, count);
-    for (int64_t i = 0; i < s.extent; ++i) s.loops->float_to_half(values + i * kColumns, out + i * s.inner, count);
+    for (int64_t i = 0; i < s.extent; ++i)
+      s.loops->half_to_float(in + i * s.inner, values + i * kColumnsTogether, count);
+    s.loops->softmax_columns(values, values, s.extent, kColumnsTogether, count);
+    for (int64_t i = 0; i < s.extent; ++i)
+      s.loops->float_to_half(values + i * kColumnsTogether, out + i * s.inner, count);
   }
 }
 
@@ -111,15 +114,16 @@ void run_log(const Prepared& prepared, std::span<const Buffer> buffers, int64_t 
   }
 }
 
-#define ROWS(cpu, name, needs)                                                     \
-  {"Softmax", "softmax_columns_" name, needs, accepts, prepare<cpu::kLoops>, run}, \
+#define ROWS(cpu, name, needs)                                                                                        \
+  {"Softmax",          "softmax_columns_" name, needs, accepts_softmax_columns, prepare_softmax_columns<cpu::kLoops>, \
+   run_softmax_columns},                                                                                              \
       {"LogSoftmax", "log_softmax_" name, needs, accepts_log, prepare_log<cpu::kLoops>, run_log},
-constexpr Kernel kRows[] = {OPENRKNN_FAST_CPUS(ROWS)};
+constexpr Kernel kSoftmaxKernels[] = {OPENRKNN_FAST_CPUS(ROWS)};
 #undef ROWS
 
 }  // namespace
 }  // namespace openrknn::fast
 
 namespace openrknn {
-std::span<const Kernel> fast_softmax_kernels() { return fast::kRows; }
+std::span<const Kernel> fast_softmax_kernels() { return fast::kSoftmaxKernels; }
 }  // namespace openrknn

@@ -2,6 +2,7 @@
 // an output pixel multiplies is copied to one row first; the products are worth it. Channel by channel convolutions
 // have a loop of their own.
 #include "core/kernels/fast/cpus.h"
+#include "core/kernels/fast/product.h"
 #include "core/kernels/reference/codes.h"
 #include "core/kernels/reference/window.h"
 #include "core/kernels/tables.h"
@@ -12,9 +13,7 @@ namespace {
 using reference::present;
 using reference::Window;
 
-constexpr int64_t kRowBlock = 32;        // output pixels whose inputs are copied together
-constexpr int64_t kLeastColumns = 4;     // fewer would leave most lanes of a panel empty
-constexpr uint32_t kConstants = 0b1110;  // weights, bias and table are packed
+constexpr int64_t kRowBlock = 32;  // output pixels whose inputs are copied together
 
 struct WideProduct {
   const WideGemm* gemm = nullptr;
@@ -116,30 +115,29 @@ void run_matmul(const WideProduct& p, std::span<const Buffer> buffers, int64_t t
   multiply(p, 0, reference::input<int16_t>(buffers, 0) + first * p.depth, p.depth, count, outputs,
            reinterpret_cast<int64_t*>(scratch));
 }
-void run(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
+void run_wide(const Prepared& prepared, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
   const auto& p = *static_cast<const WideProduct*>(prepared.state.get());
   (p.is_matmul ? run_matmul : run_conv)(p, buffers, tile, scratch);
 }
 
-bool fits(const Call& call) {
+bool fits_wide(const Call& call) {
   const Operand &x = call.inputs[0], &w = call.inputs[1];
   return !call.ideal && x.dtype == DType::Int16 && reference::is_coded_as(x, call.outputs[0]) &&
          w.dtype == DType::Int16 && w.quant != nullptr && w.constant != nullptr && reference::is_lowered(call) &&
          reference::bias_fits(call) && (!present(call.inputs, 2) || call.inputs[2].constant != nullptr);
 }
-bool is_transposed(const Call& call) { return call.node.op == "ConvTranspose"; }
-bool accepts_conv(const Call& call) {
+bool accepts_wide_conv(const Call& call) {
   const Shape& w = call.inputs[1].shape;
-  if (!fits(call) || !reference::window_fits(call.inputs[0], call.outputs[0]) ||
+  if (!fits_wide(call) || !reference::window_fits(call.inputs[0], call.outputs[0]) ||
       w.size() != call.inputs[0].shape.size()) {
     return false;
   }
   const int64_t groups = int_attribute(call.node.attributes, "group", 1);
-  return (is_transposed(call) ? w[1] : w[0] / groups) >= kLeastColumns;
+  return (reference::is_transposed(call) ? w[1] : w[0] / groups) >= kLeastPanelColumns;
 }
-bool accepts_matmul(const Call& call) {
+bool accepts_wide_matmul(const Call& call) {
   const Operand &a = call.inputs[0], &b = call.inputs[1];
-  if (!fits(call) || a.shape.empty() || b.shape.size() != 2 || b.shape[1] < kLeastColumns) return false;
+  if (!fits_wide(call) || a.shape.empty() || b.shape.size() != 2 || b.shape[1] < kLeastPanelColumns) return false;
   return b.quant->scale.size() == 1 || b.quant->axis == 1;
 }
 
@@ -168,13 +166,13 @@ void finish(WideProduct& p, const Call& call, Weights& cache, WeightAt weight_at
 }
 Prepared prepared_of(WideProduct p, int64_t tiles) {
   const int64_t scratch = p.inputs_bytes() + kRowBlock * p.gemm->lanes * static_cast<int64_t>(sizeof(int64_t));
-  return {std::make_shared<const WideProduct>(std::move(p)), tiles, scratch, -1, kConstants};
+  return {std::make_shared<const WideProduct>(std::move(p)), tiles, scratch, -1, kPackedInputs};
 }
 
 template <const InnerLoops& kLoops>
-Prepared prepare_conv(const Call& call, Weights& cache) {
+Prepared prepare_wide_conv(const Call& call, Weights& cache) {
   const Shape& w = call.inputs[1].shape;
-  const bool transposed = is_transposed(call);
+  const bool transposed = reference::is_transposed(call);
   const std::vector<int64_t> kernel(w.begin() + 2, w.end());
   WideProduct p;
   p.gemm = &kLoops.gemm_wide;
@@ -195,7 +193,7 @@ Prepared prepare_conv(const Call& call, Weights& cache) {
 }
 
 template <const InnerLoops& kLoops>
-Prepared prepare_matmul(const Call& call, Weights& cache) {
+Prepared prepare_wide_matmul(const Call& call, Weights& cache) {
   WideProduct p;
   p.gemm = &kLoops.gemm_wide;
   p.is_matmul = true;
@@ -219,7 +217,7 @@ struct WideDepthwise {
   std::vector<int64_t> bias;
 };
 
-void run_depthwise(const Prepared& prepared, std::span<const Buffer> buffers, int64_t line, std::byte* scratch) {
+void run_wide_depthwise(const Prepared& prepared, std::span<const Buffer> buffers, int64_t line, std::byte* scratch) {
   const auto& d = *static_cast<const WideDepthwise*>(prepared.state.get());
   const auto* x = reference::input<int16_t>(buffers, 0);
   const int64_t width = d.window.axes[2].out, channels = d.window.out_channels;
@@ -238,8 +236,8 @@ void run_depthwise(const Prepared& prepared, std::span<const Buffer> buffers, in
 
 bool accepts_depthwise(const Call& call) {
   const Shape &x = call.inputs[0].shape, &w = call.inputs[1].shape;
-  return fits(call) && reference::window_fits(call.inputs[0], call.outputs[0]) && w.size() == x.size() && w[1] == 1 &&
-         w[0] == x.back() && int_attribute(call.node.attributes, "group", 1) == w[0];
+  return fits_wide(call) && reference::window_fits(call.inputs[0], call.outputs[0]) && w.size() == x.size() &&
+         w[1] == 1 && w[0] == x.back() && int_attribute(call.node.attributes, "group", 1) == w[0];
 }
 Prepared prepare_depthwise(const Call& call, Weights&) {
   const Shape& w = call.inputs[1].shape;
@@ -261,20 +259,20 @@ Prepared prepare_depthwise(const Call& call, Weights&) {
     d.bias[c] = saturate48(call.inputs[2].constant->values<int64_t>()[c]);
   }
   const int64_t lines = d.window.out_rows(), scratch = w[0] * static_cast<int64_t>(sizeof(int64_t));
-  return {std::make_shared<const WideDepthwise>(std::move(d)), lines, scratch, -1, kConstants};
+  return {std::make_shared<const WideDepthwise>(std::move(d)), lines, scratch, -1, kPackedInputs};
 }
 
-#define ROWS(cpu, name, needs)                                                                            \
-  {"Conv", "conv_i16_" name, needs, accepts_conv, prepare_conv<cpu::kLoops>, run},                        \
-      {"ConvTranspose", "conv_transpose_i16_" name, needs, accepts_conv, prepare_conv<cpu::kLoops>, run}, \
-      {"MatMul", "matmul_i16_" name, needs, accepts_matmul, prepare_matmul<cpu::kLoops>, run},
-constexpr Kernel kRows[] = {{"Conv", "depthwise_i16", 0, accepts_depthwise, prepare_depthwise, run_depthwise},
-                            OPENRKNN_FAST_CPUS(ROWS)};
+#define ROWS(cpu, name, needs)                                                                                           \
+  {"Conv", "conv_i16_" name, needs, accepts_wide_conv, prepare_wide_conv<cpu::kLoops>, run_wide},                        \
+      {"ConvTranspose", "conv_transpose_i16_" name, needs, accepts_wide_conv, prepare_wide_conv<cpu::kLoops>, run_wide}, \
+      {"MatMul", "matmul_i16_" name, needs, accepts_wide_matmul, prepare_wide_matmul<cpu::kLoops>, run_wide},
+constexpr Kernel kWideKernels[] = {
+    {"Conv", "depthwise_i16", 0, accepts_depthwise, prepare_depthwise, run_wide_depthwise}, OPENRKNN_FAST_CPUS(ROWS)};
 #undef ROWS
 
 }  // namespace
 }  // namespace openrknn::fast
 
 namespace openrknn {
-std::span<const Kernel> fast_wide_kernels() { return fast::kRows; }
+std::span<const Kernel> fast_wide_kernels() { return fast::kWideKernels; }
 }  // namespace openrknn

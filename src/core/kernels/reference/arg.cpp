@@ -8,9 +8,9 @@ namespace openrknn {
 namespace reference {
 namespace {
 
-constexpr int64_t kColumns = 256;
+constexpr int64_t kArgColumns = 256;
 
-/// The tensor as [outer, extent, inner]; kColumns neighbouring columns are searched together.
+/// The tensor as [outer, extent, inner]; kArgColumns neighbouring columns are searched together.
 struct ArgState {
   Body<ArgState> body = nullptr;
   int64_t extent = 1, inner = 1, column_blocks = 1;
@@ -18,13 +18,13 @@ struct ArgState {
   Tiles tiles;  // of outer * column_blocks
 };
 
-struct Greater {
+struct Larger {
   template <class T>
   static bool beats(T a, T b) {
     return a > b;
   }
 };
-struct Less {
+struct Smaller {
   template <class T>
   static bool beats(T a, T b) {
     return a < b;
@@ -32,11 +32,11 @@ struct Less {
 };
 
 template <class T, class Order>
-void run_columns(const ArgState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
-  Wide<T> best[kColumns];
+void run_arg_columns(const ArgState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
+  Wide<T> best[kArgColumns];
   for (int64_t unit = s.tiles.begin(tile); unit < s.tiles.end(tile); ++unit) {
-    const int64_t outer = unit / s.column_blocks, column = unit % s.column_blocks * kColumns;
-    const int64_t count = std::min(kColumns, s.inner - column);
+    const int64_t outer = unit / s.column_blocks, column = unit % s.column_blocks * kArgColumns;
+    const int64_t count = std::min(kArgColumns, s.inner - column);
     const T* x = input<T>(buffers, 0) + outer * s.extent * s.inner + column;
     int64_t* y = output<int64_t>(buffers) + outer * s.inner + column;
     for (int64_t c = 0; c < count; ++c) {
@@ -55,31 +55,31 @@ void run_columns(const ArgState& s, std::span<const Buffer> buffers, int64_t til
   }
 }
 
-bool accepts(const Call& call) {
+bool accepts_arg(const Call& call) {
   return one_of(NumberTypes{}, call.inputs[0].dtype) && call.outputs[0].dtype == DType::Int64;
 }
 
 template <class Order>
-Prepared prepare(const Call& call, Weights&) {
+Prepared prepare_arg(const Call& call, Weights&) {
   const AxisSplit split = split_at(call.inputs[0].shape, int_attribute(call.node.attributes, "axis", 0));
   ArgState s;
   s.last_index = int_attribute(call.node.attributes, "select_last_index", 0) != 0;
   s.extent = split.extent;
   s.inner = split.inner;
-  s.column_blocks = (s.inner + kColumns - 1) / kColumns;
-  visit(NumberTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run_columns<T, Order>; });
-  s.tiles = tile_rows(split.outer * s.column_blocks, s.extent * std::min(kColumns, s.inner));
+  s.column_blocks = (s.inner + kArgColumns - 1) / kArgColumns;
+  visit(NumberTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run_arg_columns<T, Order>; });
+  s.tiles = tile_rows(split.outer * s.column_blocks, s.extent * std::min(kArgColumns, s.inner));
   return make_tiled(std::move(s));
 }
 
-constexpr Kernel kRows[] = {
-    {"ArgMax", "arg_max_reference", 0, accepts, prepare<Greater>, run_body<ArgState>},
-    {"ArgMin", "arg_min_reference", 0, accepts, prepare<Less>, run_body<ArgState>},
+constexpr Kernel kArgKernels[] = {
+    {"ArgMax", "arg_max_reference", 0, accepts_arg, prepare_arg<Larger>, run_body<ArgState>},
+    {"ArgMin", "arg_min_reference", 0, accepts_arg, prepare_arg<Smaller>, run_body<ArgState>},
 };
 
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_arg_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_arg_kernels() { return reference::kArgKernels; }
 
 }  // namespace openrknn

@@ -73,7 +73,7 @@ void run_block(const AttentionState& s, std::span<const Buffer> buffers, int64_t
   }
 }
 
-bool accepts(const Call& call) {
+bool accepts_attention(const Call& call) {
   if (!is_float(call.inputs[0]) || !same_dtype(call.inputs[0], call.outputs[0])) return false;
   for (size_t i = 1; i < call.inputs.size(); ++i) {
     if (call.inputs[i].present && !same_dtype(call.inputs[i], call.inputs[0])) return false;
@@ -81,7 +81,7 @@ bool accepts(const Call& call) {
   return true;
 }
 
-Prepared prepare(const Call& call, Weights&) {
+Prepared prepare_attention(const Call& call, Weights&) {
   const Shape &q = call.inputs[0].shape, &v = call.inputs[2].shape;
   AttentionState s;
   ScratchLayout scratch;
@@ -112,11 +112,12 @@ Prepared prepare(const Call& call, Weights&) {
   return make_prepared(std::move(s), total, bytes);
 }
 
-constexpr Kernel kRows[] = {{"Attention", "attention_reference", 0, accepts, prepare, run_body<AttentionState>}};
+constexpr Kernel kAttentionKernels[] = {
+    {"Attention", "attention_reference", 0, accepts_attention, prepare_attention, run_body<AttentionState>}};
 
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_attention_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_attention_kernels() { return reference::kAttentionKernels; }
 
 }  // namespace openrknn

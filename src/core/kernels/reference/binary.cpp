@@ -122,7 +122,7 @@ const Wide<T>* widen(const T* values, int64_t count, Wide<T>* floats) {
 
 /// A result rounds to T only after the activation, so 16-bit floats go through a short run of float32.
 template <class A, class B, class Function>
-void run_rows(const BinaryState& s, std::span<const Buffer> buffers, int64_t tile, Function function) {
+void run_binary_rows(const BinaryState& s, std::span<const Buffer> buffers, int64_t tile, Function function) {
   constexpr bool kDirect = std::is_same_v<A, Wide<A>>;
   const A* a = input<A>(buffers, 0);
   const B* b = input<B>(buffers, 1);
@@ -152,11 +152,11 @@ void run_rows(const BinaryState& s, std::span<const Buffer> buffers, int64_t til
 
 template <class T, class Op>
 void run_binary(const BinaryState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
-  run_rows<T, T>(s, buffers, tile, [](Wide<T> a, Wide<T> b) { return Op::apply(a, b); });
+  run_binary_rows<T, T>(s, buffers, tile, [](Wide<T> a, Wide<T> b) { return Op::apply(a, b); });
 }
 template <class T, class Exponent>
 void run_power(const BinaryState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
-  run_rows<T, Exponent>(s, buffers, tile, [](Wide<T> x, Wide<Exponent> y) {
+  run_binary_rows<T, Exponent>(s, buffers, tile, [](Wide<T> x, Wide<Exponent> y) {
     if constexpr (std::is_integral_v<T> && std::is_integral_v<Exponent>)
       return integer_power(x, whole_exponent(y));
     else if constexpr (std::is_integral_v<T>)
@@ -166,7 +166,7 @@ void run_power(const BinaryState& s, std::span<const Buffer> buffers, int64_t ti
   });
 }
 
-bool accepts(const Call& call) {
+bool accepts_binary(const Call& call) {
   const Operand &a = call.inputs[0], &b = call.inputs[1], &y = call.outputs[0];
   if (!same_dtype(a, y)) return false;
   if (call.node.op != "Pow" && !same_dtype(a, b)) return false;
@@ -183,14 +183,14 @@ Prepared finish(const Call& call, BinaryState s) {
   return make_tiled(std::move(s), 0, in_place);
 }
 template <class Op>
-Prepared prepare(const Call& call, Weights&) {
+Prepared prepare_binary(const Call& call, Weights&) {
   BinaryState s;
   visit(NumberTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run_binary<T, Op>; });
   return finish(call, std::move(s));
 }
 Prepared prepare_mod(const Call& call, Weights& weights) {
   const bool truncated = int_attribute(call.node.attributes, "fmod", 0) != 0;
-  return truncated ? prepare<TruncatedMod>(call, weights) : prepare<FlooredMod>(call, weights);
+  return truncated ? prepare_binary<TruncatedMod>(call, weights) : prepare_binary<FlooredMod>(call, weights);
 }
 
 using PowerTypes = NumberTypes;
@@ -208,21 +208,21 @@ Prepared prepare_power(const Call& call, Weights&) {
   return finish(call, std::move(s));
 }
 
-constexpr Kernel kRows[] = {
-    {"Add", "add_reference", 0, accepts, prepare<Add>, run_body<BinaryState>},
-    {"Sub", "sub_reference", 0, accepts, prepare<Sub>, run_body<BinaryState>},
-    {"Mul", "mul_reference", 0, accepts, prepare<Mul>, run_body<BinaryState>},
-    {"Div", "div_reference", 0, accepts, prepare<Div>, run_body<BinaryState>},
-    {"Max", "max_reference", 0, accepts, prepare<Max>, run_body<BinaryState>},
-    {"Min", "min_reference", 0, accepts, prepare<Min>, run_body<BinaryState>},
-    {"PRelu", "prelu_reference", 0, accepts, prepare<PRelu>, run_body<BinaryState>},
-    {"Mod", "mod_reference", 0, accepts, prepare_mod, run_body<BinaryState>},
+constexpr Kernel kBinaryKernels[] = {
+    {"Add", "add_reference", 0, accepts_binary, prepare_binary<Add>, run_body<BinaryState>},
+    {"Sub", "sub_reference", 0, accepts_binary, prepare_binary<Sub>, run_body<BinaryState>},
+    {"Mul", "mul_reference", 0, accepts_binary, prepare_binary<Mul>, run_body<BinaryState>},
+    {"Div", "div_reference", 0, accepts_binary, prepare_binary<Div>, run_body<BinaryState>},
+    {"Max", "max_reference", 0, accepts_binary, prepare_binary<Max>, run_body<BinaryState>},
+    {"Min", "min_reference", 0, accepts_binary, prepare_binary<Min>, run_body<BinaryState>},
+    {"PRelu", "prelu_reference", 0, accepts_binary, prepare_binary<PRelu>, run_body<BinaryState>},
+    {"Mod", "mod_reference", 0, accepts_binary, prepare_mod, run_body<BinaryState>},
     {"Pow", "pow_reference", 0, accepts_power, prepare_power, run_body<BinaryState>},
 };
 
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_binary_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_binary_kernels() { return reference::kBinaryKernels; }
 
 }  // namespace openrknn

@@ -47,7 +47,7 @@ void run_to_packed4(const CastState& s, std::span<const Buffer> buffers, int64_t
   }
 }
 /// Between the two 4-bit types, and from one to itself: the bits stay.
-void run_copy(const CastState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
+void run_cast_copy(const CastState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
   for (int64_t i = s.tiles.begin(tile); i < s.tiles.end(tile); ++i) {
     store_packed4(buffers.back().data, i, load_packed4(buffers[0].data, i, false));
   }
@@ -59,11 +59,11 @@ bool accepts_convert(const Call& call) {
   return is_floating(call.inputs[0].dtype) && is_floating(call.outputs[0].dtype);
 }
 
-Prepared prepare(const Call& call, Weights&) {
+Prepared prepare_cast(const Call& call, Weights&) {
   CastState s;
   s.from = call.inputs[0].dtype;
   s.to = call.outputs[0].dtype;
-  if (is_packed4(s.from) && is_packed4(s.to)) s.body = run_copy;
+  if (is_packed4(s.from) && is_packed4(s.to)) s.body = run_cast_copy;
   visit(AllTypes{}, s.from, [&]<class From>(Tag<From>) {
     if (is_packed4(s.to)) s.body = run_to_packed4<From>;
     visit(AllTypes{}, s.to, [&]<class To>(Tag<To>) { s.body = run_cast<From, To>; });
@@ -73,14 +73,14 @@ Prepared prepare(const Call& call, Weights&) {
   return make_tiled(std::move(s), 0, same_dtype(call.inputs[0], call.outputs[0]) ? 0 : -1);
 }
 
-constexpr Kernel kRows[] = {
-    {"Cast", "cast_reference", 0, accepts_cast, prepare, run_body<CastState>},
-    {"Convert", "convert_float_reference", 0, accepts_convert, prepare, run_body<CastState>},
+constexpr Kernel kCastKernels[] = {
+    {"Cast", "cast_reference", 0, accepts_cast, prepare_cast, run_body<CastState>},
+    {"Convert", "convert_float_reference", 0, accepts_convert, prepare_cast, run_body<CastState>},
 };
 
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_cast_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_cast_kernels() { return reference::kCastKernels; }
 
 }  // namespace openrknn

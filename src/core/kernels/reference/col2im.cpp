@@ -27,7 +27,7 @@ T sum_of(T a, T b) {
 }
 
 template <class T>
-void run(const Col2ImState& s, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
+void run_col2im(const Col2ImState& s, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
   using W = Wide<T>;
   W* line = reinterpret_cast<W*>(scratch);
   const size_t outer = s.axes.size() - 1;
@@ -70,12 +70,12 @@ void run(const Col2ImState& s, std::span<const Buffer> buffers, int64_t tile, st
   }
 }
 
-bool accepts(const Call& call) {
+bool accepts_col2im(const Call& call) {
   const Operand &x = call.inputs[0], &y = call.outputs[0];
   return x.layout == Layout::Logical && y.layout == Layout::Logical && same_dtype(x, y) &&
          one_of(NumberTypes{}, x.dtype) && !x.quant;
 }
-Prepared prepare(const Call& call, Weights&) {
+Prepared prepare_col2im(const Call& call, Weights&) {
   const Attributes& attributes = call.node.attributes;
   const std::vector<int64_t> image = ints_attribute(attributes, "image_shape");
   const std::vector<int64_t> block = ints_attribute(attributes, "block_shape");
@@ -104,17 +104,18 @@ Prepared prepare(const Call& call, Weights&) {
   s.tiles = tile_rows(lines, image.back() * s.taps);
   int64_t scratch = 0;
   visit(NumberTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) {
-    s.body = run<T>;
+    s.body = run_col2im<T>;
     scratch = image.back() * static_cast<int64_t>(sizeof(Wide<T>));
   });
   return make_tiled(std::move(s), scratch);
 }
 
-constexpr Kernel kRows[] = {{"Col2Im", "col2im_reference", 0, accepts, prepare, run_body<Col2ImState>}};
+constexpr Kernel kCol2imKernels[] = {
+    {"Col2Im", "col2im_reference", 0, accepts_col2im, prepare_col2im, run_body<Col2ImState>}};
 
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_col2im_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_col2im_kernels() { return reference::kCol2imKernels; }
 
 }  // namespace openrknn

@@ -113,7 +113,7 @@ Prepared prepare_where(const Call& call, Weights&) {
   return finish(std::move(s));
 }
 
-constexpr Kernel kRows[] = {
+constexpr Kernel kCompareKernels[] = {
     {"Equal", "equal_reference", 0, accepts_compare, prepare_compare<Equal>, run_body<CompareState>},
     {"Greater", "greater_reference", 0, accepts_compare, prepare_compare<Greater>, run_body<CompareState>},
     {"GreaterOrEqual", "greater_or_equal_reference", 0, accepts_compare, prepare_compare<GreaterOrEqual>,
@@ -130,6 +130,6 @@ constexpr Kernel kRows[] = {
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_compare_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_compare_kernels() { return reference::kCompareKernels; }
 
 }  // namespace openrknn

@@ -63,15 +63,15 @@ void run_join(const JoinState& s, std::span<const Buffer> buffers, int64_t tile,
   }
 }
 
-bool accepts(const Operand& joined, std::span<const Operand> parts) {
+bool accepts_concat(const Operand& joined, std::span<const Operand> parts) {
   return whole_bytes(joined.dtype) != 0 && std::all_of(parts.begin(), parts.end(), [&](const Operand& part) {
            return same_dtype(part, joined) && same_quant(part, joined);
          });
 }
-bool accepts_concat(const Call& call) { return accepts(call.outputs[0], call.inputs); }
-bool accepts_split(const Call& call) { return accepts(call.inputs[0], call.outputs); }
+bool accepts_concat(const Call& call) { return accepts_concat(call.outputs[0], call.inputs); }
+bool accepts_split(const Call& call) { return accepts_concat(call.inputs[0], call.outputs); }
 
-Prepared prepare(const Call& call, const Operand& joined, std::span<const Operand> parts, Body<JoinState> body) {
+Prepared prepare_concat(const Call& call, const Operand& joined, std::span<const Operand> parts, Body<JoinState> body) {
   const size_t axis = static_cast<size_t>(int_attribute(call.node.attributes, "axis", 0));
   JoinState s;
   s.body = body;
@@ -88,13 +88,13 @@ Prepared prepare(const Call& call, const Operand& joined, std::span<const Operan
   return make_tiled(std::move(s));
 }
 Prepared prepare_concat(const Call& call, Weights&) {
-  return prepare(call, call.outputs[0], call.inputs, run_join<false>);
+  return prepare_concat(call, call.outputs[0], call.inputs, run_join<false>);
 }
 Prepared prepare_split(const Call& call, Weights&) {
-  return prepare(call, call.inputs[0], call.outputs, run_join<true>);
+  return prepare_concat(call, call.inputs[0], call.outputs, run_join<true>);
 }
 
-constexpr Kernel kRows[] = {
+constexpr Kernel kConcatKernels[] = {
     {"Concat", "concat_reference", 0, accepts_concat, prepare_concat, run_body<JoinState>},
     {"Split", "split_reference", 0, accepts_split, prepare_split, run_body<JoinState>},
 };
@@ -102,6 +102,6 @@ constexpr Kernel kRows[] = {
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_concat_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_concat_kernels() { return reference::kConcatKernels; }
 
 }  // namespace openrknn

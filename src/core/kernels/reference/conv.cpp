@@ -52,7 +52,7 @@ void pack_weights(const ConvState& s, const std::byte* weights, float* packed) {
 }
 
 template <class T>
-void run_rows(const ConvState& s, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
+void run_conv_rows(const ConvState& s, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
   const T* x = input<T>(buffers, 0);
   T* y = output<T>(buffers);
   const float* bias = s.bias.read(buffers, scratch);
@@ -96,7 +96,7 @@ bool accepts_conv(const Call& call) {
          fused_activation(call.node).has_value();
 }
 
-Prepared prepare(const Call& call, Weights& cache, bool transposed) {
+Prepared prepare_conv(const Call& call, Weights& cache, bool transposed) {
   const Operand& w = call.inputs[1];
   const std::span<const int64_t> kernel(w.shape.begin() + 2, w.shape.end());
   ScratchLayout scratch;
@@ -120,17 +120,17 @@ Prepared prepare(const Call& call, Weights& cache, bool transposed) {
     s.packed_at = scratch.add<float>(s.weight_count());
     s.tiles.block = std::max<int64_t>(1, s.tiles.total);  // packing once is worth more than tiles
   }
-  visit(FloatTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run_rows<T>; });
+  visit(FloatTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run_conv_rows<T>; });
   const int64_t tiles = s.tiles.count();
   const bool packed = s.packed != nullptr;
   Prepared prepared = make_prepared(std::move(s), tiles, scratch.bytes());
   if (packed) prepared.unread_inputs = 1u << 1;
   return prepared;
 }
-Prepared prepare_conv(const Call& call, Weights& cache) { return prepare(call, cache, false); }
-Prepared prepare_conv_transpose(const Call& call, Weights& cache) { return prepare(call, cache, true); }
+Prepared prepare_conv(const Call& call, Weights& cache) { return prepare_conv(call, cache, false); }
+Prepared prepare_conv_transpose(const Call& call, Weights& cache) { return prepare_conv(call, cache, true); }
 
-constexpr Kernel kRows[] = {
+constexpr Kernel kConvKernels[] = {
     {"Conv", "conv_reference", 0, accepts_conv, prepare_conv, run_body<ConvState>},
     {"ConvTranspose", "conv_transpose_reference", 0, accepts_conv, prepare_conv_transpose, run_body<ConvState>},
 };
@@ -138,6 +138,6 @@ constexpr Kernel kRows[] = {
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_conv_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_conv_kernels() { return reference::kConvKernels; }
 
 }  // namespace openrknn

@@ -48,13 +48,13 @@ void run_row(const ConvState& s, std::span<const Buffer> buffers, int64_t row, s
   }
 }
 
-bool accepts(const Call& call) {
+bool accepts_quantized_conv(const Call& call) {
   const Operand &x = call.inputs[0], &w = call.inputs[1], &y = call.outputs[0];
   if (!is_coded_as(x, y) || w.dtype != x.dtype || w.quant == nullptr) return false;
   return bias_fits(call) && is_lowered(call) && window_fits(x, y) && w.shape.size() == x.shape.size();
 }
 
-Prepared prepare(const Call& call, Weights&) {
+Prepared prepare_quantized_conv(const Call& call, Weights&) {
   const Operand &x = call.inputs[0], &w = call.inputs[1], &y = call.outputs[0];
   const bool transposed = call.node.op == "ConvTranspose";
   const std::vector<int64_t> kernel(w.shape.begin() + 2, w.shape.end());
@@ -82,17 +82,21 @@ Prepared prepare(const Call& call, Weights&) {
   return make_prepared(std::move(state), rows);
 }
 
-constexpr Kernel kKernels[] = {
-    {.op = "Conv", .name = "conv_codes_reference", .accepts = accepts, .prepare = prepare, .run = run_body<ConvState>},
+constexpr Kernel kConvQuantizedKernels[] = {
+    {.op = "Conv",
+     .name = "conv_codes_reference",
+     .accepts = accepts_quantized_conv,
+     .prepare = prepare_quantized_conv,
+     .run = run_body<ConvState>},
     {.op = "ConvTranspose",
      .name = "conv_transpose_codes_reference",
-     .accepts = accepts,
-     .prepare = prepare,
+     .accepts = accepts_quantized_conv,
+     .prepare = prepare_quantized_conv,
      .run = run_body<ConvState>},
 };
 
 }  // namespace
 
-std::span<const Kernel> conv_quantized_kernels() { return kKernels; }
+std::span<const Kernel> conv_quantized_kernels() { return kConvQuantizedKernels; }
 
 }  // namespace openrknn

@@ -122,7 +122,7 @@ Prepared prepare_concat(const Call& call, Weights&) {
   return make_prepared(std::move(state), 1);
 }
 
-constexpr Kernel kKernels[] = {
+constexpr Kernel kConvertQuantizedKernels[] = {
     {.op = "Convert",
      .name = "convert_reference",
      .accepts = accepts_convert,
@@ -137,6 +137,6 @@ constexpr Kernel kKernels[] = {
 
 }  // namespace
 
-std::span<const Kernel> convert_quantized_kernels() { return kKernels; }
+std::span<const Kernel> convert_quantized_kernels() { return kConvertQuantizedKernels; }
 
 }  // namespace openrknn

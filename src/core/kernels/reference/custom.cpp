@@ -13,24 +13,24 @@ struct MissingCode {
   std::string type, node;
 };
 
-bool accepts(const Call&) { return true; }
+bool accepts_custom(const Call&) { return true; }
 
-Prepared prepare(const Call& call, Weights&) {
+Prepared prepare_custom(const Call& call, Weights&) {
   return {std::make_shared<const MissingCode>(MissingCode{std::string(custom_type(call.node)), call.node.name})};
 }
 
-void run(const Prepared& prepared, std::span<const Buffer>, int64_t, std::byte*) {
+void run_custom(const Prepared& prepared, std::span<const Buffer>, int64_t, std::byte*) {
   const MissingCode& missing = *static_cast<const MissingCode*>(prepared.state.get());
   fail(Code::RuntimeUnregisteredOp, Location{.file = {}, .node = missing.node, .tensor = {}},
        fmt::format("{} is a custom operator, and nothing is registered that computes it", missing.type),
        "run the model with rknn_register_custom_ops, or with a plugin that brings the operator");
 }
 
-constexpr Kernel kRows[] = {{kCustomOp, "custom_unregistered", 0, accepts, prepare, run}};
+constexpr Kernel kCustomKernels[] = {{kCustomOp, "custom_unregistered", 0, accepts_custom, prepare_custom, run_custom}};
 
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_custom_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_custom_kernels() { return reference::kCustomKernels; }
 
 }  // namespace openrknn

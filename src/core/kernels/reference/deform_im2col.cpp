@@ -46,7 +46,7 @@ Corners corners_of(float y, float x, int64_t height, int64_t width) {
 }
 
 template <class T>
-void run(const DeformState& s, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
+void run_deform_im2col(const DeformState& s, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
   const auto& [depth, height, width] = s.window.axes;
   const int64_t channels = s.window.in_channels, taps = s.window.taps();
   const int64_t group_channels = channels / s.group, offset_channels = channels / s.offset_group;
@@ -86,7 +86,7 @@ void run(const DeformState& s, std::span<const Buffer> buffers, int64_t tile, st
   }
 }
 
-bool accepts(const Call& call) {
+bool accepts_deform_im2col(const Call& call) {
   for (size_t i = 0; i < call.inputs.size(); ++i) {
     if (!present(call.inputs, i)) continue;
     const Operand& operand = call.inputs[i];
@@ -96,7 +96,7 @@ bool accepts(const Call& call) {
   }
   return is_float(call.outputs[0]);
 }
-Prepared prepare(const Call& call, Weights&) {
+Prepared prepare_deform_im2col(const Call& call, Weights&) {
   DeformState s;
   const std::vector<int64_t> kernel = ints_attribute(call.node.attributes, "kernel_shape");
   s.window = make_window(call.node, call.inputs[0], call.outputs[0], kernel, false);
@@ -107,15 +107,16 @@ Prepared prepare(const Call& call, Weights&) {
   ScratchLayout scratch;
   s.samples_at = scratch.add<float>(s.window.in_channels);
   s.zeros_at = scratch.add<float>(s.window.in_channels);
-  visit(FloatTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run<T>; });
+  visit(FloatTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run_deform_im2col<T>; });
   return make_tiled(std::move(s), scratch.bytes());
 }
 
-constexpr Kernel kRows[] = {{"DeformIm2Col", "deform_im2col_reference", 0, accepts, prepare, run_body<DeformState>}};
+constexpr Kernel kDeformIm2colKernels[] = {{"DeformIm2Col", "deform_im2col_reference", 0, accepts_deform_im2col,
+                                            prepare_deform_im2col, run_body<DeformState>}};
 
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_deform_im2col_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_deform_im2col_kernels() { return reference::kDeformIm2colKernels; }
 
 }  // namespace openrknn

@@ -39,7 +39,7 @@ double determinant(double* m, int64_t n) {
 }
 
 template <class T>
-void run(const DetState& s, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
+void run_determinant(const DetState& s, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
   const int64_t size = s.n * s.n;
   double* matrix = scratch_at<double>(scratch, 0);
   for (int64_t i = s.tiles.begin(tile); i < s.tiles.end(tile); ++i) {
@@ -49,22 +49,25 @@ void run(const DetState& s, std::span<const Buffer> buffers, int64_t tile, std::
   }
 }
 
-bool accepts(const Call& call) { return is_float(call.inputs[0]) && same_dtype(call.inputs[0], call.outputs[0]); }
-Prepared prepare(const Call& call, Weights&) {
+bool accepts_determinant(const Call& call) {
+  return is_float(call.inputs[0]) && same_dtype(call.inputs[0], call.outputs[0]);
+}
+Prepared prepare_determinant(const Call& call, Weights&) {
   DetState s;
   s.n = call.inputs[0].shape.back();
-  visit(FloatTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run<T>; });
+  visit(FloatTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run_determinant<T>; });
   s.tiles = tile_rows(element_count(call.outputs[0].shape), s.n * s.n * std::max<int64_t>(1, s.n));
   ScratchLayout scratch;
   scratch.add<double>(s.n * s.n);
   return make_tiled(std::move(s), scratch.bytes());
 }
 
-constexpr Kernel kRows[] = {{"Det", "determinant_reference", 0, accepts, prepare, run_body<DetState>}};
+constexpr Kernel kDeterminantKernels[] = {
+    {"Det", "determinant_reference", 0, accepts_determinant, prepare_determinant, run_body<DetState>}};
 
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_determinant_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_determinant_kernels() { return reference::kDeterminantKernels; }
 
 }  // namespace openrknn

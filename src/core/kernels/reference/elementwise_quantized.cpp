@@ -154,7 +154,7 @@ Prepared prepare_where(const Call& call, Weights&) {
 constexpr Kernel row(std::string_view op, std::string_view name) {
   return {.op = op, .name = name, .accepts = accepts_binary, .prepare = prepare_binary, .run = run_body<BinaryState>};
 }
-constexpr Kernel kKernels[] = {
+constexpr Kernel kElementwiseQuantizedKernels[] = {
     row("Add", "add_codes_reference"),
     row("Sub", "sub_codes_reference"),
     row("Mul", "mul_codes_reference"),
@@ -169,6 +169,6 @@ constexpr Kernel kKernels[] = {
 
 }  // namespace
 
-std::span<const Kernel> elementwise_quantized_kernels() { return kKernels; }
+std::span<const Kernel> elementwise_quantized_kernels() { return kElementwiseQuantizedKernels; }
 
 }  // namespace openrknn

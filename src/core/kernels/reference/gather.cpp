@@ -81,12 +81,12 @@ int64_t product(const Shape& shape, size_t begin, size_t end) {
   return count;
 }
 
-bool accepts(const Call& call) {
+bool accepts_gather(const Call& call) {
   const Operand &x = call.inputs[0], &indices = call.inputs[1], &y = call.outputs[0];
   return same_dtype(x, y) && whole_bytes(x.dtype) != 0 && same_quant(x, y) &&
          (indices.dtype == DType::Int32 || indices.dtype == DType::Int64) && !indices.quant;
 }
-GatherState start(const Call& call) {
+GatherState start_gather(const Call& call) {
   GatherState s;
   s.node = call.node.name;
   s.index_dtype = call.inputs[1].dtype;
@@ -97,7 +97,7 @@ Prepared finish(GatherState s) { return make_tiled(std::move(s)); }
 Prepared prepare_gather(const Call& call, Weights&) {
   const Shape& x = call.inputs[0].shape;
   const size_t axis = static_cast<size_t>(int_attribute(call.node.attributes, "axis", 0));
-  GatherState s = start(call);
+  GatherState s = start_gather(call);
   s.body = run_gather<true>;
   const int64_t inner = product(x, axis + 1, x.size());
   s.run_bytes = inner * whole_bytes(call.inputs[0].dtype);
@@ -113,7 +113,7 @@ Prepared prepare_gather_nd(const Call& call, Weights&) {
   const Shape &x = call.inputs[0].shape, &indices = call.inputs[1].shape;
   const size_t batch_dims = static_cast<size_t>(int_attribute(call.node.attributes, "batch_dims", 0));
   const size_t parts = static_cast<size_t>(indices.back()), run_dims = batch_dims + parts;
-  GatherState s = start(call);
+  GatherState s = start_gather(call);
   s.body = run_gather<false>;
   const int64_t inner = product(x, run_dims, x.size());
   s.run_bytes = inner * whole_bytes(call.inputs[0].dtype);
@@ -140,7 +140,7 @@ Broadcast elements_along(const Shape& x, size_t axis, const Shape& walked) {
 Prepared prepare_gather_elements(const Call& call, Weights&) {
   const Shape &x = call.inputs[0].shape, &y = call.outputs[0].shape;
   const size_t axis = static_cast<size_t>(int_attribute(call.node.attributes, "axis", 0));
-  GatherState s = start(call);
+  GatherState s = start_gather(call);
   s.extents = {x[axis]};
   s.strides = {strides_of(x)[axis]};
   s.elements = elements_along(x, axis, y);
@@ -262,13 +262,13 @@ bool choose_scatter(GatherState& s, const Call& call) {
 
 bool accepts_scatter(const Call& call) {
   GatherState s;
-  return accepts(call) && same_dtype(call.inputs[2], call.outputs[0]) && same_quant(call.inputs[2], call.outputs[0]) &&
-         choose_scatter(s, call);
+  return accepts_gather(call) && same_dtype(call.inputs[2], call.outputs[0]) &&
+         same_quant(call.inputs[2], call.outputs[0]) && choose_scatter(s, call);
 }
 Prepared prepare_scatter(const Call& call, Weights&) {
   const Shape &x = call.inputs[0].shape, &indices = call.inputs[1].shape;
   const size_t parts = static_cast<size_t>(indices.back());
-  GatherState s = start(call);
+  GatherState s = start_gather(call);
   choose_scatter(s, call);
   s.run_bytes = product(x, parts, x.size()) * whole_bytes(call.inputs[0].dtype);
   for (size_t p = 0; p < parts; ++p) {
@@ -283,7 +283,7 @@ Prepared prepare_scatter(const Call& call, Weights&) {
 Prepared prepare_scatter_elements(const Call& call, Weights&) {
   const Shape &x = call.inputs[0].shape, &indices = call.inputs[1].shape;
   const size_t axis = static_cast<size_t>(int_attribute(call.node.attributes, "axis", 0));
-  GatherState s = start(call);
+  GatherState s = start_gather(call);
   choose_scatter(s, call);
   s.run_bytes = element_count(x) * whole_bytes(call.inputs[0].dtype);
   s.elements = elements_along(x, axis, indices);
@@ -292,10 +292,10 @@ Prepared prepare_scatter_elements(const Call& call, Weights&) {
   return make_prepared(std::move(s), 1, 0, 0);
 }
 
-constexpr Kernel kRows[] = {
-    {"Gather", "gather_reference", 0, accepts, prepare_gather, run_body<GatherState>},
-    {"GatherElements", "gather_elements_reference", 0, accepts, prepare_gather_elements, run_body<GatherState>},
-    {"GatherND", "gather_nd_reference", 0, accepts, prepare_gather_nd, run_body<GatherState>},
+constexpr Kernel kGatherKernels[] = {
+    {"Gather", "gather_reference", 0, accepts_gather, prepare_gather, run_body<GatherState>},
+    {"GatherElements", "gather_elements_reference", 0, accepts_gather, prepare_gather_elements, run_body<GatherState>},
+    {"GatherND", "gather_nd_reference", 0, accepts_gather, prepare_gather_nd, run_body<GatherState>},
     {"ScatterND", "scatter_nd_reference", 0, accepts_scatter, prepare_scatter, run_body<GatherState>},
     {"ScatterElements", "scatter_elements_reference", 0, accepts_scatter, prepare_scatter_elements,
      run_body<GatherState>},
@@ -304,6 +304,6 @@ constexpr Kernel kRows[] = {
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_gather_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_gather_kernels() { return reference::kGatherKernels; }
 
 }  // namespace openrknn

@@ -145,13 +145,13 @@ void run_nearest(const GridState& s, std::span<const Buffer> buffers, int64_t ti
 }
 
 bool is_nearest(const Call& call) { return string_attribute(call.node.attributes, "mode", "linear") == "nearest"; }
-bool accepts(const Call& call) {
+bool accepts_grid_sample(const Call& call) {
   const Operand &x = call.inputs[0], &grid = call.inputs[1], &y = call.outputs[0];
   return x.layout == Layout::ChannelsLast && y.layout == Layout::ChannelsLast && x.shape.size() >= 3 &&
          x.shape.size() <= 5 && same_dtype(x, y) && is_float(grid) && !x.quant &&
          (is_nearest(call) ? whole_bytes(x.dtype) != 0 : is_float(x));
 }
-Prepared prepare(const Call& call, Weights&) {
+Prepared prepare_grid_sample(const Call& call, Weights&) {
   const Attributes& attributes = call.node.attributes;
   const Shape &x = call.inputs[0].shape, &y = call.outputs[0].shape;
   GridState s;
@@ -177,11 +177,12 @@ Prepared prepare(const Call& call, Weights&) {
   return make_tiled(std::move(s), scratch.bytes());
 }
 
-constexpr Kernel kRows[] = {{"GridSample", "grid_sample_reference", 0, accepts, prepare, run_body<GridState>}};
+constexpr Kernel kGridSampleKernels[] = {
+    {"GridSample", "grid_sample_reference", 0, accepts_grid_sample, prepare_grid_sample, run_body<GridState>}};
 
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_grid_sample_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_grid_sample_kernels() { return reference::kGridSampleKernels; }
 
 }  // namespace openrknn

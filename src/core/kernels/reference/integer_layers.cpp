@@ -114,8 +114,10 @@ void run_conv(const IntegerConvState& s, std::span<const Buffer> buffers, int64_
   }
 }
 
-bool accepts_conv(const Call& call) { return is_plain_layer(call) && window_fits(call.inputs[0], call.outputs[0]); }
-Prepared prepare_conv(const Call& call, Weights&) {
+bool accepts_integer_conv(const Call& call) {
+  return is_plain_layer(call) && window_fits(call.inputs[0], call.outputs[0]);
+}
+Prepared prepare_integer_conv(const Call& call, Weights&) {
   const Operand& w = call.inputs[1];
   const std::span<const int64_t> kernel(w.shape.begin() + 2, w.shape.end());
   IntegerConvState s;
@@ -130,14 +132,14 @@ Prepared prepare_conv(const Call& call, Weights&) {
   return make_tiled(std::move(s), weight_count * whole_bytes(w.dtype));
 }
 
-constexpr Kernel kRows[] = {
+constexpr Kernel kIntegerLayersKernels[] = {
     {"MatMul", "matmul_integer_reference", 0, accepts_product, prepare_product, run_body<ProductState>},
-    {"Conv", "conv_integer_reference", 0, accepts_conv, prepare_conv, run_body<IntegerConvState>},
+    {"Conv", "conv_integer_reference", 0, accepts_integer_conv, prepare_integer_conv, run_body<IntegerConvState>},
 };
 
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_integer_layers_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_integer_layers_kernels() { return reference::kIntegerLayersKernels; }
 
 }  // namespace openrknn

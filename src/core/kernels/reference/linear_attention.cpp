@@ -82,7 +82,7 @@ void run_head(const LinearState& s, std::span<const Buffer> buffers, int64_t til
   store_floats(state, reinterpret_cast<T*>(buffers[s.outputs + 1].data) + tile * cells, cells);
 }
 
-bool accepts(const Call& call) {
+bool accepts_linear_attention(const Call& call) {
   for (size_t i = 0; i < call.inputs.size(); ++i) {
     if (!call.inputs[i].present) continue;
     if (!is_float(call.inputs[i]) || (i != 3 && !same_dtype(call.inputs[i], call.inputs[0]))) return false;
@@ -93,7 +93,7 @@ bool accepts(const Call& call) {
   return true;
 }
 
-Prepared prepare(const Call& call, Weights&) {
+Prepared prepare_linear_attention(const Call& call, Weights&) {
   const Attributes& attributes = call.node.attributes;
   const Shape &q = call.inputs[0].shape, &v = call.inputs[2].shape;
   LinearState s;
@@ -124,12 +124,13 @@ Prepared prepare(const Call& call, Weights&) {
   return make_prepared(std::move(s), tiles, scratch.bytes());
 }
 
-constexpr Kernel kRows[] = {
-    {"LinearAttention", "linear_attention_reference", 0, accepts, prepare, run_body<LinearState>}};
+constexpr Kernel kLinearAttentionKernels[] = {{"LinearAttention", "linear_attention_reference", 0,
+                                               accepts_linear_attention, prepare_linear_attention,
+                                               run_body<LinearState>}};
 
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_linear_attention_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_linear_attention_kernels() { return reference::kLinearAttentionKernels; }
 
 }  // namespace openrknn

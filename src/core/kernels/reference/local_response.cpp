@@ -21,7 +21,8 @@ struct LocalResponseState {
 };
 
 template <class T>
-void run(const LocalResponseState& s, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
+void run_local_response(const LocalResponseState& s, std::span<const Buffer> buffers, int64_t tile,
+                        std::byte* scratch) {
   float* squares = scratch_at<float>(scratch, s.squares_at);
   float* bases = scratch_at<float>(scratch, s.bases_at);
   for (int64_t pixel = s.tiles.begin(tile); pixel < s.tiles.end(tile); ++pixel) {
@@ -49,11 +50,11 @@ void run(const LocalResponseState& s, std::span<const Buffer> buffers, int64_t t
   }
 }
 
-bool accepts(const Call& call) {
+bool accepts_local_response(const Call& call) {
   const Operand &x = call.inputs[0], &y = call.outputs[0];
   return x.layout == Layout::ChannelsLast && y.layout == Layout::ChannelsLast && same_dtype(x, y) && is_float(x);
 }
-Prepared prepare(const Call& call, Weights&) {
+Prepared prepare_local_response(const Call& call, Weights&) {
   const Attributes& attributes = call.node.attributes;
   const Shape& x = call.inputs[0].shape;
   LocalResponseState s;
@@ -69,15 +70,16 @@ Prepared prepare(const Call& call, Weights&) {
   s.squares_at = scratch.add<float>(s.channels);
   s.bases_at = scratch.add<float>(s.channels);
   s.tiles = tile_rows(s.channels == 0 ? 0 : element_count(x) / s.channels, s.channels);
-  visit(FloatTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run<T>; });
+  visit(FloatTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run_local_response<T>; });
   return make_tiled(std::move(s), scratch.bytes());
 }
 
-constexpr Kernel kRows[] = {{"LRN", "lrn_reference", 0, accepts, prepare, run_body<LocalResponseState>}};
+constexpr Kernel kLocalResponseKernels[] = {
+    {"LRN", "lrn_reference", 0, accepts_local_response, prepare_local_response, run_body<LocalResponseState>}};
 
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_local_response_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_local_response_kernels() { return reference::kLocalResponseKernels; }
 
 }  // namespace openrknn

@@ -34,7 +34,7 @@ struct Other {
 };
 
 template <class T, class Norm>
-void run(const LpPoolState& s, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
+void run_lp_pool(const LpPoolState& s, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
   const T* x = input<T>(buffers, 0);
   T* y = output<T>(buffers);
   float* sums = reinterpret_cast<float*>(scratch);
@@ -52,11 +52,11 @@ void run(const LpPoolState& s, std::span<const Buffer> buffers, int64_t tile, st
   }
 }
 
-bool accepts(const Call& call) {
+bool accepts_lp_pool(const Call& call) {
   return window_fits(call.inputs[0], call.outputs[0]) && same_dtype(call.inputs[0], call.outputs[0]) &&
          is_float(call.inputs[0]);
 }
-Prepared prepare(const Call& call, Weights&) {
+Prepared prepare_lp_pool(const Call& call, Weights&) {
   const int64_t p = int_attribute(call.node.attributes, "p", 2);
   LpPoolState s;
   const std::vector<int64_t> kernel = ints_attribute(call.node.attributes, "kernel_shape");
@@ -64,17 +64,18 @@ Prepared prepare(const Call& call, Weights&) {
   s.p = static_cast<float>(p);
   s.tiles = tile_rows(s.window.out_rows(), s.window.axes[2].out * s.window.out_channels);
   visit(FloatTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) {
-    s.body = p == 1 ? run<T, First> : p == 2 ? run<T, Second> : run<T, Other>;
+    s.body = p == 1 ? run_lp_pool<T, First> : p == 2 ? run_lp_pool<T, Second> : run_lp_pool<T, Other>;
   });
   const int64_t tiles = s.tiles.count(), scratch = s.window.out_channels * static_cast<int64_t>(sizeof(float));
   return make_prepared(std::move(s), tiles, scratch);
 }
 
-constexpr Kernel kRows[] = {{"LpPool", "lp_pool_reference", 0, accepts, prepare, run_body<LpPoolState>}};
+constexpr Kernel kLpPoolKernels[] = {
+    {"LpPool", "lp_pool_reference", 0, accepts_lp_pool, prepare_lp_pool, run_body<LpPoolState>}};
 
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_lp_pool_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_lp_pool_kernels() { return reference::kLpPoolKernels; }
 
 }  // namespace openrknn

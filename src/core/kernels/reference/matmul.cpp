@@ -35,7 +35,7 @@ const float* read_b(const MatMulState& s, std::span<const Buffer> buffers, int64
 }
 
 template <class T>
-void run_rows(const MatMulState& s, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
+void run_matmul_rows(const MatMulState& s, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
   const int64_t batch = tile / s.row_blocks, begin = tile % s.row_blocks * s.row_block;
   const int64_t end = std::min(s.m, begin + s.row_block);
   const float* bias = s.bias.read(buffers, scratch);
@@ -59,13 +59,13 @@ void run_rows(const MatMulState& s, std::span<const Buffer> buffers, int64_t til
   });
 }
 
-bool accepts(const Call& call) {
+bool accepts_matmul(const Call& call) {
   return is_float(call.inputs[0]) && is_float(call.inputs[1]) && same_dtype(call.inputs[0], call.outputs[0]) &&
          !call.inputs[0].shape.empty() && !call.inputs[1].shape.empty() &&
          (!present(call.inputs, 2) || is_float(call.inputs[2])) && fused_activation(call.node).has_value();
 }
 
-Prepared prepare(const Call& call, Weights& cache) {
+Prepared prepare_matmul(const Call& call, Weights& cache) {
   const Operand &a = call.inputs[0], &b = call.inputs[1];
   const auto batch_shape = [](const Shape& shape) {
     return shape.size() > 2 ? Shape(shape.begin(), shape.end() - 2) : Shape{};
@@ -95,7 +95,7 @@ Prepared prepare(const Call& call, Weights& cache) {
   }
   s.row_block = s.b_at != 0 ? std::max<int64_t>(1, s.m) : tile_rows(s.m, s.n).block;
   s.row_blocks = std::max<int64_t>(1, (s.m + s.row_block - 1) / s.row_block);
-  visit(FloatTypes{}, a.dtype, [&]<class T>(Tag<T>) { s.body = run_rows<T>; });
+  visit(FloatTypes{}, a.dtype, [&]<class T>(Tag<T>) { s.body = run_matmul_rows<T>; });
   const int64_t tiles = s.batches.total * s.row_blocks;
   const bool packed = s.b_floats != nullptr;
   Prepared prepared = make_prepared(std::move(s), tiles, scratch.bytes());
@@ -103,11 +103,12 @@ Prepared prepare(const Call& call, Weights& cache) {
   return prepared;
 }
 
-constexpr Kernel kRows[] = {{"MatMul", "matmul_reference", 0, accepts, prepare, run_body<MatMulState>}};
+constexpr Kernel kMatmulKernels[] = {
+    {"MatMul", "matmul_reference", 0, accepts_matmul, prepare_matmul, run_body<MatMulState>}};
 
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_matmul_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_matmul_kernels() { return reference::kMatmulKernels; }
 
 }  // namespace openrknn

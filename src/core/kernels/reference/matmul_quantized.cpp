@@ -31,14 +31,14 @@ void run_row(const MatMulState& s, std::span<const Buffer> buffers, int64_t tile
   }
 }
 
-bool accepts(const Call& call) {
+bool accepts_quantized_matmul(const Call& call) {
   const Operand &a = call.inputs[0], &b = call.inputs[1];
   if (!is_coded_as(a, call.outputs[0]) || b.dtype != a.dtype || b.quant == nullptr) return false;
   const bool columns_only = b.quant->scale.size() == 1 || b.quant->axis == static_cast<int>(b.shape.size()) - 1;
   return columns_only && bias_fits(call) && is_lowered(call) && !a.shape.empty() && !b.shape.empty();
 }
 
-Prepared prepare(const Call& call, Weights&) {
+Prepared prepare_quantized_matmul(const Call& call, Weights&) {
   const Operand &a = call.inputs[0], &b = call.inputs[1];
   Shape left = a.shape, right = b.shape;
   if (left.size() == 1) left.insert(left.begin(), 1);  // numpy: a vector is a row on the left, a column on the right
@@ -65,14 +65,14 @@ Prepared prepare(const Call& call, Weights&) {
   return make_prepared(std::move(state), tiles);
 }
 
-constexpr Kernel kKernels[] = {{.op = "MatMul",
-                                .name = "matmul_codes_reference",
-                                .accepts = accepts,
-                                .prepare = prepare,
-                                .run = run_body<MatMulState>}};
+constexpr Kernel kMatmulQuantizedKernels[] = {{.op = "MatMul",
+                                               .name = "matmul_codes_reference",
+                                               .accepts = accepts_quantized_matmul,
+                                               .prepare = prepare_quantized_matmul,
+                                               .run = run_body<MatMulState>}};
 
 }  // namespace
 
-std::span<const Kernel> matmul_quantized_kernels() { return kKernels; }
+std::span<const Kernel> matmul_quantized_kernels() { return kMatmulQuantizedKernels; }
 
 }  // namespace openrknn

@@ -7,7 +7,7 @@ namespace openrknn {
 namespace reference {
 namespace {
 
-bool accepts(const Call& call) {
+bool accepts_move(const Call& call) {
   const Operand &x = call.inputs[0], &y = call.outputs[0];
   return same_dtype(x, y) && whole_bytes(x.dtype) != 0 && same_quant(x, y);
 }
@@ -110,15 +110,15 @@ Prepared prepare_space_to_depth(const Call& call, Weights&) {
 }
 
 bool accepts_blocks(const Call& call) {
-  return accepts(call) && call.inputs[0].shape.size() == 4 && call.inputs[0].layout == Layout::Logical;
+  return accepts_move(call) && call.inputs[0].shape.size() == 4 && call.inputs[0].layout == Layout::Logical;
 }
 
-constexpr Kernel kRows[] = {
+constexpr Kernel kMoveKernels[] = {
     {"Reshape", "reshape_reference", 0, accepts_reshape, prepare_reshape, run_body<ReshapeState>},
-    {"Transpose", "transpose_reference", 0, accepts, prepare_transpose, run_strided_copy},
-    {"Slice", "slice_reference", 0, accepts, prepare_slice, run_strided_copy},
-    {"Expand", "expand_reference", 0, accepts, prepare_expand, run_strided_copy},
-    {"Tile", "tile_reference", 0, accepts, prepare_tile, run_strided_copy},
+    {"Transpose", "transpose_reference", 0, accepts_move, prepare_transpose, run_strided_copy},
+    {"Slice", "slice_reference", 0, accepts_move, prepare_slice, run_strided_copy},
+    {"Expand", "expand_reference", 0, accepts_move, prepare_expand, run_strided_copy},
+    {"Tile", "tile_reference", 0, accepts_move, prepare_tile, run_strided_copy},
     {"DepthToSpace", "depth_to_space_reference", 0, accepts_blocks, prepare_depth_to_space, run_strided_copy},
     {"SpaceToDepth", "space_to_depth_reference", 0, accepts_blocks, prepare_space_to_depth, run_strided_copy},
 };
@@ -126,6 +126,6 @@ constexpr Kernel kRows[] = {
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_move_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_move_kernels() { return reference::kMoveKernels; }
 
 }  // namespace openrknn

@@ -93,18 +93,18 @@ void run_layer(const NormState& s, std::span<const Buffer> buffers, int64_t tile
   }
 }
 
-bool accepts_floats(const Call& call) {
+bool accepts_normalization_floats(const Call& call) {
   for (size_t i = 0; i < call.inputs.size(); ++i) {
     if (present(call.inputs, i) && !is_float(call.inputs[i])) return false;
   }
   return same_dtype(call.inputs[0], call.outputs[0]);
 }
 bool accepts_channels(const Call& call) {
-  return accepts_floats(call) && has_channels_last(call.inputs[0]) && has_channels_last(call.outputs[0]) &&
-         call.inputs[0].shape.size() >= 2;
+  return accepts_normalization_floats(call) && has_channels_last(call.inputs[0]) &&
+         has_channels_last(call.outputs[0]) && call.inputs[0].shape.size() >= 2;
 }
 
-NormState start(const Call& call) {
+NormState start_norm(const Call& call) {
   NormState s;
   s.epsilon = static_cast<float>(float_attribute(call.node.attributes, "epsilon", 1e-5));
   const Shape& x = call.inputs[0].shape;
@@ -114,7 +114,7 @@ NormState start(const Call& call) {
   return s;
 }
 Prepared prepare_batch(const Call& call, Weights&) {
-  NormState s = start(call);
+  NormState s = start_norm(call);
   ScratchLayout scratch;
   s.scale = FloatVector(call, 1, scratch);
   s.bias = FloatVector(call, 2, scratch);
@@ -126,7 +126,7 @@ Prepared prepare_batch(const Call& call, Weights&) {
   return make_tiled(std::move(s), scratch.bytes(), 0);
 }
 Prepared prepare_instance(const Call& call, Weights&) {
-  NormState s = start(call);
+  NormState s = start_norm(call);
   ScratchLayout scratch;
   s.scale = FloatVector(call, 1, scratch);
   s.bias = FloatVector(call, 2, scratch);
@@ -139,7 +139,7 @@ Prepared prepare_layer(const Call& call, Weights&) {
   const Shape& x = call.inputs[0].shape;
   const size_t axis =
       static_cast<size_t>(int_attribute(call.node.attributes, "axis", static_cast<int64_t>(x.size()) - 1));
-  NormState s = start(call);
+  NormState s = start_norm(call);
   s.pixels = s.channels = 1;
   for (size_t d = 0; d < x.size(); ++d) (d < axis ? s.pixels : s.channels) *= x[d];
   ScratchLayout scratch;
@@ -152,7 +152,7 @@ Prepared prepare_layer(const Call& call, Weights&) {
 }
 /// Scale and bias cover the normalised dimensions one to one.
 bool accepts_layer(const Call& call) {
-  if (!accepts_floats(call)) return false;
+  if (!accepts_normalization_floats(call)) return false;
   const Shape& x = call.inputs[0].shape;
   const size_t axis =
       static_cast<size_t>(int_attribute(call.node.attributes, "axis", static_cast<int64_t>(x.size()) - 1));
@@ -162,7 +162,7 @@ bool accepts_layer(const Call& call) {
          (!present(call.inputs, 2) || element_count(call.inputs[2].shape) == length);
 }
 
-constexpr Kernel kRows[] = {
+constexpr Kernel kNormalizationKernels[] = {
     {"BatchNormalization", "batch_normalization_reference", 0, accepts_channels, prepare_batch, run_body<NormState>},
     {"InstanceNormalization", "instance_normalization_reference", 0, accepts_channels, prepare_instance,
      run_body<NormState>},
@@ -172,6 +172,6 @@ constexpr Kernel kRows[] = {
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_normalization_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_normalization_kernels() { return reference::kNormalizationKernels; }
 
 }  // namespace openrknn

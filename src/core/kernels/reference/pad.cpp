@@ -39,7 +39,7 @@ int64_t source_index(int64_t i, int64_t extent, Mode mode) {
 }
 
 template <class T>
-void run_rows(const PadState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
+void run_pad_rows(const PadState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
   const T* x = input<T>(buffers, 0);
   T* y = output<T>(buffers);
   const T fill = static_cast<T>(s.fill);
@@ -87,13 +87,13 @@ uint64_t fill_bytes(const Call& call) {
   return bytes;
 }
 
-bool accepts(const Call& call) {
+bool accepts_pad(const Call& call) {
   const Operand &x = call.inputs[0], &y = call.outputs[0];
   return same_dtype(x, y) && one_of(AllTypes{}, x.dtype) && same_quant(x, y) &&
          (!x.quant || (x.quant->scale.size() == 1 && one_of(Types<int8_t, uint8_t, int16_t, uint16_t>{}, x.dtype)));
 }
 
-Prepared prepare(const Call& call, Weights&) {
+Prepared prepare_pad(const Call& call, Weights&) {
   const Shape &in = call.inputs[0].shape, &out = call.outputs[0].shape;
   const std::vector<int64_t> pads = ints_attribute(call.node.attributes, "pads");
   const std::string name = string_attribute(call.node.attributes, "mode", "constant");
@@ -129,16 +129,16 @@ Prepared prepare(const Call& call, Weights&) {
     }
   }
   s.fill = fill_bytes(call);
-  visit_size(whole_bytes(call.outputs[0].dtype), [&]<class T>(Tag<T>) { s.body = run_rows<T>; });
+  visit_size(whole_bytes(call.outputs[0].dtype), [&]<class T>(Tag<T>) { s.body = run_pad_rows<T>; });
   s.tiles = tile_rows(s.row_out == 0 ? 0 : element_count(out) / s.row_out, s.row_out);
   return make_tiled(std::move(s));
 }
 
-constexpr Kernel kRows[] = {{"Pad", "pad_reference", 0, accepts, prepare, run_body<PadState>}};
+constexpr Kernel kPadKernels[] = {{"Pad", "pad_reference", 0, accepts_pad, prepare_pad, run_body<PadState>}};
 
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_pad_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_pad_kernels() { return reference::kPadKernels; }
 
 }  // namespace openrknn

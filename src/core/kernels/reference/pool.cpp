@@ -82,13 +82,13 @@ void run_average(const PoolState& s, std::span<const Buffer> buffers, int64_t ti
   }
 }
 
-bool fits(const Call& call) {
+bool fits_pool(const Call& call) {
   return window_fits(call.inputs[0], call.outputs[0]) && same_dtype(call.inputs[0], call.outputs[0]);
 }
 bool accepts_max(const Call& call) {
-  return fits(call) && one_of(NumberTypes{}, call.inputs[0].dtype) && same_quant(call.inputs[0], call.outputs[0]);
+  return fits_pool(call) && one_of(NumberTypes{}, call.inputs[0].dtype) && same_quant(call.inputs[0], call.outputs[0]);
 }
-bool accepts_average(const Call& call) { return fits(call) && is_float(call.inputs[0]); }
+bool accepts_average(const Call& call) { return fits_pool(call) && is_float(call.inputs[0]); }
 
 /// The window of a global pool is the whole input.
 Window pool_window(const Call& call, bool global) {
@@ -123,7 +123,7 @@ Prepared prepare_average(const Call& call, Weights&) {
   return finish(std::move(s), scratch);
 }
 
-constexpr Kernel kRows[] = {
+constexpr Kernel kPoolKernels[] = {
     {"MaxPool", "max_pool_reference", 0, accepts_max, prepare_max<false>, run_body<PoolState>},
     {"GlobalMaxPool", "global_max_pool_reference", 0, accepts_max, prepare_max<true>, run_body<PoolState>},
     {"AveragePool", "average_pool_reference", 0, accepts_average, prepare_average<false>, run_body<PoolState>},
@@ -134,6 +134,6 @@ constexpr Kernel kRows[] = {
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_pool_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_pool_kernels() { return reference::kPoolKernels; }
 
 }  // namespace openrknn

@@ -128,7 +128,7 @@ Prepared prepare_reduce(const Call& call, Weights&) {
 constexpr Kernel reduce_row(std::string_view op, std::string_view name) {
   return {.op = op, .name = name, .accepts = accepts_reduce, .prepare = prepare_reduce, .run = run_body<ReduceState>};
 }
-constexpr Kernel kKernels[] = {
+constexpr Kernel kPoolQuantizedKernels[] = {
     {.op = "AveragePool",
      .name = "average_pool_codes_reference",
      .accepts = accepts_pool,
@@ -141,6 +141,6 @@ constexpr Kernel kKernels[] = {
 
 }  // namespace
 
-std::span<const Kernel> pool_quantized_kernels() { return kKernels; }
+std::span<const Kernel> pool_quantized_kernels() { return kPoolQuantizedKernels; }
 
 }  // namespace openrknn

@@ -99,7 +99,7 @@ Prepared prepare_dequantize(const Call& call, Weights&) {
   return finish(std::move(s), scratch);
 }
 
-constexpr Kernel kRows[] = {
+constexpr Kernel kQuantizeLinearKernels[] = {
     {"QuantizeLinear", "quantize_linear_reference", 0, accepts_quantize, prepare_quantize, run_body<LinearState>},
     {"DequantizeLinear", "dequantize_linear_reference", 0, accepts_dequantize, prepare_dequantize,
      run_body<LinearState>},
@@ -108,6 +108,6 @@ constexpr Kernel kRows[] = {
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_quantize_linear_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_quantize_linear_kernels() { return reference::kQuantizeLinearKernels; }
 
 }  // namespace openrknn

@@ -175,7 +175,7 @@ void run_sequence(const RecurrentState& s, std::span<const Buffer> buffers, int6
   if (T* y_c = out(2)) store_floats(lane.c, y_c + last, f.hidden);
 }
 
-Prepared prepare(const Call& call, Weights&) {
+Prepared prepare_recurrent(const Call& call, Weights&) {
   RecurrentState s;
   ScratchLayout scratch;
   s.form = recurrent_of(call);
@@ -204,15 +204,15 @@ Prepared prepare(const Call& call, Weights&) {
   return make_prepared(std::move(s), tiles, scratch.bytes());
 }
 
-constexpr Kernel kRows[] = {
-    {"LSTM", "lstm_reference", 0, accepts_recurrent, prepare, run_body<RecurrentState>},
-    {"GRU", "gru_reference", 0, accepts_recurrent, prepare, run_body<RecurrentState>},
-    {"RNN", "rnn_reference", 0, accepts_recurrent, prepare, run_body<RecurrentState>},
+constexpr Kernel kRecurrentKernels[] = {
+    {"LSTM", "lstm_reference", 0, accepts_recurrent, prepare_recurrent, run_body<RecurrentState>},
+    {"GRU", "gru_reference", 0, accepts_recurrent, prepare_recurrent, run_body<RecurrentState>},
+    {"RNN", "rnn_reference", 0, accepts_recurrent, prepare_recurrent, run_body<RecurrentState>},
 };
 
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_recurrent_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_recurrent_kernels() { return reference::kRecurrentKernels; }
 
 }  // namespace openrknn

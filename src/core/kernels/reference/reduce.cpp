@@ -23,7 +23,7 @@ namespace reference {
 namespace {
 
 /// Outputs that are computed side by side where the reduced axes are not the contiguous ones.
-constexpr int64_t kColumns = 256;
+constexpr int64_t kReduceColumns = 256;
 
 struct ReduceState {
   Body<ReduceState> body = nullptr;
@@ -71,7 +71,7 @@ struct Mean : AddTerms {
       return static_cast<T>(total / static_cast<uint64_t>(count));
   }
 };
-struct L1 : AddTerms {
+struct ReduceL1 : AddTerms {
   template <class T>
   static SumType<T> term(Wide<T> x, float) {
     if constexpr (std::is_same_v<SumType<T>, float>)
@@ -95,7 +95,7 @@ inline uint64_t whole_root(uint64_t x) {
   while (root < kMost && (root + 1) * (root + 1) <= x) ++root;
   return root;
 }
-struct L2 : SumSquare {
+struct ReduceL2 : SumSquare {
   template <class T>
   static Wide<T> finish(SumType<T> total, int64_t, float) {
     if constexpr (std::is_same_v<SumType<T>, float>)
@@ -142,7 +142,7 @@ struct Ordered {
     return total;
   }
 };
-struct Max : Ordered {
+struct ReduceMax : Ordered {
   template <class T>
   static Wide<T> start() {
     using Limits = std::numeric_limits<Wide<T>>;
@@ -153,7 +153,7 @@ struct Max : Ordered {
     return (x > best) | (x != x) ? x : best;
   }
 };
-struct Min : Ordered {
+struct ReduceMin : Ordered {
   template <class T>
   static Wide<T> start() {
     using Limits = std::numeric_limits<Wide<T>>;
@@ -183,7 +183,7 @@ float extreme_of(const float* x, int64_t count) {
   typedef float Floats __attribute__((vector_size(16)));
   typedef int32_t Ints __attribute__((vector_size(16)));
   constexpr int64_t kLanes = 4, kVectors = 4;
-  const auto better = [](auto a, auto b) { return std::is_same_v<Op, Max> ? a > b : a < b; };
+  const auto better = [](auto a, auto b) { return std::is_same_v<Op, ReduceMax> ? a > b : a < b; };
   float extreme = Op::template start<float>();
   Floats best[kVectors];
   Ints odd{};
@@ -236,14 +236,14 @@ auto reduce_runs(const ReduceState& s, const T* x, float shift) {
   return total;
 }
 template <class T, class Op>
-void run_contiguous(const ReduceState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
+void run_reduce_contiguous(const ReduceState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
   T* y = output<T>(buffers);
   const int64_t stride = s.kept.strides[0].back();
   const auto row = [&](int64_t position, int64_t count, const std::array<int64_t, kMaxOperands>& at) {
     for (int64_t i = 0; i < count; ++i) {
       const T* x = input<T>(buffers, 0) + at[0] + i * stride;
       float shift = 0.0f;
-      if constexpr (Op::kShift) shift = finite_or_zero(reduce_runs<T, Max>(s, x, 0.0f));
+      if constexpr (Op::kShift) shift = finite_or_zero(reduce_runs<T, ReduceMax>(s, x, 0.0f));
       const auto total = reduce_runs<T, Op>(s, x, shift);
       y[position + i] = static_cast<T>(Op::template finish<T>(total, s.count, shift));
     }
@@ -268,16 +268,16 @@ void reduce_columns(const ReduceState& s, const T* x, int64_t columns, const flo
   });
 }
 template <class T, class Op>
-void run_columns(const ReduceState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
+void run_reduce_columns(const ReduceState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
   T* y = output<T>(buffers);
-  float shifts[kColumns] = {};
-  typename Op::template Total<T> totals[kColumns];
+  float shifts[kReduceColumns] = {};
+  typename Op::template Total<T> totals[kReduceColumns];
   const auto row = [&](int64_t position, int64_t count, const std::array<int64_t, kMaxOperands>& at) {
-    for (int64_t begin = 0; begin < count; begin += kColumns) {
-      const int64_t columns = std::min(kColumns, count - begin);
+    for (int64_t begin = 0; begin < count; begin += kReduceColumns) {
+      const int64_t columns = std::min(kReduceColumns, count - begin);
       const T* x = input<T>(buffers, 0) + at[0] + begin;
       if constexpr (Op::kShift) {
-        reduce_columns<T, Max>(s, x, columns, shifts, shifts);
+        reduce_columns<T, ReduceMax>(s, x, columns, shifts, shifts);
         std::transform(shifts, shifts + columns, shifts, finite_or_zero);
       }
       reduce_columns<T, Op>(s, x, columns, shifts, totals);
@@ -290,12 +290,12 @@ void run_columns(const ReduceState& s, std::span<const Buffer> buffers, int64_t 
 }
 
 template <class... Ts>
-bool accepts(Types<Ts...> types, const Call& call) {
+bool accepts_reduce(Types<Ts...> types, const Call& call) {
   const Operand &x = call.inputs[0], &y = call.outputs[0];
   return one_of(types, x.dtype) && same_dtype(x, y) && (is_float(x) || (!x.quant && !y.quant));
 }
-bool accepts_floats(const Call& call) { return accepts(FloatTypes{}, call); }
-bool accepts_numbers(const Call& call) { return accepts(NumberTypes{}, call); }
+bool accepts_reduce_floats(const Call& call) { return accepts_reduce(FloatTypes{}, call); }
+bool accepts_numbers(const Call& call) { return accepts_reduce(NumberTypes{}, call); }
 /// Comparing codes is comparing the numbers they stand for.
 bool accepts_order(const Call& call) {
   const Operand &x = call.inputs[0], &y = call.outputs[0];
@@ -303,7 +303,7 @@ bool accepts_order(const Call& call) {
 }
 
 template <class Op, class List>
-Prepared prepare(const Call& call, Weights&) {
+Prepared prepare_reduce(const Call& call, Weights&) {
   const Shape& x = call.inputs[0].shape;
   const std::vector<int64_t> axes = ints_attribute(call.node.attributes, "axes");
   const Shape strides = strides_of(x);
@@ -333,31 +333,31 @@ Prepared prepare(const Call& call, Weights&) {
   }
   s.count = s.reduced.total;
   visit(List{}, call.inputs[0].dtype,
-        [&]<class T>(Tag<T>) { s.body = contiguous ? run_contiguous<T, Op> : run_columns<T, Op>; });
+        [&]<class T>(Tag<T>) { s.body = contiguous ? run_reduce_contiguous<T, Op> : run_reduce_columns<T, Op>; });
   s.tiles = tile_rows(s.kept.total, s.count);
-  if (!contiguous) s.tiles.block = std::max(s.tiles.block, kColumns);
+  if (!contiguous) s.tiles.block = std::max(s.tiles.block, kReduceColumns);
   return make_tiled(std::move(s));
 }
 
 #define ROW(op, name, accepts_call, Op, List) \
-  { op, name "_reference", 0, accepts_call, prepare<Op, List>, run_body<ReduceState> }
-constexpr Kernel kRows[] = {
+  { op, name "_reference", 0, accepts_call, prepare_reduce<Op, List>, run_body<ReduceState> }
+constexpr Kernel kReduceKernels[] = {
     ROW("ReduceMean", "reduce_mean", accepts_numbers, Mean, NumberTypes),
     ROW("ReduceSum", "reduce_sum", accepts_numbers, Sum, NumberTypes),
-    ROW("ReduceMax", "reduce_max", accepts_order, Max, NumberTypes),
-    ROW("ReduceMin", "reduce_min", accepts_order, Min, NumberTypes),
+    ROW("ReduceMax", "reduce_max", accepts_order, ReduceMax, NumberTypes),
+    ROW("ReduceMin", "reduce_min", accepts_order, ReduceMin, NumberTypes),
     ROW("ReduceProd", "reduce_prod", accepts_numbers, Prod, NumberTypes),
-    ROW("ReduceL1", "reduce_l1", accepts_numbers, L1, NumberTypes),
+    ROW("ReduceL1", "reduce_l1", accepts_numbers, ReduceL1, NumberTypes),
     ROW("ReduceSumSquare", "reduce_sum_square", accepts_numbers, SumSquare, NumberTypes),
-    ROW("ReduceL2", "reduce_l2", accepts_numbers, L2, NumberTypes),
+    ROW("ReduceL2", "reduce_l2", accepts_numbers, ReduceL2, NumberTypes),
     ROW("ReduceLogSum", "reduce_log_sum", accepts_numbers, LogSum, NumberTypes),
-    ROW("ReduceLogSumExp", "reduce_log_sum_exp", accepts_floats, LogSumExp, FloatTypes),
+    ROW("ReduceLogSumExp", "reduce_log_sum_exp", accepts_reduce_floats, LogSumExp, FloatTypes),
 };
 #undef ROW
 
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_reduce_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_reduce_kernels() { return reference::kReduceKernels; }
 
 }  // namespace openrknn

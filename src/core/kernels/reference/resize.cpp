@@ -123,23 +123,26 @@ void run_copied(const ResizeState& s, std::span<const Buffer> buffers, int64_t t
 bool crops(const Call& call) {
   return string_attribute(call.node.attributes, "coordinate_transformation_mode", "") == "tf_crop_and_resize";
 }
-bool fits(const Call& call) {
+bool fits_resize(const Call& call) {
   const Operand &x = call.inputs[0], &y = call.outputs[0];
   return x.layout == Layout::ChannelsLast && y.layout == Layout::ChannelsLast && x.shape.size() >= 3 &&
          x.shape.size() <= 5 && same_dtype(x, y) && x.shape.back() == y.shape.back() &&
          x.shape.front() == y.shape.front();
 }
-bool is_nearest(const Call& call) { return string_attribute(call.node.attributes, "mode", "nearest") == "nearest"; }
+bool resizes_nearest(const Call& call) {
+  return string_attribute(call.node.attributes, "mode", "nearest") == "nearest";
+}
 bool accepts_copied(const Call& call) {
-  return fits(call) && is_nearest(call) && !crops(call) && whole_bytes(call.inputs[0].dtype) != 0 &&
+  return fits_resize(call) && resizes_nearest(call) && !crops(call) && whole_bytes(call.inputs[0].dtype) != 0 &&
          same_quant(call.inputs[0], call.outputs[0]);
 }
 bool accepts_interpolated(const Call& call) {
   const std::vector<double> roi = floats_attribute(call.node.attributes, "roi");
-  return fits(call) && is_float(call.inputs[0]) && (!crops(call) || roi.size() == 2 * call.inputs[0].shape.size());
+  return fits_resize(call) && is_float(call.inputs[0]) &&
+         (!crops(call) || roi.size() == 2 * call.inputs[0].shape.size());
 }
 
-ResizeState start(const Call& call) {
+ResizeState start_resize(const Call& call) {
   ResizeState s;
   s.axes = resize_axes(call);
   s.extrapolation = static_cast<float>(float_attribute(call.node.attributes, "extrapolation_value", 0.0));
@@ -156,14 +159,14 @@ Body<ResizeState> copied_body(int64_t bytes, std::integer_sequence<int64_t, kSiz
 }
 Prepared prepare_copied(const Call& call, Weights&) {
   constexpr int64_t kTileBytes = 16 * kTileElements;  // copies are cheap
-  ResizeState s = start(call);
+  ResizeState s = start_resize(call);
   s.pixel_bytes = s.channels * whole_bytes(call.inputs[0].dtype);
   s.body = copied_body(s.pixel_bytes, std::integer_sequence<int64_t, 1, 2, 3, 4, 6, 8, 12, 16>{});
   s.tiles.block = std::max<int64_t>(1, kTileBytes / std::max<int64_t>(1, s.axes[2].out * s.pixel_bytes));
   return make_tiled(std::move(s));
 }
 Prepared prepare_interpolated(const Call& call, Weights&) {
-  ResizeState s = start(call);
+  ResizeState s = start_resize(call);
   ScratchLayout scratch;
   s.lines = std::max<int64_t>(4, s.axes[1].taps);
   s.held_at = scratch.add<int64_t>(s.lines);
@@ -174,7 +177,7 @@ Prepared prepare_interpolated(const Call& call, Weights&) {
   return make_tiled(std::move(s), scratch.bytes());
 }
 
-constexpr Kernel kRows[] = {
+constexpr Kernel kResizeKernels[] = {
     {"Resize", "resize_nearest_reference", 0, accepts_copied, prepare_copied, run_body<ResizeState>},
     {"Resize", "resize_reference", 0, accepts_interpolated, prepare_interpolated, run_body<ResizeState>},
 };
@@ -182,6 +185,6 @@ constexpr Kernel kRows[] = {
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_resize_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_resize_kernels() { return reference::kResizeKernels; }
 
 }  // namespace openrknn

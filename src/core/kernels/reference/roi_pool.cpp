@@ -169,7 +169,7 @@ Bin bin_of(int64_t first, int64_t last, int64_t index, int64_t bins, int64_t ext
 }
 
 template <class T>
-void run_max(const RoiState& s, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
+void run_max_roi(const RoiState& s, std::span<const Buffer> buffers, int64_t tile, std::byte* scratch) {
   float* best = scratch_at<float>(scratch, s.best_at);
   for (int64_t row = s.tiles.begin(tile); row < s.tiles.end(tile); ++row) {
     const int64_t roi = row / s.out_height, oh = row % s.out_height;
@@ -198,16 +198,16 @@ void run_max(const RoiState& s, std::span<const Buffer> buffers, int64_t tile, s
   }
 }
 
-bool fits(const Call& call) {
+bool fits_roi(const Call& call) {
   const Operand &x = call.inputs[0], &rois = call.inputs[1], &y = call.outputs[0];
   return x.layout == Layout::ChannelsLast && y.layout == Layout::ChannelsLast && x.shape.size() == 4 &&
          same_dtype(x, y) && is_float(x) && is_float(rois);
 }
 bool accepts_align(const Call& call) {
-  return fits(call) && (call.inputs[2].dtype == DType::Int32 || call.inputs[2].dtype == DType::Int64);
+  return fits_roi(call) && (call.inputs[2].dtype == DType::Int32 || call.inputs[2].dtype == DType::Int64);
 }
 
-Prepared prepare(const Call& call, RoiState s) {
+Prepared prepare_roi_pool(const Call& call, RoiState s) {
   const Shape &x = call.inputs[0].shape, &y = call.outputs[0].shape;
   s.node = call.node.name;
   s.images = x[0];
@@ -232,22 +232,22 @@ Prepared prepare_align(const Call& call, Weights&) {
   s.shift = string_attribute(attributes, "coordinate_transformation_mode", "half_pixel") == "half_pixel" ? 0.5f : 0.0f;
   s.index_dtype = call.inputs[2].dtype;
   visit(FloatTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run_align<T>; });
-  return prepare(call, std::move(s));
+  return prepare_roi_pool(call, std::move(s));
 }
-Prepared prepare_max(const Call& call, Weights&) {
+Prepared prepare_max_roi(const Call& call, Weights&) {
   RoiState s;
-  visit(FloatTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run_max<T>; });
-  return prepare(call, std::move(s));
+  visit(FloatTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run_max_roi<T>; });
+  return prepare_roi_pool(call, std::move(s));
 }
 
-constexpr Kernel kRows[] = {
+constexpr Kernel kRoiPoolKernels[] = {
     {"RoiAlign", "roi_align_reference", 0, accepts_align, prepare_align, run_body<RoiState>},
-    {"MaxRoiPool", "max_roi_pool_reference", 0, fits, prepare_max, run_body<RoiState>},
+    {"MaxRoiPool", "max_roi_pool_reference", 0, fits_roi, prepare_max_roi, run_body<RoiState>},
 };
 
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_roi_pool_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_roi_pool_kernels() { return reference::kRoiPoolKernels; }
 
 }  // namespace openrknn

@@ -11,9 +11,9 @@ namespace openrknn {
 namespace reference {
 namespace {
 
-constexpr int64_t kColumns = 256;
+constexpr int64_t kSequenceColumns = 256;
 
-/// The tensor as [outer, extent, inner]; kColumns neighbouring columns are scanned together.
+/// The tensor as [outer, extent, inner]; kSequenceColumns neighbouring columns are scanned together.
 struct RunningState {
   Body<RunningState> body = nullptr;
   int64_t extent = 1, inner = 1, column_blocks = 1;
@@ -47,12 +47,12 @@ template <class T>
 using Accumulator = std::conditional_t<std::is_same_v<Wide<T>, float>, float, uint64_t>;
 
 template <class T, class Op>
-void run_columns(const RunningState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
+void run_sequence_columns(const RunningState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
   using A = Accumulator<T>;
-  A total[kColumns];
+  A total[kSequenceColumns];
   for (int64_t unit = s.tiles.begin(tile); unit < s.tiles.end(tile); ++unit) {
-    const int64_t outer = unit / s.column_blocks, column = unit % s.column_blocks * kColumns;
-    const int64_t count = std::min(kColumns, s.inner - column);
+    const int64_t outer = unit / s.column_blocks, column = unit % s.column_blocks * kSequenceColumns;
+    const int64_t count = std::min(kSequenceColumns, s.inner - column);
     const T* x = input<T>(buffers, 0) + outer * s.extent * s.inner + column;
     T* y = output<T>(buffers) + outer * s.extent * s.inner + column;
     std::fill_n(total, count, Op::template start<A>());
@@ -80,9 +80,9 @@ Prepared prepare_running(const Call& call, Weights&) {
   s.reverse = int_attribute(call.node.attributes, "reverse", 0) != 0;
   s.extent = split.extent;
   s.inner = split.inner;
-  s.column_blocks = (s.inner + kColumns - 1) / kColumns;
-  visit(NumberTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run_columns<T, Op>; });
-  s.tiles = tile_rows(split.outer * s.column_blocks, s.extent * std::min(kColumns, s.inner));
+  s.column_blocks = (s.inner + kSequenceColumns - 1) / kSequenceColumns;
+  visit(NumberTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run_sequence_columns<T, Op>; });
+  s.tiles = tile_rows(split.outer * s.column_blocks, s.extent * std::min(kSequenceColumns, s.inner));
   return make_tiled(std::move(s));
 }
 
@@ -127,7 +127,7 @@ Prepared prepare_reverse(const Call& call, Weights&) {
   return make_prepared(s, tiles);
 }
 
-constexpr Kernel kRows[] = {
+constexpr Kernel kSequenceKernels[] = {
     {"CumSum", "cum_sum_reference", 0, accepts_running, prepare_running<Plus>, run_body<RunningState>},
     {"CumProd", "cum_prod_reference", 0, accepts_running, prepare_running<Times>, run_body<RunningState>},
     {"ReverseSequence", "reverse_sequence_reference", 0, accepts_reverse, prepare_reverse, run_reverse},
@@ -136,6 +136,6 @@ constexpr Kernel kRows[] = {
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_sequence_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_sequence_kernels() { return reference::kSequenceKernels; }
 
 }  // namespace openrknn

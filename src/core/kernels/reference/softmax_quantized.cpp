@@ -125,12 +125,12 @@ void run_vectors(const SoftmaxState& s, std::span<const Buffer> buffers, int64_t
   }
 }
 
-bool accepts(const Call& call) {
+bool accepts_quantized_softmax(const Call& call) {
   return is_coded_as(call.inputs[0], call.outputs[0]) && !call.inputs[0].shape.empty() &&
          (call.ideal || call.law != nullptr);
 }
 
-Prepared prepare(const Call& call, Weights&) {
+Prepared prepare_quantized_softmax(const Call& call, Weights&) {
   const Shape& shape = call.inputs[0].shape;
   const AxisSplit split =
       split_at(shape, int_attribute(call.node.attributes, "axis", static_cast<int64_t>(shape.size()) - 1));
@@ -150,14 +150,14 @@ Prepared prepare(const Call& call, Weights&) {
   return make_tiled(std::move(state), scratch);
 }
 
-constexpr Kernel kKernels[] = {{.op = "Softmax",
-                                .name = "softmax_codes_reference",
-                                .accepts = accepts,
-                                .prepare = prepare,
-                                .run = run_body<SoftmaxState>}};
+constexpr Kernel kSoftmaxQuantizedKernels[] = {{.op = "Softmax",
+                                                .name = "softmax_codes_reference",
+                                                .accepts = accepts_quantized_softmax,
+                                                .prepare = prepare_quantized_softmax,
+                                                .run = run_body<SoftmaxState>}};
 
 }  // namespace
 
-std::span<const Kernel> softmax_quantized_kernels() { return kKernels; }
+std::span<const Kernel> softmax_quantized_kernels() { return kSoftmaxQuantizedKernels; }
 
 }  // namespace openrknn

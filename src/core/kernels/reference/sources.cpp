@@ -164,7 +164,7 @@ Prepared prepare_size(const Call& call, Weights&) {
   return finish(call, std::move(s));
 }
 
-constexpr Kernel kRows[] = {
+constexpr Kernel kSourceKernels[] = {
     {"OneHot", "one_hot_reference", 0, accepts_one_hot, prepare_one_hot, run_body<SourceState>},
     {"Trilu", "trilu_reference", 0, accepts_trilu, prepare_trilu, run_body<SourceState>},
     {"Range", "range_reference", 0, accepts_range, prepare_range, run_body<SourceState>},
@@ -177,6 +177,6 @@ constexpr Kernel kRows[] = {
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_sources_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_sources_kernels() { return reference::kSourceKernels; }
 
 }  // namespace openrknn

@@ -162,7 +162,7 @@ Prepared prepare_norm(const Call& call, Weights&) {
   return make_tiled(std::move(state));
 }
 
-constexpr Kernel kKernels[] = {
+constexpr Kernel kSpatialQuantizedKernels[] = {
     {.op = "Resize",
      .name = "resize_linear_codes_reference",
      .accepts = accepts_resize,
@@ -177,6 +177,6 @@ constexpr Kernel kKernels[] = {
 
 }  // namespace
 
-std::span<const Kernel> spatial_quantized_kernels() { return kKernels; }
+std::span<const Kernel> spatial_quantized_kernels() { return kSpatialQuantizedKernels; }
 
 }  // namespace openrknn

@@ -44,11 +44,11 @@ void run_lanes(const TopKState& s, std::span<const Buffer> buffers, int64_t tile
   }
 }
 
-bool accepts(const Call& call) {
+bool accepts_top_k(const Call& call) {
   return one_of(NumberTypes{}, call.inputs[0].dtype) && same_dtype(call.inputs[0], call.outputs[0]) &&
          same_quant(call.inputs[0], call.outputs[0]) && call.outputs[1].dtype == DType::Int64;
 }
-Prepared prepare(const Call& call, Weights&) {
+Prepared prepare_top_k(const Call& call, Weights&) {
   const int64_t axis = int_attribute(call.node.attributes, "axis", 0);
   const AxisSplit split = split_at(call.inputs[0].shape, axis);
   const bool largest = int_attribute(call.node.attributes, "largest", 1) != 0;
@@ -64,11 +64,11 @@ Prepared prepare(const Call& call, Weights&) {
   return make_tiled(std::move(s), scratch.bytes());
 }
 
-constexpr Kernel kRows[] = {{"TopK", "top_k_reference", 0, accepts, prepare, run_body<TopKState>}};
+constexpr Kernel kTopKKernels[] = {{"TopK", "top_k_reference", 0, accepts_top_k, prepare_top_k, run_body<TopKState>}};
 
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_top_k_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_top_k_kernels() { return reference::kTopKKernels; }
 
 }  // namespace openrknn

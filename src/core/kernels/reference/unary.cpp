@@ -86,7 +86,7 @@ void run_not(const UnaryState& s, std::span<const Buffer> buffers, int64_t tile,
   for (int64_t i = s.tiles.begin(tile); i < end; ++i) y[i] = x[i] == 0;
 }
 
-bool accepts_float(const Call& call) {
+bool accepts_unary_float(const Call& call) {
   return is_float(call.inputs[0]) && same_dtype(call.inputs[0], call.outputs[0]) && !present(call.inputs, 1);
 }
 bool accepts_integer(const Call& call) {
@@ -101,7 +101,7 @@ Prepared finish(const Call& call, UnaryState s) {
   s.tiles = {element_count(call.outputs[0].shape)};
   return make_tiled(std::move(s), 0, 0);
 }
-Prepared prepare_float(const Call& call, Weights&) {
+Prepared prepare_unary_float(const Call& call, Weights&) {
   UnaryState s;
   s.function = *find_unary_function(call.node.op, call.node.attributes, "");
   visit(FloatTypes{}, call.inputs[0].dtype, [&]<class T>(Tag<T>) { s.body = run_float<T>; });
@@ -133,10 +133,10 @@ Prepared prepare_not(const Call& call, Weights&) {
 }
 
 #define FLOAT_ROW(op, name) \
-  { op, name "_reference", 0, accepts_float, prepare_float, run_body<UnaryState> }
+  { op, name "_reference", 0, accepts_unary_float, prepare_unary_float, run_body<UnaryState> }
 #define INTEGER_ROW(op, name, Op) \
   { op, name "_integer_reference", 0, accepts_integer, prepare_integer<Op>, run_body<UnaryState> }
-constexpr Kernel kRows[] = {
+constexpr Kernel kUnaryKernels[] = {
     FLOAT_ROW("Relu", "relu"),
     FLOAT_ROW("Clip", "clip"),
     FLOAT_ROW("LeakyRelu", "leaky_relu"),
@@ -188,6 +188,6 @@ constexpr Kernel kRows[] = {
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_unary_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_unary_kernels() { return reference::kUnaryKernels; }
 
 }  // namespace openrknn

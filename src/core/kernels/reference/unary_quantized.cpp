@@ -16,7 +16,7 @@ struct MapState {
   Body<MapState> body = nullptr;
 };
 
-void run_map(const MapState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
+void run_quantized_unary_map(const MapState& s, std::span<const Buffer> buffers, int64_t tile, std::byte*) {
   const auto* x = input<int8_t>(buffers, 0);
   auto* y = output<int8_t>(buffers);
   for (int64_t i = s.tiles.begin(tile); i < s.tiles.end(tile); ++i) {
@@ -34,7 +34,7 @@ MapState make_map(const Call& call, CodeOf code_of, int64_t channels = 1, int64_
     for (int32_t x = -128; x <= 127; ++x) state.codes.push_back(static_cast<int8_t>(code_of(x, c)));
   }
   state.tiles.total = element_count(call.outputs[0].shape);
-  state.body = run_map;
+  state.body = run_quantized_unary_map;
   return state;
 }
 Prepared finish(MapState state) { return make_tiled(std::move(state), 0, 0); }
@@ -131,7 +131,7 @@ constexpr Kernel row(std::string_view op, std::string_view name, Accepts accepts
   return {.op = op, .name = name, .accepts = accepts, .prepare = prepare, .run = run_body<MapState>};
 }
 constexpr Kernel table(std::string_view op) { return row(op, "table_i8_reference", accepts_table, prepare_table); }
-constexpr Kernel kOthers[] = {
+constexpr Kernel kWithoutCurve[] = {
     table("LeakyRelu"),
     table("ThresholdedRelu"),
     row("Relu", "relu_i8_reference", accepts_clamp, prepare_clamp),
@@ -140,10 +140,10 @@ constexpr Kernel kOthers[] = {
     row("Abs", "abs_i8_reference", accepts_sign, prepare_sign),
     row("PRelu", "prelu_i8_reference", accepts_prelu, prepare_prelu),
 };
-constexpr auto kKernels = with_curve_rows(table(""), kOthers);
+constexpr auto kUnaryQuantizedKernels = with_curve_rows(table(""), kWithoutCurve);
 
 }  // namespace
 
-std::span<const Kernel> unary_quantized_kernels() { return kKernels; }
+std::span<const Kernel> unary_quantized_kernels() { return kUnaryQuantizedKernels; }
 
 }  // namespace openrknn

@@ -119,7 +119,7 @@ Prepared prepare_unpool(const Call& call, Weights&) {
   return make_prepared(std::move(s), 1);
 }
 
-constexpr Kernel kRows[] = {
+constexpr Kernel kUnpoolKernels[] = {
     {"ArgMaxPool", "arg_max_pool_reference", 0, accepts_arg_max, prepare_arg_max, run_body<ArgMaxState>},
     {"MaxUnpool", "max_unpool_reference", 0, accepts_unpool, prepare_unpool, run_body<UnpoolState>},
 };
@@ -127,6 +127,6 @@ constexpr Kernel kRows[] = {
 }  // namespace
 }  // namespace reference
 
-std::span<const Kernel> reference_unpool_kernels() { return reference::kRows; }
+std::span<const Kernel> reference_unpool_kernels() { return reference::kUnpoolKernels; }
 
 }  // namespace openrknn

@@ -35,6 +35,8 @@ struct Window {
 
 /// Reads kernel_shape (or `kernel`), strides, pads, dilations. Operands are channels-last, rank 3 to 5.
 Window make_window(const Node&, const Operand& x, const Operand& y, std::span<const int64_t> kernel, bool transposed);
+/// Of a convolution.
+inline bool is_transposed(const Call& call) { return call.node.op == "ConvTranspose"; }
 /// True for operands make_window can take.
 bool window_fits(const Operand& x, const Operand& y);
 
